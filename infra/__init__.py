@@ -1,0 +1,1 @@
+"""What exists: stack file -> settings -> plan -> one cloud's resources -> outputs."""

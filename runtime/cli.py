@@ -1,0 +1,63 @@
+"""The ``trackstack`` command. Each subcommand lives in the module of its name, imported on use."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import click
+
+from runtime.errors import UserError
+
+# name -> what `trackstack --help` says of it; the module of that name in runtime/ has `command`.
+COMMANDS = {
+    "server": "Serve MLflow behind the token.",
+    "gc": "Purge what clients deleted.",
+    "prune": "Soft-delete entities that are stale and unused.",
+    "report": "List what prune would delete; changes nothing.",
+    "upgrade": "Migrate the backend store to this MLflow's schema.",
+    "scheduler": "Run gc and prune on their schedules.",
+    "token": "Add, list, revoke and rotate bearer tokens.",
+    "doctor": "Check this deployment and say what to do.",
+}
+
+
+class LazyGroup(click.Group):
+    """Imports a subcommand's module only when it is run: `trackstack --help` needs no mlflow."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"runtime.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="trackstack")
+def cli() -> None:
+    """Run and look after an MLflow tracking server.
+
+    Settings come from the environment (MLFLOW_BACKEND_STORE_URI, MLFLOW_TRACKING_TOKEN, ...);
+    a secret may be given as NAME_FILE, the path of a file that holds it.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command; exit 0 done, 1 failed, 2 wrong input, 75 try again, 130 interrupted."""
+    try:
+        code = cli.main(arguments, standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except UserError as error:
+        click.echo(f"trackstack: {error}", err=True)
+        sys.exit(error.exit_code)
+    sys.exit(code or 0)

@@ -1,0 +1,121 @@
+"""Environment -> typed settings: the one place that knows the variable names.
+
+Every variable that carries a secret may be given as ``NAME_FILE`` instead, the path of a file
+that holds it (a mounted secret), so that it need not stand in the process's environment.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+)
+
+from runtime import cron, duration
+from runtime.errors import UserError
+
+
+def _check_age(text: str) -> str:
+    duration.parse_age(text)
+    return text
+
+
+def _without_password(uri: str) -> str:
+    from sqlalchemy.engine import make_url
+
+    return make_url(uri).render_as_string(hide_password=True)
+
+
+Age = Annotated[str, AfterValidator(_check_age)]
+Schedule = Annotated[str, AfterValidator(cron.check_schedule)]
+Words = Annotated[
+    tuple[str, ...],
+    BeforeValidator(lambda text: tuple(text.split(",")) if isinstance(text, str) else text),
+]
+
+
+class RuntimeSettings(BaseModel):
+    """All that the runtime reads from its environment; an empty variable counts as unset."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    data_dir: Path = Field(Path(".trackstack/data"), alias="TRACKSTACK_DATA_DIR")
+    given_backend_store_uri: SecretStr | None = Field(None, alias="MLFLOW_BACKEND_STORE_URI")
+    given_artifacts_destination: str | None = Field(None, alias="MLFLOW_ARTIFACTS_DESTINATION")
+    default_artifact_root: str | None = Field(None, alias="MLFLOW_DEFAULT_ARTIFACT_ROOT")
+    serve_artifacts: bool = Field(True, alias="MLFLOW_SERVE_ARTIFACTS")
+    given_tracking_uri: str | None = Field(None, alias="MLFLOW_TRACKING_URI")
+    tracking_token: SecretStr | None = Field(None, alias="MLFLOW_TRACKING_TOKEN")
+    host: str = Field("127.0.0.1", alias="MLFLOW_HOST")
+    port: int = Field(5000, ge=1, le=65535, alias="MLFLOW_PORT")
+    workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, alias="MLFLOW_WORKERS")
+    static_prefix: str | None = Field(None, alias="MLFLOW_STATIC_PREFIX")
+    gunicorn_opts: str | None = Field(None, alias="MLFLOW_GUNICORN_OPTS")
+    job_execution: bool = Field(False, alias="MLFLOW_SERVER_ENABLE_JOB_EXECUTION")
+    allowed_hosts: Words = Field((), alias="MLFLOW_SERVER_ALLOWED_HOSTS")
+    gc_ttl: Age = Field("30d0h0m0s", alias="MLFLOW_TRACKING_GC_TTL")
+    entity_ttl_days: int = Field(30, ge=1, alias="MLFLOW_TRACKING_ENTITY_TTL")
+    gc_schedule: Schedule = Field("*/10 * * * *", alias="TRACKSTACK_GC_SCHEDULE")
+    prune_schedule: Schedule = Field("0 0 * * *", alias="TRACKSTACK_PRUNE_SCHEDULE")
+
+    @property
+    def backend_store_uri(self) -> SecretStr:
+        """SQLAlchemy URI of the backend store; SQLite under the data directory unless given."""
+        database = self.data_dir.resolve() / "store" / "mydb.sqlite"
+        return self.given_backend_store_uri or SecretStr(f"sqlite:///{database}")
+
+    @property
+    def backend_store(self) -> str:
+        """The backend store's URI without its password, fit to be shown."""
+        return _without_password(self.backend_store_uri.get_secret_value())
+
+    @property
+    def artifacts_destination(self) -> str:
+        """Where artifacts are kept; a directory under the data directory unless given."""
+        return self.given_artifacts_destination or str(self.data_dir.resolve() / "artifacts")
+
+    @property
+    def tracking_uri(self) -> str:
+        """The server's address as this machine reaches it, unless given."""
+        return self.given_tracking_uri or f"http://127.0.0.1:{self.port}"
+
+
+_NAMES = frozenset(str(field.alias) for field in RuntimeSettings.model_fields.values())
+_SECRET_NAMES = ("MLFLOW_BACKEND_STORE_URI", "MLFLOW_TRACKING_TOKEN")
+
+
+def _from_files(environment: Mapping[str, str]) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for name in _SECRET_NAMES:
+        path = environment.get(f"{name}_FILE")
+        if not path:
+            continue
+        try:
+            values[name] = Path(path).read_text().strip()
+        except OSError as error:
+            raise UserError(f"{name}_FILE: cannot read {path}: {error.strerror}", 2) from None
+    return values
+
+
+def _line(problem: Any) -> str:
+    name = ".".join(str(part) for part in problem["loc"])
+    shown = "" if name in _SECRET_NAMES else f" (is {problem['input']!r})"
+    return f"{name}: {problem['msg'].removeprefix('Value error, ')}{shown}"
+
+
+def load(environment: Mapping[str, str] = os.environ) -> RuntimeSettings:
+    """Read the settings; raises UserError with one line for each variable that is wrong."""
+    given = {name: value for name, value in environment.items() if name in _NAMES and value}
+    try:
+        return RuntimeSettings.model_validate(given | _from_files(environment))
+    except ValidationError as error:
+        problems = "\n".join(_line(problem) for problem in error.errors(include_url=False))
+        raise UserError(problems, 2) from None
