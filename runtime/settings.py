@@ -28,7 +28,8 @@ def _check_age(text: str) -> str:
     return text
 
 
-def _without_password(uri: str) -> str:
+def without_password(uri: str) -> str:
+    """A SQLAlchemy URI, fit to be shown."""
     from sqlalchemy.engine import make_url
 
     return make_url(uri).render_as_string(hide_password=True)
@@ -75,7 +76,7 @@ class RuntimeSettings(BaseModel):
     @property
     def backend_store(self) -> str:
         """The backend store's URI without its password, fit to be shown."""
-        return _without_password(self.backend_store_uri.get_secret_value())
+        return without_password(self.backend_store_uri.get_secret_value())
 
     @property
     def artifacts_destination(self) -> str:

@@ -1,0 +1,61 @@
+# The words a person types. `make` alone lists them.
+STACK ?= local
+SHELL := /bin/sh
+GROUPS := infra engine dev
+ENTER := . ./env &&
+UV = $(shell command -v uv || echo .venv/bin/uv)
+
+.PHONY: help up down preview refresh status token logs setup test check lint lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+up: setup ## bring up STACK (default: local) and say how to use it
+	@$(ENTER) tools/up.sh "$(STACK)"
+
+down: setup ## stop STACK; the data stay unless its stack file says keepData: false
+	@$(ENTER) pulumi destroy --yes --skip-preview --stack "$(STACK)"
+
+preview: setup ## show what `make up` would change
+	@$(ENTER) pulumi preview --stack "$(STACK)"
+
+refresh: setup ## compare STACK's state with what runs
+	@$(ENTER) pulumi refresh --yes --stack "$(STACK)"
+
+status: ## print STACK's address, token command, logs
+	@$(ENTER) python -m infra.summary "$(STACK)"
+
+token: ## print STACK's bearer token
+	@$(ENTER) pulumi stack output tracking_token --show-secrets --stack "$(STACK)"
+
+logs: ## follow STACK's logs
+	@$(ENTER) eval "$$(pulumi stack output logs --stack "$(STACK)")"
+
+setup: .trackstack/infra.ready ## install the virtual environment and the engine, where missing
+
+.trackstack/infra.ready: requirements.lock pyproject.toml tools/venv.sh tools/engine/install.py
+	@echo "setup: installing the virtual environment (about a minute)"
+	@tools/venv.sh infra
+	@.venv/bin/python tools/engine/install.py
+	@tools/state.sh
+	@touch $@
+
+.trackstack/dev.ready: .trackstack/infra.ready
+	@tools/venv.sh infra dev
+	@touch $@
+
+test: lint ## everything: format, lint, types, unit tests, end-to-end tests on real parts
+	@$(ENTER) python -m pytest
+
+check: lint ## the inner loop: format, lint, types, fast tests
+	@$(ENTER) python -m pytest -m "not slow" --quiet
+
+lint: .trackstack/dev.ready
+	@$(ENTER) ruff format --check --quiet . && ruff check --quiet . && pyright --warnings
+
+lock: .trackstack/dev.ready ## renew requirements.lock from pyproject.toml
+	@$(UV) pip compile --quiet pyproject.toml --universal --generate-hashes --upgrade \
+		--no-annotate --no-header --all-extras $(GROUPS:%=--group %) -o requirements.lock
+
+clean: ## remove what was installed; state and data stay
+	rm -rf .venv .trackstack/*.ready .trackstack/uv .trackstack/engine

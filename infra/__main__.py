@@ -1,0 +1,5 @@
+"""The Pulumi program: load the stack file, plan, deploy, export."""
+
+from infra.program import run
+
+run()

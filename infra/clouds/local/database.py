@@ -1,0 +1,51 @@
+"""The backend store: migrated before the server starts, backed up by the migration itself."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from pulumi import ResourceOptions
+from pulumi.dynamic import Resource
+
+from infra.clouds.local.directory import write_private
+from infra.clouds.local.provider import LocalProvider, Props
+from infra.clouds.local.supervisor import base_environment, trackstack
+
+
+def uri_file(data_dir: str) -> Path:
+    """Where the server and its jobs read a given backend store URI from; mode 0600."""
+    return Path(data_dir) / "secrets" / "backend_store_uri"
+
+
+class _DatabaseProvider(LocalProvider):
+    def apply(self, props: Props) -> Props:
+        uri = props.get("backend_store_uri")
+        path = uri_file(props["data_dir"])
+        write_private(path, uri) if uri else path.unlink(missing_ok=True)
+        done = subprocess.run(
+            [trackstack(), "upgrade"],
+            env=base_environment() | props["environment"],
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode:
+            raise RuntimeError(done.stderr.strip() or done.stdout.strip())
+        return {}
+
+    def remove(self, props: Props) -> None:
+        """Leave it to the data directory; a database given by URI is not the stack's own."""
+
+    def drifted(self, props: Props) -> bool:
+        if uri := props.get("backend_store_uri"):
+            path = uri_file(props["data_dir"])
+            return not path.exists() or path.read_text() != uri
+        return not (Path(props["data_dir"]) / "store" / "mydb.sqlite").exists()
+
+
+class Database(Resource, module="trackstack", name="LocalDatabase"):
+    """Inputs: ``data_dir``, ``version`` (its change migrates), ``environment`` and, where it is
+    not SQLite in the data directory, the secret ``backend_store_uri``.
+    """
+
+    def __init__(self, name: str, props: dict[str, Any], opts: ResourceOptions | None = None):
+        super().__init__(_DatabaseProvider(), name, props, opts)

@@ -1,0 +1,54 @@
+"""The loopback port, looked at before anything is made."""
+
+import socket
+
+import psutil
+
+from infra.clouds.local.supervisor import running_pid
+from infra.errors import StackError
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        # As the server does: a connection that is still closing does not hold the port.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _holder(port: int) -> psutil.Process | None:
+    try:
+        for connection in psutil.net_connections("tcp"):
+            if (
+                connection.status == psutil.CONN_LISTEN
+                and connection.laddr
+                and connection.laddr.port == port
+            ):
+                return psutil.Process(connection.pid) if connection.pid else None
+    except psutil.Error:
+        pass
+    return None
+
+
+def _belongs_to(process: psutil.Process, data_dir: str) -> bool:
+    pid = running_pid(data_dir)
+    return pid is not None and pid in [parent.pid for parent in process.parents()]
+
+
+def check_port(port: int, data_dir: str) -> None:
+    """Raise StackError where another process than this stack's own server holds the port."""
+    if _is_free(port):
+        return
+    holder = _holder(port)
+    if holder is None:
+        by = "another process"
+    elif _belongs_to(holder, data_dir):
+        return
+    else:
+        by = f"process {holder.pid} ({holder.name()})"
+    raise StackError(
+        f"trackstack:port: {port} is held by {by}; stop that process or choose a free port"
+    )

@@ -1,0 +1,68 @@
+"""The tracking server: `trackstack server` under the supervisor, on one loopback port."""
+
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from pulumi import ResourceOptions
+from pulumi.dynamic import Resource
+
+from infra.clouds.local import supervisor
+from infra.clouds.local.provider import LocalProvider, Props
+
+_READY_SECONDS = 180
+
+
+def _healthy(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as answer:
+            return answer.status == 200
+    except (OSError, urllib.error.URLError):
+        return False
+
+
+def _last_lines(data_dir: str) -> str:
+    lines = (Path(data_dir) / "logs" / "server.log").read_text(errors="replace").splitlines()
+    return "\n".join(lines[-15:])
+
+
+def _wait_until_ready(data_dir: str, port: int) -> None:
+    deadline = time.monotonic() + _READY_SECONDS
+    while time.monotonic() < deadline:
+        if _healthy(port):
+            return
+        if supervisor.program_state(data_dir, "server") in ("BACKOFF", "FATAL", "ABSENT"):
+            raise RuntimeError(
+                f"the server ended while it was starting; the end of its log:\n"
+                f"{_last_lines(data_dir)}"
+            )
+        time.sleep(0.2)
+    raise RuntimeError(
+        f"the server did not answer on port {port} within {_READY_SECONDS} s; "
+        f"the end of its log:\n{_last_lines(data_dir)}"
+    )
+
+
+class _ServerProvider(LocalProvider):
+    def apply(self, props: Props) -> Props:
+        supervisor.set_program(props["data_dir"], "server", props["environment"])
+        _wait_until_ready(props["data_dir"], int(props["port"]))
+        return {}
+
+    def remove(self, props: Props) -> None:
+        supervisor.remove_program(props["data_dir"], "server")
+
+    def drifted(self, props: Props) -> bool:
+        running = supervisor.program_state(props["data_dir"], "server") == "RUNNING"
+        return not (running and _healthy(int(props["port"])))
+
+
+class Server(Resource, module="trackstack", name="LocalServer"):
+    """Inputs: ``data_dir``, ``port``, ``environment``, and ``version`` and ``backend_store``,
+    whose change restarts the server.
+    """
+
+    def __init__(self, name: str, props: dict[str, Any], opts: ResourceOptions | None = None):
+        super().__init__(_ServerProvider(), name, props, opts)

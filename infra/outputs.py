@@ -1,0 +1,31 @@
+"""What every stack exports: the same names on every cloud."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A deployed tracking server, as its users and other stacks see it."""
+
+    tracking_uri: pulumi.Input[str]
+    tracking_token: pulumi.Output[str]
+    artifacts_destination: pulumi.Input[str]
+    backend_store: pulumi.Input[str]
+    schedules: Mapping[str, str]
+    version: str
+    logs: pulumi.Input[str]
+
+
+def export(deployment: Deployment) -> None:
+    """Export the stack's outputs; ``logs`` is the command that shows the server's log."""
+    pulumi.export("tracking_uri", deployment.tracking_uri)
+    pulumi.export("registry_uri", deployment.tracking_uri)
+    pulumi.export("tracking_token", pulumi.Output.secret(deployment.tracking_token))
+    pulumi.export("artifacts_destination", deployment.artifacts_destination)
+    pulumi.export("backend_store", deployment.backend_store)
+    pulumi.export("schedules", dict(deployment.schedules))
+    pulumi.export("version", deployment.version)
+    pulumi.export("logs", deployment.logs)

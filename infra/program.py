@@ -1,0 +1,27 @@
+"""Stack file -> settings -> plan -> cloud -> outputs."""
+
+import sys
+from pathlib import Path
+
+import pulumi
+
+from infra import outputs, settings
+from infra.clouds import deploy
+from infra.errors import StackError
+from infra.plan import Place, make_plan
+
+# The language host takes this exit code to mean that the program has said what is wrong.
+_ALREADY_SAID = 32
+_ROOT = Path(__file__).resolve().parents[1]
+
+
+def run() -> None:
+    """Deploy the stack; a StackError is shown line by line and ends it before anything is made."""
+    try:
+        stack_settings, secrets = settings.load()
+        plan = make_plan(stack_settings, Place(stack=pulumi.get_stack(), root=_ROOT))
+        outputs.export(deploy(plan, secrets))
+    except StackError as error:
+        for problem in error.problems:
+            pulumi.log.error(problem)
+        sys.exit(_ALREADY_SAID)
