@@ -61,6 +61,8 @@ class RuntimeSettings(BaseModel):
     static_prefix: str | None = Field(None, alias="MLFLOW_STATIC_PREFIX")
     gunicorn_opts: str | None = Field(None, alias="MLFLOW_GUNICORN_OPTS")
     job_execution: bool = Field(False, alias="MLFLOW_SERVER_ENABLE_JOB_EXECUTION")
+    supervised: bool = Field(False, alias="TRACKSTACK_SUPERVISED")
+    protect_registry: bool = Field(False, alias="TRACKSTACK_PROTECT_REGISTRY")
     allowed_hosts: Words = Field((), alias="MLFLOW_SERVER_ALLOWED_HOSTS")
     gc_ttl: Age = Field("30d0h0m0s", alias="MLFLOW_TRACKING_GC_TTL")
     entity_ttl_days: int = Field(30, ge=1, alias="MLFLOW_TRACKING_ENTITY_TTL")
@@ -93,14 +95,20 @@ _NAMES = frozenset(str(field.alias) for field in RuntimeSettings.model_fields.va
 _SECRET_NAMES = ("MLFLOW_BACKEND_STORE_URI", "MLFLOW_TRACKING_TOKEN")
 
 
+def secret_file(name: str, environment: Mapping[str, str] = os.environ) -> Path | None:
+    """The mounted file of the secret variable ``name``, where one is given."""
+    path = environment.get(f"{name}_FILE")
+    return Path(path) if path else None
+
+
 def _from_files(environment: Mapping[str, str]) -> dict[str, str]:
     values: dict[str, str] = {}
     for name in _SECRET_NAMES:
-        path = environment.get(f"{name}_FILE")
+        path = secret_file(name, environment)
         if not path:
             continue
         try:
-            values[name] = Path(path).read_text().strip()
+            values[name] = path.read_text().strip()
         except OSError as error:
             raise UserError(f"{name}_FILE: cannot read {path}: {error.strerror}", 2) from None
     return values

@@ -1,0 +1,25 @@
+"""Access to MLflow: denied by default on every route.
+
+Half of MLflow 3's routes (artifacts, OTLP traces, gateway, jobs, assistant, MCP, server info) are
+FastAPI routers that a Flask hook never sees. So the check is ASGI middleware in front of the
+whole application, and knows no list of routes to protect: only the exact liveness route is open.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+
+def create_app() -> "ASGIApp":
+    """MLflow's application behind the access check.
+
+    The factory that `mlflow server --app-name trackstack` finds by its entry point; imports
+    MLflow only when it is called.
+    """
+    from mlflow.server.fastapi_app import app
+
+    from runtime import settings
+    from runtime.access.middleware import Access, AccessConfig
+
+    return Access(app, AccessConfig.of(settings.load()))

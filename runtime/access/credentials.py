@@ -1,0 +1,83 @@
+"""What a request presents: a bearer token, a password that is one, or a signed-in cookie."""
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Iterable
+from http.cookies import CookieError, SimpleCookie
+
+from itsdangerous import BadSignature, URLSafeTimedSerializer
+
+from runtime.tokens import Token
+
+COOKIE = "trackstack_session"
+SESSION_SECONDS = 12 * 60 * 60
+
+Headers = Iterable[tuple[bytes, bytes]]
+
+
+def header(headers: Headers, name: bytes) -> str:
+    """The one value of a header; empty where it is missing, or given more than once."""
+    values = [value for key, value in headers if key.lower() == name]
+    return values[0].decode("latin-1").strip() if len(values) == 1 else ""
+
+
+def bearer_token(headers: Headers) -> str | None:
+    """The token in ``Authorization``: Bearer, or the password of Basic.
+
+    The MLflow client sends the first for MLFLOW_TRACKING_TOKEN and the second for
+    MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD.
+    """
+    scheme, _, value = header(headers, b"authorization").partition(" ")
+    if scheme.lower() == "bearer":
+        return value.strip() or None
+    if scheme.lower() == "basic":
+        try:
+            _, _, password = base64.b64decode(value, validate=True).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            return None
+        return password or None
+    return None
+
+
+class Sessions:
+    """Signed cookies that name a token and prove nothing else; they end with the token."""
+
+    def __init__(self, secret: str) -> None:
+        key = hmac.digest(secret.encode(), b"trackstack session", hashlib.sha256)
+        self._signer = URLSafeTimedSerializer(key, salt="trackstack session")
+
+    def issue(self, token: Token, *, secure: bool) -> str:
+        """A Set-Cookie value that signs in the holder of ``token`` for 12 hours."""
+        value = self._signer.dumps([token.name, token.hash[:16]])
+        flags = f"; Max-Age={SESSION_SECONDS}; Path=/; HttpOnly; SameSite=Lax"
+        return f"{COOKIE}={value}{flags}{'; Secure' if secure else ''}"
+
+    def read(self, headers: Headers) -> tuple[str, str] | None:
+        """The token's name and proof that a valid cookie holds."""
+        try:
+            cookie = SimpleCookie(header(headers, b"cookie")).get(COOKIE)
+            if cookie is None:
+                return None
+            name, proof = self._signer.loads(cookie.value, max_age=SESSION_SECONDS)
+        except (BadSignature, CookieError, ValueError):
+            return None
+        return str(name), str(proof)
+
+
+SIGN_OUT = f"{COOKIE}=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax"
+
+
+def without_credentials(headers: Headers) -> list[tuple[bytes, bytes]]:
+    """The headers as MLflow may see them: its gateway would send them on to other services."""
+    return [
+        (name, _without_session(value) if name.lower() == b"cookie" else value)
+        for name, value in headers
+        if name.lower() != b"authorization"
+    ]
+
+
+def _without_session(value: bytes) -> bytes:
+    parts = [part.strip() for part in value.split(b";")]
+    return b"; ".join(p for p in parts if not p.startswith(COOKIE.encode() + b"="))

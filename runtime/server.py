@@ -1,0 +1,220 @@
+"""`trackstack server`: MLflow's own application behind the access check, in pre-forked workers.
+
+`mlflow server` starts a server that starts uvicorn that spawns workers: two processes more than
+are needed, each worker with its own copy of all that MLflow imports, and orphans that hold the
+port when one in the chain is killed. Here gunicorn's master loads the application once and forks
+the workers, which share its memory and die with it. The application gets the environment that
+`mlflow server` would give it.
+"""
+
+import gc
+import multiprocessing
+import os
+import shlex
+import sys
+import tempfile
+import uuid
+from collections.abc import Mapping
+from typing import Any, cast
+
+import click
+from gunicorn.app.base import BaseApplication
+from uvicorn_worker import UvicornWorker
+
+from runtime import settings as runtime_settings
+from runtime.errors import UserError
+from runtime.process import die_with_parent
+from runtime.settings import RuntimeSettings
+
+# Seconds without a sign of life from a worker's event loop, and to finish what was begun.
+_HANGING, _GRACE = 300, 25
+_LOOPBACK = ("localhost", "localhost:*", "127.0.0.1", "127.0.0.1:*", "[::1]", "[::1]:*")
+
+
+def app_environment(settings: RuntimeSettings) -> dict[str, str]:
+    """What `mlflow server` would set for the application, by MLflow's own names."""
+    from mlflow.server import constants, handlers
+    from mlflow.utils import server_cli_utils
+
+    uri = settings.backend_store_uri.get_secret_value()
+    root = cast(Any, server_cli_utils).resolve_default_artifact_root(
+        settings.serve_artifacts, settings.default_artifact_root, uri
+    )
+    environment = {
+        constants.BACKEND_STORE_URI_ENV_VAR: uri,
+        constants.REGISTRY_STORE_URI_ENV_VAR: uri,
+        constants.ARTIFACT_ROOT_ENV_VAR: str(root),
+        constants.ARTIFACTS_DESTINATION_ENV_VAR: settings.artifacts_destination,
+        "_MLFLOW_SGI_NAME": "uvicorn",
+        "_MLFLOW_SERVER_BOOT_ID": uuid.uuid4().hex,
+        "_MLFLOW_IN_JOB_EXECUTOR": "false",
+        "MLFLOW_ENABLE_WORKSPACES": os.environ.get("MLFLOW_ENABLE_WORKSPACES", "false"),
+    }
+    if settings.serve_artifacts:
+        environment[constants.SERVE_ARTIFACTS_ENV_VAR] = "true"
+    if settings.static_prefix:
+        environment[handlers.STATIC_PREFIX_ENV_VAR] = settings.static_prefix
+    if settings.allowed_hosts:
+        # MLflow's list replaces its default; jobs and probes still come from this machine.
+        named = [form for host in settings.allowed_hosts for form in _with_port(host)]
+        environment["MLFLOW_SERVER_ALLOWED_HOSTS"] = ",".join([*named, *_LOOPBACK])
+    return environment
+
+
+def _with_port(host: str) -> tuple[str, ...]:
+    """MLflow compares the port too, unless the entry has a ``*``."""
+    return (host,) if ":" in host or "*" in host else (host, f"{host}:*")
+
+
+def log_level(gunicorn_opts: str | None) -> str:
+    """The log level in MLFLOW_GUNICORN_OPTS, the one of its options that still has a meaning."""
+    words = shlex.split(gunicorn_opts or "")
+    for index, word in enumerate(words):
+        name, _, value = word.partition("=")
+        if name in ("--log-level", "--loglevel"):
+            return value or "".join(words[index + 1 : index + 2]) or "info"
+    return "info"
+
+
+class _Worker(UvicornWorker):
+    # MLflow has no websocket route; a front on this machine tells the scheme and the client.
+    CONFIG_KWARGS = {**UvicornWorker.CONFIG_KWARGS, "server_header": False}  # noqa: RUF012
+
+
+class _Application(BaseApplication):
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self._options = options
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in self._options.items():
+            cast(Any, self).cfg.set(name, value)
+
+    def load(self) -> Any:
+        from runtime.access import create_app
+
+        return create_app()
+
+
+def _before_forking(_arbiter: Any) -> None:
+    # What is loaded by now is never collected: workers would copy every page that they touch.
+    gc.collect()
+    gc.freeze()
+
+
+def _after_forking(_arbiter: Any, _worker: Any) -> None:
+    die_with_parent()
+
+
+def _options(settings: RuntimeSettings) -> dict[str, Any]:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return {
+        "bind": f"{host}:{settings.port}",
+        "workers": settings.workers,
+        "worker_class": _Worker,
+        "preload_app": True,
+        "when_ready": _before_forking,
+        "post_fork": _after_forking,
+        "timeout": _HANGING,
+        "graceful_timeout": _GRACE,
+        "keepalive": 65,
+        "loglevel": log_level(settings.gunicorn_opts),
+        "worker_tmp_dir": "/dev/shm" if os.path.isdir("/dev/shm") else None,  # noqa: S108, PTH112
+        "control_socket_disable": True,
+        "proc_name": "trackstack",
+    }
+
+
+def _open_store(settings: RuntimeSettings) -> None:
+    """Initialise an empty store and check an existing one's schema; exits 3 where it is old."""
+    from mlflow.exceptions import MlflowException
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    try:
+        SqlAlchemyStore(settings.backend_store_uri.get_secret_value(), "mlflow-artifacts:/")
+    except MlflowException as error:
+        if "out-of-date database schema" in error.message:
+            sys.exit(3)
+        raise
+
+
+def _check_store(settings: RuntimeSettings) -> None:
+    """Open the store in a child: its connections must not be there when workers are forked."""
+    child = multiprocessing.get_context("fork").Process(target=_open_store, args=(settings,))
+    child.start()
+    child.join()
+    if child.exitcode == 3:
+        raise UserError(
+            f"the schema of {settings.backend_store} is older than this MLflow's; "
+            "migrate it with `trackstack upgrade`, which backs it up first"
+        )
+    if child.exitcode:
+        raise UserError(f"the backend store {settings.backend_store} cannot be opened", 75)
+
+
+def _make_directories(settings: RuntimeSettings) -> None:
+    from sqlalchemy.engine import make_url
+
+    from runtime.paths import local_directory
+
+    url = make_url(settings.backend_store_uri.get_secret_value())
+    if url.get_backend_name() == "sqlite" and url.database:
+        os.makedirs(os.path.dirname(url.database) or ".", mode=0o700, exist_ok=True)  # noqa: PTH103, PTH120
+    if directory := local_directory(settings.artifacts_destination):
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _start_jobs(settings: RuntimeSettings, environment: Mapping[str, str]) -> None:
+    """Start MLflow's job runner as `mlflow server` does; it ends with this process."""
+    from mlflow.server.constants import HUEY_STORAGE_PATH_ENV_VAR
+    from mlflow.server.jobs import utils
+
+    uri = settings.backend_store_uri.get_secret_value()
+    runner = cast(Any, utils)
+    runner._check_requirements(uri)
+    storage = tempfile.mkdtemp(dir="/dev/shm" if os.path.isdir("/dev/shm") else None)  # noqa: S108, PTH112
+    os.environ[HUEY_STORAGE_PATH_ENV_VAR] = storage
+    server = f"http://127.0.0.1:{settings.port}"
+    runner._launch_job_execution_runner(
+        {
+            **environment,
+            HUEY_STORAGE_PATH_ENV_VAR: storage,
+            "MLFLOW_BACKEND_STORE_URI": uri,
+            "MLFLOW_TRACKING_URI": server,
+            "MLFLOW_GATEWAY_URI": os.environ.get("MLFLOW_GATEWAY_URI", server),
+        },
+        os.getpid(),
+    )
+
+
+@click.command()
+def command() -> None:
+    """Serve MLflow behind the token, until SIGTERM or Ctrl-C.
+
+    Makes an empty backend store ready; refuses one of an older schema. Every route but /health
+    needs a token: the stack's own (MLFLOW_TRACKING_TOKEN or MLFLOW_TRACKING_TOKEN_FILE) or one
+    made with `trackstack token add`.
+
+    \b
+    Examples:
+      MLFLOW_TRACKING_TOKEN_FILE=/run/secrets/token trackstack server
+      MLFLOW_HOST=0.0.0.0 MLFLOW_PORT=8080 MLFLOW_WORKERS=4 trackstack server
+    """
+    settings = runtime_settings.load()
+    if settings.supervised:
+        die_with_parent()
+    if settings.gunicorn_opts:
+        click.echo(
+            "trackstack: MLFLOW_GUNICORN_OPTS is not used any more, but for --log-level; "
+            "use MLFLOW_WORKERS, MLFLOW_HOST and MLFLOW_PORT",
+            err=True,
+        )
+    _make_directories(settings)
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = str(settings.job_execution).lower()
+    environment = app_environment(settings)
+    os.environ.update(environment)
+    _check_store(settings)
+    if settings.job_execution:
+        _start_jobs(settings, environment)
+    cast(Any, _Application(_options(settings))).run()

@@ -1,0 +1,207 @@
+"""Bearer tokens: the stack's own from its mounted secret, named ones from the database.
+
+A token is 256 random bits. Stored is its SHA-256 alone: a slow password hash defends guessable
+secrets, and there is nothing to guess in 256 bits, so that a fast one costs no security and
+keeps the check out of every request's way.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from enum import IntEnum
+from pathlib import Path
+
+from sqlalchemy import Column, DateTime, Engine, MetaData, String, Table, insert, select, update
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+from runtime.errors import UserError
+
+STACK_TOKEN = "stack"  # noqa: S105 - a name, not a token
+# Seconds: a snapshot older than the first is renewed beside the request, older than the second
+# before it. Adding and revoking are thus effective within 5 s in every worker and replica.
+_RENEW_AFTER, _RENEW_BEFORE = 2.0, 4.0
+
+_METADATA = MetaData()
+_TOKENS = Table(
+    "trackstack_tokens",
+    _METADATA,
+    Column("name", String(64), primary_key=True),
+    Column("hash", String(64), nullable=False),
+    Column("role", String(8), nullable=False),
+    Column("created", DateTime, nullable=False),
+    Column("expires", DateTime),
+)
+
+
+class Role(IntEnum):
+    """What a token may do; each role may also do what the ones before it may."""
+
+    READ = 1
+    WRITE = 2
+    ADMIN = 3
+
+    @classmethod
+    def named(cls, name: str) -> "Role":
+        return cls[name.upper()]
+
+
+@dataclass(frozen=True)
+class Token:
+    """A token without its value."""
+
+    name: str
+    hash: str
+    role: Role
+    created: datetime | None = None
+    expires: datetime | None = None
+
+    def is_valid(self, now: datetime) -> bool:
+        return self.expires is None or now < self.expires
+
+
+def hash_of(token: str) -> str:
+    """Hexadecimal SHA-256."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def generate() -> str:
+    """A new token: 43 URL-safe characters."""
+    return secrets.token_urlsafe(32)
+
+
+def _now() -> datetime:
+    # Naive UTC: SQLite and MySQL keep no time zone.
+    return datetime.now(timezone.utc).replace(tzinfo=None)
+
+
+class TokenTable:
+    """The named tokens in the backend database."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def create(self) -> None:
+        """Make the table where it is missing."""
+        _METADATA.create_all(self._engine)
+
+    def list(self) -> list[Token]:
+        """All named tokens, by name; none where the table was never made."""
+        with self._engine.connect() as connection:
+            if not self._engine.dialect.has_table(connection, _TOKENS.name):
+                return []
+            rows = connection.execute(select(_TOKENS).order_by(_TOKENS.c.name)).all()
+        return [Token(r.name, r.hash, Role.named(r.role), r.created, r.expires) for r in rows]
+
+    def add(self, name: str, role: Role, lifetime: timedelta | None) -> str:
+        """Make a token and return its value, which is kept nowhere.
+
+        Raises UserError where the name is taken.
+        """
+        self.create()
+        token, now = generate(), _now()
+        values = {
+            "name": name,
+            "hash": hash_of(token),
+            "role": role.name.lower(),
+            "created": now,
+            "expires": now + lifetime if lifetime else None,
+        }
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(insert(_TOKENS).values(values))
+        except IntegrityError:
+            raise UserError(
+                f"there is a token {name!r} already; `trackstack token rotate {name}` renews it", 2
+            ) from None
+        return token
+
+    def revoke(self, name: str) -> None:
+        """Delete a token; raises UserError where there is none of that name."""
+        self.create()
+        with self._engine.begin() as connection:
+            done = connection.execute(_TOKENS.delete().where(_TOKENS.c.name == name))
+        self._found(name, done.rowcount)
+
+    def rotate(self, name: str) -> str:
+        """Replace a token's value, at once; raises UserError where there is none."""
+        self.create()
+        token = generate()
+        change = update(_TOKENS).where(_TOKENS.c.name == name)
+        with self._engine.begin() as connection:
+            done = connection.execute(change.values(hash=hash_of(token), created=_now()))
+        self._found(name, done.rowcount)
+        return token
+
+    @staticmethod
+    def _found(name: str, rows: int) -> None:
+        if not rows:
+            raise UserError(f"there is no token {name!r}; see `trackstack token list`", 2)
+
+
+class MountedTokens:
+    """The stack's own token: a value, or a file with one token a line (two while it rotates)."""
+
+    def __init__(self, value: str | None, path: Path | None) -> None:
+        self._value, self._path = value, path
+
+    def list(self) -> list[Token]:
+        """The tokens as they are now; none where the file is gone."""
+        text = self._value or ""
+        if self._path:
+            try:
+                text = self._path.read_text()
+            except OSError:
+                text = ""
+        return [Token(STACK_TOKEN, hash_of(line), Role.ADMIN) for line in text.split()]
+
+
+class TokenSet:
+    """All valid tokens, as this worker last saw them. Used from one event loop."""
+
+    def __init__(self, mounted: MountedTokens, table: TokenTable) -> None:
+        self._mounted, self._table = mounted, table
+        self._tokens: list[Token] = []
+        self._read_at = float("-inf")
+        self._renewal: asyncio.Task[None] | None = None
+
+    async def find(self, token: str) -> Token | None:
+        """The token of this value, where it is valid."""
+        presented = hash_of(token)
+        await self._keep_fresh()
+        return self._match(lambda known: hmac.compare_digest(known.hash, presented))
+
+    async def find_session(self, name: str, proof: str) -> Token | None:
+        """The token that a signed-in browser named, as long as it is the same one."""
+        await self._keep_fresh()
+        return self._match(
+            lambda known: known.name == name and hmac.compare_digest(known.hash[:16], proof)
+        )
+
+    def _match(self, matches: Callable[[Token], bool]) -> Token | None:
+        now = _now()
+        # No early exit: the time taken does not tell which token came close.
+        found = [known for known in self._tokens if matches(known)]
+        return found[0] if found and found[0].is_valid(now) else None
+
+    async def _keep_fresh(self) -> None:
+        age = time.monotonic() - self._read_at
+        if age < _RENEW_AFTER:
+            return
+        if self._renewal is None or self._renewal.done():
+            self._renewal = asyncio.create_task(self._renew())
+        if age > _RENEW_BEFORE:
+            await asyncio.shield(self._renewal)
+
+    async def _renew(self) -> None:
+        try:
+            named = await asyncio.to_thread(self._table.list)
+        except SQLAlchemyError:
+            # Without its database MLflow answers nothing anyway; the stack's token stays known.
+            named = [token for token in self._tokens if token.name != STACK_TOKEN]
+        self._tokens = self._mounted.list() + named
+        self._read_at = time.monotonic()
