@@ -77,6 +77,7 @@ def make_plan(settings: Settings, place: Place) -> Plan:
         "TRACKSTACK_DATA_DIR": str(data_dir),
         "MLFLOW_ARTIFACTS_DESTINATION": artifacts,
         "MLFLOW_TRACKING_URI": tracking_uri,
+        "TRACKSTACK_SUPERVISED": "true",
     }
     return LocalPlan(
         data_dir=str(data_dir),

@@ -152,18 +152,6 @@ def _check_store(settings: RuntimeSettings) -> None:
         raise UserError(f"the backend store {settings.backend_store} cannot be opened", 75)
 
 
-def _make_directories(settings: RuntimeSettings) -> None:
-    from sqlalchemy.engine import make_url
-
-    from runtime.paths import local_directory
-
-    url = make_url(settings.backend_store_uri.get_secret_value())
-    if url.get_backend_name() == "sqlite" and url.database:
-        os.makedirs(os.path.dirname(url.database) or ".", mode=0o700, exist_ok=True)  # noqa: PTH103, PTH120
-    if directory := local_directory(settings.artifacts_destination):
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-
 def _start_jobs(settings: RuntimeSettings, environment: Mapping[str, str]) -> None:
     """Start MLflow's job runner as `mlflow server` does; it ends with this process."""
     from mlflow.server.constants import HUEY_STORAGE_PATH_ENV_VAR
@@ -209,7 +197,7 @@ def command() -> None:
             "use MLFLOW_WORKERS, MLFLOW_HOST and MLFLOW_PORT",
             err=True,
         )
-    _make_directories(settings)
+    settings.make_directories()
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = str(settings.job_execution).lower()
     environment = app_environment(settings)

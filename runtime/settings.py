@@ -19,7 +19,7 @@ from pydantic import (
     ValidationError,
 )
 
-from runtime import cron, duration
+from runtime import cron, duration, paths
 from runtime.errors import UserError
 
 
@@ -84,6 +84,17 @@ class RuntimeSettings(BaseModel):
     def artifacts_destination(self) -> str:
         """Where artifacts are kept; a directory under the data directory unless given."""
         return self.given_artifacts_destination or str(self.data_dir.resolve() / "artifacts")
+
+    def make_directories(self) -> None:
+        """Make the folder of a SQLite file and a local artifact directory, for the owner alone."""
+        from sqlalchemy.engine import make_url
+
+        url = make_url(self.backend_store_uri.get_secret_value())
+        database = Path(url.database).parent if url.database else None
+        artifacts = paths.local_directory(self.artifacts_destination)
+        for directory in (database if url.get_backend_name() == "sqlite" else None, artifacts):
+            if directory:
+                directory.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     @property
     def tracking_uri(self) -> str:

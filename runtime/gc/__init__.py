@@ -1,0 +1,234 @@
+"""`trackstack gc`: purge for good what clients deleted, so that its names can be used again.
+
+`mlflow gc` decides and deletes one run and one artifact at a time, and one artifact that cannot be
+deleted ends it. Here what is due is read in SQL, and deleted in batches, each in one short
+transaction: its rows are locked and looked at again (a restore that came first wins, one that
+comes later waits and finds the run gone), their artifacts are deleted concurrently, and then the
+rows of those whose artifacts are gone. A crash in between leaves rows without artifacts, still
+marked deleted, which the next pass picks up. An entity whose artifacts cannot be deleted keeps its
+rows and is reported.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import click
+from sqlalchemy import Connection, Engine, MetaData, text
+
+from runtime import duration
+from runtime import settings as runtime_settings
+from runtime.errors import UserError
+from runtime.gc import artifacts, decide, schema
+from runtime.gc.decide import EXPERIMENTS, LOGGED_MODELS, RUNS, Kind
+from runtime.gc.lock import only_one
+from runtime.store import open_engine
+
+# SQLite has one writer: a batch there holds up the server, so that it is kept short.
+_BATCH = {"sqlite": 100}
+_DEFAULT_BATCH = 500
+
+
+@dataclass
+class Report:
+    """What a pass did, or with a dry run would do: counts by kind, and what was left."""
+
+    dry_run: bool
+    deleted: dict[str, int] = field(default_factory=dict[str, int])
+    kept_registered: dict[str, int] = field(default_factory=dict[str, int])
+    failed: dict[str, str] = field(default_factory=dict[str, str])
+
+    def count(self, kind: Kind, number: int) -> None:
+        self.deleted[kind.name] = self.deleted.get(kind.name, 0) + number
+
+
+@dataclass(frozen=True)
+class Collector:
+    """One pass over a store."""
+
+    engine: Engine
+    metadata: MetaData
+    destination: str
+    before: int
+    report: Report
+
+    def run(self) -> Report:
+        """Delete runs and logged models, then the experiments that are left empty."""
+        for kind in (RUNS, LOGGED_MODELS):
+            self._collect(kind)
+        self._collect_experiments()
+        return self.report
+
+    def _collect(self, kind: Kind) -> None:
+        self.report.deleted.setdefault(kind.name, 0)
+        with self.engine.connect() as connection:
+            registered = decide.count_registered(connection, self.metadata, kind, self.before)
+            self.report.kept_registered[kind.name] = registered
+        for keys in self._batches(kind):
+            if self.report.dry_run:
+                self.report.count(kind, len(keys))
+            else:
+                self._delete_batch(kind, keys)
+
+    def _batches(self, kind: Kind) -> Iterator[list[Any]]:
+        limit = _BATCH.get(self.engine.dialect.name, _DEFAULT_BATCH)
+        last: Any = None
+        while True:
+            query = decide.due(self.metadata, kind, self.before, last, limit)
+            with self.engine.connect() as connection:
+                keys = [row.key for row in connection.execute(query)]
+            if not keys:
+                return
+            last = keys[-1]
+            yield keys
+
+    def _delete_batch(self, kind: Kind, keys: list[Any]) -> None:
+        with self._write() as connection:
+            query = decide.still_due(self.metadata, kind, self.before, keys)
+            rows = connection.execute(query).all()
+            locations = {
+                row.key: artifacts.resolve(row.location, self.destination)
+                for row in rows
+                if row.location
+            }
+            failed = artifacts.delete_all(set(locations.values()))
+            gone = [row.key for row in rows if locations.get(row.key) not in failed]
+            if gone:
+                schema.delete_rows(connection, self.metadata, kind.table, gone)
+        self.report.count(kind, len(gone))
+        for key, location in locations.items():
+            if location in failed:
+                self.report.failed[str(key)] = failed[location]
+
+    def _collect_experiments(self) -> None:
+        self.report.deleted.setdefault(EXPERIMENTS.name, 0)
+        with self.engine.connect() as connection:
+            query = decide.due_experiments(self.metadata, self.before, foreseen=self.report.dry_run)
+            rows = connection.execute(query).all()
+        if self.report.dry_run:
+            self.report.count(EXPERIMENTS, len(rows))
+            return
+        for row in rows:
+            self._delete_experiment(row.key, self._own_location(row.key, row.location))
+
+    def _own_location(self, key: int, location: str | None) -> str | None:
+        """The experiment's folder, where its number shows that it was made for it alone.
+
+        A location that a user chose may be shared, or hold other things.
+        """
+        own = location and location.rstrip("/").endswith(f"/{key}")
+        return artifacts.resolve(location, self.destination) if location and own else None
+
+    def _delete_experiment(self, key: int, location: str | None) -> None:
+        with self._write() as connection:
+            query = decide.due_experiments(self.metadata, self.before)
+            experiment = self.metadata.tables["experiments"].c.experiment_id
+            if not connection.execute(query.where(experiment == key).with_for_update()).first():
+                return
+            failed = artifacts.delete_all([location] if location else [])
+            if failed:
+                self.report.failed[f"experiment {key}"] = next(iter(failed.values()))
+                return
+            self._delete_rollups(connection, key)
+            schema.delete_rows(connection, self.metadata, "experiments", [key])
+        self.report.count(EXPERIMENTS, 1)
+
+    def _delete_rollups(self, connection: Connection, experiment: int) -> None:
+        """These tables have no foreign key, and SQLite gives an experiment's number out again."""
+        for table in self.metadata.sorted_tables:
+            if "rollup" in table.name and "experiment_id" in table.c:
+                connection.execute(table.delete().where(table.c.experiment_id == experiment))
+
+    def _write(self) -> Any:
+        return _begin(self.engine)
+
+
+def _begin(engine: Engine) -> Any:
+    """A transaction that holds its locks from the start."""
+    if engine.dialect.name != "sqlite":
+        return engine.begin()
+    return _SqliteWrite(engine)
+
+
+class _SqliteWrite:
+    """SQLite locks nothing at a SELECT: take the writer's lock before looking."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+
+    def __enter__(self) -> Connection:
+        self._connection.execute(text("PRAGMA foreign_keys = ON"))
+        self._connection.execute(text("PRAGMA busy_timeout = 30000"))
+        self._connection.execute(text("BEGIN IMMEDIATE"))
+        return self._connection
+
+    def __exit__(self, kind: object, _value: object, _traceback: object) -> None:
+        self._connection.execute(text("COMMIT" if kind is None else "ROLLBACK"))
+        self._connection.close()
+
+
+def _before(older_than: str) -> int:
+    try:
+        age = duration.parse_age(older_than)
+    except ValueError as error:
+        raise UserError(f"--older-than: {error}", 2) from None
+    moment = datetime.now(timezone.utc) - min(age, timedelta(days=36500))
+    return int(moment.timestamp() * 1000)
+
+
+def collect(older_than: str | None, dry_run: bool) -> Report:
+    """Purge what was deleted longer ago than ``older_than`` (default: MLFLOW_TRACKING_GC_TTL).
+
+    Raises UserError where the store has no schema yet or another gc works on it.
+    """
+    settings = runtime_settings.load()
+    before = _before(older_than or settings.gc_ttl)
+    engine = open_engine(settings)
+    metadata = schema.tables()
+    with engine.connect() as connection:
+        if not engine.dialect.has_table(connection, "experiments"):
+            raise UserError(
+                f"there is no MLflow store in {settings.backend_store}; "
+                "set MLFLOW_BACKEND_STORE_URI to the server's"
+            )
+    with only_one(engine):
+        report = Report(dry_run)
+        return Collector(engine, metadata, settings.artifacts_destination, before, report).run()
+
+
+def _show(report: Report) -> None:
+    verb = "would delete" if report.dry_run else "deleted"
+    counts = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in report.deleted.items())
+    click.echo(f"{verb} {counts}")
+    for name, number in report.kept_registered.items():
+        if number:
+            what = name.replace("_", " ")
+            click.echo(f"kept {number} deleted {what} that a registered version needs")
+    for key, reason in report.failed.items():
+        click.echo(f"could not delete the artifacts of {key}: {reason}", err=True)
+
+
+@click.command()
+@click.option("--older-than", metavar="AGE", help="Default: MLFLOW_TRACKING_GC_TTL (30d0h0m0s).")
+@click.option("--dry-run", is_flag=True, help="Count what would be deleted; delete nothing.")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def command(older_than: str | None, dry_run: bool, as_json: bool) -> None:
+    """Purge what clients deleted: runs, logged models and experiments, with their artifacts.
+
+    A deleted experiment's name is free again afterwards. Needs no running server. Exits 1 where
+    something could not be deleted (it is tried again the next time), 75 where another gc works.
+
+    \b
+    Examples:
+      trackstack gc --dry-run
+      trackstack gc --older-than 12h --json
+    """
+    report = collect(older_than, dry_run)
+    if as_json:
+        click.echo(json.dumps(asdict(report)))
+    else:
+        _show(report)
+    if report.failed:
+        raise SystemExit(1)

@@ -1,0 +1,32 @@
+"""One plain request to the server: what MLflow's client would repeat for minutes fails at once."""
+
+import urllib.error
+import urllib.request
+
+from runtime.settings import RuntimeSettings
+
+_TIMEOUT_SECONDS = 10
+
+
+def token_of(settings: RuntimeSettings) -> str | None:
+    """The token that jobs present; the first one while two are valid."""
+    token = settings.tracking_token
+    return token.get_secret_value().split()[0] if token else None
+
+
+def request(
+    settings: RuntimeSettings, method: str, path: str, token: str | None, body: bytes | None = None
+) -> tuple[int, bytes]:
+    """Status and body; status 0 and the reason where the server does not answer."""
+    request = urllib.request.Request(  # noqa: S310 - the URI is the operator's own
+        settings.tracking_uri + path, data=body, method=method
+    )
+    if token:
+        request.add_header("Authorization", f"Bearer {token}")
+    try:
+        with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+    except OSError as error:
+        return 0, str(error).encode()

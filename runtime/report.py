@@ -1,0 +1,102 @@
+"""`trackstack report`: what prune would delete, with age and size; changes nothing."""
+
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from functools import partial
+
+import click
+
+from runtime import settings as runtime_settings
+from runtime import stale, tracking
+from runtime.stale import Kind, Stale
+from runtime.tracking import Client
+
+_THREADS = 8
+
+
+@dataclass(frozen=True)
+class Line:
+    """One entity of the report; ``bytes`` is None where its size is not known."""
+
+    kind: str
+    name: str
+    id: str
+    experiment: str
+    age_days: int
+    bytes: int | None
+
+
+def _size(client: Client, entity: Stale) -> int | None:
+    try:
+        return tracking.artifact_bytes(client, entity)
+    except Exception:
+        # A size that cannot be read must not keep the report from being made.
+        return None
+
+
+def lines(client: Client, entities: Sequence[Stale], now: datetime) -> list[Line]:
+    """The report's lines, sizes read a few at a time."""
+    with ThreadPoolExecutor(_THREADS) as pool:
+        sizes = list(pool.map(partial(_size, client), entities))
+    return [
+        Line(e.kind.value, e.name, e.key, e.experiment, e.age_days(now), size)
+        for e, size in zip(entities, sizes, strict=True)
+    ]
+
+
+def human_bytes(size: int | None) -> str:
+    """Such as ``1.5 MiB``; ``?`` where it is not known."""
+    if size is None:
+        return "?"
+    value, units = float(size), ["B", "KiB", "MiB", "GiB", "TiB"]
+    while value >= 1024 and len(units) > 1:
+        value, units = value / 1024, units[1:]
+    return f"{value:.0f} B" if units[0] == "B" else f"{value:.1f} {units[0]}"
+
+
+def _table(report: Sequence[Line]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE)
+    for heading in ("Kind", "Name", "Experiment"):
+        table.add_column(heading)
+    for heading in ("Age (days)", "Size"):
+        table.add_column(heading, justify="right")
+    for line in report:
+        size = human_bytes(line.bytes) if line.kind == Kind.RUN.value else ""
+        table.add_row(line.kind, line.name, line.experiment, str(line.age_days), size)
+    console = Console()
+    if report:
+        console.print(table)
+    total = human_bytes(sum(line.bytes or 0 for line in report))
+    console.print(f"{len(report)} stale entities, {total} of artifacts")
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def command(as_json: bool) -> None:
+    """List what prune would delete, with age and size; change nothing.
+
+    Stale is what was not touched for MLFLOW_TRACKING_ENTITY_TTL days (30) and is not in use; see
+    `trackstack prune --help`. Works through the API, with MLFLOW_TRACKING_URI and
+    MLFLOW_TRACKING_TOKEN.
+
+    \b
+    Examples:
+      trackstack report
+      MLFLOW_TRACKING_ENTITY_TTL=90 trackstack report --json
+    """
+    settings = runtime_settings.load()
+    client = tracking.connect(settings)
+    now = datetime.now(timezone.utc)
+    entities = stale.decide(tracking.take_inventory(client), now, settings.entity_ttl_days)
+    report = lines(client, entities, now)
+    if as_json:
+        click.echo(json.dumps([line.__dict__ for line in report]))
+    else:
+        _table(report)

@@ -1,0 +1,128 @@
+"""The tracking API as prune and report use it: MLflow's own client, paged.
+
+The client itself repeats what fails with 429 or 5xx (MLFLOW_HTTP_REQUEST_MAX_RETRIES, with
+back-off).
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from runtime.errors import UserError
+from runtime.probe import request, token_of
+from runtime.settings import RuntimeSettings
+from runtime.stale import Experiment, Inventory, Kind, Model, Run, Stale, Version
+
+_PAGE = 1000
+# MLflow's client, which has types in part only.
+Client = Any
+
+
+def connect(settings: RuntimeSettings) -> Client:
+    """A client for the settings' URI and token.
+
+    Raises UserError (exit code 75) where the server does not answer or refuses the token.
+    """
+    token = token_of(settings)
+    path = "/api/2.0/mlflow/experiments/search?max_results=1"
+    status, answer = request(settings, "GET", path, token)
+    if status != 200:
+        reason = answer.decode(errors="replace").strip()[:200] or f"status {status}"
+        raise UserError(
+            f"the server at {settings.tracking_uri} does not let us in: {reason}; "
+            "see MLFLOW_TRACKING_URI and MLFLOW_TRACKING_TOKEN",
+            75,
+        )
+    from mlflow import MlflowClient
+
+    if token:
+        # The client reads its token from the environment alone.
+        os.environ["MLFLOW_TRACKING_TOKEN"] = token
+    return MlflowClient(tracking_uri=settings.tracking_uri, registry_uri=settings.tracking_uri)
+
+
+def _paged(page: Callable[[str | None], Any]) -> Iterator[Any]:
+    token: str | None = None
+    while True:
+        answer = page(token)
+        yield from answer
+        token = answer.token
+        if not token:
+            return
+
+
+def take_inventory(client: Client) -> Inventory:
+    """Read all live entities."""
+    experiments = tuple(
+        Experiment(e.experiment_id, e.name, e.last_update_time or 0, e.tags)
+        for e in _paged(lambda t: client.search_experiments(max_results=_PAGE, page_token=t))
+    )
+    runs = tuple(run for experiment in experiments for run in _runs(client, experiment.id))
+    models = list(
+        _paged(lambda t: client.search_registered_models(max_results=_PAGE, page_token=t))
+    )
+    versions = _paged(lambda t: client.search_model_versions("", max_results=_PAGE, page_token=t))
+    aliases = {model.name: _aliases(model) for model in models}
+    return Inventory(
+        experiments=experiments,
+        runs=runs,
+        versions=tuple(_version(version, aliases) for version in versions),
+        models=tuple(
+            Model(m.name, m.last_updated_timestamp or 0, tuple(aliases[m.name]), m.tags)
+            for m in models
+        ),
+    )
+
+
+def _runs(client: Client, experiment_id: str) -> Iterator[Run]:
+    for run in _paged(
+        lambda t: client.search_runs([experiment_id], max_results=_PAGE, page_token=t)
+    ):
+        info = run.info
+        touched = info.end_time or info.start_time or 0
+        yield Run(info.run_id, info.run_name, experiment_id, touched, run.data.tags)
+
+
+def _aliases(model: Any) -> dict[str, str]:
+    named: dict[str, Any] = model.aliases or {}
+    return {alias: str(version) for alias, version in named.items()}
+
+
+def _version(version: Any, aliases: dict[str, dict[str, str]]) -> Version:
+    named = aliases.get(version.name, {})
+    return Version(
+        model=version.name,
+        version=str(version.version),
+        updated=version.last_updated_timestamp or version.creation_timestamp or 0,
+        stage=version.current_stage or "None",
+        aliases=tuple(alias for alias, of in named.items() if of == str(version.version)),
+        run_id=version.run_id or None,
+        tags=version.tags,
+    )
+
+
+def artifact_bytes(client: Client, stale: Stale) -> int | None:
+    """Bytes of a run's artifacts; None for other kinds, whose artifacts belong to runs."""
+    if stale.kind is not Kind.RUN:
+        return None
+    folders, total = [""], 0
+    while folders:
+        for file in client.list_artifacts(stale.key, folders.pop()):
+            if file.is_dir:
+                folders.append(file.path)
+            else:
+                total += file.file_size or 0
+    return total
+
+
+def delete(client: Client, stale: Stale) -> None:
+    """Delete one entity: runs and experiments softly, the others for good."""
+    if stale.kind is Kind.RUN:
+        client.delete_run(stale.key)
+    elif stale.kind is Kind.EXPERIMENT:
+        client.delete_experiment(stale.key)
+    elif stale.kind is Kind.MODEL_VERSION:
+        model, _, version = stale.key.rpartition("/")
+        client.delete_model_version(model, version)
+    else:
+        client.delete_registered_model(stale.key)
