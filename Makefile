@@ -1,7 +1,7 @@
 # The words a person types. `make` alone lists them.
 STACK ?= local
 SHELL := /bin/sh
-GROUPS := infra engine dev
+GROUPS := infra infra-docker infra-azure infra-oci engine dev
 ENTER := . ./env &&
 UV = $(shell command -v uv || echo .venv/bin/uv)
 
@@ -41,7 +41,7 @@ setup: .trackstack/infra.ready ## install the virtual environment and the engine
 	@touch $@
 
 .trackstack/dev.ready: .trackstack/infra.ready
-	@tools/venv.sh infra dev
+	@tools/venv.sh infra infra-docker infra-azure infra-oci dev
 	@touch $@
 
 test: lint ## everything: format, lint, types, unit tests, end-to-end tests on real parts
