@@ -1,7 +1,7 @@
 # The words a person types. `make` alone lists them.
 STACK ?= local
 SHELL := /bin/sh
-GROUPS := infra infra-docker infra-azure infra-oci engine dev
+GROUPS := infra infra-docker infra-azure infra-oci engine image dev
 ENTER := . ./env &&
 UV = $(shell command -v uv || echo .venv/bin/uv)
 
