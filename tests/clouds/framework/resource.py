@@ -9,6 +9,7 @@ class Network(Resource):
 """
 
 import hashlib
+import importlib.metadata
 import secrets
 import threading
 from collections.abc import Iterable, Iterator
@@ -36,11 +37,12 @@ class Cloud:
     resources: "Iterable[type[Resource]]"
     state_dir: Path
     functions: "Iterable[type[Function]]" = ()
-    version: str = "0.0.1"
+    version: str = ""
     conditions: Conditions = field(default_factory=Conditions)
 
     def __post_init__(self) -> None:
         self.state_dir.mkdir(parents=True, exist_ok=True)
+        self.version = self.version or _sdk_version(self.name)
         self.store = Store(self.state_dir / f"{self.name}.sqlite")
         self.journal = Journal(self.state_dir / "journal.jsonl")
         self.cancelled = threading.Event()
@@ -57,6 +59,14 @@ class Cloud:
                 raise CancelledError("cancelled by the engine")
         finally:
             self.paused.clear()
+
+
+def _sdk_version(provider: str) -> str:
+    """The engine warns of a provider that is older than the SDK in use."""
+    try:
+        return importlib.metadata.version(f"pulumi-{provider}")
+    except importlib.metadata.PackageNotFoundError:
+        return "0.0.1"
 
 
 @dataclass(frozen=True)
@@ -183,12 +193,20 @@ class Resource:
         known = {k: v for k, v in known.items() if k in self.computed() - self.volatile}
         return {**dict.fromkeys(self.computed(), UNKNOWN), **known, **inputs}
 
+    @classmethod
+    def replace_paths(cls) -> frozenset[str]:
+        return cls.replaced_by
+
+    def same(self, name: str, old: Any, new: Any) -> bool:
+        """Whether an input did not change; a value that a preview cannot know has."""
+        return not has_unknown(new) and old == new
+
     def replacing(self, changed: Iterable[str], olds: Props, news: Props) -> set[str]:
-        """Those of ``replaced_by`` under a changed top-level property whose value changes."""
+        """Those of ``replace_paths`` under a changed top-level property whose value changes."""
         tops = set(changed)
         return {
             path
-            for path in self.replaced_by
+            for path in self.replace_paths()
             if path.split(".")[0] in tops
             and (has_unknown(lookup(news, path)) or lookup(news, path) != lookup(olds, path))
         }

@@ -21,7 +21,6 @@ from tests.clouds.framework.values import (
     Sealed,
     decode,
     encode,
-    has_unknown,
     redact,
 )
 
@@ -103,8 +102,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         changed = sorted(
             name
             for name in {*olds, *news}
-            if not name.startswith("__")
-            and (has_unknown(news.get(name)) or olds.get(name) != news.get(name))
+            if not name.startswith("__") and not resource.same(name, olds.get(name), news.get(name))
         )
         replacing = sorted(resource.replacing(changed, olds, news))
         response = provider_pb2.DiffResponse(

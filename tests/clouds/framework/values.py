@@ -58,6 +58,16 @@ def encode(values: Mapping[str, Any], secrets: Iterable[Path] = ()) -> Struct:
     return struct
 
 
+def items(values: Mapping[str, Any], name: str) -> list[Any]:
+    """The list under a name, empty where there is none."""
+    return cast("list[Any]", values.get(name) or [])
+
+
+def child(values: Mapping[str, Any], name: str) -> Props:
+    """The object under a name, empty where there is none."""
+    return cast("Props", values.get(name) or {})
+
+
 def lookup(values: Any, path: str) -> Any:
     """The value at a dotted path of names, None where there is none, UNKNOWN below an unknown."""
     for name in path.split("."):
