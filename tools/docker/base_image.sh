@@ -44,6 +44,16 @@ if ! debootstrap --variant=minbase --include=ca-certificates,python3,python3-ven
     tail -n 5 "$root/log" >&2
     exit 1
 fi
+say "adding $suite's security updates"
+for archive in "debian $suite-updates" "debian-security $suite-security"; do
+    echo "deb http://deb.debian.org/$archive main"
+done >>"$root/fs/etc/apt/sources.list"
+if ! { chroot "$root/fs" apt-get update -qq &&
+    DEBIAN_FRONTEND=noninteractive chroot "$root/fs" apt-get upgrade -y -qq; } >"$root/log" 2>&1; then
+    say "they cannot be had; its last words:"
+    tail -n 5 "$root/log" >&2
+    exit 1
+fi
 # As slim as the official images: no package lists, documents, or translations.
 rm -rf "$root"/fs/var/cache/apt/* "$root"/fs/var/lib/apt/lists/* "$root"/fs/var/log/* \
     "$root"/fs/usr/share/man/* "$root"/fs/usr/share/locale/* "$root"/fs/usr/share/info/*
