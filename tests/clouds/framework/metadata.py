@@ -7,6 +7,7 @@ first checked; importing a whole cloud's SDK takes seconds.
 import functools
 import importlib
 import inspect
+import sys
 import types
 import typing
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
@@ -62,7 +63,9 @@ def schema(token: str) -> Schema:
         raise LookupError(f"the installed SDK has no {token}")
     home = importlib.import_module(registered.mod_info["fqn"])
     resource = cast("type[Any]", getattr(home, name))
-    arguments = cast("type[Any]", getattr(home, f"{name}Args"))
+    # Where a nested type has the resource's name, its arguments are called otherwise.
+    own = vars(sys.modules[resource.__module__])
+    arguments = cast("type[Any]", own.get(f"{name}InitArgs") or own[f"{name}Args"])
     outputs = {
         cast("str", getattr(member.fget, "_pulumi_name", key))
         for key, member in vars(resource).items()

@@ -71,13 +71,17 @@ def _sdk_version(provider: str) -> str:
 
 @dataclass(frozen=True)
 class Call:
-    """What a hook may want to know of the call that it serves; ``timeout`` in seconds."""
+    """What a hook may want to know of the call that it serves.
+
+    ``timeout`` is in seconds; ``id`` is that of the object at hand, empty while it is none.
+    """
 
     cloud: Cloud
     config: Props
     name: str = ""
     urn: str = ""
     timeout: float = 0
+    id: str = ""
 
 
 class Function:

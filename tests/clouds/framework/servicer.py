@@ -220,7 +220,14 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
                 f"the rehearsal cloud {self._cloud.name} has no {token} yet",
             )
         timeout = float(getattr(request, "timeout", 0) or _DEFAULT_TIMEOUT)
-        call = Call(self._cloud, self._config(context), name, cast("str", request.urn), timeout)
+        call = Call(
+            self._cloud,
+            self._config(context),
+            name,
+            cast("str", request.urn),
+            timeout,
+            getattr(request, "id", ""),
+        )
         return self._resources[token](call)
 
     def _within_quota(self, resource: Resource) -> None:

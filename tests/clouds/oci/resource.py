@@ -1,0 +1,61 @@
+"""What all of OCI's resources share: OCIDs, compartments, references."""
+
+import hashlib
+from typing import Any, ClassVar
+
+from tests.clouds.framework.errors import CloudError
+from tests.clouds.framework.resource import Resource
+from tests.clouds.framework.values import Props
+
+REGION = "eu-frankfurt-1"
+
+
+def ocid(kind: str, seed: str) -> str:
+    """An OCID that is as unique as its seed; identity's have no region."""
+    region = "" if kind in ("compartment", "dynamicgroup", "policy", "tenancy") else REGION
+    digest = hashlib.sha256(seed.encode()).hexdigest()
+    return f"ocid1.{kind}.oc1.{region}.{'a' * 8}{digest[:52]}"
+
+
+TENANCY = ocid("tenancy", "rehearsal")
+
+
+class OciResource(Resource):
+    """A resource in a compartment. ``kind`` is the second part of its OCID."""
+
+    kind: ClassVar[str]
+    service: ClassVar[str]
+    # Inputs that change another resource's place and so make a new one.
+    fixed: ClassVar[frozenset[str]] = frozenset()
+
+    @classmethod
+    def replace_paths(cls) -> frozenset[str]:
+        return cls.fixed
+
+    def identify(self, inputs: Props) -> str:
+        return ocid(self.kind, super().identify(inputs))
+
+    def verify(self, inputs: Props) -> None:
+        compartment = inputs.get("compartmentId", TENANCY)
+        if compartment != TENANCY and not self.find(
+            compartment, "oci:Identity/compartment:Compartment"
+        ):
+            raise self.not_found()
+
+    def compute(self, id: str, inputs: Props) -> Props:
+        return {"state": "ACTIVE", "timeCreated": "2026-01-01T00:00:00Z"}
+
+    def referred(self, id: Any, kind: "type[OciResource]") -> Props:
+        """The resource that an input refers to, of the right kind."""
+        record = self.find(id, kind.token)
+        if record is None:
+            raise self.not_found()
+        return record.props
+
+    def not_found(self) -> CloudError:
+        """OCI does not say whether a thing is missing or only forbidden."""
+        message = "Authorization failed or requested resource not found."
+        return self.refusal("NotAuthorizedOrNotFound", message, 404)
+
+    def refusal(self, code: str, message: str, status: int = 400) -> CloudError:
+        return CloudError(code, f"{status}-{code}, {message}\nService: {self.service}", status)

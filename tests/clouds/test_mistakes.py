@@ -1,0 +1,33 @@
+"""Every listed mistake is refused, with the error that its cloud gives."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.clouds.framework.errors import CloudError
+from tests.clouds.mistakes import Mistake, on_azure, on_docker, on_oci
+
+pytestmark = pytest.mark.slow  # importing the SDKs' metadata takes seconds
+
+_CLOUDS = {"azure": on_azure, "docker": on_docker, "oci": on_oci}
+
+
+@pytest.mark.parametrize(
+    ("cloud", "mistake"),
+    [
+        pytest.param(cloud, mistake, id=f"{cloud}: {mistake.title}")
+        for cloud, module in _CLOUDS.items()
+        for mistake in module.MISTAKES
+    ],
+)
+def test_a_mistake_is_refused_in_the_clouds_own_words(
+    cloud: str, mistake: Mistake, tmp_path: Path
+) -> None:
+    world = _CLOUDS[cloud].world(tmp_path)
+    before = len(world.cloud.store.all())
+    inputs = mistake.inputs(world)
+    with pytest.raises(CloudError) as refused:
+        world.make(mistake.kind, "mistake", inputs)
+    assert mistake.error in str(refused.value)
+    assert mistake.source.startswith("https://")
+    assert len(world.cloud.store.all()) == before
