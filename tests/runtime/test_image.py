@@ -283,42 +283,46 @@ def test_a_build_without_cache_gives_the_same_layers() -> None:
         docker("rmi", again)
 
 
-@pytest.mark.slow
-def test_extras_packages_and_labels_are_as_asked() -> None:
+@pytest.fixture(scope="module")
+def custom_image() -> Generator[str]:
+    """Built with every argument; trusts the registry's private CA."""
     tag = f"trackstack/runtime:custom-{secrets.token_hex(4)}"
-    asked = {"EXTRAS": "", "EXTRA_PACKAGES": "prometheus-flask-exporter", "VERSION": "1.2.3"}
-    build(tag, {**asked, "REVISION": "abc123"})
-    try:
-        code = (
-            "import importlib.util as u, prometheus_flask_exporter\n"
-            "print([n for n in ('psycopg', 'mysql', 'sklearn') if u.find_spec(n)])"
-        )
-        found = docker("run", "--rm", "--entrypoint", "/opt/trackstack/bin/python", tag, "-c", code)
-        assert found == "[]"
-        labels = json.loads(docker("image", "inspect", "--format", "{{json .Config.Labels}}", tag))
-        assert labels["org.opencontainers.image.version"] == "1.2.3"
-        assert labels["org.opencontainers.image.revision"] == "abc123"
-    finally:
-        docker("rmi", tag)
+    arguments = {
+        "EXTRAS": "",
+        "EXTRA_PACKAGES": "prometheus-flask-exporter",
+        "EXTRA_CA": extra_ca() + registry().ca_file.read_text(),
+        "VERSION": "1.2.3",
+        "REVISION": "abc123",
+    }
+    build(tag, arguments)
+    yield tag
+    docker("rmi", tag)
 
 
 @pytest.mark.slow
-def test_the_image_trusts_an_extra_ca(tmp_path: Path) -> None:
-    """The registry's private CA, trusted where it was built in and nowhere else."""
-    private = registry()
-    tag = f"trackstack/runtime:ca-{secrets.token_hex(4)}"
-    build(tag, {"EXTRA_CA": extra_ca() + private.ca_file.read_text()})
+def test_extras_packages_and_labels_are_as_asked(custom_image: str) -> None:
     code = (
-        "import requests, sys\n"
-        f"try: print(requests.get('https://{private.address}/v2/', timeout=20).status_code)\n"
+        "import importlib.util as u, prometheus_flask_exporter\n"
+        "print([n for n in ('psycopg', 'mysql', 'sklearn') if u.find_spec(n)])"
+    )
+    run = ("run", "--rm", "--entrypoint", "/opt/trackstack/bin/python")
+    assert docker(*run, custom_image, "-c", code) == "[]"
+    shown = docker("image", "inspect", "--format", "{{json .Config.Labels}}", custom_image)
+    labels = json.loads(shown)
+    assert labels["org.opencontainers.image.version"] == "1.2.3"
+    assert labels["org.opencontainers.image.revision"] == "abc123"
+
+
+@pytest.mark.slow
+def test_an_extra_ca_is_trusted_where_it_was_built_in_and_nowhere_else(custom_image: str) -> None:
+    code = (
+        "import requests\n"
+        f"try: print(requests.get('https://{registry().address}/v2/', timeout=20).status_code)\n"
         "except requests.exceptions.SSLError: print('not trusted')"
     )
-    try:
-        for image, seen in ((tag, "401"), (runtime_image(), "not trusted")):
-            run = ("run", "--rm", "--network", "host", "--entrypoint", "/opt/trackstack/bin/python")
-            assert docker(*run, image, "-c", code) == seen
-    finally:
-        docker("rmi", tag)
+    run = ("run", "--rm", "--network", "host", "--entrypoint", "/opt/trackstack/bin/python")
+    assert docker(*run, custom_image, "-c", code) == "401"
+    assert docker(*run, runtime_image(), "-c", code) == "not trusted"
 
 
 @pytest.mark.slow
