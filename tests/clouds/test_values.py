@@ -1,6 +1,6 @@
 """What goes over the wire comes back: values, secrets, unknowns; and what faults are written as."""
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -62,11 +62,11 @@ def test_a_policy_statement_is_read_as_oracle_writes_it(text: str, compartment: 
     assert statement.compartment == compartment
 
 
-def _paths(values: Any, path: Path) -> list[Path]:
-    if isinstance(values, dict):
-        found = [p for name, item in values.items() for p in _paths(item, (*path, name))]
-    elif isinstance(values, list):
-        found = [p for index, item in enumerate(values) for p in _paths(item, (*path, index))]
-    else:
-        found = []
+def _paths(value: Any, path: Path) -> list[Path]:
+    inner: list[tuple[str | int, Any]] = []
+    if isinstance(value, dict):
+        inner = list(cast("Props", value).items())
+    elif isinstance(value, list):
+        inner = list(enumerate(cast("list[Any]", value)))
+    found = [place for step, item in inner for place in _paths(item, (*path, step))]
     return found + ([path] if path else [])
