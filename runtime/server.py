@@ -32,8 +32,11 @@ _LOOPBACK = ("localhost", "localhost:*", "127.0.0.1", "127.0.0.1:*", "[::1]", "[
 
 
 def app_environment(settings: RuntimeSettings) -> dict[str, str]:
-    """What `mlflow server` would set for the application, by MLflow's own names."""
-    from mlflow.server import constants, handlers
+    """What `mlflow server` would set for the application.
+
+    The names are spelled out: mlflow.server reads some of them when it is imported, so that they
+    must be set before its constants can be. A test compares them with MLflow's own.
+    """
     from mlflow.utils import server_cli_utils
 
     uri = settings.backend_store_uri.get_secret_value()
@@ -41,19 +44,19 @@ def app_environment(settings: RuntimeSettings) -> dict[str, str]:
         settings.serve_artifacts, settings.default_artifact_root, uri
     )
     environment = {
-        constants.BACKEND_STORE_URI_ENV_VAR: uri,
-        constants.REGISTRY_STORE_URI_ENV_VAR: uri,
-        constants.ARTIFACT_ROOT_ENV_VAR: str(root),
-        constants.ARTIFACTS_DESTINATION_ENV_VAR: settings.artifacts_destination,
+        "_MLFLOW_SERVER_FILE_STORE": uri,
+        "_MLFLOW_SERVER_REGISTRY_STORE": uri,
+        "_MLFLOW_SERVER_ARTIFACT_ROOT": str(root),
+        "_MLFLOW_SERVER_ARTIFACT_DESTINATION": settings.artifacts_destination,
         "_MLFLOW_SGI_NAME": "uvicorn",
         "_MLFLOW_SERVER_BOOT_ID": uuid.uuid4().hex,
         "_MLFLOW_IN_JOB_EXECUTOR": "false",
         "MLFLOW_ENABLE_WORKSPACES": os.environ.get("MLFLOW_ENABLE_WORKSPACES", "false"),
     }
     if settings.serve_artifacts:
-        environment[constants.SERVE_ARTIFACTS_ENV_VAR] = "true"
+        environment["_MLFLOW_SERVER_SERVE_ARTIFACTS"] = "true"
     if settings.static_prefix:
-        environment[handlers.STATIC_PREFIX_ENV_VAR] = settings.static_prefix
+        environment["_MLFLOW_STATIC_PREFIX"] = settings.static_prefix
     if settings.allowed_hosts:
         # MLflow's list replaces its default; jobs and probes still come from this machine.
         named = [form for host in settings.allowed_hosts for form in _with_port(host)]

@@ -1,0 +1,29 @@
+"""What tests in every folder share."""
+
+import os
+import socket
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(  # pyright: ignore[reportUnusedFunction]
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A developer's own MLflow settings must not reach a test."""
+    for name in os.environ:
+        if name.startswith(("MLFLOW_", "TRACKSTACK_")):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port that was free a moment ago."""
+    return find_free_port()
+
+
+def find_free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

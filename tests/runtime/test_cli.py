@@ -1,0 +1,45 @@
+import subprocess
+import sys
+
+import click
+import pytest
+
+from runtime.cli import COMMANDS, cli
+from tests.runtime.serving import TRACKSTACK
+
+
+def _run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([TRACKSTACK, *arguments], capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_an_example(name: str) -> None:
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
+    assert "Example" in (command.help or "")
+
+
+def test_help_lists_every_command_and_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from runtime.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print([m for m in ('mlflow', 'pulumi', 'sqlalchemy') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert all(f"  {name}" in done.stdout for name in COMMANDS)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_user_s_mistake_is_one_line_and_exit_code_2(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_PORT", "http")
+    done = _run("doctor")
+    assert done.returncode == 2
+    assert done.stderr.startswith("trackstack: MLFLOW_PORT: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_an_unknown_command_says_so() -> None:
+    done = _run("serve")
+    assert done.returncode == 2
+    assert "No such command 'serve'" in done.stderr

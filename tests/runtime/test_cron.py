@@ -1,0 +1,30 @@
+from datetime import datetime, timezone
+
+import pytest
+
+from runtime.cron import check_schedule, next_time
+
+_NOON_FRIDAY = datetime(2026, 11, 20, 12, 3, tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "due"),
+    [
+        ("*/10 * * * *", datetime(2026, 11, 20, 12, 10, tzinfo=timezone.utc)),
+        ("0 0 * * *", datetime(2026, 11, 21, tzinfo=timezone.utc)),
+        # In cron 0 and 7 are Sunday.
+        ("0 6 * * 0", datetime(2026, 11, 22, 6, tzinfo=timezone.utc)),
+        ("0 6 * * 7", datetime(2026, 11, 22, 6, tzinfo=timezone.utc)),
+        ("0 6 * * mon", datetime(2026, 11, 23, 6, tzinfo=timezone.utc)),
+    ],
+)
+def test_the_next_time_is_the_one_that_cron_means(schedule: str, due: datetime) -> None:
+    assert next_time(check_schedule(schedule), _NOON_FRIDAY) == due
+
+
+@pytest.mark.parametrize(
+    "schedule", ["", "hourly", "@daily", "* * * *", "* * * * * *", "60 * * * *", "0 0 31 2 *"]
+)
+def test_what_is_no_five_field_schedule_is_refused(schedule: str) -> None:
+    with pytest.raises(ValueError, match="is not a schedule"):
+        check_schedule(schedule)

@@ -1,0 +1,82 @@
+from pathlib import Path
+
+import pytest
+
+from runtime.errors import UserError
+from runtime.settings import load
+
+
+def test_without_variables_everything_lies_in_the_data_directory(tmp_path: Path) -> None:
+    settings = load({"TRACKSTACK_DATA_DIR": str(tmp_path)})
+    assert settings.backend_store == f"sqlite:///{tmp_path}/store/mydb.sqlite"
+    assert settings.artifacts_destination == f"{tmp_path}/artifacts"
+    assert (settings.gc_ttl, settings.entity_ttl_days) == ("30d0h0m0s", 30)
+    assert settings.serve_artifacts
+    assert not settings.job_execution
+
+
+def test_the_published_names_are_read() -> None:
+    settings = load(
+        {
+            "MLFLOW_BACKEND_STORE_URI": "postgresql://u:pw@db:5432/mlflow",
+            "MLFLOW_ARTIFACTS_DESTINATION": "oci://bucket@namespace/prefix/",
+            "MLFLOW_DEFAULT_ARTIFACT_ROOT": "oci://bucket@namespace/prefix/",
+            "MLFLOW_SERVE_ARTIFACTS": "false",
+            "MLFLOW_TRACKING_URI": "https://mlflow.example.org",
+            "MLFLOW_TRACKING_TOKEN": "t0ken",
+            "MLFLOW_TRACKING_GC_TTL": "0d0h10m0s",
+            "MLFLOW_TRACKING_ENTITY_TTL": "7",
+            "MLFLOW_HOST": "0.0.0.0",
+            "MLFLOW_PORT": "80",
+            "MLFLOW_WORKERS": "3",
+            "MLFLOW_GUNICORN_OPTS": "--log-level debug",
+            "MLFLOW_SERVER_ALLOWED_HOSTS": "a.example.org,b.example.org",
+        }
+    )
+    assert settings.backend_store == "postgresql://u:***@db:5432/mlflow"
+    assert settings.artifacts_destination == "oci://bucket@namespace/prefix/"
+    assert settings.tracking_uri == "https://mlflow.example.org"
+    assert (settings.host, settings.port, settings.workers) == ("0.0.0.0", 80, 3)
+    assert settings.allowed_hosts == ("a.example.org", "b.example.org")
+    assert "t0ken" not in repr(settings)
+    assert "pw" not in repr(settings)
+
+
+def test_a_secret_may_come_from_a_mounted_file(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("t0ken\n")
+    token = load({"MLFLOW_TRACKING_TOKEN_FILE": str(file)}).tracking_token
+    assert token is not None
+    assert token.get_secret_value() == "t0ken"
+
+
+def test_a_mounted_file_that_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(
+        UserError, match=r"MLFLOW_TRACKING_TOKEN_FILE: cannot read .*/none: No such"
+    ):
+        load({"MLFLOW_TRACKING_TOKEN_FILE": str(tmp_path / "none")})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("MLFLOW_PORT", "none", "valid integer"),
+        ("MLFLOW_PORT", "70000", "less than or equal to 65535"),
+        ("MLFLOW_WORKERS", "0", "greater than or equal to 1"),
+        ("MLFLOW_TRACKING_ENTITY_TTL", "1.5", "valid integer"),
+        ("MLFLOW_TRACKING_GC_TTL", "soon", "days, hours, minutes and seconds"),
+        ("TRACKSTACK_GC_SCHEDULE", "hourly", "five fields"),
+        ("MLFLOW_SERVE_ARTIFACTS", "perhaps", "valid boolean"),
+    ],
+)
+def test_a_wrong_value_is_one_line_with_name_value_and_what_is_allowed(
+    name: str, value: str, allowed: str
+) -> None:
+    with pytest.raises(UserError) as raised:
+        load({name: value})
+    message = str(raised.value)
+    assert message.startswith(f"{name}: ")
+    assert repr(value) in message
+    assert allowed in message
+    assert "\n" not in message
+    assert raised.value.exit_code == 2

@@ -1,0 +1,76 @@
+"""Signing in with a browser's means: a form, a cookie, an origin."""
+
+from urllib.parse import urlencode
+
+import pytest
+
+from tests.runtime.serving import Answer, Serving
+
+pytestmark = pytest.mark.slow
+
+_SEARCH = "/ajax-api/2.0/mlflow/experiments/search"
+_JSON = {"content-type": "application/json"}
+
+
+def _sign_in(server: Serving, token: str, target: str = "/", site: str = "same-origin") -> Answer:
+    form = urlencode({"token": token, "next": target}).encode()
+    headers = {"accept": "text/html", "sec-fetch-site": site}
+    return server.request("POST", "/trackstack/sign-in", headers=headers, body=form)
+
+
+def _cookie(answer: Answer) -> str:
+    return answer.headers["set-cookie"].split(";")[0]
+
+
+def test_a_page_without_a_session_asks_for_the_token(server: Serving) -> None:
+    answer = server.request("GET", "/", headers={"accept": "text/html"})
+    assert answer.status == 401
+    assert b'<form method="post" action="/trackstack/sign-in">' in answer.body
+    assert b"<script" not in answer.body
+
+
+def test_the_token_opens_a_session_that_reads_and_writes(server: Serving) -> None:
+    answer = _sign_in(server, server.token, "/#/experiments")
+    assert (answer.status, answer.headers["location"]) == (303, "/#/experiments")
+    flags = answer.headers["set-cookie"]
+    assert "HttpOnly" in flags
+    assert "SameSite=Lax" in flags
+    assert server.token not in flags
+    headers = {"cookie": _cookie(answer), "sec-fetch-site": "same-origin", **_JSON}
+    done = server.request("POST", _SEARCH, headers=headers, body=b'{"max_results": 1}')
+    assert done.status == 200
+
+
+def test_another_site_cannot_use_the_session(server: Serving) -> None:
+    cookie = _cookie(_sign_in(server, server.token))
+    for foreign in ({"sec-fetch-site": "cross-site"}, {"origin": "http://evil.example"}, {}):
+        headers = {"cookie": cookie, **_JSON, **foreign}
+        answer = server.request("POST", _SEARCH, headers=headers, body=b'{"max_results": 1}')
+        assert answer.status == 403, foreign
+
+
+def test_a_wrong_token_is_told_and_opens_nothing(server: Serving) -> None:
+    answer = _sign_in(server, "wrong")
+    assert answer.status == 401
+    assert b"This token is not valid." in answer.body
+    assert "set-cookie" not in answer.headers
+    assert _sign_in(server, server.token, site="cross-site").status == 403
+
+
+@pytest.mark.parametrize("target", ["//evil.example", "https://evil.example/", "/\\evil", "x"])
+def test_signing_in_leads_nowhere_else(server: Serving, target: str) -> None:
+    assert _sign_in(server, server.token, target).headers["location"] == "/"
+
+
+def test_a_forged_cookie_opens_nothing(server: Serving) -> None:
+    cookie = _cookie(_sign_in(server, server.token))
+    for forged in (cookie[:-1], cookie + "x", "trackstack_session=", "trackstack_session=a.b.c"):
+        assert server.request("GET", "/version", headers={"cookie": forged}).status == 401
+
+
+def test_signing_out_ends_the_session_in_the_browser(server: Serving) -> None:
+    cookie = _cookie(_sign_in(server, server.token))
+    headers = {"cookie": cookie, "sec-fetch-site": "same-origin"}
+    answer = server.request("POST", "/trackstack/sign-out", headers=headers)
+    assert answer.status == 303
+    assert "Max-Age=0" in answer.headers["set-cookie"]

@@ -1,0 +1,86 @@
+"""Named tokens against a real server with two workers."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from tests.runtime.serving import Serving
+
+pytestmark = pytest.mark.slow
+
+_PATH = "/api/2.0/mlflow/experiments/search?max_results=1"
+
+
+def _becomes(server: Serving, token: str, status: int) -> None:
+    """Within 5 s, in every worker: asked on several connections."""
+    deadline = time.monotonic() + 5
+    while any(server.request("GET", _PATH, token).status != status for _ in range(8)):
+        assert time.monotonic() < deadline, f"not {status} everywhere within 5 s"
+        time.sleep(0.2)
+
+
+def test_a_token_is_valid_until_it_is_rotated_or_revoked_without_a_restart(server: Serving) -> None:
+    first = server.run("token", "add", "ci").stdout.strip()
+    _becomes(server, first, 200)
+    second = server.run("token", "rotate", "ci").stdout.strip()
+    assert second != first
+    _becomes(server, second, 200)
+    _becomes(server, first, 401)
+    assert server.run("token", "revoke", "ci").returncode == 0
+    _becomes(server, second, 401)
+
+
+def test_a_token_expires(server: Serving) -> None:
+    token = server.run("token", "add", "brief", "--expires", "3s").stdout.strip()
+    time.sleep(3)
+    assert server.request("GET", _PATH, token).status == 401
+
+
+def test_list_shows_names_and_roles_and_no_value(server: Serving) -> None:
+    token = server.run("token", "add", "listed", "--role", "read").stdout.strip()
+    done = server.run("token", "list", "--json")
+    assert {entry["name"]: entry["role"] for entry in json.loads(done.stdout)}["listed"] == "read"
+    assert token not in done.stdout
+
+
+def test_the_database_holds_no_token(server: Serving) -> None:
+    token = server.run("token", "add", "hidden").stdout.strip()
+    for file in server.data_dir.rglob("*"):
+        if file.is_file() and file.name != "token":
+            content = file.read_bytes()
+            assert token.encode() not in content, file
+            assert server.token.encode() not in content, file
+
+
+def test_mistakes_are_told(server: Serving) -> None:
+    server.run("token", "add", "twice")
+    again = server.run("token", "add", "twice")
+    assert again.returncode == 2
+    assert "trackstack token rotate twice" in again.stderr
+    missing = server.run("token", "revoke", "nobody")
+    assert missing.returncode == 2
+    assert "there is no token 'nobody'" in missing.stderr
+    assert server.run("token", "add", "x", "--expires", "soon").returncode == 2
+
+
+def test_the_mounted_token_rotates_without_a_restart(server: Serving) -> None:
+    file = server.data_dir / "token"
+    try:
+        file.write_text(f"{server.token}\nsecond-token\n")
+        _becomes(server, "second-token", 200)
+        _becomes(server, server.token, 200)
+    finally:
+        file.write_text(server.token)
+    _becomes(server, "second-token", 401)
+
+
+def test_the_token_serves_as_a_password(server: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    import mlflow
+
+    monkeypatch.delenv("MLFLOW_TRACKING_TOKEN", raising=False)
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "anyone")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", server.token)
+    client: Any = mlflow.MlflowClient(tracking_uri=server.uri)
+    assert client.search_experiments(max_results=1)
