@@ -119,7 +119,9 @@ def _problem(error: ErrorDetails, given: Mapping[str, str]) -> str:
         return f"{PROJECT}:{key}: unknown key; allowed: {_allowed_keys(given)}"
     message = error["msg"].removeprefix("Value error, ")
     value = f" (is {given[key]!r})" if key in given else ""
-    return f"{PROJECT}:{key}: {message[0].lower()}{message[1:]}{value}"
+    if message.startswith(("Input ", "String ")):
+        message = message[0].lower() + message[1:]
+    return f"{PROJECT}:{key}: {message}{value}"
 
 
 def _allowed_keys(given: Mapping[str, str]) -> str:

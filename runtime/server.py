@@ -40,8 +40,10 @@ def app_environment(settings: RuntimeSettings) -> dict[str, str]:
     from mlflow.utils import server_cli_utils
 
     uri = settings.backend_store_uri.get_secret_value()
+    # Where artifacts are not proxied, clients must be told the destination itself.
+    direct = None if settings.serve_artifacts else settings.artifacts_destination
     root = cast(Any, server_cli_utils).resolve_default_artifact_root(
-        settings.serve_artifacts, settings.default_artifact_root, uri
+        settings.serve_artifacts, settings.default_artifact_root or direct, uri
     )
     environment = {
         "_MLFLOW_SERVER_FILE_STORE": uri,

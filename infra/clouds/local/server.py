@@ -55,8 +55,8 @@ class _ServerProvider(LocalProvider):
         supervisor.remove_program(props["data_dir"], "server")
 
     def drifted(self, props: Props) -> bool:
-        running = supervisor.program_state(props["data_dir"], "server") == "RUNNING"
-        return not (running and _healthy(int(props["port"])))
+        state = supervisor.program_state(props["data_dir"], "server")
+        return state not in ("RUNNING", "STARTING") or not _healthy(int(props["port"]))
 
 
 class Server(Resource, module="trackstack", name="LocalServer"):

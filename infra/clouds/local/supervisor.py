@@ -21,6 +21,8 @@ from supervisor.xmlrpc import Faults, SupervisorTransport
 from infra.clouds.local.directory import write_private
 from infra.clouds.local.provider import LocalProvider, Props
 
+# A process that ends sooner has not started: a server needs some seconds to find out.
+_START_SECONDS = 15
 _STOP_SECONDS = 30
 
 _SUPERVISORD = """\
@@ -51,7 +53,7 @@ _PROGRAM = """\
 command={command}
 environment={environment}
 autorestart=true
-startsecs=2
+startsecs={start_seconds}
 startretries=1000
 stopwaitsecs={stop_seconds}
 stopasgroup=true
@@ -171,6 +173,7 @@ def set_program(data_dir: str, name: str, environment: Mapping[str, str]) -> Non
         command=f"{trackstack()} {name}".replace("%", "%%"),
         environment=_quoted(environment),
         data_dir=data_dir.replace("%", "%%"),
+        start_seconds=_START_SECONDS,
         stop_seconds=_STOP_SECONDS,
     )
     write_private(Path(data_dir) / "programs" / f"{name}.ini", text)

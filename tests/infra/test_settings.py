@@ -1,0 +1,79 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from infra.errors import StackError
+from infra.plan import LocalPlan, Place, make_plan
+from infra.settings import Local, parse
+from tests.infra.stack_files import as_given, named, read
+
+_PLACE = Place(stack="local", root=Path("/project"))
+_ROOT = Path(__file__).parents[2]
+
+
+def _plan(path: Path) -> LocalPlan:
+    return make_plan(parse(as_given(read(path)["config"])), _PLACE)
+
+
+@pytest.mark.parametrize("path", named("local.happy.*.yaml"), ids=lambda path: path.name)
+def test_a_good_stack_file_makes_a_plan(path: Path) -> None:
+    assert _plan(path) == _plan(path)
+
+
+@pytest.mark.parametrize(
+    "path",
+    # What must be secret is told from its secrecy, which the engine knows.
+    [path for path in named("local.error.*.yaml") if "plain" not in path.name],
+    ids=lambda path: path.name,
+)
+def test_a_bad_stack_file_is_refused_in_one_line_that_names_the_key(path: Path) -> None:
+    with pytest.raises(StackError) as raised:
+        _plan(path)
+    [problem] = raised.value.problems
+    assert read(path)["error"] in problem
+    assert problem.startswith("trackstack:")
+    assert "\n" not in problem
+
+
+def test_every_mistake_is_told_at_once() -> None:
+    with pytest.raises(StackError) as raised:
+        parse({"cloud": "local", "port": "x", "workers": "0", "gcTtl": "soon"})
+    assert len(raised.value.problems) == 3
+
+
+def test_the_defaults_are_the_published_ones() -> None:
+    settings = parse({"cloud": "local"})
+    assert isinstance(settings, Local)
+    assert (settings.gc_schedule, settings.prune_schedule) == ("*/10 * * * *", "0 0 * * *")
+    assert (settings.gc_ttl, settings.entity_ttl_days) == ("30d0h0m0s", 30)
+    assert (settings.port, settings.serve_artifacts, settings.keep_data) == (5000, True, True)
+
+
+def test_the_plan_gives_each_process_the_published_variables() -> None:
+    plan = make_plan(parse({"cloud": "local", "gcTtl": "12h", "port": "5001"}), _PLACE)
+    assert plan.data_dir == "/project/.trackstack/data/local"
+    assert plan.tracking_uri == "http://127.0.0.1:5001"
+    assert plan.server_environment["MLFLOW_PORT"] == "5001"
+    assert plan.scheduler_environment["MLFLOW_TRACKING_GC_TTL"] == "12h"
+    assert "MLFLOW_TRACKING_GC_TTL" not in plan.server_environment
+    assert plan.backend_store == "sqlite:////project/.trackstack/data/local/store/mydb.sqlite"
+
+
+def test_a_schedule_changes_nothing_that_the_server_gets() -> None:
+    one = make_plan(parse({"cloud": "local"}), _PLACE)
+    other = make_plan(parse({"cloud": "local", "gcSchedule": "0 * * * *"}), _PLACE)
+    assert one.server_environment == other.server_environment
+    assert one.scheduler_environment != other.scheduler_environment
+
+
+def test_the_readme_has_every_key_with_its_default() -> None:
+    readme = (_ROOT / "README.md").read_text()
+    for field in Local.model_fields.values():
+        assert f"| `{field.alias}` |" in readme, field.alias
+
+
+def test_the_project_file_names_the_stack_files_folder() -> None:
+    project = yaml.safe_load((_ROOT / "Pulumi.yaml").read_text())
+    assert (project["main"], project["stackConfigDir"]) == ("infra", "stacks")
+    assert (_ROOT / "stacks" / "Pulumi.local.yaml").exists()
