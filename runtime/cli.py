@@ -60,4 +60,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except UserError as error:
         click.echo(f"trackstack: {error}", err=True)
         sys.exit(error.exit_code)
+    except Exception as error:
+        if not type(error).__module__.startswith("sqlalchemy."):
+            raise
+        # The driver's own words; SQLAlchemy would add the statement and its values.
+        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        click.echo(f"trackstack: the backend store cannot be used: {reason}", err=True)
+        sys.exit(75)
     sys.exit(code or 0)

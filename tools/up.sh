@@ -8,7 +8,16 @@ if [ ! -f "stacks/Pulumi.$stack.yaml" ]; then
     ls stacks | sed -n 's/^Pulumi\.\(.*\)\.yaml$/  \1/p' >&2
     exit 2
 fi
-pulumi stack select --create "$stack" >/dev/null
+if ! said=$(pulumi stack select --create "$stack" 2>&1); then
+    echo "$said" >&2
+    case $said in *passphrase*)
+        echo "up: encryptionsalt in stacks/Pulumi.$stack.yaml belongs to another passphrase than" >&2
+        echo "up: this machine's; put that one into .trackstack/passphrase, or remove the line" >&2
+        echo "up: (and every secure: value) to begin a stack of your own" >&2
+        ;;
+    esac
+    exit 1
+fi
 # A stack on this machine costs nothing and is soon gone again; others are previewed and asked for.
 if [ "$stack" = local ] || [ ! -t 0 ]; then
     pulumi up --yes --skip-preview --stack "$stack" --suppress-outputs

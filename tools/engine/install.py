@@ -103,13 +103,18 @@ def _with_progress(what: str, work: Callable[[], None]) -> None:
 
 def _build(go: str, folder: Path, module: str, output: str) -> None:
     flags = f"-s -w -X {_VERSION_VARIABLE}=v{VERSION}"
-    subprocess.run(
+    done = subprocess.run(
         [go, "build", "-trimpath", "-mod=readonly", "-ldflags", flags, "-o", BIN / output, module],
         cwd=folder,
-        check=True,
+        # Go names each of some 200 modules as it fetches it: shown only where it fails.
+        stderr=subprocess.PIPE,
+        text=True,
         # The release named in go.mod would be downloaded where Go is older; ours is new enough.
         env={**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": "", "CGO_ENABLED": "0"},
     )
+    if done.returncode:
+        print(done.stderr[-4000:], file=sys.stderr)
+        done.check_returncode()
 
 
 def _copy_scripts(go: str) -> None:
