@@ -44,9 +44,11 @@ if ! debootstrap --variant=minbase --include=ca-certificates,python3,python3-ven
     tail -n 5 "$root/log" >&2
     exit 1
 fi
+# debootstrap has taken its default mirror; the updates lie beside it.
+mirror=$(sed -n 's,^deb \(http[^ ]*\)/debian .*,\1,p' "$root/fs/etc/apt/sources.list" | head -n 1)
 say "adding $suite's security updates"
 for archive in "debian $suite-updates" "debian-security $suite-security"; do
-    echo "deb http://deb.debian.org/$archive main"
+    echo "deb $mirror/$archive main"
 done >>"$root/fs/etc/apt/sources.list"
 if ! { chroot "$root/fs" apt-get update -qq &&
     DEBIAN_FRONTEND=noninteractive chroot "$root/fs" apt-get upgrade -y -qq; } >"$root/log" 2>&1; then
