@@ -1,0 +1,96 @@
+import json
+import os
+import signal
+import subprocess
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+
+import psutil
+import pytest
+
+from runtime.scheduler import LastRun, next_job, read_state, run_job, state_file
+from tests.runtime.serving import TRACKSTACK
+
+
+def _at(minute: int) -> datetime:
+    return datetime(2026, 11, 20, 12, minute, tzinfo=timezone.utc)
+
+
+def test_the_job_that_is_due_first_is_next() -> None:
+    assert next_job({"gc": _at(20), "prune": _at(10)}) == ("prune", _at(10))
+    assert next_job({"gc": _at(10), "prune": _at(10)}) == ("gc", _at(10))
+
+
+def test_a_failed_job_is_tried_again_with_growing_pauses() -> None:
+    codes, pauses = iter([1, 1, 0]), list[float]()
+    done = run_job("gc", None, lambda: (next(codes), {"deleted": 1}), pauses.append)
+    assert (done.exit_code, done.attempts, done.result) == (0, 3, {"deleted": 1})
+    assert done.last_success
+    assert pauses == sorted(pauses)
+    assert len(pauses) == 2
+
+
+def test_a_job_that_keeps_failing_keeps_the_time_of_its_last_success() -> None:
+    before = LastRun("2026-11-20T00:00:00+00:00", 1.0, 0, 1, "2026-11-20T00:00:01+00:00")
+    done = run_job("gc", before, lambda: (1, None), lambda _seconds: None)
+    assert (done.exit_code, done.attempts) == (1, 3)
+    assert done.last_success == before.last_success
+
+
+def test_a_state_file_that_is_missing_or_broken_is_an_empty_one(tmp_path: Path) -> None:
+    assert read_state(tmp_path) == {}
+    state_file(tmp_path).parent.mkdir()
+    state_file(tmp_path).write_text("{")
+    assert read_state(tmp_path) == {}
+
+
+@pytest.mark.slow
+def test_a_real_scheduler_runs_gc_tells_how_it_went_and_ends_on_sigterm(tmp_path: Path) -> None:
+    environment = {
+        **os.environ,
+        "TRACKSTACK_DATA_DIR": str(tmp_path),
+        "TRACKSTACK_GC_SCHEDULE": "* * * * *",
+    }
+    subprocess.run([TRACKSTACK, "upgrade"], env=environment, check=True, timeout=60)
+    scheduler = subprocess.Popen(
+        [TRACKSTACK, "scheduler"], env=environment, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        deadline = time.monotonic() + 100
+        while not state_file(tmp_path).exists():
+            assert time.monotonic() < deadline, "gc did not run"
+            time.sleep(0.2)
+    finally:
+        scheduler.send_signal(signal.SIGTERM)
+    output, _ = scheduler.communicate(timeout=30)
+    assert scheduler.returncode == 0
+    assert "scheduler: stopped" in output
+    last = json.loads(state_file(tmp_path).read_text())["gc"]
+    assert (last["exit_code"], last["attempts"]) == (0, 1)
+    assert last["result"]["deleted"] == {"runs": 0, "logged_models": 0, "experiments": 0}
+
+
+@pytest.mark.slow
+def test_a_killed_scheduler_takes_its_job_along(tmp_path: Path) -> None:
+    environment = {**os.environ, "TRACKSTACK_DATA_DIR": str(tmp_path)}
+    code = "from runtime.scheduler import Job; Job('doctor').run()"
+    # A job that hangs: the server that doctor asks takes the connection and never answers.
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        environment["MLFLOW_TRACKING_URI"] = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        parent = subprocess.Popen(
+            [str(Path(TRACKSTACK).with_name("python")), "-c", code],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + 30
+        while not (children := psutil.Process(parent.pid).children()):
+            assert time.monotonic() < deadline, "the job did not start"
+            time.sleep(0.05)
+        time.sleep(1)
+        parent.kill()
+        parent.wait()
+        _, alive = psutil.wait_procs(children, timeout=20)
+    assert alive == []
