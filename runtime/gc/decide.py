@@ -60,7 +60,17 @@ def _is_registered(metadata: MetaData, kind: Kind) -> ColumnElement[bool]:
 
 def _is_due(metadata: MetaData, kind: Kind, before: int) -> ColumnElement[bool]:
     columns = metadata.tables[kind.table].c
-    return and_(columns.lifecycle_stage == DELETED, columns[kind.deleted_at] <= before)
+    deleted = and_(columns.lifecycle_stage == DELETED, columns[kind.deleted_at] <= before)
+    if kind is not LOGGED_MODELS:
+        return deleted
+    # MLflow marks a deleted experiment's runs as deleted, and not its logged models.
+    experiments = metadata.tables["experiments"].c
+    with_experiment = exists().where(
+        experiments.experiment_id == columns.experiment_id,
+        experiments.lifecycle_stage == DELETED,
+        experiments[EXPERIMENTS.deleted_at] <= before,
+    )
+    return or_(deleted, with_experiment)
 
 
 def due(metadata: MetaData, kind: Kind, before: int, after: Any, limit: int) -> Select[Any, Any]:
