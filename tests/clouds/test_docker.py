@@ -11,7 +11,9 @@ import pytest
 
 from tests import docker as parts
 from tests.clouds import docker as stand_in
+from tests.clouds.docker.container import Container
 from tests.clouds.framework.metadata import problems
+from tests.clouds.framework.resource import Call
 from tests.clouds.framework.servicer import serving
 from tests.conftest import find_free_port
 from tests.engine import Engine
@@ -152,6 +154,14 @@ docker.Container("server", name=config["name"], image=config["base"], wait=True,
     failed = engine.run("up", check=False)
     assert failed.code != 0
     assert "exited with 1: no such database" in failed.output
+
+
+def test_lists_without_an_order_are_equal_however_they_come_off_the_wire(tmp_path: Path) -> None:
+    container = Container(Call(stand_in.cloud(tmp_path), {}))
+    data = {"volumeName": "data", "containerPath": "/data"}
+    logs = {"volumeName": "logs", "containerPath": "/logs"}
+    assert container.same("volumes", [data, logs], [logs, dict(reversed(data.items()))])
+    assert not container.same("volumes", [data], [data, logs])
 
 
 def test_the_sdk_tells_what_is_missing_unknown_or_of_the_wrong_type() -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import re
 import tarfile
 import time
@@ -68,9 +69,7 @@ class Container(DaemonResource):
 
     def same(self, name: str, old: Any, new: Any) -> bool:
         if name in _SETS and isinstance(old, list) and isinstance(new, list):
-            return sorted(map(repr, cast("list[Any]", old))) == sorted(
-                map(repr, cast("list[Any]", new))
-            )
+            return _unordered(cast("list[Any]", old)) == _unordered(cast("list[Any]", new))
         return super().same(name, old, new)
 
     def create(self, inputs: Props) -> tuple[str, Props]:
@@ -251,6 +250,11 @@ class Container(DaemonResource):
     def _obituary(self, id: str, live: Props) -> str:
         logs = self.daemon.logs(id, tail=10).decode(errors="replace").strip()
         return f"container {id[:12]} exited with {live['State']['ExitCode']}: {logs}"
+
+
+def _unordered(values: list[Any]) -> list[str]:
+    """The values so that two lists compare as sets; names come off the wire in any order too."""
+    return sorted(json.dumps(value, sort_keys=True, default=repr) for value in values)
 
 
 def _live(live: Props, known: Props) -> Props:
