@@ -17,10 +17,17 @@ class Deployment:
     schedules: Mapping[str, str]
     version: str
     logs: pulumi.Input[str]
+    image: pulumi.Input[str] | None = None
+    ca_certificate: pulumi.Input[str] | None = None
+    protected: bool = False
 
 
 def export(deployment: Deployment) -> None:
-    """Export the stack's outputs; ``logs`` is the command that shows the server's log."""
+    """Export the stack's outputs.
+
+    ``logs`` is the command that shows the server's log; ``image`` what another stack may run by
+    its key ``image``; ``ca_certificate`` the authority to trust where it is the stack's own.
+    """
     pulumi.export("tracking_uri", deployment.tracking_uri)
     pulumi.export("registry_uri", deployment.tracking_uri)
     pulumi.export("tracking_token", pulumi.Output.secret(deployment.tracking_token))
@@ -29,3 +36,8 @@ def export(deployment: Deployment) -> None:
     pulumi.export("schedules", dict(deployment.schedules))
     pulumi.export("version", deployment.version)
     pulumi.export("logs", deployment.logs)
+    pulumi.export("protected", deployment.protected)
+    if deployment.image is not None:
+        pulumi.export("image", deployment.image)
+    if deployment.ca_certificate is not None:
+        pulumi.export("ca_certificate", deployment.ca_certificate)

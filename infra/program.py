@@ -8,7 +8,8 @@ import pulumi
 from infra import outputs, settings
 from infra.clouds import deploy
 from infra.errors import StackError
-from infra.plan import Place, make_plan
+from infra.plan import make_plan
+from infra.plan.place import Place
 
 # The language host takes this exit code to mean that the program has said what is wrong.
 _ALREADY_SAID = 32

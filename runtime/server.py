@@ -26,6 +26,8 @@ from runtime.errors import UserError
 from runtime.process import die_with_parent
 from runtime.settings import RuntimeSettings
 
+# The exit code of a child that has said itself what is wrong.
+_SAID = 4
 # Seconds without a sign of life from a worker's event loop, and to finish what was begun.
 _HANGING, _GRACE = 300, 25
 _LOOPBACK = ("localhost", "localhost:*", "127.0.0.1", "127.0.0.1:*", "[::1]", "[::1]:*")
@@ -135,6 +137,14 @@ def _open_store(settings: RuntimeSettings) -> None:
     from mlflow.exceptions import MlflowException
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
+    if settings.upgrade:
+        from runtime.upgrade import upgrade
+
+        try:
+            upgrade(settings)
+        except UserError as error:
+            click.echo(f"trackstack: {error}", err=True)
+            sys.exit(_SAID)
     try:
         SqlAlchemyStore(settings.backend_store_uri.get_secret_value(), "mlflow-artifacts:/")
     except MlflowException as error:
@@ -153,6 +163,8 @@ def _check_store(settings: RuntimeSettings) -> None:
             f"the schema of {settings.backend_store} is older than this MLflow's; "
             "migrate it with `trackstack upgrade`, which backs it up first"
         )
+    if child.exitcode == _SAID:
+        sys.exit(1)
     if child.exitcode:
         raise UserError(f"the backend store {settings.backend_store} cannot be opened", 75)
 
@@ -184,7 +196,8 @@ def _start_jobs(settings: RuntimeSettings, environment: Mapping[str, str]) -> No
 def command() -> None:
     """Serve MLflow behind the token, until SIGTERM or Ctrl-C.
 
-    Makes an empty backend store ready; refuses one of an older schema. Every route but /health
+    Makes an empty backend store ready; refuses one of an older schema, or with
+    TRACKSTACK_UPGRADE=true migrates it first as `trackstack upgrade` does. Every route but /health
     needs a token: the stack's own (MLFLOW_TRACKING_TOKEN or MLFLOW_TRACKING_TOKEN_FILE) or one
     made with `trackstack token add`.
 

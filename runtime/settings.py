@@ -62,6 +62,7 @@ class RuntimeSettings(BaseModel):
     gunicorn_opts: str | None = Field(None, alias="MLFLOW_GUNICORN_OPTS")
     job_execution: bool = Field(False, alias="MLFLOW_SERVER_ENABLE_JOB_EXECUTION")
     supervised: bool = Field(False, alias="TRACKSTACK_SUPERVISED")
+    upgrade: bool = Field(False, alias="TRACKSTACK_UPGRADE")
     protect_registry: bool = Field(False, alias="TRACKSTACK_PROTECT_REGISTRY")
     allowed_hosts: Words = Field((), alias="MLFLOW_SERVER_ALLOWED_HOSTS")
     gc_ttl: Age = Field("30d0h0m0s", alias="MLFLOW_TRACKING_GC_TTL")

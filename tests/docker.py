@@ -111,3 +111,12 @@ def runtime_image() -> str:
     """The runtime image as this checkout builds it, with the default extras."""
     build("trackstack/runtime:test")
     return "trackstack/runtime:test"
+
+
+@functools.cache
+def part_image(name: str) -> str:
+    """An image of tests/images: what a stack takes from elsewhere, where nothing can be pulled."""
+    context = ROOT / "tests" / "images" / name
+    tag = f"trackstack-test/{name}:test"
+    build(tag, dockerfile=context / "Dockerfile", context=context)
+    return tag

@@ -2,15 +2,29 @@
 
 import importlib
 
+import pulumi
+
+from infra.errors import StackError
 from infra.outputs import Deployment
-from infra.plan import LocalPlan, Plan
+from infra.plan import DockerPlan, LocalPlan, Plan
 from infra.settings import Secrets
 
-_CLOUDS = {LocalPlan: "local"}
+_CLOUDS = {LocalPlan: "local", DockerPlan: "docker"}
 
 
 def deploy(plan: Plan, secrets: Secrets) -> Deployment:
-    """Register the plan's resources; only the one cloud's SDK is imported."""
-    cloud = importlib.import_module(f"infra.clouds.{_CLOUDS[type(plan)]}")
+    """Register the plan's resources; only the one cloud's SDK is imported.
+
+    Raises StackError where that SDK is not installed.
+    """
+    try:
+        cloud = importlib.import_module(f"infra.clouds.{_CLOUDS[type(plan)]}")
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("pulumi_"):
+            raise
+        raise StackError(
+            f"{error.name} is not installed, which this stack needs; "
+            f"`make setup STACK={pulumi.get_stack()}` installs it"
+        ) from None
     deployment: Deployment = cloud.deploy(plan, secrets)
     return deployment

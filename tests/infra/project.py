@@ -9,13 +9,13 @@ import yaml
 from tests.engine import ROOT, Engine
 
 
-def make_project(folder: Path, stack: str = "test") -> Engine:
+def make_project(folder: Path, stack: str = "test", *, providers: str = "") -> Engine:
     """An engine on a copy of Pulumi.yaml with the real infra/ behind it."""
     project = folder / "project"
     (project / "stacks").mkdir(parents=True)
     shutil.copy(ROOT / "Pulumi.yaml", project)
     (project / "infra").symlink_to(ROOT / "infra")
-    return Engine(project, folder / "state", stack=stack)
+    return Engine(project, folder / "state", stack=stack, providers=providers)
 
 
 def configure(engine: Engine, config: dict[str, Any]) -> None:

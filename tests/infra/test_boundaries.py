@@ -48,7 +48,7 @@ def test_only_settings_reads_the_configuration() -> None:
         for path in (_ROOT / "infra").rglob("*.py")
         if "pulumi.Config(" in path.read_text() or "runtime.config" in path.read_text()
     }
-    assert readers == {"infra/settings.py"}
+    assert readers == {"infra/settings/__init__.py"}
 
 
 def test_only_settings_and_the_plan_know_the_variable_names() -> None:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.conftest import find_free_port
+from tests.conftest import find_free_port, wait_for
 from tests.engine import Engine
 from tests.infra.project import configure, make_project
 from tests.runtime.serving import request, wait_until_ready
@@ -77,13 +76,6 @@ def _changed(said: str) -> set[str]:
         for words in (line.split() for line in said.splitlines())
         if len(words) > 3 and words[0] != "-" and ":Local" in words[1]
     }
-
-
-def _wait_for(condition: Any, what: str, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.2)
 
 
 def test_the_outputs_are_those_of_every_cloud(stack: Stack) -> None:
@@ -220,7 +212,7 @@ def test_a_killed_process_comes_back(stack: Stack, name: str) -> None:
     below = before.children(recursive=True)
     before.kill()
     psutil.wait_procs(below, timeout=60)
-    _wait_for(
+    wait_for(
         lambda: any(
             child.pid != before.pid and child.cmdline()[-1:] == [name]
             for child in stack.processes()[0].children()
@@ -241,7 +233,7 @@ def test_changing_a_schedule_restarts_the_scheduler_alone(stack: Stack) -> None:
 def test_gc_runs_on_its_schedule(stack: Stack) -> None:
     stack.up(gcSchedule="* * * * *")
     state = stack.data_dir / "state" / "jobs.json"
-    _wait_for(state.exists, "gc did not run within 90 s", 90)
+    wait_for(state.exists, "gc did not run within 90 s", 90)
     assert json.loads(state.read_text())["gc"]["exit_code"] == 0
 
 

@@ -4,19 +4,26 @@ import pytest
 import yaml
 
 from infra.errors import StackError
-from infra.plan import LocalPlan, Place, make_plan
-from infra.settings import Local, parse
+from infra.plan import LocalPlan, Plan, make_plan
+from infra.plan.place import Place
+from infra.settings import Local, LocalContainer, parse
 from tests.infra.stack_files import as_given, named, read
 
 _PLACE = Place(stack="local", root=Path("/project"))
 _ROOT = Path(__file__).parents[2]
 
 
-def _plan(path: Path) -> LocalPlan:
+def _plan(path: Path) -> Plan:
     return make_plan(parse(as_given(read(path)["config"])), _PLACE)
 
 
-@pytest.mark.parametrize("path", named("local.happy.*.yaml"), ids=lambda path: path.name)
+def _local(**keys: str) -> LocalPlan:
+    plan = make_plan(parse({"cloud": "local", **keys}), _PLACE)
+    assert isinstance(plan, LocalPlan)
+    return plan
+
+
+@pytest.mark.parametrize("path", named("*.happy.*.yaml"), ids=lambda path: path.name)
 def test_a_good_stack_file_makes_a_plan(path: Path) -> None:
     assert _plan(path) == _plan(path)
 
@@ -24,7 +31,7 @@ def test_a_good_stack_file_makes_a_plan(path: Path) -> None:
 @pytest.mark.parametrize(
     "path",
     # What must be secret is told from its secrecy, which the engine knows.
-    [path for path in named("local.error.*.yaml") if "plain" not in path.name],
+    [path for path in named("*.error.*.yaml") if "password" not in path.name],
     ids=lambda path: path.name,
 )
 def test_a_bad_stack_file_is_refused_in_one_line_that_names_the_key(path: Path) -> None:
@@ -51,7 +58,7 @@ def test_the_defaults_are_the_published_ones() -> None:
 
 
 def test_the_plan_gives_each_process_the_published_variables() -> None:
-    plan = make_plan(parse({"cloud": "local", "gcTtl": "12h", "port": "5001"}), _PLACE)
+    plan = _local(gcTtl="12h", port="5001")
     assert plan.data_dir == "/project/.trackstack/data/local"
     assert plan.tracking_uri == "http://127.0.0.1:5001"
     assert plan.server_environment["MLFLOW_PORT"] == "5001"
@@ -61,16 +68,17 @@ def test_the_plan_gives_each_process_the_published_variables() -> None:
 
 
 def test_a_schedule_changes_nothing_that_the_server_gets() -> None:
-    one = make_plan(parse({"cloud": "local"}), _PLACE)
-    other = make_plan(parse({"cloud": "local", "gcSchedule": "0 * * * *"}), _PLACE)
+    one = _local()
+    other = _local(gcSchedule="0 * * * *")
     assert one.server_environment == other.server_environment
     assert one.scheduler_environment != other.scheduler_environment
 
 
 def test_the_readme_has_every_key_with_its_default() -> None:
     readme = (_ROOT / "README.md").read_text()
-    for field in Local.model_fields.values():
-        assert f"| `{field.alias}` |" in readme, field.alias
+    for model in (Local, LocalContainer):
+        for field in model.model_fields.values():
+            assert f"| `{field.alias}` |" in readme, field.alias
 
 
 def test_the_project_file_names_the_stack_files_folder() -> None:

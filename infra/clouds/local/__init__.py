@@ -11,7 +11,7 @@ from pulumi import Output, ResourceOptions
 
 from infra.clouds.local.database import Database, uri_file
 from infra.clouds.local.directory import DataDirectory
-from infra.clouds.local.identity import Token, token_file
+from infra.clouds.local.identity import make_token, token_file
 from infra.clouds.local.network import check_port
 from infra.clouds.local.schedule import Scheduler
 from infra.clouds.local.server import Server
@@ -46,7 +46,7 @@ def deploy(plan: LocalPlan, secrets: Secrets) -> Deployment:
 
     directory = DataDirectory("data", place | {"keep_data": plan.keep_data})
     inside = ResourceOptions(depends_on=[directory])
-    token = Token("token", place, inside)
+    token = make_token(plan.data_dir, inside)
     database = Database("database", place | {"version": plan.version} | store, inside)
     supervisor = Supervisor("supervisor", place, inside)
     ready = ResourceOptions(depends_on=[token, database, supervisor])

@@ -7,9 +7,9 @@ from typing import Any
 from pulumi import ResourceOptions
 from pulumi.dynamic import Resource
 
-from infra.clouds.local.directory import write_private
-from infra.clouds.local.provider import LocalProvider, Props
 from infra.clouds.local.supervisor import base_environment, trackstack
+from infra.clouds.shared.dynamic import DynamicProvider, Props
+from infra.clouds.shared.generated import write_private
 
 
 def uri_file(data_dir: str) -> Path:
@@ -17,7 +17,7 @@ def uri_file(data_dir: str) -> Path:
     return Path(data_dir) / "secrets" / "backend_store_uri"
 
 
-class _DatabaseProvider(LocalProvider):
+class _DatabaseProvider(DynamicProvider):
     def apply(self, props: Props) -> Props:
         uri = props.get("backend_store_uri")
         path = uri_file(props["data_dir"])

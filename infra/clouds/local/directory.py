@@ -7,23 +7,14 @@ from typing import Any
 from pulumi import ResourceOptions
 from pulumi.dynamic import Resource
 
-from infra.clouds.local.provider import LocalProvider, Props
+from infra.clouds.shared.dynamic import DynamicProvider, Props
 
 _FOLDERS = ("store", "artifacts", "secrets", "state", "logs", "programs")
 # What a stopped stack has no use for; the rest is data.
 _TRANSIENT = ("programs", "supervisord.conf", "supervisord.pid", "sock")
 
 
-def write_private(path: Path, text: str) -> None:
-    """Replace a file in one step; nobody but its owner can read it, at no moment."""
-    beside = path.with_name(f".{path.name}.new")
-    beside.unlink(missing_ok=True)
-    beside.touch(mode=0o600)
-    beside.write_text(text)
-    beside.replace(path)
-
-
-class _DataDirectoryProvider(LocalProvider):
+class _DataDirectoryProvider(DynamicProvider):
     def apply(self, props: Props) -> Props:
         root = Path(props["data_dir"])
         root.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -8,18 +8,20 @@ from infra.clouds.local.supervisor import running_pid
 from infra.errors import StackError
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int, address: str = "127.0.0.1") -> bool:
+    """Whether a server could listen there."""
     with socket.socket() as probe:
         # As the server does: a connection that is still closing does not hold the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
+            probe.bind((address, port))
         except OSError:
             return False
     return True
 
 
-def _holder(port: int) -> psutil.Process | None:
+def holder(port: int) -> psutil.Process | None:
+    """The process that listens on a port, where that can be seen."""
     try:
         for connection in psutil.net_connections("tcp"):
             if (
@@ -40,15 +42,17 @@ def _belongs_to(process: psutil.Process, data_dir: str) -> bool:
 
 def check_port(port: int, data_dir: str) -> None:
     """Raise StackError where another process than this stack's own server holds the port."""
-    if _is_free(port):
+    if is_free(port):
         return
-    holder = _holder(port)
-    if holder is None:
-        by = "another process"
-    elif _belongs_to(holder, data_dir):
+    process = holder(port)
+    if process and _belongs_to(process, data_dir):
         return
-    else:
-        by = f"process {holder.pid} ({holder.name()})"
-    raise StackError(
+    raise held(port, process)
+
+
+def held(port: int, process: psutil.Process | None) -> StackError:
+    """The error that says who holds the port."""
+    by = f"process {process.pid} ({process.name()})" if process else "another process"
+    return StackError(
         f"trackstack:port: {port} is held by {by}; stop that process or choose a free port"
     )

@@ -6,10 +6,10 @@ from pulumi import ResourceOptions
 from pulumi.dynamic import Resource
 
 from infra.clouds.local import supervisor
-from infra.clouds.local.provider import LocalProvider, Props
+from infra.clouds.shared.dynamic import DynamicProvider, Props
 
 
-class _SchedulerProvider(LocalProvider):
+class _SchedulerProvider(DynamicProvider):
     def apply(self, props: Props) -> Props:
         supervisor.set_program(props["data_dir"], "scheduler", props["environment"])
         return {}

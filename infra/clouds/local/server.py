@@ -10,7 +10,7 @@ from pulumi import ResourceOptions
 from pulumi.dynamic import Resource
 
 from infra.clouds.local import supervisor
-from infra.clouds.local.provider import LocalProvider, Props
+from infra.clouds.shared.dynamic import DynamicProvider, Props
 
 _READY_SECONDS = 180
 
@@ -45,7 +45,7 @@ def _wait_until_ready(data_dir: str, port: int) -> None:
     )
 
 
-class _ServerProvider(LocalProvider):
+class _ServerProvider(DynamicProvider):
     def apply(self, props: Props) -> Props:
         supervisor.set_program(props["data_dir"], "server", props["environment"])
         _wait_until_ready(props["data_dir"], int(props["port"]))

@@ -18,8 +18,8 @@ from pulumi import ResourceOptions
 from pulumi.dynamic import Resource
 from supervisor.xmlrpc import Faults, SupervisorTransport
 
-from infra.clouds.local.directory import write_private
-from infra.clouds.local.provider import LocalProvider, Props
+from infra.clouds.shared.dynamic import DynamicProvider, Props
+from infra.clouds.shared.generated import write_private
 
 # A process that ends sooner has not started: a server needs some seconds to find out.
 _START_SECONDS = 15
@@ -212,7 +212,7 @@ def program_state(data_dir: str, name: str) -> str:
         return "ABSENT"
 
 
-class _SupervisorProvider(LocalProvider):
+class _SupervisorProvider(DynamicProvider):
     def apply(self, props: Props) -> Props:
         start(props["data_dir"])
         return {}

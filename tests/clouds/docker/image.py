@@ -20,6 +20,8 @@ from tests.clouds.framework.errors import CloudError
 from tests.clouds.framework.metadata import Problem
 from tests.clouds.framework.values import Props, Unknown, child, items
 
+# The engine starts a provider in the program's folder; relative paths begin there.
+_PROGRAM = Path(__file__).resolve().parents[3] / "infra"
 _PLATFORMS = {"x86_64": "linux/amd64", "aarch64": "linux/arm64", "arm64": "linux/arm64"}
 
 
@@ -213,8 +215,8 @@ def _context(build: Props) -> tuple[Path | None, Path | None]:
     given, dockerfile = build.get("context") or ".", build.get("dockerfile")
     if isinstance(given, Unknown) or isinstance(dockerfile, Unknown):
         return None, None
-    context = Path(cast("str", given)).resolve()
-    return context, Path(dockerfile).resolve() if dockerfile else context / "Dockerfile"
+    context = (_PROGRAM / cast("str", given)).resolve()
+    return context, (_PROGRAM / dockerfile).resolve() if dockerfile else context / "Dockerfile"
 
 
 def _content_digest(context: Path, dockerfile: Path) -> str:

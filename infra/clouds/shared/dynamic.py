@@ -1,4 +1,4 @@
-"""What the dynamic providers of this cloud share.
+"""What our dynamic providers share.
 
 Pulumi keeps a dynamic provider in the state by reference to its class, so the classes hold no
 data: all that they need comes in as properties, and all of these come back as outputs.
@@ -29,7 +29,7 @@ def _without_stack(method: Callable[..., _Result]) -> Callable[..., _Result]:
     return call
 
 
-class LocalProvider(ResourceProvider):
+class DynamicProvider(ResourceProvider):
     """Compares the inputs with the state, and the state with the machine.
 
     Drift is looked for in every diff and not only in a refresh, so that after a reboot a plain
@@ -41,6 +41,8 @@ class LocalProvider(ResourceProvider):
     # Outputs that are not inputs, and inputs whose change makes another resource.
     computed: frozenset[str] = frozenset()
     replaced_by: frozenset[str] = frozenset({"data_dir"})
+    # The input that says where on this machine it is.
+    place: str = "data_dir"
 
     def __init_subclass__(cls) -> None:
         for name in ("apply", "remove", "drifted"):
@@ -61,7 +63,7 @@ class LocalProvider(ResourceProvider):
 
     def create(self, props: Props) -> CreateResult:
         outputs = props | self.apply(props)
-        return CreateResult(id_=f"{type(self).__name__}:{props['data_dir']}", outs=outputs)
+        return CreateResult(id_=f"{type(self).__name__}:{props[self.place]}", outs=outputs)
 
     def update(self, _id: str, _olds: Props, _news: Props) -> UpdateResult:
         return UpdateResult(outs=_news | self.apply(_news))

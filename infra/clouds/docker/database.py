@@ -1,0 +1,94 @@
+"""The backend store: PostgreSQL in a container, unless the stack file gives another."""
+
+import pulumi_docker as docker
+from pulumi import Output, ResourceOptions
+
+from infra.clouds.docker.artifacts import data_options
+from infra.clouds.docker.identity import Identity, secret_volume
+from infra.clouds.docker.image import Images
+from infra.containers import SECRETS_DIRECTORY
+from infra.plan import DockerPlan
+from infra.settings import Secrets
+
+_USER = _DATABASE = "mlflow"
+_CAPABILITIES = ["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_SETGID", "CAP_SETUID"]
+
+
+class Database:
+    """``uri`` is the SQLAlchemy URI that the server connects to, secret; ``container`` is None
+    where the database is given.
+    """
+
+    container: docker.Container | None = None
+
+    def __init__(
+        self,
+        plan: DockerPlan,
+        secrets: Secrets,
+        identity: Identity,
+        images: Images,
+        network: docker.Network,
+        opts: ResourceOptions,
+    ) -> None:
+        if secrets.backend_store_uri:
+            self.uri: Output[str] = secrets.backend_store_uri
+        else:
+            password = identity.database_password()
+            self.container = _postgresql(plan, password, images, network, opts)
+            self.uri = Output.concat(
+                f"postgresql://{_USER}:", password, f"@database:5432/{_DATABASE}"
+            )
+        identity.files["backend_store_uri"] = self.uri
+
+    @property
+    def dependencies(self) -> list[docker.Container]:
+        return [self.container] if self.container else []
+
+
+def _postgresql(
+    plan: DockerPlan,
+    password: Output[str],
+    images: Images,
+    network: docker.Network,
+    opts: ResourceOptions,
+) -> docker.Container:
+    image = images.pulled("database", plan.database_image)
+    files = {"database_password": password}
+    secret_files = secret_volume("database", plan, images.runtime_id, files, opts)
+    volume = docker.Volume(
+        "database-data", name=f"{plan.name}-database", opts=data_options(plan, opts)
+    )
+    data = docker.ContainerVolumeArgs(
+        volume_name=volume.name, container_path="/var/lib/postgresql/data"
+    )
+    return docker.Container(
+        "database",
+        name=f"{plan.name}-database",
+        image=image,
+        envs=[
+            f"POSTGRES_USER={_USER}",
+            f"POSTGRES_DB={_DATABASE}",
+            f"POSTGRES_PASSWORD_FILE={SECRETS_DIRECTORY}/database_password",
+            # Below the mount: the image's user may not own what the daemon mounts there.
+            "PGDATA=/var/lib/postgresql/data/pgdata",
+        ],
+        volumes=[data, secret_files],
+        networks_advanced=[
+            docker.ContainerNetworksAdvancedArgs(name=network.name, aliases=["database"])
+        ],
+        capabilities=docker.ContainerCapabilitiesArgs(drops=["ALL"], adds=_CAPABILITIES),
+        security_opts=["no-new-privileges:true"],
+        shm_size=128,
+        restart="always",
+        healthcheck=docker.ContainerHealthcheckArgs(
+            tests=["CMD", "pg_isready", "-h", "127.0.0.1", "-U", _USER, "-d", _DATABASE],
+            interval="5s",
+            timeout="5s",
+            retries=12,
+            start_period="60s",
+        ),
+        wait=True,
+        wait_timeout=180,
+        destroy_grace_seconds=60,
+        opts=ResourceOptions.merge(opts, ResourceOptions(delete_before_replace=True)),
+    )

@@ -1,0 +1,1 @@
+"""What the clouds share: each thing stands here once."""

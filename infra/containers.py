@@ -1,0 +1,113 @@
+"""The containers of one tracking server, the same on every cloud. Pure.
+
+Server, scheduler and TLS front run beside each other, in a container group or on one machine. Each
+cloud turns these specifications into its own resources; how secret files get to
+``SECRETS_DIRECTORY`` is the cloud's part.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from infra import environment
+from infra.environment import Runtime
+from infra.settings.common import Common
+
+SECRETS_DIRECTORY = "/run/secrets/trackstack"
+DATA_DIRECTORY = "/data"
+SERVER_PORT = 5000
+# Any user can be used; this one is in the image, and the server and its jobs share files.
+USER = "10001:10001"
+
+# variable -> file in SECRETS_DIRECTORY
+_STORE_SECRETS = {
+    "MLFLOW_TRACKING_TOKEN_FILE": "tracking_token",
+    "MLFLOW_BACKEND_STORE_URI_FILE": "backend_store_uri",
+}
+_SIGN_IN_SECRETS = {"TRACKSTACK_OIDC_CLIENT_SECRET_FILE": "oidc_client_secret"}
+
+# GiB. Measured: a scheduler at rest takes 0.05, a front 0.05; a job comes and goes with 0.3.
+_FRONT_REQUEST, _SCHEDULER_REQUEST = 0.1, 0.2
+_FRONT_LIMIT, _SCHEDULER_LIMIT = 0.25, 1.0
+
+
+@dataclass(frozen=True)
+class Container:
+    """What one container runs; ``requests`` add up to the group's size, ``limits`` may exceed it.
+
+    ``command`` are the arguments of the image's entrypoint. ``secret_files`` are the names of the
+    files that it may read. Memory in GiB.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    secret_files: frozenset[str]
+    port: int | None
+    cpus: float
+    memory_request: float
+    memory_limit: float
+    is_front: bool = field(default=False)
+
+
+def _secrets(names: Mapping[str, str]) -> dict[str, str]:
+    return {variable: f"{SECRETS_DIRECTORY}/{file}" for variable, file in names.items()}
+
+
+def server(
+    settings: Common,
+    runtime: Runtime,
+    *,
+    cpus: float,
+    memory: float,
+    extra: Mapping[str, str] | None = None,
+) -> Container:
+    """`trackstack server`, which migrates the backend store before it serves.
+
+    ``cpus`` and ``memory`` (GiB) are those of the whole group; ``extra`` is more environment.
+    """
+    names = _STORE_SECRETS | (_SIGN_IN_SECRETS if settings.oidc_client_id else {})
+    return Container(
+        name="server",
+        command=("server",),
+        environment=environment.server(settings, runtime)
+        | _secrets(names)
+        | {"TRACKSTACK_UPGRADE": "true", **(extra or {})},
+        secret_files=frozenset(names.values()),
+        port=runtime.port,
+        cpus=cpus,
+        memory_request=round(memory - _FRONT_REQUEST - _SCHEDULER_REQUEST, 2),
+        memory_limit=round(memory - _FRONT_REQUEST, 2),
+    )
+
+
+def scheduler(settings: Common, runtime: Runtime, *, cpus: float, memory: float) -> Container:
+    """`trackstack scheduler`: gc, prune and backup by cron; exactly one for a store."""
+    return Container(
+        name="scheduler",
+        command=("scheduler",),
+        environment=environment.scheduler(settings, runtime) | _secrets(_STORE_SECRETS),
+        secret_files=frozenset(_STORE_SECRETS.values()),
+        port=None,
+        cpus=cpus,
+        memory_request=_SCHEDULER_REQUEST,
+        memory_limit=min(_SCHEDULER_LIMIT, round(memory - _FRONT_REQUEST, 2)),
+    )
+
+
+def front(caddyfile: str, secret_files: frozenset[str], *, port: int) -> Container:
+    """The TLS front; its configuration holds no secret and comes in the environment.
+
+    The configuration is read from there because not every cloud can mount a file.
+    """
+    read = 'printf %s "$CADDYFILE" | exec caddy run --adapter caddyfile --config -'
+    return Container(
+        name="front",
+        command=("sh", "-c", read),
+        environment={"CADDYFILE": caddyfile},
+        secret_files=secret_files,
+        port=port,
+        cpus=0.5,
+        memory_request=_FRONT_REQUEST,
+        memory_limit=_FRONT_LIMIT,
+        is_front=True,
+    )

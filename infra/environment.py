@@ -1,0 +1,95 @@
+"""Settings -> the environment of the server and its jobs, by the published names. Pure.
+
+No secret is among them: those come as files, whose variables `infra.containers` names.
+"""
+
+from dataclasses import dataclass
+
+from infra.settings.common import Common
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Where the runtime's processes run and how they reach each other."""
+
+    data_dir: str
+    artifacts_destination: str
+    host: str
+    port: int
+    server_uri: str
+    """As the jobs reach it."""
+    public_url: str
+    """As users reach it."""
+
+
+def _boolean(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _given(values: dict[str, str | None]) -> dict[str, str]:
+    return {name: value for name, value in values.items() if value}
+
+
+def store(settings: Common, runtime: Runtime) -> dict[str, str]:
+    """What every command of the runtime needs to find the stores."""
+    return {
+        **settings.environment,
+        "TRACKSTACK_DATA_DIR": runtime.data_dir,
+        "MLFLOW_ARTIFACTS_DESTINATION": runtime.artifacts_destination,
+        "MLFLOW_TRACKING_URI": runtime.server_uri,
+    }
+
+
+def _access(settings: Common, runtime: Runtime) -> dict[str, str]:
+    return _given(
+        {
+            "TRACKSTACK_PUBLIC_URL": runtime.public_url,
+            "TRACKSTACK_PROTECT_REGISTRY": "true" if settings.protect_registry else None,
+            "TRACKSTACK_OIDC_ISSUER": settings.oidc_issuer,
+            "TRACKSTACK_OIDC_CLIENT_ID": settings.oidc_client_id,
+            "TRACKSTACK_ALLOWED_GROUPS": ",".join(settings.allowed_groups),
+            "TRACKSTACK_ALLOWED_USERS": ",".join(settings.allowed_users),
+            "TRACKSTACK_ADMIN_GROUPS": ",".join(settings.admin_groups),
+            "TRACKSTACK_READ_GROUPS": ",".join(settings.read_groups),
+        }
+    )
+
+
+def server(settings: Common, runtime: Runtime) -> dict[str, str]:
+    """The environment of `trackstack server`."""
+    return {
+        **store(settings, runtime),
+        **_access(settings, runtime),
+        "MLFLOW_HOST": runtime.host,
+        "MLFLOW_PORT": str(runtime.port),
+        "MLFLOW_WORKERS": str(settings.workers),
+        "MLFLOW_SERVE_ARTIFACTS": _boolean(settings.serve_artifacts),
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": _boolean(settings.job_execution),
+    }
+
+
+def scheduler(settings: Common, runtime: Runtime) -> dict[str, str]:
+    """The environment of `trackstack scheduler`, and of each job alone."""
+    return {
+        **store(settings, runtime),
+        **_given(
+            {
+                "TRACKSTACK_BACKUP_SCHEDULE": settings.backup_schedule,
+                "TRACKSTACK_BACKUP_DESTINATION": settings.backup_destination,
+                "TRACKSTACK_BACKUP_KEEP": str(settings.backup_keep)
+                if settings.backup_schedule
+                else None,
+            }
+        ),
+        "TRACKSTACK_GC_SCHEDULE": settings.gc_schedule,
+        "TRACKSTACK_PRUNE_SCHEDULE": settings.prune_schedule,
+        "MLFLOW_TRACKING_GC_TTL": settings.gc_ttl,
+        "MLFLOW_TRACKING_ENTITY_TTL": str(settings.entity_ttl_days),
+    }
+
+
+def schedules(settings: Common) -> dict[str, str]:
+    """Job -> five-field cron in UTC."""
+    return {"gc": settings.gc_schedule, "prune": settings.prune_schedule} | _given(
+        {"backup": settings.backup_schedule}
+    )

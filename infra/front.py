@@ -1,0 +1,56 @@
+"""The TLS front's configuration, a Caddyfile. Pure.
+
+Caddy obtains and renews certificates by itself: from an ACME authority, or from the stack's own
+certificate authority, whose certificate the stack exports for its clients to trust.
+https://caddyserver.com/docs/caddyfile
+"""
+
+from collections.abc import Sequence
+
+from infra.containers import SECRETS_DIRECTORY
+from infra.settings.common import FrontKeys
+
+# Seen in the container only: passes /health on to the server, and answers itself elsewhere.
+_PROBE = "http://127.0.0.1:2020"
+PROBE_URL = f"{_PROBE}/health"
+
+# tls -> the secret files that the front reads
+SECRET_FILES: dict[str, frozenset[str]] = {
+    "internal": frozenset({"ca_certificate", "ca_key"}),
+    "acme": frozenset(),
+    "files": frozenset({"tls_certificate", "tls_key"}),
+}
+
+
+def _global_options(keys: FrontKeys) -> list[str]:
+    lines = ["admin off", "auto_https disable_redirects", "skip_install_trust"]
+    if keys.acme_email:
+        lines.append(f"email {keys.acme_email}")
+    if keys.acme_directory:
+        lines.append(f"acme_ca {keys.acme_directory}")
+    if keys.tls == "internal":
+        cert, key = f"{SECRETS_DIRECTORY}/ca_certificate", f"{SECRETS_DIRECTORY}/ca_key"
+        lines.append(f"pki {{\nca local {{\nroot {{\ncert {cert}\nkey {key}\n}}\n}}\n}}")
+    return lines
+
+
+def _tls(keys: FrontKeys) -> str:
+    if keys.tls == "files":
+        return f"tls {SECRETS_DIRECTORY}/tls_certificate {SECRETS_DIRECTORY}/tls_key"
+    return "tls internal" if keys.tls == "internal" else "# certificate by ACME"
+
+
+def caddyfile(keys: FrontKeys, names: Sequence[str], *, port: int, upstream: str) -> str:
+    """The front for the host names or addresses ``names`` on ``port``, before ``upstream``.
+
+    ``upstream`` is the server's ``host:port``. Timeouts leave an upload of hours alone, and only
+    limit how long a client may take over the head of a request.
+    """
+    sites = ", ".join(f"https://{name}:{port}" for name in names)
+    options = "\n".join(_global_options(keys))
+    return (
+        f"{{\n{options}\nservers {{\ntimeouts {{\nread_header 10s\nidle 5m\n}}\n}}\n}}\n"
+        f"{sites} {{\n{_tls(keys)}\n"
+        f"reverse_proxy {upstream} {{\nflush_interval -1\n}}\n}}\n"
+        f"{_PROBE} {{\nbind 127.0.0.1\nreverse_proxy /health {upstream}\nrespond 200\n}}\n"
+    )

@@ -1,0 +1,118 @@
+"""The plan of a server in containers on this machine."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra import containers, environment, front
+from infra.containers import Container
+from infra.environment import Runtime
+from infra.errors import StackError
+from infra.plan.image import ImagePlan, plan_image
+from infra.plan.place import Place, deployed_version
+from infra.settings import LocalContainer
+
+_LOOPBACK = ("localhost", "127.0.0.1")
+_FRONT_PORT = 443
+
+
+@dataclass(frozen=True)
+class DockerPlan:
+    """Containers in a network of their own; the front's port is the only one published.
+
+    ``name`` begins the name of each container, network and volume. ``secrets_dir`` is the folder
+    on this machine where what is generated outlives `pulumi destroy` with the data.
+    """
+
+    name: str
+    secrets_dir: str
+    keep_data: bool
+    protect: bool
+    image: ImagePlan
+    registry: str | None
+    registry_user: str | None
+    address: str
+    port: int
+    tracking_uri: str
+    hostnames: tuple[str, ...]
+    tls: str
+    tls_certificate: str | None
+    database_image: str
+    artifacts_destination: str
+    schedules: Mapping[str, str]
+    version: str
+    front_image: str
+    server: Container
+    scheduler: Container
+    front: Container
+
+
+def _certificate(settings: LocalContainer, place: Place) -> str | None:
+    if not settings.tls_certificate_file:
+        return None
+    path = place.path(settings.tls_certificate_file)
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise StackError(f"trackstack:tlsCertificateFile: cannot read {path}: {error}") from None
+
+
+def _hostnames(settings: LocalContainer) -> tuple[str, ...]:
+    named = (settings.hostname,) if settings.hostname else ()
+    if settings.tls == "acme":
+        if not settings.hostname:
+            raise StackError("trackstack:hostname: is missing; tls: acme needs a public name")
+        return named
+    address = () if settings.address == "0.0.0.0" else (settings.address,)  # noqa: S104
+    return tuple(dict.fromkeys((*named, *address, *_LOOPBACK)))
+
+
+def plan_docker(settings: LocalContainer, place: Place) -> DockerPlan:
+    """Decide everything that the stack file leaves open.
+
+    Raises StackError where a file that it names cannot be used.
+    """
+    hostnames = _hostnames(settings)
+    public_url = f"https://{settings.hostname or 'localhost'}:{settings.port}"
+    upstream = f"server:{containers.SERVER_PORT}"
+    runtime = Runtime(
+        data_dir=containers.DATA_DIRECTORY,
+        artifacts_destination=settings.artifacts_destination
+        or f"{containers.DATA_DIRECTORY}/artifacts",
+        host="0.0.0.0",  # noqa: S104 - inside a network that only the front is in
+        port=containers.SERVER_PORT,
+        server_uri=f"http://{upstream}",
+        public_url=public_url,
+    )
+    size = {"cpus": settings.cpus, "memory": settings.memory}
+    # Several names lead to this machine, and the jobs call the server by the network's name.
+    hosts = {"MLFLOW_SERVER_ALLOWED_HOSTS": ",".join(("server", *hostnames))}
+    server = containers.server(settings, runtime, extra=hosts, **size)
+    data_dir = place.path(settings.data_dir or f".trackstack/data/{place.stack}")
+    return DockerPlan(
+        name=f"trackstack-{place.stack}",
+        secrets_dir=str(Path(data_dir) / "secrets"),
+        keep_data=settings.keep_data,
+        protect=settings.protect,
+        image=plan_image(settings, settings, place, ("mysql", "postgresql")),
+        registry=settings.registry,
+        registry_user=settings.registry_user,
+        address=settings.address,
+        port=settings.port,
+        tracking_uri=public_url,
+        hostnames=hostnames,
+        tls=settings.tls,
+        tls_certificate=_certificate(settings, place),
+        database_image=settings.database_image,
+        artifacts_destination=runtime.artifacts_destination,
+        schedules=environment.schedules(settings),
+        version=deployed_version(),
+        front_image=settings.front_image,
+        server=server,
+        scheduler=containers.scheduler(settings, runtime, **size),
+        front=containers.front(
+            front.caddyfile(settings, hostnames, port=_FRONT_PORT, upstream=upstream),
+            front.SECRET_FILES[settings.tls],
+            port=_FRONT_PORT,
+        ),
+    )

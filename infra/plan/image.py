@@ -1,0 +1,63 @@
+"""Which runtime image a stack runs: one that is there, or one that is built."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.errors import StackError
+from infra.plan.place import Place
+from infra.settings.common import Common, ImageKeys
+
+DEFAULT_BASE = "docker.io/library/python:3.12-slim-bookworm"
+
+
+@dataclass(frozen=True)
+class ImagePlan:
+    """``digest`` names an image that is there; without it, one is built from ``root``.
+
+    ``arguments`` are the Dockerfile's build arguments; none is secret. ``inputs`` are the paths
+    under ``root`` that the build can see.
+    """
+
+    digest: str | None
+    root: Path
+    dockerfile: str
+    inputs: tuple[str, ...]
+    arguments: tuple[tuple[str, str], ...]
+
+
+def _extra_ca(keys: ImageKeys, place: Place) -> str:
+    if not keys.extra_ca_file:
+        return ""
+    path = place.path(keys.extra_ca_file)
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise StackError(f"trackstack:extraCaFile: cannot read {path}: {error}") from None
+    if "PRIVATE KEY" in text or "BEGIN CERTIFICATE" not in text:
+        raise StackError(
+            f"trackstack:extraCaFile: {path} must hold certificates in PEM, and no private key"
+        )
+    return text
+
+
+def plan_image(
+    settings: Common, keys: ImageKeys, place: Place, extras: tuple[str, ...]
+) -> ImagePlan:
+    """The image for these keys, with the optional dependencies ``extras``.
+
+    Raises StackError where extraCaFile cannot be used.
+    """
+    named = sorted({*extras, *(("oidc",) if settings.oidc_issuer else ())})
+    arguments = {
+        "BASE_IMAGE": keys.base_image or DEFAULT_BASE,
+        "EXTRAS": ",".join(named),
+        "EXTRA_PACKAGES": " ".join(keys.extra_packages),
+        "EXTRA_CA": _extra_ca(keys, place),
+    }
+    return ImagePlan(
+        digest=keys.image,
+        root=place.root,
+        dockerfile="runtime/Dockerfile",
+        inputs=("pyproject.toml", "requirements.lock", "runtime"),
+        arguments=tuple(sorted((name, value) for name, value in arguments.items() if value)),
+    )

@@ -1,0 +1,78 @@
+"""The plan of a server in processes on this machine."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra import environment
+from infra.environment import Runtime
+from infra.errors import StackError
+from infra.plan.place import Place, deployed_version
+from infra.settings import Local
+
+# A Unix socket's path has 108 bytes (unix(7)), with the terminating zero; the supervisor binds
+# `sock.<pid>` in the data directory and then renames it.
+_LONGEST_DATA_DIR = 108 - len("/sock.4194304") - 1
+
+
+@dataclass(frozen=True)
+class LocalPlan:
+    """A server on this machine: one data directory, one loopback port, one supervisor.
+
+    The environments are those of the supervised processes, by the published variable names;
+    secrets are in none of them.
+    """
+
+    data_dir: str
+    keep_data: bool
+    port: int
+    tracking_uri: str
+    artifacts_destination: str
+    backend_store: str
+    schedules: Mapping[str, str]
+    version: str
+    store_environment: Mapping[str, str]
+    server_environment: Mapping[str, str]
+    scheduler_environment: Mapping[str, str]
+
+
+def _data_dir(settings: Local, place: Place) -> Path:
+    path = place.root / Path(settings.data_dir or f".trackstack/data/{place.stack}").expanduser()
+    if len(str(path)) > _LONGEST_DATA_DIR:
+        raise StackError(
+            f"trackstack:dataDir: {str(path)!r} is {len(str(path))} characters long; "
+            f"allowed: at most {_LONGEST_DATA_DIR}, because it holds a Unix socket"
+        )
+    return path
+
+
+def plan_local(settings: Local, place: Place) -> LocalPlan:
+    """Decide everything that the stack file leaves open.
+
+    Raises StackError where dataDir is too long.
+    """
+    data_dir = _data_dir(settings, place)
+    uri = f"http://127.0.0.1:{settings.port}"
+    artifacts = settings.artifacts_destination or str(data_dir / "artifacts")
+    runtime = Runtime(
+        data_dir=str(data_dir),
+        artifacts_destination=artifacts,
+        host="127.0.0.1",
+        port=settings.port,
+        server_uri=uri,
+        public_url=uri,
+    )
+    supervised = {"TRACKSTACK_SUPERVISED": "true"}
+    return LocalPlan(
+        data_dir=str(data_dir),
+        keep_data=settings.keep_data,
+        port=settings.port,
+        tracking_uri=uri,
+        artifacts_destination=artifacts,
+        backend_store=f"sqlite:///{data_dir}/store/mydb.sqlite",
+        schedules=environment.schedules(settings),
+        version=deployed_version(),
+        store_environment=environment.store(settings, runtime) | supervised,
+        server_environment=environment.server(settings, runtime) | supervised,
+        scheduler_environment=environment.scheduler(settings, runtime) | supervised,
+    )

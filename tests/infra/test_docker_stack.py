@@ -1,0 +1,256 @@
+"""The local stack in containers: a real daemon, registry, database, TLS front and client."""
+
+import contextlib
+import json
+import os
+import secrets
+import signal
+import ssl
+import urllib.request
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import docker as parts
+from tests.clouds import docker as stand_in
+from tests.clouds.framework.servicer import serving
+from tests.conftest import find_free_port, wait_for
+from tests.engine import Engine
+from tests.infra.project import configure, make_project
+
+pytestmark = pytest.mark.slow
+
+_CONTAINERS = ("database", "server", "scheduler", "front")
+
+
+class Stack:
+    """A stack in containers; what it makes on the daemon begins with ``name``."""
+
+    def __init__(self, folder: Path, providers: str) -> None:
+        self.name = f"trackstack-t{secrets.token_hex(4)}"
+        self.folder = folder
+        self.registry = parts.registry()
+        stack = self.name.removeprefix("trackstack-")
+        self.engine: Engine = make_project(folder, stack, providers=providers)
+        self.config: dict[str, Any] = {
+            "trackstack:cloud": "local",
+            "trackstack:compute": "container",
+            "trackstack:port": find_free_port(),
+            "trackstack:dataDir": str(folder / "d"),
+            "trackstack:baseImage": parts.base_image(),
+            "trackstack:frontImage": parts.part_image("front"),
+            "trackstack:databaseImage": parts.part_image("postgresql"),
+            "trackstack:registry": f"{self.registry.address}/{self.name}",
+            "trackstack:registryUser": self.registry.username,
+            "trackstack:gcTtl": "0d0h0m1s",
+            "trackstack:gcSchedule": "* * * * *",
+            "trackstack:pruneSchedule": "* * * * *",
+        }
+        if authorities := parts.extra_ca():
+            (folder / "ca.pem").write_text(authorities)
+            self.config["trackstack:extraCaFile"] = str(folder / "ca.pem")
+
+    def up(self, **changes: Any) -> str:
+        """`pulumi up` with these keys changed; returns what the engine said."""
+        self.config |= {f"trackstack:{key}": value for key, value in changes.items()}
+        configure(self.engine, self.config)
+        password = self.registry.password
+        self.engine.run("config", "set", "--secret", "trackstack:registryPassword", password)
+        return self.engine.run("up").stdout
+
+    @property
+    def uri(self) -> str:
+        return f"https://localhost:{self.config['trackstack:port']}"
+
+    def left(self) -> dict[str, list[str]]:
+        """What the daemon has of this stack, by kind."""
+        return {
+            kind: parts.docker(
+                kind, "ls", *all_, "--quiet", "--filter", f"name={self.name}"
+            ).split()
+            for kind, all_ in (("container", ["--all"]), ("network", []), ("volume", []))
+        }
+
+    def inspect(self, container: str) -> dict[str, Any]:
+        return json.loads(parts.docker("inspect", f"{self.name}-{container}"))[0]
+
+    def is_healthy(self, container: str) -> bool:
+        state = self.inspect(container)["State"]
+        return state["Running"] and state.get("Health", {}).get("Status", "healthy") == "healthy"
+
+    def jobs(self) -> dict[str, Any]:
+        """How the jobs' last runs went, as the scheduler notes them."""
+        with contextlib.suppress(RuntimeError, ValueError):
+            path = "/data/state/jobs.json"
+            return json.loads(parts.docker("exec", f"{self.name}-server", "cat", path))
+        return {}
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Generator[Stack]:
+    parts.ensure_daemon()
+    folder = tmp_path_factory.mktemp("containers")
+    with serving(stand_in.cloud(folder / "cloud")) as providers:
+        made = Stack(folder, providers)
+        try:
+            made.up()
+            yield made
+        finally:
+            made.engine.run("destroy", check=False)
+            for kind, names in made.left().items():
+                for name in names:
+                    parts.docker(kind, "rm", "--force", name, check=False)
+
+
+@pytest.fixture
+def client(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A real MLflow client that trusts the stack's own certificate authority."""
+    import mlflow
+
+    outputs = stack.engine.outputs()
+    authority = stack.folder / "authority.pem"
+    authority.write_text(outputs["ca_certificate"])
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", outputs["tracking_token"])
+    monkeypatch.setenv("MLFLOW_TRACKING_SERVER_CERT_PATH", str(authority))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority))
+    assert outputs["tracking_uri"] == stack.uri
+    mlflow.set_tracking_uri(stack.uri)
+    return mlflow.MlflowClient()
+
+
+def _changed(said: str) -> set[str]:
+    """The names of the resources that an `up` made, changed or replaced."""
+    return {
+        words[2]
+        for words in (line.split() for line in said.splitlines())
+        if len(words) > 3 and words[1].count(":") > 1 and words[0] in ("+", "~", "+-", "++", "-+")
+    }
+
+
+def test_a_client_logs_through_tls_and_token(stack: Stack, client: Any, tmp_path: Path) -> None:
+    experiment = client.create_experiment("day")
+    run = client.create_run(experiment)
+    client.log_metric(run.info.run_id, "loss", 0.5)
+    client.log_text(run.info.run_id, "hello", "notes/hello.txt")
+    path = client.download_artifacts(run.info.run_id, "notes/hello.txt", str(tmp_path))
+    assert Path(path).read_text() == "hello"
+    assert client.get_run(run.info.run_id).data.metrics == {"loss": 0.5}
+
+
+def test_without_the_token_or_the_authority_nothing_is_answered(stack: Stack, client: Any) -> None:
+    url = f"{stack.uri}/api/2.0/mlflow/experiments/search?max_results=1"
+    context = ssl.create_default_context(cafile=str(stack.folder / "authority.pem"))
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(url, context=context)
+    with pytest.raises(urllib.error.URLError, match="CERTIFICATE_VERIFY_FAILED"):
+        urllib.request.urlopen(url, context=ssl.create_default_context())
+
+
+def test_the_image_was_pushed_and_is_run_by_digest(stack: Stack) -> None:
+    image = stack.engine.outputs()["image"]
+    assert image.startswith(f"{stack.registry.address}/{stack.name}/trackstack@sha256:")
+    runs = parts.docker("image", "inspect", "--format", "{{.Id}}", image)
+    assert stack.inspect("server")["Image"] == stack.inspect("scheduler")["Image"] == runs
+
+
+def test_each_container_has_limits_and_no_right_that_it_does_not_need(stack: Stack) -> None:
+    for name in ("server", "scheduler", "front"):
+        host = stack.inspect(name)["HostConfig"]
+        assert host["ReadonlyRootfs"], name
+        assert host["CapDrop"] == ["ALL"], name
+        assert host["RestartPolicy"]["Name"] == "always", name
+        assert 0 < host["Memory"] <= 2 * 1024**3, name
+        assert host["NanoCpus"], name
+        assert "no-new-privileges:true" in host["SecurityOpt"], name
+    published = {name: stack.inspect(name)["HostConfig"]["PortBindings"] for name in _CONTAINERS}
+    assert [name for name, ports in published.items() if ports] == ["front"]
+    assert published["front"]["443/tcp"][0]["HostIp"] == "127.0.0.1"
+
+
+def test_no_secret_is_in_plain_text(stack: Stack) -> None:
+    outputs = stack.engine.outputs()
+    kept = stack.folder / "d" / "secrets"
+    texts = [outputs["tracking_token"], stack.registry.password]
+    texts += [(kept / name).read_text() for name in ("database_password", "ca_key")]
+    image = outputs["image"]
+    shown = {
+        "state": json.dumps(stack.engine.export()),
+        "containers": json.dumps([stack.inspect(name) for name in _CONTAINERS]),
+        "history": parts.docker("history", "--no-trunc", image),
+        "image": parts.docker("image", "inspect", image),
+        "logs": "".join(parts.docker("logs", f"{stack.name}-{name}") for name in _CONTAINERS),
+        "stack file": "".join(p.read_text() for p in stack.engine.project_dir.glob("stacks/*")),
+    }
+    for where, text in shown.items():
+        for secret in texts:
+            assert secret not in text, where
+    assert {path.stat().st_mode & 0o077 for path in kept.iterdir()} == {0}
+
+
+def test_a_second_up_changes_nothing(stack: Stack) -> None:
+    assert _changed(stack.up()) == set()
+
+
+def test_gc_and_prune_run_on_schedule_inside(stack: Stack, client: Any) -> None:
+    experiment = client.create_experiment("deleted")
+    client.delete_experiment(experiment)
+
+    def is_purged() -> bool:
+        names = {e.name for e in client.search_experiments(view_type=3)}
+        return "deleted" not in names
+
+    wait_for(is_purged, "gc on schedule", 180)
+    wait_for(lambda: {"gc", "prune"} <= stack.jobs().keys(), "both jobs", 180)
+    assert {name: run["exit_code"] for name, run in stack.jobs().items()} == {"gc": 0, "prune": 0}
+
+
+@pytest.mark.parametrize("name", _CONTAINERS)
+def test_a_container_whose_process_dies_is_back(stack: Stack, client: Any, name: str) -> None:
+    before = stack.inspect(name)["State"]
+    os.kill(before["Pid"], signal.SIGKILL)
+    wait_for(
+        lambda: (
+            stack.inspect(name)["State"]["StartedAt"] != before["StartedAt"]
+            and stack.is_healthy(name)
+        ),
+        f"{name} is back",
+        180,
+    )
+    wait_for(lambda: _answers(client), "the server answers", 120)
+
+
+def _answers(client: Any) -> bool:
+    with contextlib.suppress(Exception):
+        return bool(client.search_experiments(max_results=1))
+    return False
+
+
+def test_what_docker_kill_stops_an_up_starts_again(stack: Stack, client: Any) -> None:
+    for name in _CONTAINERS:
+        parts.docker("kill", f"{stack.name}-{name}")
+    stack.engine.run("up", "--refresh")
+    assert all(stack.is_healthy(name) for name in _CONTAINERS)
+    wait_for(lambda: _answers(client), "the server answers", 120)
+    assert client.get_experiment_by_name("day")
+
+
+def test_a_changed_key_replaces_only_what_it_must(stack: Stack, client: Any) -> None:
+    assert _changed(stack.up(pruneSchedule="0 3 * * *")) == {"scheduler"}
+    assert _changed(stack.up(workers=1)) == {"server"}
+    wait_for(lambda: _answers(client), "the server answers", 120)
+
+
+def test_destroy_leaves_the_data_and_the_next_up_finds_them(stack: Stack, client: Any) -> None:
+    token = stack.engine.outputs()["tracking_token"]
+    stack.engine.run("destroy")
+    left = stack.left()
+    assert (left["container"], left["network"]) == ([], [])
+    assert sorted(left["volume"]) == [f"{stack.name}-data", f"{stack.name}-database"]
+    stack.up(keepData=False)
+    assert stack.engine.outputs()["tracking_token"] == token
+    assert client.get_experiment_by_name("day")
+    stack.engine.run("destroy")
+    assert stack.left() == {"container": [], "network": [], "volume": []}
+    assert not (stack.folder / "d" / "secrets").exists()
