@@ -31,7 +31,8 @@ token: ## print STACK's bearer token
 logs: ## follow STACK's logs
 	@$(ENTER) eval "$$(pulumi stack output logs --stack "$(STACK)")"
 
-setup: .trackstack/infra.ready ## install the virtual environment and the engine, where missing
+setup: .trackstack/infra.ready ## install the virtual environment, the engine and what STACK needs, where missing
+	@tools/sdk.sh "$(STACK)"
 
 .trackstack/infra.ready: requirements.lock pyproject.toml tools/venv.sh tools/engine/install.py
 	@echo "setup: installing the virtual environment (about a minute)"

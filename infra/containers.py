@@ -99,7 +99,8 @@ def front(caddyfile: str, secret_files: frozenset[str], *, port: int) -> Contain
 
     The configuration is read from there because not every cloud can mount a file.
     """
-    read = 'printf %s "$CADDYFILE" | exec caddy run --adapter caddyfile --config -'
+    file = "/tmp/Caddyfile"  # noqa: S108 - in the container
+    read = f'printf %s "$CADDYFILE" >{file} && exec caddy run --adapter caddyfile --config {file}'
     return Container(
         name="front",
         command=("sh", "-c", read),

@@ -18,10 +18,17 @@ if ! said=$(pulumi stack select --create "$stack" 2>&1); then
     esac
     exit 1
 fi
-# A stack on this machine costs nothing and is soon gone again; others are previewed and asked for.
-if [ "$stack" = local ] || [ ! -t 0 ]; then
-    pulumi up --yes --skip-preview --stack "$stack" --suppress-outputs
-else
+refresh=""
+if ! grep -q '^ *trackstack:cloud: *.\{0,1\}\(azure\|oci\)' "stacks/Pulumi.$stack.yaml"; then
+    # On this machine: it costs nothing and is soon gone again, so nothing is asked. Containers that
+    # somebody stopped are seen by a refresh alone; processes are looked at in every update.
+    if grep -q '^ *trackstack:compute: *.\{0,1\}container' "stacks/Pulumi.$stack.yaml"; then
+        refresh=--refresh
+    fi
+    pulumi up --yes --skip-preview $refresh --stack "$stack" --suppress-outputs
+elif [ -t 0 ]; then
     pulumi up --stack "$stack" --suppress-outputs
+else
+    pulumi up --yes --skip-preview --stack "$stack" --suppress-outputs
 fi
 python -m infra.summary "$stack"

@@ -6,6 +6,7 @@ import os
 import secrets
 import signal
 import ssl
+import urllib.error
 import urllib.request
 from collections.abc import Generator
 from pathlib import Path
@@ -114,7 +115,6 @@ def client(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Any:
     authority.write_text(outputs["ca_certificate"])
     monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", outputs["tracking_token"])
     monkeypatch.setenv("MLFLOW_TRACKING_SERVER_CERT_PATH", str(authority))
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority))
     assert outputs["tracking_uri"] == stack.uri
     mlflow.set_tracking_uri(stack.uri)
     return mlflow.MlflowClient()
@@ -244,13 +244,14 @@ def test_a_changed_key_replaces_only_what_it_must(stack: Stack, client: Any) -> 
 
 def test_destroy_leaves_the_data_and_the_next_up_finds_them(stack: Stack, client: Any) -> None:
     token = stack.engine.outputs()["tracking_token"]
+    client.create_experiment("kept")
     stack.engine.run("destroy")
     left = stack.left()
     assert (left["container"], left["network"]) == ([], [])
     assert sorted(left["volume"]) == [f"{stack.name}-data", f"{stack.name}-database"]
     stack.up(keepData=False)
     assert stack.engine.outputs()["tracking_token"] == token
-    assert client.get_experiment_by_name("day")
+    assert client.get_experiment_by_name("kept")
     stack.engine.run("destroy")
     assert stack.left() == {"container": [], "network": [], "volume": []}
     assert not (stack.folder / "d" / "secrets").exists()
