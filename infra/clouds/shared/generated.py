@@ -5,7 +5,6 @@ machine too (mode 0600), so that they outlive `pulumi destroy` with the data tha
 """
 
 import secrets
-import shutil
 import string
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -128,8 +127,12 @@ class _GeneratedProvider(DynamicProvider):
         return {output: path.read_text().strip() for output, path in paths.items()}
 
     def remove(self, props: Props) -> None:
-        if props.get("directory") and not props.get("keep_data", True):
-            shutil.rmtree(props["directory"], ignore_errors=True)
+        if props.get("keep_data", True):
+            return
+        for path in self.paths(props).values():
+            path.unlink(missing_ok=True)
+            if path.parent.is_dir() and not any(path.parent.iterdir()):
+                path.parent.rmdir()
 
     def drifted(self, props: Props) -> bool:
         return any(

@@ -5,7 +5,6 @@ import os
 import subprocess
 from pathlib import Path
 
-import pulumi
 import pulumi_docker as docker
 from pulumi import ComponentResource, Input, Output, ResourceOptions
 
@@ -78,7 +77,6 @@ class RuntimeImage(ComponentResource):
         # Relative to the program's folder, where the engine starts the provider: another checkout
         # of the same content is no change.
         root = os.path.relpath(plan.root)
-        pulumi.log.info(f"the runtime image has the tag {tag}; a first build takes some minutes")
         return docker.Image(
             f"{name}-build",
             image_name=Output.concat(repository, ":", tag),
