@@ -18,13 +18,6 @@ SERVER_PORT = 5000
 # Any user can be used; this one is in the image, and the server and its jobs share files.
 USER = "10001:10001"
 
-# variable -> file in SECRETS_DIRECTORY
-_STORE_SECRETS = {
-    "MLFLOW_TRACKING_TOKEN_FILE": "tracking_token",
-    "MLFLOW_BACKEND_STORE_URI_FILE": "backend_store_uri",
-}
-_SIGN_IN_SECRETS = {"TRACKSTACK_OIDC_CLIENT_SECRET_FILE": "oidc_client_secret"}
-
 # GiB. Measured: a scheduler at rest takes 0.05, a front 0.05; a job comes and goes with 0.3.
 _FRONT_REQUEST, _SCHEDULER_REQUEST = 0.1, 0.2
 _FRONT_LIMIT, _SCHEDULER_LIMIT = 0.25, 1.0
@@ -59,19 +52,22 @@ def server(
     *,
     cpus: float,
     memory: float,
+    has_client_secret: bool,
     extra: Mapping[str, str] | None = None,
 ) -> Container:
     """`trackstack server`, which migrates the backend store before it serves.
 
-    ``cpus`` and ``memory`` (GiB) are those of the whole group; ``extra`` is more environment.
+    ``cpus`` and ``memory`` (GiB) are those of the whole group; ``has_client_secret`` says whether
+    the sign-in has one beside PKCE; ``extra`` is more environment.
     """
-    names = _STORE_SECRETS | (_SIGN_IN_SECRETS if settings.oidc_client_id else {})
+    names = environment.SERVER_SECRETS | (environment.SIGN_IN_SECRETS if has_client_secret else {})
     return Container(
         name="server",
         command=("server",),
         environment=environment.server(settings, runtime)
         | _secrets(names)
-        | {"TRACKSTACK_UPGRADE": "true", **(extra or {})},
+        # Only the front can reach it, which says whom it stands for.
+        | {"TRACKSTACK_UPGRADE": "true", "FORWARDED_ALLOW_IPS": "*", **(extra or {})},
         secret_files=frozenset(names.values()),
         port=runtime.port,
         cpus=cpus,
@@ -85,8 +81,8 @@ def scheduler(settings: Common, runtime: Runtime, *, cpus: float, memory: float)
     return Container(
         name="scheduler",
         command=("scheduler",),
-        environment=environment.scheduler(settings, runtime) | _secrets(_STORE_SECRETS),
-        secret_files=frozenset(_STORE_SECRETS.values()),
+        environment=environment.scheduler(settings, runtime) | _secrets(environment.JOB_SECRETS),
+        secret_files=frozenset(environment.JOB_SECRETS.values()),
         port=None,
         cpus=cpus,
         memory_request=_SCHEDULER_REQUEST,

@@ -1,11 +1,20 @@
 """Settings -> the environment of the server and its jobs, by the published names. Pure.
 
-No secret is among them: those come as files, whose variables `infra.containers` names.
+No secret is among them: those come as files, whose variables are named apart.
 """
 
 from dataclasses import dataclass
 
 from infra.settings.common import Common
+
+# variable -> the secret file that it names
+STORE_SECRETS = {"MLFLOW_BACKEND_STORE_URI_FILE": "backend_store_uri"}
+SERVER_SECRETS = STORE_SECRETS | {
+    "MLFLOW_TRACKING_TOKEN_FILE": "tracking_token",
+    "TRACKSTACK_JOB_TOKEN_FILE": "job_token",
+}
+JOB_SECRETS = STORE_SECRETS | {"MLFLOW_TRACKING_TOKEN_FILE": "job_token"}
+SIGN_IN_SECRETS = {"TRACKSTACK_OIDC_CLIENT_SECRET_FILE": "oidc_client_secret"}
 
 
 @dataclass(frozen=True)

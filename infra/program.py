@@ -20,7 +20,8 @@ def run() -> None:
     """Deploy the stack; a StackError is shown line by line and ends it before anything is made."""
     try:
         stack_settings, secrets = settings.load()
-        plan = make_plan(stack_settings, Place(stack=pulumi.get_stack(), root=_ROOT))
+        place = Place(stack=pulumi.get_stack(), root=_ROOT, secret_keys=secrets.keys())
+        plan = make_plan(stack_settings, place)
         outputs.export(deploy(plan, secrets))
     except StackError as error:
         for problem in error.problems:

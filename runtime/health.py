@@ -23,6 +23,8 @@ def target(environment: Mapping[str, str]) -> tuple[str, int, str]:
 
 def healthy(host: str, port: int, path: str) -> bool:
     """Whether the route answers 200 in time."""
+    if os.environ.get("TRACKSTACK_TLS_CERT_FILE"):
+        return _healthy_with_tls(host, port, path)
     asked = f"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode()
     try:
         with socket.create_connection((host, port), _TIMEOUT_SECONDS) as connection:
@@ -30,6 +32,22 @@ def healthy(host: str, port: int, path: str) -> bool:
             return connection.recv(64).split()[1:2] == [b"200"]
     except OSError:
         return False
+
+
+def _healthy_with_tls(host: str, port: int, path: str) -> bool:
+    import http.client
+    import ssl
+
+    # Its own server on its own machine, by an address that is in no certificate.
+    context = ssl._create_unverified_context()  # noqa: S323
+    connection = http.client.HTTPSConnection(host, port, timeout=_TIMEOUT_SECONDS, context=context)
+    try:
+        connection.request("GET", path, headers={"Host": "localhost"})
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
 
 
 if __name__ == "__main__":

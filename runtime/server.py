@@ -8,6 +8,7 @@ the workers, which share its memory and die with it. The application gets the en
 """
 
 import gc
+import ipaddress
 import multiprocessing
 import os
 import shlex
@@ -16,12 +17,14 @@ import tempfile
 import uuid
 from collections.abc import Mapping
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import click
 from gunicorn.app.base import BaseApplication
 from uvicorn_worker import UvicornWorker
 
 from runtime import settings as runtime_settings
+from runtime.access.patience import PatientProtocol
 from runtime.errors import UserError
 from runtime.process import die_with_parent
 from runtime.settings import RuntimeSettings
@@ -61,10 +64,15 @@ def app_environment(settings: RuntimeSettings) -> dict[str, str]:
         environment["_MLFLOW_SERVER_SERVE_ARTIFACTS"] = "true"
     if settings.static_prefix:
         environment["_MLFLOW_STATIC_PREFIX"] = settings.static_prefix
-    if settings.allowed_hosts:
+    public = settings.given_public_url
+    hosts = settings.allowed_hosts or ((str(urlsplit(public).hostname),) if public else ())
+    if hosts:
         # MLflow's list replaces its default; jobs and probes still come from this machine.
-        named = [form for host in settings.allowed_hosts for form in _with_port(host)]
+        named = [form for host in hosts for form in _with_port(host)]
         environment["MLFLOW_SERVER_ALLOWED_HOSTS"] = ",".join([*named, *_LOOPBACK])
+    if public and "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS" not in os.environ:
+        parts = urlsplit(public)
+        environment["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"] = f"{parts.scheme}://{parts.netloc}"
     return environment
 
 
@@ -84,8 +92,12 @@ def log_level(gunicorn_opts: str | None) -> str:
 
 
 class _Worker(UvicornWorker):
-    # MLflow has no websocket route; a front on this machine tells the scheme and the client.
-    CONFIG_KWARGS = {**UvicornWorker.CONFIG_KWARGS, "server_header": False}  # noqa: RUF012
+    # A front on this machine (FORWARDED_ALLOW_IPS: another) tells the scheme and the client.
+    CONFIG_KWARGS = {  # noqa: RUF012
+        **UvicornWorker.CONFIG_KWARGS,
+        "http": PatientProtocol,
+        "server_header": False,
+    }
 
 
 class _Application(BaseApplication):
@@ -113,6 +125,33 @@ def _after_forking(_arbiter: Any, _worker: Any) -> None:
     die_with_parent()
 
 
+def check_access(settings: RuntimeSettings) -> None:
+    """Raise UserError where the server would be open to whom it should not be."""
+    if bool(settings.tls_cert_file) != bool(settings.tls_key_file):
+        raise UserError("set both TRACKSTACK_TLS_CERT_FILE and TRACKSTACK_TLS_KEY_FILE", 2)
+    for path in (settings.tls_cert_file, settings.tls_key_file):
+        if path and not os.access(path, os.R_OK):
+            raise UserError(f"the TLS file {path} cannot be read", 2)
+    if not (settings.tls_cert_file or settings.behind_front or _is_loopback(settings.host)):
+        raise UserError(
+            f"MLFLOW_HOST={settings.host} would send tokens in plain text over the network: set "
+            "TRACKSTACK_TLS_CERT_FILE and TRACKSTACK_TLS_KEY_FILE, or where only a TLS front can "
+            "reach this address TRACKSTACK_BEHIND_FRONT=true",
+            2,
+        )
+    if settings.oidc_issuer:
+        from runtime.access.oidc import rules_of
+
+        rules_of(settings)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def _options(settings: RuntimeSettings) -> dict[str, Any]:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     return {
@@ -129,6 +168,8 @@ def _options(settings: RuntimeSettings) -> dict[str, Any]:
         "worker_tmp_dir": "/dev/shm" if os.path.isdir("/dev/shm") else None,  # noqa: S108, PTH112
         "control_socket_disable": True,
         "proc_name": "trackstack",
+        **({"certfile": str(settings.tls_cert_file)} if settings.tls_cert_file else {}),
+        **({"keyfile": str(settings.tls_key_file)} if settings.tls_key_file else {}),
     }
 
 
@@ -179,7 +220,7 @@ def _start_jobs(settings: RuntimeSettings, environment: Mapping[str, str]) -> No
     runner._check_requirements(uri)
     storage = tempfile.mkdtemp(dir="/dev/shm" if os.path.isdir("/dev/shm") else None)  # noqa: S108, PTH112
     os.environ[HUEY_STORAGE_PATH_ENV_VAR] = storage
-    server = f"http://127.0.0.1:{settings.port}"
+    server = f"{settings.scheme}://127.0.0.1:{settings.port}"
     runner._launch_job_execution_runner(
         {
             **environment,
@@ -204,9 +245,11 @@ def command() -> None:
     \b
     Examples:
       MLFLOW_TRACKING_TOKEN_FILE=/run/secrets/token trackstack server
-      MLFLOW_HOST=0.0.0.0 MLFLOW_PORT=8080 MLFLOW_WORKERS=4 trackstack server
+      MLFLOW_PORT=8080 MLFLOW_WORKERS=4 trackstack server
+      MLFLOW_HOST=0.0.0.0 TRACKSTACK_TLS_CERT_FILE=cert.pem TRACKSTACK_TLS_KEY_FILE=key.pem trackstack server
     """
     settings = runtime_settings.load()
+    check_access(settings)
     if settings.supervised:
         die_with_parent()
     if settings.gunicorn_opts:

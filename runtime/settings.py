@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -35,8 +36,16 @@ def without_password(uri: str) -> str:
     return make_url(uri).render_as_string(hide_password=True)
 
 
+def _check_issuer(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme != "https" and parts.hostname not in ("localhost", "127.0.0.1"):
+        raise ValueError("must be an https:// address")
+    return text.rstrip("/")
+
+
 Age = Annotated[str, AfterValidator(_check_age)]
 Schedule = Annotated[str, AfterValidator(cron.check_schedule)]
+Issuer = Annotated[str, AfterValidator(_check_issuer)]
 Words = Annotated[
     tuple[str, ...],
     BeforeValidator(lambda text: tuple(text.split(",")) if isinstance(text, str) else text),
@@ -64,6 +73,24 @@ class RuntimeSettings(BaseModel):
     supervised: bool = Field(False, alias="TRACKSTACK_SUPERVISED")
     upgrade: bool = Field(False, alias="TRACKSTACK_UPGRADE")
     protect_registry: bool = Field(False, alias="TRACKSTACK_PROTECT_REGISTRY")
+    job_token: SecretStr | None = Field(None, alias="TRACKSTACK_JOB_TOKEN")
+    given_public_url: str | None = Field(
+        None, pattern=r"^https?://[^/]+(/.*)?$", alias="TRACKSTACK_PUBLIC_URL"
+    )
+    oidc_issuer: Issuer | None = Field(None, alias="TRACKSTACK_OIDC_ISSUER")
+    oidc_client_id: str | None = Field(None, alias="TRACKSTACK_OIDC_CLIENT_ID")
+    oidc_client_secret: SecretStr | None = Field(None, alias="TRACKSTACK_OIDC_CLIENT_SECRET")
+    allowed_groups: Words = Field((), alias="TRACKSTACK_ALLOWED_GROUPS")
+    allowed_users: Words = Field((), alias="TRACKSTACK_ALLOWED_USERS")
+    admin_groups: Words = Field((), alias="TRACKSTACK_ADMIN_GROUPS")
+    read_groups: Words = Field((), alias="TRACKSTACK_READ_GROUPS")
+    tls_cert_file: Path | None = Field(None, alias="TRACKSTACK_TLS_CERT_FILE")
+    tls_key_file: Path | None = Field(None, alias="TRACKSTACK_TLS_KEY_FILE")
+    behind_front: bool = Field(False, alias="TRACKSTACK_BEHIND_FRONT")
+    audit_log: Path | None = Field(None, alias="TRACKSTACK_AUDIT_LOG")
+    audit_reads: bool = Field(False, alias="TRACKSTACK_AUDIT_READS")
+    max_request_bytes: int = Field(64 << 20, ge=0, alias="TRACKSTACK_MAX_REQUEST_BYTES")
+    max_artifact_bytes: int = Field(0, ge=0, alias="TRACKSTACK_MAX_ARTIFACT_BYTES")
     allowed_hosts: Words = Field((), alias="MLFLOW_SERVER_ALLOWED_HOSTS")
     gc_ttl: Age = Field("30d0h0m0s", alias="MLFLOW_TRACKING_GC_TTL")
     entity_ttl_days: int = Field(30, ge=1, alias="MLFLOW_TRACKING_ENTITY_TTL")
@@ -98,13 +125,28 @@ class RuntimeSettings(BaseModel):
                 directory.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     @property
+    def scheme(self) -> str:
+        """That of the server itself."""
+        return "https" if self.tls_cert_file else "http"
+
+    @property
+    def public_url(self) -> str:
+        """The address that people and clients use, unless given this machine's own."""
+        return self.given_public_url or f"{self.scheme}://127.0.0.1:{self.port}"
+
+    @property
     def tracking_uri(self) -> str:
         """The server's address as this machine reaches it, unless given."""
-        return self.given_tracking_uri or f"http://127.0.0.1:{self.port}"
+        return self.given_tracking_uri or f"{self.scheme}://127.0.0.1:{self.port}"
 
 
 _NAMES = frozenset(str(field.alias) for field in RuntimeSettings.model_fields.values())
-_SECRET_NAMES = ("MLFLOW_BACKEND_STORE_URI", "MLFLOW_TRACKING_TOKEN")
+_SECRET_NAMES = (
+    "MLFLOW_BACKEND_STORE_URI",
+    "MLFLOW_TRACKING_TOKEN",
+    "TRACKSTACK_JOB_TOKEN",
+    "TRACKSTACK_OIDC_CLIENT_SECRET",
+)
 
 
 def secret_file(name: str, environment: Mapping[str, str] = os.environ) -> Path | None:

@@ -16,12 +16,14 @@ from datetime import datetime, timedelta, timezone
 from enum import IntEnum
 from pathlib import Path
 
+from pydantic import SecretStr
 from sqlalchemy import Column, DateTime, Engine, MetaData, String, Table, insert, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from runtime.errors import UserError
+from runtime.settings import RuntimeSettings
 
-STACK_TOKEN = "stack"  # noqa: S105 - a name, not a token
+STACK_TOKEN, JOB_TOKEN = "stack", "jobs"
 # Seconds: a snapshot older than the first is renewed beside the request, older than the second
 # before it. Adding and revoking are thus effective within 5 s in every worker and replica.
 _RENEW_AFTER, _RENEW_BEFORE = 2.0, 4.0
@@ -143,21 +145,55 @@ class TokenTable:
             raise UserError(f"there is no token {name!r}; see `trackstack token list`", 2)
 
 
-class MountedTokens:
-    """The stack's own token: a value, or a file with one token a line (two while it rotates)."""
+@dataclass(frozen=True)
+class _Mounted:
+    """A value, or a file with one token a line (two while it rotates)."""
 
-    def __init__(self, value: str | None, path: Path | None) -> None:
-        self._value, self._path = value, path
+    name: str
+    role: Role
+    value: SecretStr | None
+    path: Path | None
 
-    def list(self) -> list[Token]:
-        """The tokens as they are now; none where the file is gone."""
-        text = self._value or ""
-        if self._path:
+    def read(self) -> list[Token]:
+        text = self.value.get_secret_value() if self.value else ""
+        if self.path:
             try:
-                text = self._path.read_text()
+                text = self.path.read_text()
             except OSError:
                 text = ""
-        return [Token(STACK_TOKEN, hash_of(line), Role.ADMIN) for line in text.split()]
+        return [Token(self.name, hash_of(line), self.role) for line in text.split()]
+
+
+class MountedTokens:
+    """The tokens that the stack gives its server: its own, and the one of its jobs."""
+
+    def __init__(self, *mounted: _Mounted) -> None:
+        self._mounted = mounted
+
+    @classmethod
+    def of(cls, settings: RuntimeSettings, file: Callable[[str], Path | None]) -> "MountedTokens":
+        """From the settings; ``file`` finds the file that a secret variable is mounted from."""
+        # Prune must be able to delete what it may delete.
+        jobs = Role.ADMIN if settings.protect_registry else Role.WRITE
+        return cls(
+            _Mounted(
+                STACK_TOKEN,
+                Role.ADMIN,
+                *_source("MLFLOW_TRACKING_TOKEN", settings.tracking_token, file),
+            ),
+            _Mounted(JOB_TOKEN, jobs, *_source("TRACKSTACK_JOB_TOKEN", settings.job_token, file)),
+        )
+
+    def list(self) -> list[Token]:
+        """The tokens as they are now; none where a file is gone."""
+        return [token for mounted in self._mounted for token in mounted.read()]
+
+
+def _source(
+    name: str, value: SecretStr | None, file: Callable[[str], Path | None]
+) -> tuple[SecretStr | None, Path | None]:
+    path = file(name)
+    return (None if path else value), path
 
 
 class TokenSet:
@@ -202,6 +238,6 @@ class TokenSet:
             named = await asyncio.to_thread(self._table.list)
         except SQLAlchemyError:
             # Without its database MLflow answers nothing anyway; the stack's token stays known.
-            named = [token for token in self._tokens if token.name != STACK_TOKEN]
+            named = [token for token in self._tokens if token.name not in (STACK_TOKEN, JOB_TOKEN)]
         self._tokens = self._mounted.list() + named
         self._read_at = time.monotonic()

@@ -22,6 +22,7 @@ class DockerPlan:
 
     ``name`` begins the name of each container, network and volume. ``secrets_dir`` is the folder
     on this machine where what is generated outlives `pulumi destroy` with the data.
+    ``database_image`` is None where the database is given.
     """
 
     name: str
@@ -37,7 +38,7 @@ class DockerPlan:
     hostnames: tuple[str, ...]
     tls: str
     tls_certificate: str | None
-    database_image: str
+    database_image: str | None
     artifacts_destination: str
     schedules: Mapping[str, str]
     version: str
@@ -70,8 +71,13 @@ def _hostnames(settings: LocalContainer) -> tuple[str, ...]:
 def plan_docker(settings: LocalContainer, place: Place) -> DockerPlan:
     """Decide everything that the stack file leaves open.
 
-    Raises StackError where a file that it names cannot be used.
+    Raises StackError where a file that it names cannot be used or a secret is missing.
     """
+    if settings.registry_user:
+        place.require_secret("registryPassword", "registryUser needs it")
+    certificate = _certificate(settings, place)
+    if certificate:
+        place.require_secret("tlsKey", "tls: files needs it")
     hostnames = _hostnames(settings)
     public_url = f"https://{settings.hostname or 'localhost'}:{settings.port}"
     upstream = f"server:{containers.SERVER_PORT}"
@@ -87,7 +93,13 @@ def plan_docker(settings: LocalContainer, place: Place) -> DockerPlan:
     size = {"cpus": settings.cpus, "memory": settings.memory}
     # Several names lead to this machine, and the jobs call the server by the network's name.
     hosts = {"MLFLOW_SERVER_ALLOWED_HOSTS": ",".join(("server", *hostnames))}
-    server = containers.server(settings, runtime, extra=hosts, **size)
+    server = containers.server(
+        settings,
+        runtime,
+        has_client_secret="oidcClientSecret" in place.secret_keys,
+        extra=hosts,
+        **size,
+    )
     data_dir = place.path(settings.data_dir or f".trackstack/data/{place.stack}")
     return DockerPlan(
         name=f"trackstack-{place.stack}",
@@ -102,8 +114,8 @@ def plan_docker(settings: LocalContainer, place: Place) -> DockerPlan:
         tracking_uri=public_url,
         hostnames=hostnames,
         tls=settings.tls,
-        tls_certificate=_certificate(settings, place),
-        database_image=settings.database_image,
+        tls_certificate=certificate,
+        database_image=None if "backendStoreUri" in place.secret_keys else settings.database_image,
         artifacts_destination=runtime.artifacts_destination,
         schedules=environment.schedules(settings),
         version=deployed_version(),

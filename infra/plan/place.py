@@ -4,17 +4,31 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from infra.errors import StackError
+
 
 @dataclass(frozen=True)
 class Place:
-    """Where a stack file stands: the stack's name and the project's root folder."""
+    """Where a stack file stands: the stack's name and the project's root folder.
+
+    ``secret_keys`` are the secret keys that it has; their values are no part of a plan.
+    """
 
     stack: str
     root: Path
+    secret_keys: frozenset[str] = frozenset()
 
     def path(self, text: str) -> Path:
         """A path of the stack file: relative ones begin at the project's root."""
         return self.root / Path(text).expanduser()
+
+    def require_secret(self, key: str, why: str) -> None:
+        """Raise StackError where the stack file lacks a secret key."""
+        if key not in self.secret_keys:
+            raise StackError(
+                f"trackstack:{key}: is missing; {why}; set it with "
+                f"`pulumi config set --secret trackstack:{key}`"
+            )
 
 
 def deployed_version() -> str:

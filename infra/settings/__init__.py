@@ -37,6 +37,11 @@ class Secrets:
     registry_password: pulumi.Output[str] | None = None
     tls_key: pulumi.Output[str] | None = None
 
+    def keys(self) -> frozenset[str]:
+        """The keys that are given, as the stack file names them."""
+        given = [field.name for field in fields(self) if getattr(self, field.name) is not None]
+        return frozenset(map(to_camel, given))
+
 
 _SECRET_KEYS = {to_camel(field.name): field.name for field in fields(Secrets)}
 

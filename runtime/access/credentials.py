@@ -5,11 +5,12 @@ import binascii
 import hashlib
 import hmac
 from collections.abc import Iterable
+from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
-from runtime.tokens import Token
+from runtime.tokens import Role, Token
 
 COOKIE = "trackstack_session"
 SESSION_SECONDS = 12 * 60 * 60
@@ -41,8 +42,16 @@ def bearer_token(headers: Headers) -> str | None:
     return None
 
 
+@dataclass(frozen=True)
+class Person:
+    """Somebody whom the issuer has named, with the role that their groups gave when they came."""
+
+    name: str
+    role: Role
+
+
 class Sessions:
-    """Signed cookies that name a token and prove nothing else; they end with the token."""
+    """Signed cookies: they name a token, and end with it, or a person with a role."""
 
     def __init__(self, secret: str) -> None:
         key = hmac.digest(secret.encode(), b"trackstack session", hashlib.sha256)
@@ -50,18 +59,27 @@ class Sessions:
 
     def issue(self, token: Token, *, secure: bool) -> str:
         """A Set-Cookie value that signs in the holder of ``token`` for 12 hours."""
-        value = self._signer.dumps([token.name, token.hash[:16]])
+        return self._cookie(["token", token.name, token.hash[:16]], secure=secure)
+
+    def issue_person(self, name: str, role: Role, *, secure: bool) -> str:
+        """A Set-Cookie value that signs in a person for 12 hours."""
+        return self._cookie(["person", name, role.name], secure=secure)
+
+    def _cookie(self, content: list[str], *, secure: bool) -> str:
+        value = self._signer.dumps(content)
         flags = f"; Max-Age={SESSION_SECONDS}; Path=/; HttpOnly; SameSite=Lax"
         return f"{COOKIE}={value}{flags}{'; Secure' if secure else ''}"
 
-    def read(self, headers: Headers) -> tuple[str, str] | None:
-        """The token's name and proof that a valid cookie holds."""
+    def read(self, headers: Headers) -> "tuple[str, str] | Person | None":
+        """What a valid cookie holds: a token's name and proof, or a person."""
         try:
             cookie = SimpleCookie(header(headers, b"cookie")).get(COOKIE)
             if cookie is None:
                 return None
-            name, proof = self._signer.loads(cookie.value, max_age=SESSION_SECONDS)
-        except (BadSignature, CookieError, ValueError):
+            kind, name, proof = self._signer.loads(cookie.value, max_age=SESSION_SECONDS)
+            if kind == "person":
+                return Person(str(name), Role[proof])
+        except (BadSignature, CookieError, KeyError, ValueError):
             return None
         return str(name), str(proof)
 

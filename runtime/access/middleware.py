@@ -1,14 +1,31 @@
 """The check that every request passes."""
 
-import json
+import re
 import secrets
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from runtime.access import pages
-from runtime.access.credentials import SIGN_OUT, Sessions, bearer_token, header, without_credentials
+from runtime.access.answers import (
+    add_missing,
+    answer_error,
+    answer_page,
+    redirect,
+    security_headers,
+)
+from runtime.access.audit import AuditLog, is_worth_noting
+from runtime.access.credentials import (
+    SIGN_OUT,
+    Person,
+    Sessions,
+    bearer_token,
+    header,
+    without_credentials,
+)
+from runtime.access.limits import FailureLimit, largest
 from runtime.access.roles import required_role
 from runtime.settings import RuntimeSettings, secret_file
 from runtime.store import open_engine
@@ -16,17 +33,7 @@ from runtime.tokens import MountedTokens, Role, Token, TokenSet, TokenTable
 
 _LARGEST_FORM = 4096
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-_PAGE_HEADERS = [
-    (b"content-type", b"text/html; charset=utf-8"),
-    (b"cache-control", b"no-store"),
-    (
-        b"content-security-policy",
-        b"default-src 'none'; style-src 'unsafe-inline'; "
-        b"form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
-    ),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"same-origin"),
-]
+_REQUEST_ID = re.compile(r"[\w-]{1,64}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -37,36 +44,108 @@ class AccessConfig:
     mounted: MountedTokens
     session_secret: str
     prefix: str
-    protect_registry: bool
 
     @classmethod
     def of(cls, settings: RuntimeSettings) -> "AccessConfig":
         token = settings.tracking_token.get_secret_value() if settings.tracking_token else None
-        path = secret_file("MLFLOW_TRACKING_TOKEN")
         return cls(
             settings=settings,
-            mounted=MountedTokens(None if path else token, path),
+            mounted=MountedTokens.of(settings, secret_file),
             # The first line alone: it stays while a second token is being handed out.
             session_secret=token.split()[0] if token else secrets.token_hex(32),
             prefix=(settings.static_prefix or "").rstrip("/"),
-            protect_registry=settings.protect_registry,
         )
 
 
+class _Exchange:
+    """One request and what became of it."""
+
+    def __init__(self, scope: Scope, path: str) -> None:
+        self.scope, self.path = scope, path
+        self.method: str = scope["method"]
+        self.caller: Token | Person | None = None
+        self.status = 0
+        given = header(scope["headers"], b"x-request-id")
+        self.id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        # Where the sign-in by OpenID Connect says whom it let in.
+        scope.setdefault("state", {})
+
+    @property
+    def address(self) -> str:
+        client = self.scope.get("client")
+        return str(client[0]) if client else ""
+
+    def entry(self) -> dict[str, Any]:
+        """What the audit log says of it."""
+        state: dict[str, Any] = self.scope["state"]
+        caller: Token | Person | None = self.caller or state.get("signed_in")
+        return {
+            "who": caller.name if caller else state.get("turned_away"),
+            "role": caller.role.name.lower() if caller else None,
+            "method": self.method,
+            "path": self.path,
+            "status": self.status,
+            "client": self.address,
+            "request": self.id,
+        }
+
+
+class _TooLargeError(Exception):
+    """The request has more bytes than its route takes; that is answered already."""
+
+
+class _Limited:
+    """The two ends of a connection, for one request of at most ``most`` bytes (0: any number)."""
+
+    def __init__(self, exchange: _Exchange, most: int, receive: Receive, send: Send) -> None:
+        self._exchange, self._most, self._seen = exchange, most, 0
+        self._receive, self._send = receive, send
+        self.refused = False
+
+    async def refuse(self) -> None:
+        message = f"a request to this route may have at most {self._most} bytes"
+        await answer_error(self._send, 413, "INVALID_PARAMETER_VALUE", message)
+        self.refused = True
+        raise _TooLargeError
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self._seen += len(message.get("body", b""))
+        if self._most and self._seen > self._most and not self._exchange.status:
+            await self.refuse()
+        return message
+
+    async def send(self, message: Message) -> None:
+        # What the application makes of the error that ended its request is of no interest.
+        if not self.refused:
+            await self._send(message)
+
+
 class Access:
-    """ASGI middleware: finds who asks, and lets in whose role allows it."""
+    """ASGI middleware: finds who asks, lets in whose role allows it, and notes what they did."""
 
     def __init__(self, app: ASGIApp, config: AccessConfig) -> None:
-        self._app, self._config = app, config
+        self._app, self._config, self._settings = app, config, config.settings
         self._sessions = Sessions(config.session_secret)
+        self._failures = FailureLimit()
+        self._audit = AuditLog(config.settings.audit_log)
+        self._sign_in_app = self._make_sign_in()
         # Made in the worker, not before the fork: database connections must not be shared.
         self._tokens: TokenSet | None = None
+
+    def _make_sign_in(self) -> ASGIApp | None:
+        if not self._settings.oidc_issuer:
+            return None
+        # Authlib is an extra.
+        from runtime.access.oidc import SignIn
+
+        return SignIn(self._settings, self._sessions, self._config.session_secret).app
 
     @property
     def tokens(self) -> TokenSet:
         """This worker's view of the valid tokens."""
         if self._tokens is None:
-            table = TokenTable(open_engine(self._config.settings))
+            table = TokenTable(open_engine(self._settings))
             self._tokens = TokenSet(self._config.mounted, table)
         return self._tokens
 
@@ -75,41 +154,77 @@ class Access:
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
             await self._websocket(scope, receive, send)
+        elif self._is_liveness(scope):
+            await self._app(scope, receive, send)
         else:
-            await self._http(scope, receive, send)
+            await self._http(_Exchange(scope, self._path(scope)), receive, send)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        token = await self._bearer(scope)
+        value = bearer_token(scope["headers"])
+        token = await self.tokens.find(value) if value else None
         if token and token.role >= required_role("POST", self._path(scope)):
-            await self._app(self._cleaned(scope), receive, send)
+            await self._app(_cleaned(scope), receive, send)
         else:
             # Before it is accepted, a close is answered as HTTP 403.
             await send({"type": "websocket.close", "code": 1008})
 
-    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._is_liveness(scope):
-            await self._app(scope, receive, send)
+    async def _http(self, exchange: _Exchange, receive: Receive, send: Send) -> None:
+        extra = security_headers(exchange.path, self._settings.public_url)
+        extra.append((b"x-request-id", exchange.id.encode()))
+
+        async def send_noted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                exchange.status = message["status"]
+                message = add_missing(message, extra)
+            await send(message)
+
+        most = largest(
+            exchange.path,
+            request=self._settings.max_request_bytes,
+            artifact=self._settings.max_artifact_bytes,
+        )
+        body = _Limited(exchange, most, receive, send_noted)
+        try:
+            if most and _announced(exchange.scope) > most:
+                await body.refuse()
+            await self._answer(exchange, body.receive, body.send)
+        except Exception:
+            if not body.refused:
+                raise
+        finally:
+            self._note(exchange)
+
+    def _note(self, exchange: _Exchange) -> None:
+        reads, signs_in = self._settings.audit_reads, exchange.path.startswith(pages.OIDC)
+        if is_worth_noting(exchange.method, exchange.status, reads=reads, writes=signs_in):
+            self._audit.write(exchange.entry())
+
+    async def _answer(self, exchange: _Exchange, receive: Receive, send: Send) -> None:
+        scope, path = exchange.scope, exchange.path
+        if path == pages.SIGN_IN and exchange.method == "POST":
+            await self._sign_in(exchange, receive, send)
             return
-        path = self._path(scope)
-        if path == pages.SIGN_IN and scope["method"] == "POST":
-            await self._sign_in(scope, receive, send)
+        if self._sign_in_app and path.startswith(pages.OIDC):
+            await self._sign_in_app(scope, receive, send)
             return
-        token = await self._bearer(scope)
-        from_cookie = token is None and bearer_token(scope["headers"]) is None
-        if from_cookie:
-            token = await self._session(scope)
-        if token is None:
-            await self._refuse_unknown(scope, send)
-        elif from_cookie and not _is_same_origin(scope):
-            await _answer_error(send, 403, "PERMISSION_DENIED", "cross-origin request")
-        elif path == pages.SIGN_OUT and scope["method"] == "POST":
-            await _redirect(send, self._config.prefix + "/", SIGN_OUT)
-        elif token.role < (needed := self._required_role(scope["method"], path)):
-            message = f"this needs the role {needed.name.lower()}; {token.name!r} has "
-            message += token.role.name.lower()
-            await _answer_error(send, 403, "PERMISSION_DENIED", message)
+        presented = bearer_token(scope["headers"])
+        caller = await (self.tokens.find(presented) if presented else self._session(scope))
+        exchange.caller = caller
+        if caller is None:
+            await self._refuse(exchange, send, wrong=presented is not None)
+        elif presented is None and not _is_same_origin(scope):
+            await answer_error(send, 403, "PERMISSION_DENIED", "cross-origin request")
+        elif path == pages.SIGN_OUT and exchange.method == "POST":
+            await self._sign_out(send, leaves_issuer=isinstance(caller, Person))
+        elif path == pages.ACCOUNT:
+            role = caller.role.name.lower()
+            await answer_page(send, 200, pages.account_page(self._config.prefix, caller.name, role))
+        elif caller.role < (needed := self._required_role(exchange)):
+            message = f"this needs the role {needed.name.lower()}; {caller.name!r} has "
+            message += caller.role.name.lower()
+            await answer_error(send, 403, "PERMISSION_DENIED", message)
         else:
-            await self._app(self._cleaned(scope), receive, send)
+            await self._app(_cleaned(scope), receive, send)
 
     def _is_liveness(self, scope: Scope) -> bool:
         # The raw path: none of its other spellings is open.
@@ -120,49 +235,64 @@ class Access:
     def _path(self, scope: Scope) -> str:
         return str(scope["path"]).removeprefix(self._config.prefix)
 
-    def _required_role(self, method: str, path: str) -> Role:
-        return required_role(method, path, protect_registry=self._config.protect_registry)
+    def _required_role(self, exchange: _Exchange) -> Role:
+        protect = self._settings.protect_registry
+        return required_role(exchange.method, exchange.path, protect_registry=protect)
 
-    async def _bearer(self, scope: Scope) -> Token | None:
-        value = bearer_token(scope["headers"])
-        return await self.tokens.find(value) if value else None
-
-    async def _session(self, scope: Scope) -> Token | None:
+    async def _session(self, scope: Scope) -> Token | Person | None:
         session = self._sessions.read(scope["headers"])
-        return await self.tokens.find_session(*session) if session else None
+        if session is None or isinstance(session, Person):
+            return session
+        return await self.tokens.find_session(*session)
 
-    def _cleaned(self, scope: Scope) -> Scope:
-        return {**scope, "headers": without_credentials(scope["headers"])}
-
-    async def _refuse_unknown(self, scope: Scope, send: Send, wrong: bool = False) -> None:
-        wants_page = "text/html" in header(scope["headers"], b"accept")
-        if not wants_page:
+    async def _refuse(self, exchange: _Exchange, send: Send, *, wrong: bool) -> None:
+        scope = exchange.scope
+        wait = self._failures.fail(exchange.address) if wrong else 0
+        if wait:
+            message = "too many wrong tokens from this address"
+            await answer_error(send, 429, "RESOURCE_EXHAUSTED", message, retry_after=wait)
+        elif "text/html" in header(scope["headers"], b"accept"):
+            target = scope["path"] if exchange.method == "GET" else f"{self._config.prefix}/"
+            await answer_page(send, 401, self._sign_in_page(target, wrong))
+        else:
             message = "a valid token is needed: set MLFLOW_TRACKING_TOKEN"
-            await _answer_error(send, 401, "UNAUTHENTICATED", message)
-            return
-        target = scope["path"] if scope["method"] == "GET" else f"{self._config.prefix}/"
-        page = pages.sign_in_page(self._config.prefix, target, wrong)
-        await _answer(send, 401, [*_PAGE_HEADERS, (b"www-authenticate", b"Bearer")], page)
+            await answer_error(send, 401, "UNAUTHENTICATED", message)
 
-    async def _sign_in(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _sign_out(self, send: Send, *, leaves_issuer: bool) -> None:
+        if self._sign_in_app and leaves_issuer:
+            # A page that leads on: a form's redirect to the issuer would break the form's policy.
+            page = pages.leaving_page(self._config.prefix + pages.OIDC_LOGOUT)
+            await answer_page(send, 200, page, SIGN_OUT)
+        else:
+            await redirect(send, self._config.prefix + "/", SIGN_OUT)
+
+    def _sign_in_page(self, target: str, wrong: bool) -> bytes:
+        has_oidc = self._sign_in_app is not None
+        return pages.sign_in_page(self._config.prefix, target, wrong=wrong, has_oidc=has_oidc)
+
+    async def _sign_in(self, exchange: _Exchange, receive: Receive, send: Send) -> None:
+        scope = exchange.scope
         form = await _read_form(receive)
         if form is None or not _is_same_origin(scope):
-            await _answer_error(send, 403, "PERMISSION_DENIED", "not a sign-in from this page")
+            await answer_error(send, 403, "PERMISSION_DENIED", "not a sign-in from this page")
             return
         token = await self.tokens.find(form.get("token", ""))
         if token is None:
-            await self._refuse_unknown(scope, send, wrong=True)
+            await self._refuse(exchange, send, wrong=True)
             return
-        cookie = self._sessions.issue(token, secure=scope["scheme"] == "https")
-        await _redirect(send, _local_target(form.get("next", ""), self._config.prefix), cookie)
+        exchange.caller = token
+        secure = scope["scheme"] == "https" or self._settings.public_url.startswith("https:")
+        cookie = self._sessions.issue(token, secure=secure)
+        await redirect(send, pages.local_target(form.get("next", ""), self._config.prefix), cookie)
 
 
-def _local_target(target: str, prefix: str) -> str:
-    """A path on this server; anything else would be an open redirect."""
-    parts = urlsplit(target)
-    is_path = target.startswith("/") and not target.startswith(("//", "/\\"))
-    safe = is_path and not parts.scheme and not parts.netloc and target.isprintable()
-    return target if safe else f"{prefix}/"
+def _cleaned(scope: Scope) -> Scope:
+    return {**scope, "headers": without_credentials(scope["headers"])}
+
+
+def _announced(scope: Scope) -> int:
+    length = header(scope["headers"], b"content-length")
+    return int(length) if length.isdecimal() else 0
 
 
 def _is_same_origin(scope: Scope) -> bool:
@@ -188,24 +318,3 @@ async def _read_form(receive: Receive) -> dict[str, str] | None:
             return None
     fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=8)
     return {name: values[0] for name, values in fields.items()}
-
-
-async def _answer(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
-    length = (b"content-length", str(len(body)).encode())
-    await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
-    await send({"type": "http.response.body", "body": body})
-
-
-async def _answer_error(send: Send, status: int, code: str, message: str) -> None:
-    """In the shape of MLflow's own errors, so that its client shows the message."""
-    headers = [(b"content-type", b"application/json")]
-    if status == 401:
-        headers.append((b"www-authenticate", b"Bearer"))
-    await _answer(
-        send, status, headers, json.dumps({"error_code": code, "message": message}).encode()
-    )
-
-
-async def _redirect(send: Send, target: str, cookie: str) -> None:
-    headers = [(b"location", target.encode()), (b"set-cookie", cookie.encode())]
-    await _answer(send, 303, headers, b"")

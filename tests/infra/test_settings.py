@@ -15,7 +15,9 @@ _ROOT = Path(__file__).parents[2]
 
 
 def _plan(path: Path) -> Plan:
-    return make_plan(parse(as_given(read(path)["config"])), _PLACE)
+    keys = frozenset({"registryPassword", "tlsKey"})
+    place = Place(stack="local", root=_PLACE.root, secret_keys=keys)
+    return make_plan(parse(as_given(read(path)["config"])), place)
 
 
 def _local(**keys: str) -> LocalPlan:

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import find_free_port
+from tests.conftest import find_free_port, wait_for
 
 TRACKSTACK = str(Path(sys.executable).with_name("trackstack"))
 _READY_SECONDS = 120
+# How a token that is not valid is answered; with 429 after some tries.
+REFUSED = (401, 429)
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,16 @@ class Serving:
     def request(self, method: str, path: str, token: str | None = None, **options: Any) -> "Answer":
         """One request; ``token=None`` sends none."""
         return request(self.uri + path, method, token, **options)
+
+    def wait_until(self, token: str, *statuses: int) -> None:
+        """Wait until every worker answers ``token`` so; fails after 5 s."""
+        path = "/api/2.0/mlflow/experiments/search?max_results=1"
+        wait_for(
+            # Asked on several connections, which the workers share.
+            lambda: all(self.request("GET", path, token).status in statuses for _ in range(8)),
+            f"{statuses} in every worker",
+            5,
+        )
 
     def client(self, monkeypatch: Any) -> Any:
         """The real MLflow client, let in by the token."""
@@ -101,9 +113,9 @@ def wait_until_ready(uri: str, process: "subprocess.Popen[bytes] | None" = None)
 
 
 @contextmanager
-def serving(data_dir: Path, **environment: str) -> Generator[Serving]:
+def serving(data_dir: Path, *, port: int | None = None, **environment: str) -> Generator[Serving]:
     """Start a server with a data directory of its own; end it with all its workers."""
-    port, token = find_free_port(), secrets.token_urlsafe(32)
+    port, token = port or find_free_port(), secrets.token_urlsafe(32)
     data_dir.mkdir(parents=True, exist_ok=True)
     token_file = data_dir / "token"
     token_file.write_text(token)

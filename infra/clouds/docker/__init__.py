@@ -25,7 +25,7 @@ from runtime.settings import without_password
 def deploy(plan: DockerPlan, secrets: Secrets) -> Deployment:
     """Register the stack's resources.
 
-    Raises StackError where a secret is missing or another process holds the port.
+    Raises StackError where another process holds the port.
     """
     check_port(plan)
     identity = Identity(plan, secrets)

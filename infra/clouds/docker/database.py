@@ -34,7 +34,8 @@ class Database:
             self.uri: Output[str] = secrets.backend_store_uri
         else:
             password = identity.database_password()
-            self.container = _postgresql(plan, password, images, network, opts)
+            image = images.pulled("database", str(plan.database_image))
+            self.container = _postgresql(plan, password, image, images, network, opts)
             self.uri = Output.concat(
                 f"postgresql://{_USER}:", password, f"@database:5432/{_DATABASE}"
             )
@@ -48,11 +49,11 @@ class Database:
 def _postgresql(
     plan: DockerPlan,
     password: Output[str],
+    image: Output[str],
     images: Images,
     network: docker.Network,
     opts: ResourceOptions,
 ) -> docker.Container:
-    image = images.pulled("database", plan.database_image)
     files = {"database_password": password}
     secret_files = secret_volume("database", plan, images.runtime_id, files, opts)
     volume = docker.Volume(

@@ -12,7 +12,6 @@ from pulumi import Output, ResourceOptions
 
 from infra.clouds.shared.generated import CertificateAuthority, GeneratedSecret
 from infra.containers import SECRETS_DIRECTORY
-from infra.errors import StackError
 from infra.plan import DockerPlan
 from infra.settings import Secrets
 
@@ -26,7 +25,10 @@ class Identity:
             "keep_data": plan.keep_data,
         }
         self.token = self._generated("tracking_token")
-        self.files: dict[str, Output[str]] = {"tracking_token": self.token}
+        self.files: dict[str, Output[str]] = {
+            "tracking_token": self.token,
+            "job_token": self._generated("job_token"),
+        }
         if secrets.oidc_client_secret:
             self.files["oidc_client_secret"] = secrets.oidc_client_secret
         self.ca_certificate = self._certificates(plan, secrets)
@@ -44,13 +46,8 @@ class Identity:
             authority = CertificateAuthority("authority", named)
             self.files |= {"ca_certificate": authority.certificate, "ca_key": authority.key}
             return authority.certificate
-        if plan.tls == "files":
-            if secrets.tls_key is None:
-                raise StackError(
-                    "trackstack:tlsKey: is missing; set it with "
-                    "`pulumi config set --secret trackstack:tlsKey < key.pem`"
-                )
-            certificate = Output.from_input(plan.tls_certificate or "")
+        if plan.tls_certificate and secrets.tls_key:
+            certificate = Output.from_input(plan.tls_certificate)
             self.files |= {"tls_certificate": certificate, "tls_key": secrets.tls_key}
         return None
 

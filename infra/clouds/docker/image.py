@@ -4,7 +4,6 @@ import pulumi_docker as docker
 from pulumi import Output, ResourceOptions
 
 from infra.clouds.shared.image import RuntimeImage
-from infra.errors import StackError
 from infra.plan import DockerPlan
 from infra.settings import Secrets
 
@@ -17,11 +16,6 @@ def make_provider(plan: DockerPlan, secrets: Secrets) -> docker.Provider:
     """The daemon of this machine, which may pull from the stack's registry."""
     if not (plan.registry and plan.registry_user):
         return docker.Provider("docker")
-    if secrets.registry_password is None:
-        raise StackError(
-            "trackstack:registryPassword: is missing; registryUser needs it; set it with "
-            "`pulumi config set --secret trackstack:registryPassword`"
-        )
     login = docker.ProviderRegistryAuthArgs(
         address=_server(plan.registry),
         username=plan.registry_user,

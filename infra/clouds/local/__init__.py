@@ -4,29 +4,36 @@ No image is made: the server runs from the virtual environment that runs this pr
 listens on loopback only, so that the network is the one port.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import pulumi
 from pulumi import Output, ResourceOptions
 
-from infra.clouds.local.database import Database, uri_file
+from infra.clouds.local.database import Database
 from infra.clouds.local.directory import DataDirectory
-from infra.clouds.local.identity import make_token, token_file
+from infra.clouds.local.identity import SecretFile, make_token, secret_file
 from infra.clouds.local.network import check_port
 from infra.clouds.local.schedule import Scheduler
 from infra.clouds.local.server import Server
 from infra.clouds.local.supervisor import Supervisor
+from infra.environment import JOB_SECRETS, SERVER_SECRETS, SIGN_IN_SECRETS, STORE_SECRETS
 from infra.outputs import Deployment
 from infra.plan import LocalPlan
 from infra.settings import Secrets
 from runtime.settings import without_password
 
 
-def _secret_files(plan: LocalPlan, secrets: Secrets) -> dict[str, str]:
-    files = {"MLFLOW_TRACKING_TOKEN_FILE": str(token_file(plan.data_dir))}
-    if secrets.backend_store_uri:
-        files["MLFLOW_BACKEND_STORE_URI_FILE"] = str(uri_file(plan.data_dir))
-    return files
+def _files(plan: LocalPlan, secrets: Secrets) -> dict[str, str]:
+    """Secret file -> its path, of those that the stack has."""
+    names = ["tracking_token", "job_token"]
+    names += ["backend_store_uri"] if secrets.backend_store_uri else []
+    names += ["oidc_client_secret"] if secrets.oidc_client_secret else []
+    return {name: str(secret_file(plan.data_dir, name)) for name in names}
+
+
+def _variables(files: Mapping[str, str], names: Mapping[str, str]) -> dict[str, str]:
+    return {variable: files[name] for variable, name in names.items() if name in files}
 
 
 def deploy(plan: LocalPlan, secrets: Secrets) -> Deployment:
@@ -35,9 +42,11 @@ def deploy(plan: LocalPlan, secrets: Secrets) -> Deployment:
     Raises StackError where another process holds the port.
     """
     check_port(plan.port, plan.data_dir)
-    files = _secret_files(plan, secrets)
+    files = _files(plan, secrets)
     place = {"data_dir": plan.data_dir}
-    store: dict[str, Any] = {"environment": {**plan.store_environment, **files}}
+    store: dict[str, Any] = {
+        "environment": {**plan.store_environment, **_variables(files, STORE_SECRETS)}
+    }
     backend_store: pulumi.Input[str] = plan.backend_store
     if secrets.backend_store_uri:
         store["backend_store_uri"] = secrets.backend_store_uri
@@ -46,18 +55,18 @@ def deploy(plan: LocalPlan, secrets: Secrets) -> Deployment:
 
     directory = DataDirectory("data", place | {"keep_data": plan.keep_data})
     inside = ResourceOptions(depends_on=[directory])
-    token = make_token(plan.data_dir, inside)
+    token = make_token("tracking_token", plan.data_dir, inside)
+    proofs: list[pulumi.Resource] = [token, make_token("job_token", plan.data_dir, inside)]
+    if secrets.oidc_client_secret:
+        given = place | {"file": "oidc_client_secret", "value": secrets.oidc_client_secret}
+        proofs.append(SecretFile("oidc-client-secret", given, inside))
     database = Database("database", place | {"version": plan.version} | store, inside)
     supervisor = Supervisor("supervisor", place, inside)
-    ready = ResourceOptions(depends_on=[token, database, supervisor])
-    Server(
-        "server",
-        versioned | {"port": plan.port, "environment": {**plan.server_environment, **files}},
-        ready,
-    )
-    Scheduler(
-        "scheduler", versioned | {"environment": {**plan.scheduler_environment, **files}}, ready
-    )
+    ready = ResourceOptions(depends_on=[*proofs, database, supervisor])
+    server = {**plan.server_environment, **_variables(files, SERVER_SECRETS | SIGN_IN_SECRETS)}
+    Server("server", versioned | {"port": plan.port, "environment": server}, ready)
+    jobs = {**plan.scheduler_environment, **_variables(files, JOB_SECRETS)}
+    Scheduler("scheduler", versioned | {"environment": jobs}, ready)
     return Deployment(
         tracking_uri=plan.tracking_uri,
         tracking_token=token.value,

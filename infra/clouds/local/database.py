@@ -7,20 +7,16 @@ from typing import Any
 from pulumi import ResourceOptions
 from pulumi.dynamic import Resource
 
+from infra.clouds.local.identity import secret_file
 from infra.clouds.local.supervisor import base_environment, trackstack
 from infra.clouds.shared.dynamic import DynamicProvider, Props
 from infra.clouds.shared.generated import write_private
 
 
-def uri_file(data_dir: str) -> Path:
-    """Where the server and its jobs read a given backend store URI from; mode 0600."""
-    return Path(data_dir) / "secrets" / "backend_store_uri"
-
-
 class _DatabaseProvider(DynamicProvider):
     def apply(self, props: Props) -> Props:
         uri = props.get("backend_store_uri")
-        path = uri_file(props["data_dir"])
+        path = secret_file(props["data_dir"], "backend_store_uri")
         write_private(path, uri) if uri else path.unlink(missing_ok=True)
         done = subprocess.run(
             [trackstack(), "upgrade"],
@@ -37,7 +33,7 @@ class _DatabaseProvider(DynamicProvider):
 
     def drifted(self, props: Props) -> bool:
         if uri := props.get("backend_store_uri"):
-            path = uri_file(props["data_dir"])
+            path = secret_file(props["data_dir"], "backend_store_uri")
             return not path.exists() or path.read_text() != uri
         return not (Path(props["data_dir"]) / "store" / "mydb.sqlite").exists()
 

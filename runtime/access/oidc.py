@@ -1,0 +1,206 @@
+"""Sign-in of people by OpenID Connect: authorization code with PKCE, state and nonce, by Authlib.
+
+What the issuer says of a person is turned into a role once, when they sign in; the session that
+they get holds the role and ends after some hours, so that a group that they leave counts by then.
+https://openid.net/specs/openid-connect-core-1_0.html
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any, cast
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.sessions import SessionMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from runtime.access import pages
+from runtime.access.credentials import Person, Sessions
+from runtime.errors import UserError
+from runtime.settings import RuntimeSettings
+from runtime.tokens import Role
+
+# Seconds between leaving for the issuer and coming back.
+_SIGN_IN_SECONDS = 600
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Who may sign in, and as what. Pure."""
+
+    users: frozenset[str]
+    groups: frozenset[str]
+    admin_groups: frozenset[str]
+    read_groups: frozenset[str]
+
+    def role_of(self, claims: Mapping[str, Any]) -> Role | None:
+        """The highest role that the claims give; None for who may not enter."""
+        groups = group_names(claims)
+        if groups & self.admin_groups:
+            return Role.ADMIN
+        if groups & self.groups or user_names(claims) & self.users:
+            return Role.WRITE
+        return Role.READ if groups & self.read_groups else None
+
+
+def group_names(claims: Mapping[str, Any]) -> frozenset[str]:
+    """Groups and app roles: names or ids as text, or as OCI IAM has them, objects with a name."""
+    found: set[str] = set()
+    for claim in ("groups", "roles"):
+        value = claims.get(claim)
+        for entry in cast("Iterable[Any]", value if isinstance(value, list) else []):
+            name = (
+                cast("Mapping[str, Any]", entry).get("name") if isinstance(entry, dict) else entry
+            )
+            if isinstance(name, str):
+                found.add(name)
+    return frozenset(found)
+
+
+def user_names(claims: Mapping[str, Any]) -> frozenset[str]:
+    """What a stack file may name a person by; no address that the issuer has not verified."""
+    names = {claims.get(claim) for claim in ("sub", "oid", "preferred_username")}
+    if claims.get("email_verified", True):
+        names.add(claims.get("email"))
+    return frozenset(name for name in names if isinstance(name, str))
+
+
+def display_name(claims: Mapping[str, Any]) -> str:
+    """How the audit log names a person."""
+    for claim in ("preferred_username", "email", "sub"):
+        if isinstance(claims.get(claim), str):
+            return str(claims[claim])[:120]
+    return "?"
+
+
+def is_overage(claims: Mapping[str, Any]) -> bool:
+    """Whether Entra ID left the groups out because they are too many."""
+    names = claims.get("_claim_names")
+    return isinstance(names, dict) and "groups" in names
+
+
+def rules_of(settings: RuntimeSettings) -> Rules:
+    """The rules; raises UserError where nobody is named, or something is missing."""
+    rules = Rules(
+        frozenset(settings.allowed_users),
+        frozenset(settings.allowed_groups),
+        frozenset(settings.admin_groups),
+        frozenset(settings.read_groups),
+    )
+    if not settings.oidc_client_id:
+        raise UserError(
+            "TRACKSTACK_OIDC_ISSUER is set: set TRACKSTACK_OIDC_CLIENT_ID to the client's ID there",
+            2,
+        )
+    if find_spec("authlib") is None or find_spec("httpx2") is None:
+        raise UserError("sign-in by OpenID Connect needs the extra: install trackstack[oidc]")
+    if not (rules.users or rules.groups or rules.admin_groups or rules.read_groups):
+        raise UserError(
+            "TRACKSTACK_OIDC_ISSUER is set, but nobody is named who may sign in: set "
+            "TRACKSTACK_ALLOWED_GROUPS, TRACKSTACK_ALLOWED_USERS, TRACKSTACK_ADMIN_GROUPS or "
+            "TRACKSTACK_READ_GROUPS",
+            2,
+        )
+    return rules
+
+
+class SignIn:
+    """The routes of the sign-in, below /trackstack/oidc."""
+
+    def __init__(self, settings: RuntimeSettings, sessions: Sessions, secret: str) -> None:
+        from authlib.integrations.starlette_client import OAuth
+
+        self._prefix = (settings.static_prefix or "").rstrip("/")
+        self._rules = rules_of(settings)
+        self._sessions = sessions
+        self._public = settings.public_url.rstrip("/")
+        self._secure = settings.public_url.startswith("https:")
+        client_secret = settings.oidc_client_secret
+        self._oauth: Any = OAuth()
+        self._oauth.register(
+            "oidc",
+            client_id=settings.oidc_client_id,
+            client_secret=client_secret.get_secret_value() if client_secret else None,
+            server_metadata_url=f"{settings.oidc_issuer}/.well-known/openid-configuration",
+            client_kwargs={
+                "scope": "openid profile email",
+                "code_challenge_method": "S256",
+                "timeout": 20,
+                **({} if client_secret else {"token_endpoint_auth_method": "none"}),
+            },
+        )
+        between = Middleware(
+            SessionMiddleware,
+            secret_key=secret,
+            session_cookie="trackstack_sign_in",
+            max_age=_SIGN_IN_SECONDS,
+            https_only=self._secure,
+        )
+        routes = [
+            Route(self._prefix + pages.OIDC_BEGIN, self._begin),
+            Route(self._prefix + pages.OIDC_END, self._end),
+            Route(self._prefix + pages.OIDC_LOGOUT, self._logout),
+        ]
+        self.app = Starlette(routes=routes, middleware=[between])
+
+    async def _begin(self, request: Request) -> Response:
+        request.session["next"] = request.query_params.get("next", "")
+        back = f"{self._public}{pages.OIDC_END}"
+        try:
+            return await self._oauth.oidc.authorize_redirect(request, back)
+        except Exception as error:
+            return self._failed(
+                request, f"the issuer cannot be reached ({type(error).__name__})", 503
+            )
+
+    async def _end(self, request: Request) -> Response:
+        from authlib.integrations.base_client import OAuthError
+
+        try:
+            token: Any = await self._oauth.oidc.authorize_access_token(request)
+            claims = dict(token["userinfo"])
+            if not group_names(claims):
+                # Many issuers give groups on this endpoint alone.
+                claims |= dict(await self._oauth.oidc.userinfo(token=token))
+        except OAuthError as error:
+            return self._failed(request, f"the issuer refused ({error.error})", 403)
+        except Exception as error:
+            return self._failed(request, f"the answer is not valid ({type(error).__name__})", 403)
+        role = self._rules.role_of(claims)
+        name = display_name(claims)
+        if role is None:
+            why = (
+                "the issuer left your groups out because they are too many"
+                if is_overage(claims)
+                else "you are in none of the groups that may use this server"
+            )
+            return self._failed(request, f"{name}: {why}", 403, name)
+        target = pages.local_target(str(request.session.pop("next", "")), self._prefix)
+        request.session.clear()
+        request.scope["state"]["signed_in"] = Person(name, role)
+        answer = RedirectResponse(target, 303)
+        cookie = self._sessions.issue_person(name, role, secure=self._secure)
+        answer.headers.append("set-cookie", cookie)
+        return answer
+
+    async def _logout(self, request: Request) -> Response:
+        """Leave the issuer's session too, where it says how."""
+        try:
+            metadata: Any = await self._oauth.oidc.load_server_metadata()
+            if metadata.get("end_session_endpoint"):
+                home = f"{self._public}/"
+                client = self._oauth.oidc.client_id
+                return await self._oauth.oidc.logout_redirect(request, home, client_id=client)
+        except Exception as error:
+            return self._failed(
+                request, f"the issuer cannot be reached ({type(error).__name__})", 503
+            )
+        return RedirectResponse(self._prefix + "/", 303)
+
+    def _failed(self, request: Request, reason: str, status: int, name: str = "") -> Response:
+        request.scope["state"]["turned_away"] = name or None
+        page = pages.message_page(self._prefix, "You are not signed in", reason)
+        return HTMLResponse(page, status, dict(pages.HEADERS))
