@@ -246,7 +246,7 @@ def command() -> None:
     Examples:
       MLFLOW_TRACKING_TOKEN_FILE=/run/secrets/token trackstack server
       MLFLOW_PORT=8080 MLFLOW_WORKERS=4 trackstack server
-      MLFLOW_HOST=0.0.0.0 TRACKSTACK_TLS_CERT_FILE=cert.pem TRACKSTACK_TLS_KEY_FILE=key.pem trackstack server
+      TRACKSTACK_TLS_CERT_FILE=c.pem TRACKSTACK_TLS_KEY_FILE=k.pem MLFLOW_HOST=:: trackstack server
     """
     settings = runtime_settings.load()
     check_access(settings)

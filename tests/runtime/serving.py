@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import ssl
 import subprocess
 import sys
 import time
@@ -79,30 +80,42 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
+def _opener(authority: Path | None) -> urllib.request.OpenerDirector:
+    context = ssl.create_default_context(cafile=str(authority)) if authority else None
+    return urllib.request.build_opener(
+        _NoRedirect, *([urllib.request.HTTPSHandler(context=context)] if context else [])
+    )
+
+
 def request(
     url: str,
     method: str = "GET",
     token: str | None = None,
     headers: Mapping[str, str] | None = None,
     body: bytes | None = None,
+    authority: Path | None = None,
 ) -> Answer:
     """One request that follows no redirect and raises for no status."""
     asked = urllib.request.Request(url, data=body, method=method, headers=dict(headers or {}))
     if token:
         asked.add_header("Authorization", f"Bearer {token}")
     try:
-        with urllib.request.build_opener(_NoRedirect).open(asked, timeout=30) as answer:
+        with _opener(authority).open(asked, timeout=30) as answer:
             return Answer(answer.status, dict(answer.headers), answer.read())
     except urllib.error.HTTPError as error:
         return Answer(error.code, dict(error.headers), error.read())
 
 
-def wait_until_ready(uri: str, process: "subprocess.Popen[bytes] | None" = None) -> None:
+def wait_until_ready(
+    uri: str,
+    process: "subprocess.Popen[bytes] | None" = None,
+    authority: Path | None = None,
+) -> None:
     """Wait for the liveness route; raises where the process ends before."""
     deadline = time.monotonic() + _READY_SECONDS
     while time.monotonic() < deadline:
         try:
-            if request(f"{uri}/health").status == 200:
+            if request(f"{uri}/health", authority=authority).status == 200:
                 return
         except OSError:
             pass
@@ -113,13 +126,18 @@ def wait_until_ready(uri: str, process: "subprocess.Popen[bytes] | None" = None)
 
 
 @contextmanager
-def serving(data_dir: Path, *, port: int | None = None, **environment: str) -> Generator[Serving]:
-    """Start a server with a data directory of its own; end it with all its workers."""
+def serving(
+    data_dir: Path, *, port: int | None = None, authority: Path | None = None, **environment: str
+) -> Generator[Serving]:
+    """Start a server with a data directory of its own; end it with all its workers.
+
+    ``authority`` is what signed the server's certificate, where it has one.
+    """
     port, token = port or find_free_port(), secrets.token_urlsafe(32)
     data_dir.mkdir(parents=True, exist_ok=True)
     token_file = data_dir / "token"
     token_file.write_text(token)
-    uri = f"http://127.0.0.1:{port}"
+    uri = f"{'https' if authority else 'http'}://127.0.0.1:{port}"
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "TRACKSTACK"))}
     full = inherited | {
         "TRACKSTACK_DATA_DIR": str(data_dir),
@@ -133,7 +151,7 @@ def serving(data_dir: Path, *, port: int | None = None, **environment: str) -> G
     with (data_dir / "server.log").open("wb") as log:
         process = subprocess.Popen([TRACKSTACK, "server"], env=full, stdout=log, stderr=log)
         try:
-            wait_until_ready(uri, process)
+            wait_until_ready(uri, process, authority)
             yield Serving(uri, token, data_dir, full, process.pid)
         finally:
             process.terminate()
