@@ -5,7 +5,7 @@ GROUPS := infra infra-docker infra-azure infra-oci engine image dev
 ENTER := . ./env &&
 UV = $(shell command -v uv || echo .venv/bin/uv)
 
-.PHONY: help up down preview refresh status token logs setup test check lint lock clean
+.PHONY: help up down preview refresh status token logs setup test check lint bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -53,6 +53,9 @@ check: lint ## the inner loop: format, lint, types, fast tests
 
 lint: .trackstack/dev.ready
 	@$(ENTER) ruff format --check --quiet . && ruff check --quiet . && pyright --warnings
+
+bench: .trackstack/dev.ready ## ours beside plain MLflow, in one run: make bench BENCH="server gc"
+	@$(ENTER) python -m tests.bench $(BENCH)
 
 lock: .trackstack/dev.ready ## renew requirements.lock from pyproject.toml
 	@$(UV) pip compile --quiet pyproject.toml --universal --generate-hashes --upgrade \

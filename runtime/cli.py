@@ -15,8 +15,11 @@ COMMANDS = {
     "prune": "Soft-delete entities that are stale and unused.",
     "report": "List what prune would delete; changes nothing.",
     "upgrade": "Migrate the backend store to this MLflow's schema.",
-    "scheduler": "Run gc and prune on their schedules.",
+    "backup": "Back up database and artifacts; list and verify backups.",
+    "restore": "Restore a backup into an empty store.",
+    "scheduler": "Run gc, prune and backup on their schedules.",
     "token": "Add, list, revoke and rotate bearer tokens.",
+    "promote": "Promote and approve model versions.",
     "doctor": "Check this deployment and say what to do.",
 }
 

@@ -1,5 +1,6 @@
 """One plain request to the server: what MLflow's client would repeat for minutes fails at once."""
 
+import ssl
 import urllib.error
 import urllib.request
 
@@ -23,8 +24,12 @@ def request(
     )
     if token:
         request.add_header("Authorization", f"Bearer {token}")
+    authority = settings.tracking_certificate
     try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310
+        context = ssl.create_default_context(cafile=authority) if authority else None
+        with urllib.request.urlopen(  # noqa: S310
+            request, timeout=_TIMEOUT_SECONDS, context=context
+        ) as answer:
             return answer.status, answer.read()
     except urllib.error.HTTPError as error:
         return error.code, error.read()

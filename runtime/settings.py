@@ -64,6 +64,9 @@ class RuntimeSettings(BaseModel):
     serve_artifacts: bool = Field(True, alias="MLFLOW_SERVE_ARTIFACTS")
     given_tracking_uri: str | None = Field(None, alias="MLFLOW_TRACKING_URI")
     tracking_token: SecretStr | None = Field(None, alias="MLFLOW_TRACKING_TOKEN")
+    tracking_certificate: Path | None = Field(None, alias="MLFLOW_TRACKING_SERVER_CERT_PATH")
+    target_token: SecretStr | None = Field(None, alias="TRACKSTACK_TARGET_TOKEN")
+    target_certificate: Path | None = Field(None, alias="TRACKSTACK_TARGET_SERVER_CERT_PATH")
     host: str = Field("127.0.0.1", alias="MLFLOW_HOST")
     port: int = Field(5000, ge=1, le=65535, alias="MLFLOW_PORT")
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, alias="MLFLOW_WORKERS")
@@ -96,6 +99,9 @@ class RuntimeSettings(BaseModel):
     entity_ttl_days: int = Field(30, ge=1, alias="MLFLOW_TRACKING_ENTITY_TTL")
     gc_schedule: Schedule = Field("*/10 * * * *", alias="TRACKSTACK_GC_SCHEDULE")
     prune_schedule: Schedule = Field("0 0 * * *", alias="TRACKSTACK_PRUNE_SCHEDULE")
+    backup_schedule: Schedule | None = Field(None, alias="TRACKSTACK_BACKUP_SCHEDULE")
+    backup_destination: str | None = Field(None, alias="TRACKSTACK_BACKUP_DESTINATION")
+    backup_keep: int = Field(7, ge=1, alias="TRACKSTACK_BACKUP_KEEP")
 
     @property
     def backend_store_uri(self) -> SecretStr:
@@ -146,6 +152,7 @@ _SECRET_NAMES = (
     "MLFLOW_TRACKING_TOKEN",
     "TRACKSTACK_JOB_TOKEN",
     "TRACKSTACK_OIDC_CLIENT_SECRET",
+    "TRACKSTACK_TARGET_TOKEN",
 )
 
 

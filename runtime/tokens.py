@@ -28,10 +28,11 @@ STACK_TOKEN, JOB_TOKEN = "stack", "jobs"
 # before it. Adding and revoking are thus effective within 5 s in every worker and replica.
 _RENEW_AFTER, _RENEW_BEFORE = 2.0, 4.0
 
-_METADATA = MetaData()
+# What Trackstack itself keeps in the backend database.
+TABLES = MetaData()
 _TOKENS = Table(
     "trackstack_tokens",
-    _METADATA,
+    TABLES,
     Column("name", String(64), primary_key=True),
     Column("hash", String(64), nullable=False),
     Column("role", String(8), nullable=False),
@@ -89,7 +90,7 @@ class TokenTable:
 
     def create(self) -> None:
         """Make the table where it is missing."""
-        _METADATA.create_all(self._engine)
+        TABLES.create_all(self._engine)
 
     def list(self) -> list[Token]:
         """All named tokens, by name; none where the table was never made."""

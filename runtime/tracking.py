@@ -5,7 +5,8 @@ back-off).
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from runtime.errors import UserError
@@ -39,6 +40,40 @@ def connect(settings: RuntimeSettings) -> Client:
         # The client reads its token from the environment alone.
         os.environ["MLFLOW_TRACKING_TOKEN"] = token
     return MlflowClient(tracking_uri=settings.tracking_uri, registry_uri=settings.tracking_uri)
+
+
+@contextmanager
+def entered(settings: RuntimeSettings) -> Generator[Client]:
+    """A client for a server; within the block, MLflow's own settings are that server's.
+
+    MLflow reads token and authority from the environment at each request, so that two servers
+    are entered in turns.
+    """
+    import mlflow
+
+    uri = settings.tracking_uri
+    values = {
+        "MLFLOW_TRACKING_URI": uri,
+        "MLFLOW_REGISTRY_URI": uri,
+        "MLFLOW_TRACKING_TOKEN": token_of(settings),
+        "MLFLOW_TRACKING_SERVER_CERT_PATH": settings.tracking_certificate,
+    }
+    before = {name: os.environ.get(name) for name in values}
+    _set_environment(values)
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
+    try:
+        yield mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
+    finally:
+        _set_environment(before)
+
+
+def _set_environment(values: Mapping[str, object]) -> None:
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = str(value)
 
 
 def _paged(page: Callable[[str | None], Any]) -> Iterator[Any]:

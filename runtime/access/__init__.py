@@ -5,7 +5,8 @@ FastAPI routers that a Flask hook never sees. So the check is ASGI middleware in
 whole application, and knows no list of routes to protect: only the exact liveness route is open.
 """
 
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -17,6 +18,10 @@ def create_app() -> "ASGIApp":
     The factory that `mlflow server --app-name trackstack` finds by its entry point; imports
     MLflow only when it is called.
     """
+    # Without the extra for its own basic-auth, MLflow begins to import that module anew at each
+    # search of runs, and requests side by side meet it half-made and fail (mlflow 3.17.2,
+    # handlers.search_runs_impl). It is not used here, so it is not there.
+    cast("dict[str, Any]", sys.modules)["mlflow.server.auth"] = None
     from mlflow.server.fastapi_app import app
 
     from runtime import settings

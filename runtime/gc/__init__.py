@@ -23,7 +23,7 @@ from runtime import settings as runtime_settings
 from runtime.errors import UserError
 from runtime.gc import artifacts, decide, schema
 from runtime.gc.decide import EXPERIMENTS, LOGGED_MODELS, RUNS, Kind
-from runtime.gc.lock import only_one
+from runtime.lock import only_one
 from runtime.store import open_engine
 
 # SQLite has one writer: a batch there holds up the server, so that it is kept short.
@@ -193,7 +193,7 @@ def collect(older_than: str | None, dry_run: bool) -> Report:
                 f"there is no MLflow store in {settings.backend_store}; "
                 "set MLFLOW_BACKEND_STORE_URI to the server's"
             )
-    with only_one(engine):
+    with only_one(engine, "gc"):
         report = Report(dry_run)
         return Collector(engine, metadata, settings.artifacts_destination, before, report).run()
 

@@ -3,7 +3,7 @@
 import os
 import signal
 import subprocess
-import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -13,18 +13,12 @@ import pytest
 
 from runtime import settings as runtime_settings
 from runtime.server import app_environment, log_level
+from tests.conftest import wait_for
 from tests.runtime.serving import TRACKSTACK, Serving, serving, wait_until_ready
 
 
 def _workers(pid: int) -> list[psutil.Process]:
     return psutil.Process(pid).children()
-
-
-def _wait_for(condition: Any, what: str) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
 
 
 @pytest.mark.slow
@@ -33,7 +27,7 @@ def test_a_killed_worker_is_replaced(tmp_path: Path) -> None:
         before = _workers(server.pid)
         assert len(before) == 2
         before[0].kill()
-        _wait_for(
+        wait_for(
             lambda: len({p.pid for p in _workers(server.pid)} - {before[0].pid}) == 2,
             "no new worker",
         )
@@ -131,3 +125,16 @@ def test_a_public_name_is_let_in_and_loopback_still_is(tmp_path: Path) -> None:
             answer = server.request("GET", "/", server.token, headers={"host": host})
             assert answer.status == status, host
         assert server.request("GET", "/", server.token).status == 200
+
+
+def test_first_searches_side_by_side_all_succeed(tmp_path: Path) -> None:
+    """MLflow's import of its basic-auth within a search fails some of them (see runtime.access)."""
+    with serving(tmp_path) as server, ThreadPoolExecutor(16) as pool:
+        path, body = "/api/2.0/mlflow/runs/search", b'{"experiment_ids": ["0"]}'
+        headers = {"content-type": "application/json"}
+
+        def search(_number: int) -> int:
+            answer = server.request("POST", path, server.token, headers=headers, body=body)
+            return answer.status
+
+        assert set(pool.map(search, range(64))) == {200}

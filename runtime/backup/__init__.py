@@ -1,0 +1,147 @@
+"""`trackstack backup`: database and artifacts, to a directory or an artifact store.
+
+A backup is a folder: each table's rows, the artifacts with a listing of their checksums, and at
+last `manifest.json`; without that it is not complete and nobody restores it.
+"""
+
+import json
+from dataclasses import asdict
+
+import click
+
+from runtime import settings as runtime_settings
+from runtime.report import human_bytes
+
+
+def _place(ctx: click.Context) -> str | None:
+    to: str | None = ctx.obj
+    return to
+
+
+@click.group(invoke_without_command=True)
+@click.option("--to", metavar="URI", help="Default: TRACKSTACK_BACKUP_DESTINATION.")
+@click.option("--keep", type=click.IntRange(min=1), help="Default: TRACKSTACK_BACKUP_KEEP (7).")
+@click.option("--keep-days", type=click.IntRange(min=1), help="Keep younger ones too.")
+@click.option("--no-artifacts", is_flag=True, help="The database alone.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done; write and delete nothing.")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    to: str | None,
+    keep: int | None,
+    keep_days: int | None,
+    no_artifacts: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Back up database and artifacts, while the server runs.
+
+    The database is read as it is at one moment. URI is a directory or an artifact store that
+    MLflow knows (wasbs://, s3://, oci://), not inside the artifacts themselves. Afterwards all but
+    the newest --keep backups are deleted, and with --keep-days those younger are kept as well. The
+    same backup restores to SQLite, PostgreSQL and MySQL: see `trackstack restore --help`.
+
+    \b
+    Examples:
+      trackstack backup --to /backups --keep 7 --keep-days 30
+      trackstack backup --to wasbs://backups@account.blob.core.windows.net/prod --json
+      trackstack backup --to /backups list
+      trackstack backup --to /backups verify
+    """
+    ctx.obj = to
+    if ctx.invoked_subcommand:
+        return
+    from runtime.backup import make
+
+    settings = runtime_settings.load()
+    place = make.destination(settings, to)
+    count = keep or settings.backup_keep
+    if dry_run:
+        retired = make.retire(place, count, keep_days, dry_run=True)
+        result: dict[str, object] = {"dry_run": True, "to": place.uri, "delete": list(retired)}
+        if as_json:
+            click.echo(json.dumps(result))
+        else:
+            what = "the database" if no_artifacts else f"the database and {settings.artifacts_destination}"
+            click.echo(f"would back up {what} to {place.uri}, and delete {list(retired) or 'none'}")
+        return
+    done = make.back_up(settings, place, with_artifacts=not no_artifacts)
+    retired = make.retire(place, count, keep_days)
+    files = done.artifacts.files if done.artifacts else 0
+    if as_json:
+        result = {"name": done.name, "to": place.uri, "rows": done.rows, "files": files}
+        result |= {"bytes": done.total_bytes, "outside": done.outside, "deleted": list(retired)}
+        click.echo(json.dumps(result))
+        return
+    size = human_bytes(done.total_bytes)
+    click.echo(f"{place.uri}/{done.name}: {done.rows} rows, {files} artifacts, {size}")
+    if done.outside:
+        click.echo(
+            f"{done.outside} runs have artifacts outside of {settings.artifacts_destination}: "
+            "they are not in the backup",
+            err=True,
+        )
+    for name in retired:
+        click.echo(f"deleted {name}")
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.pass_context
+def list_command(ctx: click.Context, as_json: bool) -> None:
+    """List the backups of a place, oldest first.
+
+    \b
+    Example:
+      trackstack backup --to /backups list --json
+    """
+    from runtime.backup import make, manifest
+
+    place = make.destination(runtime_settings.load(), _place(ctx))
+    found = manifest.names(place)
+    whole = [manifest.read(place, name) for name, is_complete in found.items() if is_complete]
+    if as_json:
+        incomplete = [name for name, is_complete in found.items() if not is_complete]
+        told = [asdict(each) | {"bytes": each.total_bytes} for each in whole]
+        click.echo(json.dumps({"backups": told, "incomplete": incomplete}))
+        return
+    for name, is_complete in found.items():
+        if not is_complete:
+            click.echo(f"{name}  not complete")
+            continue
+        of = next(each for each in whole if each.name == name)
+        files = of.artifacts.files if of.artifacts else "no"
+        size = human_bytes(of.total_bytes)
+        click.echo(f"{name}  MLflow {of.mlflow_version}, {of.rows} rows, {files} artifacts, {size}")
+
+
+@command.command("verify")
+@click.argument("name", required=False)
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.pass_context
+def verify_command(ctx: click.Context, name: str | None, as_json: bool) -> None:
+    """Restore a backup (default: the newest) into a scratch place, and compare it.
+
+    Compares the rows of every table and the checksum of every file. Exits 1 where something is not
+    as it was backed up.
+
+    \b
+    Example:
+      trackstack backup --to /backups verify 20261121T035500Z-3fa2
+    """
+    from runtime.backup import make
+
+    place = make.destination(runtime_settings.load(), _place(ctx))
+    of, problems = make.verify(place, name)
+    files = of.artifacts.files if of.artifacts else 0
+    if as_json:
+        told = {"name": of.name, "rows": of.rows, "files": files, "problems": problems}
+        click.echo(json.dumps(told))
+    elif not problems:
+        click.echo(f"{of.name}: {of.rows} rows and {files} artifacts restore as they were")
+    else:
+        for problem in problems:
+            click.echo(problem, err=True)
+    if problems:
+        raise SystemExit(1)
