@@ -32,5 +32,4 @@ def test_clients_log_large_artifacts_and_nothing_is_killed() -> None:
         assert state == "false 0"
         sizes = container.run("sh", "-c", "stat -c %s /data/artifacts/*/model.bin").split()
         assert sizes == [str(_MEBIBYTES << 20)] * _CLIENTS
-        events = container.run("cat", "/sys/fs/cgroup/memory.events")
-        assert "oom_kill 0" in events
+        assert "SIGKILL" not in docker("logs", container.name)
