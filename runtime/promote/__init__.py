@@ -74,6 +74,11 @@ def command() -> None:
     """Promote model versions, and approve them.
 
     A deployment is promoted on the engineer's machine: `make promote FROM=dev TO=prod`.
+
+    \b
+    Examples:
+      trackstack promote approve models:/staging.fraud/1
+      trackstack promote model models:/staging.fraud/1 prod.fraud --alias Champion
     """
 
 

@@ -118,9 +118,8 @@ def _outcome(
 
 
 def _download(uri: str, folder: Path) -> Path:
-    from mlflow.artifacts import download_artifacts
-
-    size = sum(file.file_size or 0 for _, file in _listed(uri))
+    repository = _repository(uri)
+    size = sum(_sizes(repository).values())
     free = shutil.disk_usage(folder.parent).free
     if size >= free:
         raise UserError(
@@ -128,21 +127,27 @@ def _download(uri: str, folder: Path) -> Path:
             "free some, or set TMPDIR to a larger disk"
         )
     folder.mkdir()
-    return Path(download_artifacts(artifact_uri=uri, dst_path=str(folder)))
+    return Path(repository.download_artifacts("", str(folder)))
 
 
-def _listed(uri: str) -> Iterator[tuple[str, Any]]:
-    """The files below an artifact URI, with their paths in it."""
+def _repository(uri: str) -> Any:
+    """MLflow's access to the artifacts of a model, which has no types."""
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-    repository: Any = get_artifact_repository(uri)
+    return get_artifact_repository(uri)
+
+
+def _sizes(repository: Any) -> dict[str, int]:
+    """Bytes of all files, by their path."""
+    sizes: dict[str, int] = {}
     folders: list[str | None] = [None]
     while folders:
         for found in repository.list_artifacts(folders.pop()):
             if found.is_dir:
                 folders.append(found.path)
             else:
-                yield found.path, found
+                sizes[found.path] = found.file_size or 0
+    return sizes
 
 
 @dataclass(frozen=True)
@@ -255,18 +260,16 @@ class _Carrier:
             )
 
     def _differing(self, model_id: str, scratch: Path) -> list[str]:
-        from mlflow.artifacts import download_artifacts
-
-        uri = f"models:/{model_id}"
-        there = {path: file.file_size for path, file in _listed(uri)}
+        repository = _repository(f"models:/{model_id}")
+        there = _sizes(repository)
         differing: list[str] = []
         for path, file in self.manifest.items():
             same = there.get(path) == file.size
             if same:
                 # One file at a time, so that the disk holds the model once.
                 with tempfile.TemporaryDirectory(dir=scratch) as place:
-                    back = download_artifacts(artifact_uri=f"{uri}/{path}", dst_path=place)
-                    same = lineage.file_of(Path(back)) == file
+                    back = Path(repository.download_artifacts(path, place))
+                    same = lineage.file_of(back) == file
             if not same:
                 differing.append(path)
         return differing

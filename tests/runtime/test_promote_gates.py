@@ -122,7 +122,7 @@ def test_the_same_content_is_found_by_its_digest_or_as_an_unfinished_copy() -> N
         _Version("10", tags={lineage.DIGEST_TAG: "sha256:1"}),
         _Version("11", source="models:/staging/2", tags={lineage.DIGEST_TAG: "sha256:old"}),
     ]
-    assert lineage.find_same(versions, "sha256:1", None).version == "10"
-    assert lineage.find_same(versions, "sha256:2", "models:/staging/1").version == "9"
+    assert lineage.find_same(versions, "sha256:1", None) is versions[2]
+    assert lineage.find_same(versions, "sha256:2", "models:/staging/1") is versions[1]
     assert lineage.find_same(versions, "sha256:2", "models:/staging/2") is None
     assert lineage.find_same(versions, "sha256:2", None) is None

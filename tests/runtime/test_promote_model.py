@@ -1,17 +1,21 @@
 """Promotion of models between two real servers, with the real client."""
 
+import contextlib
 import json
 import os
 import signal
+import socket
+import socketserver
 import subprocess
+import threading
 from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import wait_for
 from tests.runtime.serving import TRACKSTACK, Serving, serving
 
 pytestmark = pytest.mark.slow
@@ -74,6 +78,47 @@ def _register(
             registered_model_name=name,
         )
     return client.search_model_versions(f"name = '{name}'")[0]
+
+
+@contextmanager
+def _stalling(server: Serving, after: int) -> Generator[tuple[str, threading.Event]]:
+    """A way to the server on which nothing goes up any more ``after`` so many bytes."""
+    host, port = server.uri.removeprefix("http://").split(":")
+    passed, stalled, ended = [0], threading.Event(), threading.Event()
+
+    class Way(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with socket.create_connection((host, int(port))) as server_side:
+                back = threading.Thread(target=self.answer, args=(server_side,), daemon=True)
+                back.start()
+                while block := self.request.recv(1 << 16):
+                    passed[0] += len(block)
+                    if passed[0] > after:
+                        stalled.set()
+                        ended.wait()
+                        return
+                    server_side.sendall(block)
+
+        def answer(self, server_side: socket.socket) -> None:
+            with contextlib.suppress(OSError):
+                while block := server_side.recv(1 << 16):
+                    self.request.sendall(block)
+
+    class Listener(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+        # A killed client's connections end anyhow.
+        block_on_close = False
+
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            return
+
+    with Listener(("127.0.0.1", 0), Way) as listener:
+        threading.Thread(target=listener.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{listener.server_address[1]}", stalled
+        finally:
+            ended.set()
+            listener.shutdown()
 
 
 def _versions(server: Serving, monkeypatch: pytest.MonkeyPatch, name: str) -> list[Any]:
@@ -235,15 +280,18 @@ def test_a_killed_promotion_goes_on_without_a_second_version(
     assert client.get_model_version("large", "1")
 
     command = [TRACKSTACK, "promote", "model", "models:/large/1", "large"]
-    command += ["--to-uri", servers.prod.uri]
     environment = {**servers.staging.environment, **servers.secrets(), "TMPDIR": str(tmp_path)}
     artifacts = servers.prod.data_dir / "artifacts"
-    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as promotion:
-        wait_for(lambda: any(artifacts.rglob("1*.bin")), "the first of the model's files")
-        promotion.send_signal(signal.SIGKILL)
+    with _stalling(servers.prod, 10 << 20) as (uri, stalled):
+        command += ["--to-uri", uri]
+        with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as promotion:
+            try:
+                assert stalled.wait(120)
+            finally:
+                promotion.send_signal(signal.SIGKILL)
     assert _versions(servers.prod, monkeypatch, "large") == []
     sent = {path: path.stat().st_mtime_ns for path in artifacts.rglob("*.bin")}
-    assert len(sent) < 40
+    assert 0 < len(sent) < 40
 
     done = servers.promote("models:/large/1", "large", "--alias", "Champion", "--json")
     assert done.returncode == 0, done.stderr
