@@ -28,6 +28,7 @@ from runtime.access.patience import PatientProtocol
 from runtime.errors import UserError
 from runtime.process import die_with_parent
 from runtime.settings import RuntimeSettings
+from runtime.webhooks import encryption_key
 
 # The exit code of a child that has said itself what is wrong.
 _SAID = 4
@@ -62,6 +63,9 @@ def app_environment(settings: RuntimeSettings) -> dict[str, str]:
     }
     if settings.serve_artifacts:
         environment["_MLFLOW_SERVER_SERVE_ARTIFACTS"] = "true"
+    key = encryption_key(settings)
+    if key:
+        environment["MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY"] = key
     if settings.static_prefix:
         environment["_MLFLOW_STATIC_PREFIX"] = settings.static_prefix
     public = settings.given_public_url

@@ -67,6 +67,7 @@ class RuntimeSettings(BaseModel):
     tracking_certificate: Path | None = Field(None, alias="MLFLOW_TRACKING_SERVER_CERT_PATH")
     target_token: SecretStr | None = Field(None, alias="TRACKSTACK_TARGET_TOKEN")
     target_certificate: Path | None = Field(None, alias="TRACKSTACK_TARGET_SERVER_CERT_PATH")
+    webhook_key: SecretStr | None = Field(None, alias="MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY")
     host: str = Field("127.0.0.1", alias="MLFLOW_HOST")
     port: int = Field(5000, ge=1, le=65535, alias="MLFLOW_PORT")
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, alias="MLFLOW_WORKERS")
@@ -153,6 +154,7 @@ _SECRET_NAMES = (
     "TRACKSTACK_JOB_TOKEN",
     "TRACKSTACK_OIDC_CLIENT_SECRET",
     "TRACKSTACK_TARGET_TOKEN",
+    "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY",
 )
 
 

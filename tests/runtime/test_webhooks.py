@@ -1,0 +1,185 @@
+"""MLflow's registry webhooks on a real server, with a real receiver that checks each signature."""
+
+import http.server
+import json
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime import settings, webhooks
+from tests.conftest import find_free_port, wait_for
+from tests.runtime.serving import Serving, serving
+
+_SECRET = "a secret of both sides"
+
+
+@dataclass
+class Receiver:
+    """An HTTP server that keeps what is signed and refuses the rest."""
+
+    url: str = ""
+    bodies: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    refused: int = 0
+    busy: int = 0
+    """How many deliveries to turn away with 503."""
+
+    def answer(self, headers: Any, body: bytes) -> int:
+        if self.busy:
+            self.busy -= 1
+            return 503
+        if not webhooks.verify(_SECRET, headers, body):
+            self.refused += 1
+            return 401
+        self.bodies.append(json.loads(body))
+        return 200
+
+    def events(self) -> list[tuple[str, str]]:
+        return [(body["entity"], body["action"]) for body in self.bodies]
+
+
+@contextmanager
+def _receiving() -> Generator[Receiver]:
+    receiver = Receiver()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(receiver.answer(self.headers, body))
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None:
+            return
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        receiver.url = f"http://127.0.0.1:{server.server_address[1]}/promoted"
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield receiver
+        finally:
+            server.shutdown()
+
+
+def _start(folder: Path, port: int, **environment: str) -> Any:
+    start: Any = serving
+    return start(folder, port=port, MLFLOW_WORKERS="1", MLFLOW_WEBHOOK_CACHE_TTL="1", **environment)
+
+
+# A receiver on loopback: what MLflow must be told, and what no deployment should be.
+_LOCAL = {
+    "MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS": "true",
+    "MLFLOW_WEBHOOK_ALLOWED_SCHEMES": "http,https",
+}
+
+
+@pytest.mark.slow
+def test_deliveries_are_signed_repeated_and_survive_a_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = find_free_port()
+    job_token = {"TRACKSTACK_JOB_TOKEN": "a token of the jobs, which the stack keeps"}
+    with _receiving() as receiver:
+        with _start(tmp_path / "s", port, **_LOCAL, **job_token) as server:
+            client = server.client(monkeypatch)
+            hook = client.create_webhook(
+                "promotion",
+                receiver.url,
+                ["model_version_tag.set", "model_version_alias.created"],
+                secret=_SECRET,
+            )
+            assert client.test_webhook(hook.webhook_id, "model_version_tag.set").success
+            assert receiver.events() == [("model_version_tag", "set")]
+            receiver.busy = 1
+            _version(server, client)
+            done = server.run("promote", "approve", "models:/hooked/1", "--by", "ann")
+            assert done.returncode == 0, done.stderr
+            wait_for(lambda: len(receiver.bodies) == 2, "the approval, after one refusal")
+            data = receiver.bodies[1]["data"]
+            assert (data["name"], data["version"]) == ("hooked", "1")
+            assert data["key"] == "trackstack.approval"
+            assert json.loads(data["value"])["by"] == "ann"
+            log = (server.data_dir / "server.log").read_text()
+        with _start(tmp_path / "s", port, **_LOCAL, **job_token) as server:
+            # serving() makes another bearer token: the key does not hang on it.
+            client = server.client(monkeypatch)
+            assert [hook.name for hook in client.list_webhooks()] == ["promotion"]
+            client.set_registered_model_alias("hooked", "Champion", "1")
+            wait_for(lambda: len(receiver.bodies) == 3, "a delivery after the restart")
+            log += (server.data_dir / "server.log").read_text()
+    assert receiver.refused == 0
+    assert receiver.events()[2] == ("model_version_alias", "created")
+    database = (tmp_path / "s" / "store" / "mydb.sqlite").read_bytes()
+    assert _SECRET.encode() not in database
+    assert _SECRET not in log
+
+
+def _version(server: Serving, client: Any) -> None:
+    """A registered version, with no more in it than a registry asks for."""
+    client.create_registered_model("hooked")
+    run = client.create_run("0")
+    client.log_text(run.info.run_id, "flavors: {}", "model/MLmodel")
+    client.create_model_version("hooked", f"{run.info.artifact_uri}/model", run_id=run.info.run_id)
+
+
+@pytest.mark.slow
+def test_without_being_told_the_server_calls_no_private_or_plain_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow.exceptions import MlflowException
+
+    with _start(tmp_path / "s", find_free_port()) as server:
+        client = server.client(monkeypatch)
+        for url in ("http://127.0.0.1:1/", "https://127.0.0.1:1/", "https://169.254.169.254/"):
+            with pytest.raises(MlflowException, match=r"scheme|public"):
+                client.create_webhook("inside", url, ["model_version.created"], secret=_SECRET)
+
+
+def _signed(body: bytes = b"{}", stamp: str = "1000") -> dict[str, str]:
+    """Headers as MLflow itself makes them."""
+    from mlflow.webhooks import delivery
+
+    sign: Any = vars(delivery)["_generate_hmac_signature"]
+    signature = sign(_SECRET, "delivery-1", stamp, body.decode())
+    return {
+        webhooks.SIGNATURE: signature,
+        webhooks.TIMESTAMP: stamp,
+        webhooks.DELIVERY: "delivery-1",
+    }
+
+
+@pytest.mark.slow
+def test_a_signature_is_good_only_for_its_body_its_moment_and_its_secret() -> None:
+    headers = _signed()
+    assert webhooks.verify(_SECRET, headers, b"{}", 1000)
+    assert webhooks.verify(_SECRET, headers, b"{}", 1299)
+    assert not webhooks.verify(_SECRET, headers, b"{}", 1301)
+    assert not webhooks.verify(_SECRET, headers, b"{} ", 1000)
+    assert not webhooks.verify("another", headers, b"{}", 1000)
+    for name in headers:
+        assert not webhooks.verify(_SECRET, {**headers, name: ""}, b"{}", 1000)
+        assert not webhooks.verify(_SECRET, {**headers, name: "1001é"}, b"{}", 1000)
+
+
+def test_the_key_is_the_given_one_or_follows_from_the_deployment_s_own_secret() -> None:
+    def key(**environment: str) -> str | None:
+        return webhooks.encryption_key(settings.load(environment))
+
+    assert key() is None
+    assert key(MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY="given", TRACKSTACK_JOB_TOKEN="j") == "given"
+    derived = key(TRACKSTACK_JOB_TOKEN="j", MLFLOW_TRACKING_TOKEN="t")
+    assert derived == key(TRACKSTACK_JOB_TOKEN="j", MLFLOW_TRACKING_TOKEN="rotated")
+    assert derived != key(TRACKSTACK_JOB_TOKEN="other", MLFLOW_TRACKING_TOKEN="t")
+    assert key(MLFLOW_TRACKING_TOKEN="t") == key(MLFLOW_TRACKING_TOKEN="t u")
+
+
+def test_a_derived_key_is_one_that_mlflow_s_cipher_takes() -> None:
+    from cryptography.fernet import Fernet
+
+    key = webhooks.encryption_key(settings.load({"TRACKSTACK_JOB_TOKEN": "j"}))
+    assert key is not None
+    cipher = Fernet(key)
+    assert cipher.decrypt(cipher.encrypt(b"secret")) == b"secret"
