@@ -5,7 +5,7 @@ GROUPS := infra infra-docker infra-azure infra-oci engine image dev
 ENTER := . ./env &&
 UV = $(shell command -v uv || echo .venv/bin/uv)
 
-.PHONY: help up down preview refresh status token logs setup test check lint bench lock clean
+.PHONY: help up down preview refresh status token logs rehearse setup test check lint bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -30,6 +30,9 @@ token: ## print STACK's bearer token
 
 logs: ## follow STACK's logs
 	@$(ENTER) eval "$$(pulumi stack output logs --stack "$(STACK)")"
+
+rehearse: .trackstack/dev.ready ## bring STACK up and down on clouds that stand in, with no account
+	@$(ENTER) python -m tests.clouds.rehearsal "$(STACK)" $(REHEARSE)
 
 setup: .trackstack/infra.ready ## install the virtual environment, the engine and what STACK needs, where missing
 	@tools/sdk.sh "$(STACK)"

@@ -35,7 +35,7 @@ class Database:
         else:
             password = identity.database_password()
             image = images.pulled("database", str(plan.database_image))
-            self.container = _postgresql(plan, password, image, images, network, opts)
+            self.container = _postgresql(plan, password, image, network, opts)
             self.uri = Output.concat(
                 f"postgresql://{_USER}:", password, f"@database:5432/{_DATABASE}"
             )
@@ -50,12 +50,11 @@ def _postgresql(
     plan: DockerPlan,
     password: Output[str],
     image: Output[str],
-    images: Images,
     network: docker.Network,
     opts: ResourceOptions,
 ) -> docker.Container:
     files = {"database_password": password}
-    secret_files = secret_volume("database", plan, images.runtime_id, files, opts)
+    secret_files = secret_volume("database", plan, image, files, opts)
     volume = docker.Volume(
         "database-data", name=f"{plan.name}-database", opts=data_options(plan, opts)
     )

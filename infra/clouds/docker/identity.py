@@ -62,8 +62,8 @@ def secret_volume(
     """A volume that holds the secret files of one container, for it to mount.
 
     Docker cannot upload into a container whose root file system is read-only. So they are uploaded
-    to one that mounts the volume and never runs; when a file changes, both are made anew, and with
-    them the container that mounts the volume.
+    to one that mounts the volume and never runs, made of the container's own image: another image
+    of one container leaves the others alone. When a file changes, both are made anew.
     """
     volume = docker.Volume(
         f"{container}-secrets", name=f"{plan.name}-{container}-secrets", opts=opts

@@ -34,15 +34,16 @@ def make_front(
     opts: ResourceOptions,
 ) -> docker.Container:
     """Caddy, which keeps what it was issued in a volume of its own."""
+    image = images.pulled("front", plan.front_image)
     issued = docker.Volume("front-data", name=f"{plan.name}-front", opts=opts)
     return run(
         plan.front,
         plan,
-        image=images.pulled("front", plan.front_image),
+        image=image,
         network=network,
         volumes=[
             docker.ContainerVolumeArgs(volume_name=issued.name, container_path="/data"),
-            secret_files(plan.front, plan, identity, images, opts),
+            secret_files(plan.front, plan, identity, image, opts),
         ],
         # The image's own user, which owns its volume; of its rights the one to bind port 443.
         user="0:0",

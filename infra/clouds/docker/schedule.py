@@ -26,7 +26,10 @@ def make_scheduler(
         plan,
         image=images.runtime_id,
         network=network,
-        volumes=[data_mount(data), secret_files(plan.scheduler, plan, identity, images, opts)],
+        volumes=[
+            data_mount(data),
+            secret_files(plan.scheduler, plan, identity, images.runtime_id, opts),
+        ],
         # The image's health check asks the server, which does not run here.
         healthcheck=docker.ContainerHealthcheckArgs(tests=["NONE"]),
         opts=ResourceOptions.merge(

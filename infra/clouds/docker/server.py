@@ -67,14 +67,14 @@ def secret_files(
     container: Container,
     plan: DockerPlan,
     identity: Identity,
-    images: Images,
+    image: Output[str],
     opts: ResourceOptions,
 ) -> docker.ContainerVolumeArgs:
-    """The volume with the container's secret files."""
+    """The volume with the container's secret files; ``image`` is the container's own."""
     files = {
         name: identity.files[name] for name in container.secret_files if name in identity.files
     }
-    return secret_volume(container.name, plan, images.runtime_id, files, opts)
+    return secret_volume(container.name, plan, image, files, opts)
 
 
 def make_server(
@@ -92,7 +92,10 @@ def make_server(
         plan,
         image=images.runtime_id,
         network=network,
-        volumes=[data_mount(data), secret_files(plan.server, plan, identity, images, opts)],
+        volumes=[
+            data_mount(data),
+            secret_files(plan.server, plan, identity, images.runtime_id, opts),
+        ],
         healthcheck=docker.ContainerHealthcheckArgs(
             tests=["CMD", "/opt/trackstack/bin/python", "-I", "-m", "runtime.health"],
             interval="5s",

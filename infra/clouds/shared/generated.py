@@ -42,14 +42,17 @@ def random_password() -> str:
 
 
 def make_authority(name: str) -> tuple[str, str]:
-    """A new certificate authority: certificate and private key, both in PEM."""
+    """A new certificate authority: certificate and private key, both in PEM.
+
+    Of ``name``, the first 64 characters count (X.520's upper bound of a common name).
+    """
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.x509.oid import NameOID
 
     key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
     now = datetime.now(timezone.utc)
     usage = dict.fromkeys(
         (

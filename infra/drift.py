@@ -1,0 +1,92 @@
+"""`make drift`: what runs other than the state says, and who can put it right."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import click
+
+from infra.stack import Resource, Stack, main, table
+
+_HIDDEN = frozenset({"__provider", "__inputs", "__meta", "__defaults"})
+_DRIFTED = 2
+
+
+@dataclass(frozen=True)
+class Drift:
+    """One resource that is not as the state says. ``keys`` is empty where it is gone."""
+
+    resource: str
+    type: str
+    keys: tuple[str, ...]
+    remedy: str
+
+
+def decide(stack: str, steps: Sequence[Mapping[str, Any]]) -> list[Drift]:
+    """What the engine's `refresh --preview-only --json` found to differ."""
+    found: list[Drift] = []
+    for step in steps:
+        old, new = step.get("oldState") or {}, step.get("newState") or {}
+        kind = str(old.get("type") or new.get("type"))
+        if kind.startswith("pulumi:"):
+            continue
+        name = str(step["urn"]).rsplit("::", 1)[1]
+        inputs: Mapping[str, Any] = old.get("inputs") or {}
+        if step["op"] == "delete" or not new:
+            resource = Resource(name, kind, inputs, protected=False, retained=False)
+            found.append(Drift(name, kind, (), _remedy_of_a_loss(stack, resource)))
+            continue
+        keys = _differing(old.get("outputs") or {}, new.get("outputs") or {})
+        keys |= set((step.get("detailedDiff") or {}).keys())
+        if keys:
+            found.append(Drift(name, kind, tuple(sorted(keys)), _remedy(stack, keys, inputs)))
+    return found
+
+
+def _differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> set[str]:
+    return {key for key in old.keys() | new.keys() if old.get(key) != new.get(key)} - _HIDDEN
+
+
+def _remedy_of_a_loss(stack: str, resource: Resource) -> str:
+    if resource.holds_data:
+        return f"its data are gone: make recover STACK={stack} FROM=<backup>"
+    return f"make up STACK={stack} makes it again"
+
+
+def _remedy(stack: str, keys: set[str], inputs: Mapping[str, Any]) -> str:
+    if any(key.split(".")[0].split("[")[0] in inputs for key in keys):
+        return f"make up STACK={stack} sets it back; to keep it, say so in the stack file"
+    return f"the provider changed it: make refresh STACK={stack} takes it into the state"
+
+
+@click.command()
+@click.argument("stack")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def command(stack: str, as_json: bool) -> int:
+    """Compare what runs with STACK's state; change nothing.
+
+    Exits 0 where nothing differs, 2 where something does, 1 where it cannot be found out.
+
+    \b
+    Examples:
+      make drift STACK=azure-prod
+      python -m infra.drift azure-prod --json
+    """
+    preview = Stack(stack).ask("refresh", "--preview-only", "--json")
+    drifts = decide(stack, preview.get("steps") or [])
+    if as_json:
+        click.echo(json.dumps({"stack": stack, "drift": [asdict(drift) for drift in drifts]}))
+    elif drifts:
+        rows = [
+            (drift.resource, drift.type, ", ".join(drift.keys) or "gone", drift.remedy)
+            for drift in drifts
+        ]
+        click.echo(table(("RESOURCE", "TYPE", "DIFFERS", "WHO CAN PUT IT RIGHT"), rows))
+    else:
+        click.echo(f"{stack}: nothing differs from the state")
+    return _DRIFTED if drifts else 0
+
+
+if __name__ == "__main__":
+    main("infra.drift", command)

@@ -1,0 +1,133 @@
+"""A stack that exists, by the engine's own commands: what drift, down and promote share."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import click
+
+from runtime.errors import UserError
+
+# Types of resources whose loss is a loss of data, by a word in them.
+_DATA = (
+    "datadirectory",
+    "docker:index/volume",
+    "blobcontainer",
+    "storageaccount",
+    "fileshare",
+    "flexibleserver:server",
+    "dbformysql:server",
+    "dbforpostgresql:server",
+    "objectstorage/bucket",
+    "mysqldbsystem",
+    "core/volume:",
+    "filestorage/filesystem",
+)
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One resource of a state."""
+
+    name: str
+    type: str
+    inputs: Mapping[str, Any]
+    protected: bool
+    retained: bool
+
+    @property
+    def holds_data(self) -> bool:
+        lowered = self.type.lower()
+        return any(word in lowered for word in _DATA) and not self.name.endswith("-secrets")
+
+    @property
+    def kept(self) -> bool:
+        """Whether it outlives `pulumi destroy`."""
+        return self.retained or self.inputs.get("keep_data") is True
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack of the project in the working directory, in the environment of `. ./env`."""
+
+    name: str
+
+    def ask(self, *arguments: str) -> Any:
+        """The JSON that a command prints; UserError with the engine's words where it fails."""
+        done = subprocess.run(
+            ["pulumi", *arguments, "--stack", self.name, "--non-interactive", "--color", "never"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode:
+            raise UserError(f"pulumi {' '.join(arguments)}: {_reason(done)}")
+        return json.loads(done.stdout)
+
+    def run(self, *arguments: str, quiet: bool = False) -> int:
+        """Run a command on the terminal, to its end; returns its exit code.
+
+        An interrupt is the engine's to handle: it finishes what it is doing and frees its lock.
+        ``quiet`` sends what it prints to stderr, where stdout is a machine's.
+        """
+        command = ["pulumi", *arguments, "--stack", self.name]
+        process = subprocess.Popen(command, stdout=sys.stderr if quiet else None)
+        while True:
+            try:
+                return process.wait()
+            except KeyboardInterrupt:
+                continue
+
+    def outputs(self, *, secrets: bool = False) -> dict[str, Any]:
+        """What the stack exports; empty where it is not up."""
+        shown = ["--show-secrets"] if secrets else []
+        return cast("dict[str, Any]", self.ask("stack", "output", "--json", *shown))
+
+    def resources(self) -> list[Resource]:
+        """What is in its state, but for the stack itself and the providers."""
+        exported = self.ask("stack", "export")
+        found: Sequence[dict[str, Any]] = exported["deployment"].get("resources") or []
+        return [
+            Resource(
+                name=str(resource["urn"]).rsplit("::", 1)[1],
+                type=str(resource["type"]),
+                inputs=resource.get("inputs") or {},
+                protected=bool(resource.get("protect")),
+                retained=bool(resource.get("retainOnDelete")),
+            )
+            for resource in found
+            if not str(resource["type"]).startswith("pulumi:")
+        ]
+
+
+def _reason(done: "subprocess.CompletedProcess[str]") -> str:
+    said = [line.strip() for line in (done.stderr + done.stdout).splitlines() if line.strip()]
+    errors = [line for line in said if line.startswith("error:")]
+    return (errors or said or [f"exit code {done.returncode}"])[-1].removeprefix("error: ")
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns as wide as they need."""
+    lines = [head, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+def main(name: str, command: click.Command) -> None:
+    """Run a command of infra; what it returns is the exit code, and 1 is every error."""
+    try:
+        sys.exit(command.main(prog_name=name, standalone_mode=False) or 0)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(1)
+    except UserError as error:
+        click.echo(f"{name.rsplit('.', 1)[-1]}: {error}", err=True)
+        sys.exit(1)

@@ -1,0 +1,145 @@
+"""The stage: the user's stack file in a project of its own, on clouds that stand in.
+
+The program is the user's; what it cannot have here is replaced, and said: a port that is free, a
+data directory that is nobody's, a registry on loopback, images where none can be pulled. Secrets of
+the stack file stay where they are: a rehearsal needs none of them.
+"""
+
+import secrets
+import shutil
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+
+from infra.settings.local import LocalContainer
+from tests import docker as parts
+from tests.clouds.framework.resource import Cloud
+from tests.clouds.framework.servicer import serving
+from tests.clouds.serve import CLOUDS, load
+from tests.conftest import find_free_port
+from tests.engine import ROOT, Engine
+
+_PREFIX = "trackstack:"
+
+
+class RehearsalError(Exception):
+    """What keeps a stack from being rehearsed, in one line."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """``replaced`` has a line for each key that is another than in the stack file."""
+
+    engine: Engine
+    clouds: tuple[Cloud, ...]
+    folder: Path
+    config: dict[str, Any]
+    replaced: tuple[str, ...]
+
+
+def read_stack_file(stack: str) -> dict[str, Any]:
+    """The plain keys of a stack file. Raises RehearsalError where there is none."""
+    path = ROOT / "stacks" / f"Pulumi.{stack}.yaml"
+    if not path.exists():
+        names = sorted(p.name.split(".")[1] for p in path.parent.glob("Pulumi.*.yaml"))
+        raise RehearsalError(
+            f"there is no stacks/Pulumi.{stack}.yaml; there are: {', '.join(names)}"
+        )
+    content = cast("dict[str, Any]", yaml.safe_load(path.read_text()) or {})
+    config = cast("dict[str, Any]", content.get("config") or {})
+    return {key: value for key, value in config.items() if not _is_secret(value)}
+
+
+def _is_secret(value: Any) -> bool:
+    return isinstance(value, dict) and "secure" in value
+
+
+def _local_keys(config: dict[str, Any], folder: Path) -> dict[str, Any]:
+    replaced: dict[str, Any] = {"port": find_free_port(), "dataDir": str(folder / "data")}
+    if config.get(f"{_PREFIX}compute") != "container":
+        return replaced
+    replaced["address"] = "127.0.0.1"
+    if config.get(f"{_PREFIX}tls", "internal") != "internal":
+        replaced |= {"tls": "internal", "acmeEmail": None, "acmeDirectory": None}
+        replaced |= {"tlsCertificateFile": None, "hostname": None}
+    return replaced | _image_keys(config, folder)
+
+
+def _image_keys(config: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Images and registry, where those of the stack file cannot be had."""
+    replaced: dict[str, Any] = {}
+    defaults = LocalContainer.model_fields
+    for key, field, made in (
+        ("frontImage", "front_image", lambda: parts.part_image("front")),
+        ("databaseImage", "database_image", lambda: parts.part_image("postgresql")),
+    ):
+        wanted = config.get(f"{_PREFIX}{key}", defaults[field].default)
+        replaced |= _unless_pulled(key, wanted, made)
+    base = config.get(f"{_PREFIX}baseImage", "docker.io/library/python:3.12-slim-bookworm")
+    replaced |= _unless_pulled("baseImage", base, parts.base_image)
+    if "baseImage" in replaced and (authorities := parts.extra_ca()):
+        (folder / "ca.pem").write_text(authorities)
+        replaced["extraCaFile"] = str(folder / "ca.pem")
+    if f"{_PREFIX}registry" in config:
+        registry = parts.registry()
+        replaced |= {"registry": f"{registry.address}/rehearsal", "registryUser": registry.username}
+    return replaced
+
+
+def _unless_pulled(key: str, image: str, made: Callable[[], str]) -> dict[str, str]:
+    if parts.docker("image", "ls", "--quiet", image, check=False):
+        return {}
+    try:
+        parts.docker("pull", "--quiet", image)
+    except RuntimeError:
+        return {key: made()}
+    return {}
+
+
+@contextmanager
+def staged(stack: str, folder: Path) -> Generator[Stage]:
+    """Set the stage for ``stack`` under ``folder``; the clouds serve until it is left."""
+    config = read_stack_file(stack)
+    is_local = config.get(f"{_PREFIX}cloud", "local") == "local"
+    is_on_docker = not is_local or config.get(f"{_PREFIX}compute") == "container"
+    if is_on_docker:
+        parts.ensure_daemon()
+    keys = _local_keys(config, folder) if is_local else _image_keys(config, folder)
+    changed = {f"{_PREFIX}{key}": value for key, value in keys.items()}
+    replaced = tuple(
+        f"{key}: {config.get(key, '(default)')} -> {value}" for key, value in changed.items()
+    )
+    config = {k: v for k, v in {**config, **changed}.items() if v is not None}
+    # Beside the user's own stack of this name, which may be up.
+    name = f"{stack}-rehearsal-{secrets.token_hex(3)}"
+    project = _make_project(folder, name, config)
+    with ExitStack() as stack_of:
+        names = sorted(CLOUDS) if is_on_docker else []
+        clouds = tuple(load(cloud, folder / "clouds") for cloud in names)
+        providers = stack_of.enter_context(serving(*clouds)) if clouds else ""
+        engine = Engine(
+            project,
+            folder / "state",
+            stack=name,
+            providers=providers,
+            # Behind this stands the option --event-log.
+            environment={"PULUMI_DEBUG_COMMANDS": "true"},
+        )
+        if "registryUser" in keys:
+            password = parts.registry().password
+            engine.run("config", "set", "--secret", f"{_PREFIX}registryPassword", password)
+        yield Stage(engine, clouds, folder, config, replaced)
+
+
+def _make_project(folder: Path, stack: str, config: dict[str, Any]) -> Path:
+    project = folder / "project"
+    (project / "stacks").mkdir(parents=True)
+    shutil.copy(ROOT / "Pulumi.yaml", project)
+    (project / "infra").symlink_to(ROOT / "infra")
+    path = project / "stacks" / f"Pulumi.{stack}.yaml"
+    path.write_text(yaml.safe_dump({"config": config}))
+    return project
