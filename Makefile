@@ -5,7 +5,7 @@ GROUPS := infra infra-docker infra-azure infra-oci engine image dev
 ENTER := . ./env &&
 UV = $(shell command -v uv || echo .venv/bin/uv)
 
-.PHONY: help up down preview refresh status token logs rehearse setup test check lint bench lock clean
+.PHONY: help up down preview refresh drift status token logs rehearse setup test check lint bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -13,14 +13,17 @@ help: ## list the targets
 up: setup ## bring up STACK (default: local) and say how to use it
 	@$(ENTER) tools/up.sh "$(STACK)"
 
-down: setup ## stop STACK; the data stay unless its stack file says keepData: false
-	@$(ENTER) pulumi destroy --yes --skip-preview --stack "$(STACK)"
+down: setup ## stop STACK and say what is kept; the data stay unless its stack file says keepData: false
+	@$(ENTER) python -m infra.teardown "$(STACK)" $(if $(YES),--yes)
 
 preview: setup ## show what `make up` would change
 	@$(ENTER) pulumi preview --stack "$(STACK)"
 
 refresh: setup ## compare STACK's state with what runs
 	@$(ENTER) pulumi refresh --yes --stack "$(STACK)"
+
+drift: setup ## what runs other than STACK's state says, and who can put it right
+	@$(ENTER) python -m infra.drift "$(STACK)"
 
 status: ## print STACK's address, token command, logs
 	@$(ENTER) python -m infra.summary "$(STACK)"

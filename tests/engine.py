@@ -79,7 +79,7 @@ class Engine:
         return subprocess.Popen(
             self._command(arguments),
             cwd=self.project_dir,
-            env=self._environment(),
+            env=self.environment_of_commands(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -116,7 +116,7 @@ class Engine:
         done = subprocess.run(
             self._command(arguments),
             cwd=self.project_dir,
-            env=self._environment(),
+            env=self.environment_of_commands(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -137,7 +137,8 @@ class Engine:
             command += ["--yes", "--skip-preview"]
         return command
 
-    def _environment(self) -> dict[str, str]:
+    def environment_of_commands(self) -> dict[str, str]:
+        """The environment in which the engine runs, for a command that calls it."""
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith("PULUMI_")
         }
