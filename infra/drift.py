@@ -27,7 +27,8 @@ def decide(stack: str, steps: Sequence[Mapping[str, Any]]) -> list[Drift]:
     """What the engine's `refresh --preview-only --json` found to differ."""
     found: list[Drift] = []
     for step in steps:
-        old, new = step.get("oldState") or {}, step.get("newState") or {}
+        old: Mapping[str, Any] = step.get("oldState") or {}
+        new: Mapping[str, Any] = step.get("newState") or {}
         kind = str(old.get("type") or new.get("type"))
         if kind.startswith("pulumi:"):
             continue
@@ -37,15 +38,17 @@ def decide(stack: str, steps: Sequence[Mapping[str, Any]]) -> list[Drift]:
             resource = Resource(name, kind, inputs, protected=False, retained=False)
             found.append(Drift(name, kind, (), _remedy_of_a_loss(stack, resource)))
             continue
-        keys = _differing(old.get("outputs") or {}, new.get("outputs") or {})
-        keys |= set((step.get("detailedDiff") or {}).keys())
+        detailed: Mapping[str, Any] = step.get("detailedDiff") or {}
+        keys = _differing(old, new) | detailed.keys()
         if keys:
             found.append(Drift(name, kind, tuple(sorted(keys)), _remedy(stack, keys, inputs)))
     return found
 
 
 def _differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> set[str]:
-    return {key for key in old.keys() | new.keys() if old.get(key) != new.get(key)} - _HIDDEN
+    was: Mapping[str, Any] = old.get("outputs") or {}
+    now: Mapping[str, Any] = new.get("outputs") or {}
+    return {key for key in was.keys() | now.keys() if was.get(key) != now.get(key)} - _HIDDEN
 
 
 def _remedy_of_a_loss(stack: str, resource: Resource) -> str:

@@ -1,0 +1,51 @@
+"""Drift, decided from what the engine reports."""
+
+from typing import Any
+
+from infra.drift import decide
+
+
+def _step(op: str, kind: str, name: str, old: dict[str, Any], new: dict[str, Any] | None) -> Any:
+    urn = f"urn:pulumi:prod::trackstack::{kind}::{name}"
+    state = {"type": kind, "inputs": {"size": 1}}
+    return {
+        "op": op,
+        "urn": urn,
+        "oldState": {**state, "outputs": old},
+        "newState": None if new is None else {**state, "outputs": new},
+    }
+
+
+def test_what_is_as_the_state_says_is_no_drift() -> None:
+    stack = _step("refresh", "pulumi:pulumi:Stack", "trackstack-prod", {"a": 1}, {"a": 2})
+    same = _step("refresh", "docker:index/container:Container", "server", {"a": 1}, {"a": 1})
+    assert decide("prod", [stack, same]) == []
+
+
+def test_what_is_gone_is_made_again_but_data_come_from_a_backup() -> None:
+    steps = [
+        _step("delete", "docker:index/container:Container", "server", {}, None),
+        _step("delete", "docker:index/volume:Volume", "database", {}, None),
+    ]
+    server, database = decide("prod", steps)
+    assert (server.resource, server.keys) == ("server", ())
+    assert server.remedy.startswith("make up STACK=prod")
+    assert "make recover STACK=prod" in database.remedy
+
+
+def test_a_changed_key_of_the_stack_file_is_set_back_and_one_of_the_provider_is_taken_over() -> (
+    None
+):
+    steps = [
+        _step("refresh", "azure:Server", "ours", {"size": 1, "x": 1}, {"size": 2, "x": 1}),
+        _step("refresh", "azure:Server", "theirs", {"size": 1, "x": 1}, {"size": 1, "x": 2}),
+    ]
+    ours, theirs = decide("prod", steps)
+    assert (ours.keys, theirs.keys) == (("size",), ("x",))
+    assert "make up" in ours.remedy
+    assert "make refresh" in theirs.remedy
+
+
+def test_how_our_own_providers_are_kept_in_the_state_is_no_drift() -> None:
+    step = _step("refresh", "a:B", "c", {"__provider": "old"}, {"__provider": "new"})
+    assert decide("prod", [step]) == []
