@@ -1,4 +1,4 @@
-"""`trackstack scheduler`: runs gc and prune on their schedules, one at a time.
+"""`trackstack scheduler`: runs gc, prune and backup on their schedules, one at a time.
 
 A loop that sleeps until the next job is due and runs it to its end: jobs cannot overlap, and runs
 that were missed meanwhile coalesce into one. Each job is a child process that ends, so that this
@@ -20,6 +20,7 @@ import click
 
 from runtime import cron
 from runtime import settings as runtime_settings
+from runtime.errors import UserError
 from runtime.process import die_with_parent
 from runtime.settings import RuntimeSettings
 
@@ -65,7 +66,8 @@ def _write_state(data_dir: Path, state: Mapping[str, LastRun]) -> None:
 
 def schedules(settings: RuntimeSettings) -> dict[str, str]:
     """Job -> five-field cron expression, in UTC."""
-    return {"gc": settings.gc_schedule, "prune": settings.prune_schedule}
+    crons = {"gc": settings.gc_schedule, "prune": settings.prune_schedule}
+    return crons | ({"backup": settings.backup_schedule} if settings.backup_schedule else {})
 
 
 def next_job(times: Mapping[str, datetime]) -> tuple[str, datetime]:
@@ -182,10 +184,11 @@ def _stop(_signal: int, _frame: FrameType | None) -> None:
 
 @click.command()
 def command() -> None:
-    """Run gc and prune on their schedules, one at a time, until SIGTERM or Ctrl-C.
+    """Run gc, prune and backup on their schedules, one at a time, until SIGTERM or Ctrl-C.
 
-    Schedules are five-field cron in UTC: TRACKSTACK_GC_SCHEDULE (*/10 * * * *) and
-    TRACKSTACK_PRUNE_SCHEDULE (0 0 * * *). A job that fails is tried again twice. How the last
+    Schedules are five-field cron in UTC: TRACKSTACK_GC_SCHEDULE (*/10 * * * *),
+    TRACKSTACK_PRUNE_SCHEDULE (0 0 * * *) and TRACKSTACK_BACKUP_SCHEDULE (none: no backup), which
+    needs TRACKSTACK_BACKUP_DESTINATION. A job that fails is tried again twice. How the last
     runs went is in state/jobs.json under the data directory; `trackstack doctor` shows it.
 
     \b
@@ -193,6 +196,8 @@ def command() -> None:
       TRACKSTACK_GC_SCHEDULE="0 * * * *" trackstack scheduler
     """
     settings = runtime_settings.load()
+    if settings.backup_schedule and not settings.backup_destination:
+        raise UserError("TRACKSTACK_BACKUP_SCHEDULE needs TRACKSTACK_BACKUP_DESTINATION", 2)
     if settings.supervised:
         die_with_parent()
     signal.signal(signal.SIGTERM, _stop)

@@ -28,6 +28,7 @@ from runtime.access.patience import PatientProtocol
 from runtime.errors import UserError
 from runtime.process import die_with_parent
 from runtime.settings import RuntimeSettings
+from runtime.store import can_connect, open_engine
 from runtime.webhooks import encryption_key
 
 # The exit code of a child that has said itself what is wrong.
@@ -182,14 +183,19 @@ def _open_store(settings: RuntimeSettings) -> None:
     from mlflow.exceptions import MlflowException
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    if settings.upgrade:
-        from runtime.upgrade import upgrade
+    from runtime.backup.schema import check_whole
 
-        try:
+    try:
+        engine = open_engine(settings)
+        if can_connect(engine, settings):
+            check_whole(engine)
+        if settings.upgrade:
+            from runtime.upgrade import upgrade
+
             upgrade(settings)
-        except UserError as error:
-            click.echo(f"trackstack: {error}", err=True)
-            sys.exit(_SAID)
+    except UserError as error:
+        click.echo(f"trackstack: {error}", err=True)
+        sys.exit(_SAID)
     try:
         SqlAlchemyStore(settings.backend_store_uri.get_secret_value(), "mlflow-artifacts:/")
     except MlflowException as error:

@@ -3,8 +3,13 @@
 from typing import Any, cast
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 
+from runtime.errors import UserError
 from runtime.settings import RuntimeSettings
+
+# What PostgreSQL and MySQL say to a wrong name or password: waiting does not help.
+_REFUSALS = ("authentication failed", "access denied", "no password supplied")
 
 
 def open_engine(settings: RuntimeSettings) -> Engine:
@@ -16,3 +21,21 @@ def open_engine(settings: RuntimeSettings) -> Engine:
 
     uri = settings.backend_store_uri.get_secret_value()
     return cast(Engine, cast(Any, utils).create_sqlalchemy_engine(uri))
+
+
+def can_connect(engine: Engine, settings: RuntimeSettings) -> bool:
+    """Whether the database answers; raises UserError where it refuses the login.
+
+    MLflow tries for 40 s, which is right for a database that starts and wrong for a password.
+    """
+    try:
+        engine.connect().close()
+    except DBAPIError as error:
+        reason = str(error.orig).strip().splitlines()[0]
+        if any(refusal in reason.lower() for refusal in _REFUSALS):
+            raise UserError(
+                f"{settings.backend_store} refuses the login: {reason}; "
+                "see MLFLOW_BACKEND_STORE_URI"
+            ) from None
+        return False
+    return True

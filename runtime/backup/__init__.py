@@ -63,7 +63,11 @@ def command(
         if as_json:
             click.echo(json.dumps(result))
         else:
-            what = "the database" if no_artifacts else f"the database and {settings.artifacts_destination}"
+            what = (
+                "the database"
+                if no_artifacts
+                else f"the database and {settings.artifacts_destination}"
+            )
             click.echo(f"would back up {what} to {place.uri}, and delete {list(retired) or 'none'}")
         return
     done = make.back_up(settings, place, with_artifacts=not no_artifacts)

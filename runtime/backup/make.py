@@ -55,7 +55,7 @@ def _put(place: Place, file: Path, path: str) -> Part:
 
 def _dump_tables(connection: Connection, place: Place, scratch: Path) -> dict[str, TablePart]:
     parts = dict[str, TablePart]()
-    known = rows.known_tables().tables.keys() | {rows.VERSION_TABLE}
+    known = rows.known_tables().tables
     for table in rows.reflect(connection).sorted_tables:
         if table.name in known:
             file = scratch / "table"
@@ -106,8 +106,7 @@ def back_up(settings: RuntimeSettings, place: Place, *, with_artifacts: bool = T
             if not engine.dialect.has_table(connection, rows.VERSION_TABLE):
                 raise UserError(f"there is no MLflow store in {settings.backend_store}")
             tables = _dump_tables(connection, own, scratch)
-            version_table = rows.reflect(connection).tables[rows.VERSION_TABLE]
-            revision = connection.execute(select(version_table.c.version_num)).scalar_one()
+            revision = rows.revision(connection)
             outside = _count_outside(connection, settings.artifacts_destination)
         listing = _copy_artifacts(source, own, scratch) if with_artifacts else None
         done = Manifest(
@@ -130,12 +129,12 @@ def back_up(settings: RuntimeSettings, place: Place, *, with_artifacts: bool = T
 def _copy_artifacts(source: Place, own: Place, scratch: Path) -> ArtifactsPart:
     listing = scratch / "listing"
     files, size = artifacts.copy_in(source, own.at(ARTIFACTS), scratch, listing)
-    return ArtifactsPart(
-        **_put(own, listing, _LISTING).__dict__, files=files, total_bytes=size
-    )
+    return ArtifactsPart(**_put(own, listing, _LISTING).__dict__, files=files, total_bytes=size)
 
 
-def retire(place: Place, keep: int, keep_days: int | None, *, dry_run: bool = False) -> Sequence[str]:
+def retire(
+    place: Place, keep: int, keep_days: int | None, *, dry_run: bool = False
+) -> Sequence[str]:
     """Delete the backups that are no longer kept; returns their names."""
     now = datetime.now(timezone.utc)
     names = manifest.decide(manifest.names(place), now, keep, keep_days)
@@ -157,21 +156,17 @@ def fetch_part(own: Place, part: Part, scratch: Path) -> Path:
 
 
 def load_database(engine: Engine, own: Place, of: Manifest, scratch: Path) -> None:
-    """Fill an emptied store; its schema's revision comes last."""
+    """Fill an emptied store."""
     schema.make_empty(engine, of.name)
     schema.make_tables(engine, of.revision)
     with engine.connect() as connection:
         tables = rows.reflect(connection).sorted_tables
-    for table in sorted(tables, key=lambda each: each.name == rows.VERSION_TABLE):
-        part = of.tables.get(table.name)
-        if part:
-            if table.name == rows.VERSION_TABLE:
-                with engine.begin() as connection:
-                    connection.execute(table.delete())
+    for table in tables:
+        if part := of.tables.get(table.name):
             rows.load(engine, table, fetch_part(own, part, scratch))
-    missing = of.tables.keys() - {table.name for table in tables}
-    if missing:
-        raise UserError(f"the schema {of.revision} has no tables {sorted(missing)}")
+    filled = {name for name, part in of.tables.items() if part.rows}
+    if missing := sorted(filled - {table.name for table in tables}):
+        raise UserError(f"the schema {of.revision} has no tables {missing}")
     # Foreign keys were not checked on these connections.
     engine.dispose()
 

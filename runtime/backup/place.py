@@ -35,7 +35,9 @@ class Place:
                 uri = str(self.directory or self.uri)
                 self._repository = cast(Any, registry).get_artifact_repository(uri)
             except (MlflowException, ImportError) as error:
-                raise UserError(f"{self.uri} is no artifact store that works here: {error}", 2) from None
+                raise UserError(
+                    f"{self.uri} is no artifact store that works here: {error}", 2
+                ) from None
         return self._repository
 
     def list(self, folder: str = "") -> list[tuple[str, int | None]]:

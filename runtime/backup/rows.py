@@ -76,7 +76,7 @@ def reflect(connection: Connection) -> MetaData:
 
 def _use_plain_type(column: "Column[Any]", model: Table | None) -> None:
     own = model.c.get(column.name) if model is not None else None
-    if own is not None and isinstance(own.type, JSON) or isinstance(column.type, JSON):
+    if (own is not None and isinstance(own.type, JSON)) or isinstance(column.type, JSON):
         column.type = JSON(none_as_null=True)
     elif own is not None and isinstance(own.type, _PLAIN):
         column.type = own.type
@@ -90,9 +90,9 @@ def snapshot(engine: Engine, scratch: Path) -> Generator[Connection]:
     if engine.dialect.name == "sqlite":
         # A long read of the file itself would hold up its one writer.
         copy = scratch / "snapshot.sqlite"
-        with closing(sqlite3.connect(str(engine.url.database))) as old:
-            with closing(sqlite3.connect(copy)) as new:
-                old.backup(new)
+        source = str(engine.url.database)
+        with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(copy)) as new:
+            old.backup(new)
         copied = create_engine(f"sqlite:///{copy}", poolclass=NullPool)
         with copied.connect() as connection:
             yield connection
@@ -100,6 +100,12 @@ def snapshot(engine: Engine, scratch: Path) -> Generator[Connection]:
         return
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
         yield connection
+
+
+def revision(connection: Connection) -> str:
+    """The schema's revision."""
+    query = text(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608 - a constant
+    return str(connection.execute(query).scalar_one())
 
 
 def _columns(table: Table) -> list["Column[Any]"]:
@@ -210,7 +216,9 @@ def _continue_numbers(engine: Engine, table: Table) -> None:
     with engine.begin() as connection:
         for column in table.primary_key.columns:
             name = text("SELECT pg_get_serial_sequence(:table, :column)")
-            sequence = connection.execute(name, {"table": table.name, "column": column.name}).scalar()
+            sequence = connection.execute(
+                name, {"table": table.name, "column": column.name}
+            ).scalar()
             if sequence:
                 last = select(column).order_by(column.desc()).limit(1).scalar_subquery()
                 connection.execute(select(_setval(str(sequence), last)))

@@ -50,9 +50,10 @@ def has_revision(revision: str) -> bool:
 
     scripts = ScriptDirectory.from_config(cast(Any, utils)._get_alembic_config(""))
     try:
-        return scripts.get_revision(revision) is not None
+        scripts.get_revision(revision)
     except CommandError:
         return False
+    return True
 
 
 def make_empty(engine: Engine, backup: str) -> None:
@@ -67,7 +68,12 @@ def make_empty(engine: Engine, backup: str) -> None:
         names = known_tables().tables.keys() | {VERSION_TABLE}
         if engine.dialect.name == "mysql":
             connection.execute(text("SET SESSION foreign_key_checks = 0"))
-        ours = [table for name, table in metadata.tables.items() if name in names]
+        # Half-made copies of tables are what a killed migration leaves.
+        ours = [
+            table
+            for name, table in metadata.tables.items()
+            if name in names or name.startswith("_alembic_tmp_")
+        ]
         metadata.drop_all(connection, tables=ours)
 
 
@@ -77,7 +83,7 @@ def make_tables(engine: Engine, revision: str) -> None:
     from mlflow.store.db import utils
     from mlflow.store.tracking.dbmodels.initial_models import Base
 
-    cast(Any, Base).metadata.create_all(engine)
+    Base.metadata.create_all(engine)
     config = cast(Any, utils)._get_alembic_config(str(engine.url))
     with engine.begin() as connection:
         config.attributes["connection"] = connection

@@ -165,32 +165,6 @@ def test_gc_reads_the_store_from_the_environment_and_refuses_an_empty_one(
     assert own.run("gc", "--older-than", "soon").returncode == 2
 
 
-def test_upgrade_makes_an_empty_store_and_does_nothing_twice(own: Serving, tmp_path: Path) -> None:
-    place = {"TRACKSTACK_DATA_DIR": str(tmp_path)}
-    first = json.loads(own.run("upgrade", "--json", **place).stdout)
-    second = json.loads(own.run("upgrade", "--json", **place).stdout)
-    assert first["from"] is None
-    assert second == {"from": first["to"], "to": first["to"], "backup": None}
-
-
-def test_a_migration_that_fails_says_how_to_restore(own: Serving, tmp_path: Path) -> None:
-    place = {"TRACKSTACK_DATA_DIR": str(tmp_path)}
-    own.run("upgrade", **place)
-    file = tmp_path / "store" / "mydb.sqlite"
-    with sqlite3.connect(file) as database:
-        # A revision whose next migration finds its table there already.
-        database.execute("UPDATE alembic_version SET version_num = '451aebb31d03'")
-    done = own.run("upgrade", **place)
-    assert done.returncode == 1
-    assert "restore with: cp " in done.stderr
-    [copy] = file.parent.glob("mydb.sqlite.before-upgrade-*")
-    assert str(copy) in done.stderr
-    with sqlite3.connect(copy) as database:
-        assert database.execute("SELECT version_num FROM alembic_version").fetchall() == [
-            ("451aebb31d03",)
-        ]
-
-
 def test_prune_deletes_what_report_lists_and_keeps_what_is_used(
     own: Serving, client: Any, tmp_path: Path
 ) -> None:

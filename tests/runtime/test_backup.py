@@ -1,0 +1,376 @@
+"""Backups: what they hold, when they count as whole, where they restore to."""
+
+import gzip
+import json
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Generator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime import restore as restoring
+from runtime.backup import make, manifest, rows, schema
+from runtime.backup.manifest import Manifest
+from runtime.backup.place import Place, check_path
+from runtime.errors import UserError
+from runtime.settings import RuntimeSettings
+from runtime.store import open_engine
+from tests.runtime.databases import Server, mariadb, postgresql
+from tests.runtime.filled import fill, settings_of
+from tests.runtime.serving import TRACKSTACK
+
+_NOW = datetime(2026, 11, 21, tzinfo=timezone.utc)
+
+
+def _named(*ages_in_days: float) -> dict[str, bool]:
+    return {manifest.new_name(_NOW - timedelta(days=age)): True for age in ages_in_days}
+
+
+def test_the_newest_are_kept_and_with_days_the_younger_too() -> None:
+    found = _named(40, 20, 10, 1)
+    oldest = list(found)
+    assert manifest.decide(found, _NOW, 2, None) == oldest[:2]
+    assert manifest.decide(found, _NOW, 2, 30) == oldest[:1]
+    assert manifest.decide(found, _NOW, 7, None) == []
+
+
+def test_a_backup_without_manifest_counts_for_nothing_and_goes_after_a_day() -> None:
+    found = dict.fromkeys(_named(2, 0.5), False) | _named(3)
+    assert manifest.decide(found, _NOW, 1, None) == [min(found, key=_is_two_days_old)]
+
+
+def _is_two_days_old(name: str) -> float:
+    moment = manifest.time_of(name)
+    assert moment
+    return abs((_NOW - moment - timedelta(days=2)).total_seconds())
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"format": 1}', '{"format": 1, "tables": {"a": {}}}']
+)
+def test_a_manifest_that_is_none_is_said_to_be(content: str) -> None:
+    with pytest.raises(UserError, match="cannot be read"):
+        manifest.parse(content)
+    with pytest.raises(UserError, match="newer Trackstack"):
+        manifest.parse('{"format": 2}')
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../x", "a/../../x"])
+def test_a_path_that_leads_out_of_the_backup_is_refused(path: str) -> None:
+    with pytest.raises(UserError, match="outside"):
+        check_path(path)
+
+
+def test_a_restore_begins_on_an_empty_store_or_by_force_or_where_one_was_killed() -> None:
+    state = {"has_rows": False, "has_artifacts": False, "known_revision": True}
+
+    def check(*, unfinished: bool = False, force: bool = False, **changed: bool) -> None:
+        restoring.check(unfinished=unfinished, force=force, **(state | changed))
+
+    check()
+    check(has_rows=True, unfinished=True)
+    check(has_rows=True, has_artifacts=True, force=True)
+    for changed, said in (
+        ({"has_rows": True}, "--force"),
+        ({"has_artifacts": True}, "--no-artifacts"),
+        ({"known_revision": False, "force": True}, "newer MLflow"),
+    ):
+        with pytest.raises(UserError, match=said):
+            check(**changed)
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> RuntimeSettings:
+    """A SQLite store that the tests only read."""
+    settings = settings_of(tmp_path_factory.mktemp("filled"))
+    fill(settings)
+    return settings
+
+
+@pytest.fixture(scope="module")
+def made(filled: RuntimeSettings) -> tuple[Place, Manifest]:
+    """A backup of it."""
+    place = make.destination(filled, None)
+    return place, make.back_up(filled, place)
+
+
+def _restore(settings: RuntimeSettings, place: Place, **options: Any) -> dict[str, Any]:
+    choices = {"force": False, "with_artifacts": True, "migrate": True, **options}
+    return restoring.restore(settings, place.uri, None, **choices)
+
+
+def _artifacts(settings: RuntimeSettings) -> dict[str, bytes]:
+    root = Path(settings.artifacts_destination)
+    return {str(f.relative_to(root)): f.read_bytes() for f in root.rglob("*") if f.is_file()}
+
+
+def _digests(of: Manifest) -> dict[str, str]:
+    # MySQL keeps a token's times to the second.
+    return {n: t.digest for n, t in of.tables.items() if n != "trackstack_tokens"}
+
+
+@pytest.mark.slow
+def test_a_backup_holds_every_table_and_verifies(made: tuple[Place, Manifest]) -> None:
+    place, of = made
+    filled = {name for name, table in of.tables.items() if table.rows}
+    wanted = {"spans", "trace_info", "trackstack_tokens", "latest_metrics", "model_versions"}
+    assert wanted <= filled
+    assert of.artifacts
+    assert of.artifacts.files == 3
+    assert make.verify(place, None)[1] == []
+
+
+@pytest.mark.slow
+def test_a_broken_backup_does_not_verify_and_one_without_manifest_is_none(
+    filled: RuntimeSettings, tmp_path: Path
+) -> None:
+    place = Place(str(tmp_path))
+    of = make.back_up(filled, place)
+    [file] = list(tmp_path.rglob("weights.bin"))[:1]
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-1] + b"x")
+    assert [p for p in make.verify(place, None)[1] if "its checksum is another" in p]
+    file.unlink()
+    assert len(make.verify(place, None)[1]) == 1
+    file.write_bytes(whole)
+    table = tmp_path / of.name / of.tables["runs"].path
+    lines = gzip.decompress(table.read_bytes()).splitlines(keepends=True)
+    table.write_bytes(gzip.compress(b"".join(lines[:-1])))
+    with pytest.raises(UserError, match=r"runs\.jsonl\.gz is broken"):
+        make.verify(place, None)
+    (tmp_path / of.name / manifest.MANIFEST).unlink()
+    with pytest.raises(UserError, match="no complete backup"):
+        make.verify(place, None)
+
+
+@pytest.mark.slow
+def test_a_store_that_is_not_empty_is_replaced_by_force_alone(
+    made: tuple[Place, Manifest], tmp_path: Path
+) -> None:
+    place, of = made
+    target = settings_of(tmp_path)
+    assert _restore(target, place, dry_run=True)["dry_run"]
+    assert not schema.holds_data(open_engine(target))
+    _restore(target, place)
+    with pytest.raises(UserError, match="--force"):
+        _restore(target, place)
+    _restore(target, place, force=True)
+    assert make.compare(open_engine(target), of) == []
+
+
+@pytest.mark.slow
+def test_a_server_s_own_empty_store_counts_as_empty(
+    made: tuple[Place, Manifest], tmp_path: Path
+) -> None:
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    target = settings_of(tmp_path)
+    target.make_directories()
+    # Makes the experiment Default, as every server does when it starts.
+    SqlAlchemyStore(target.backend_store_uri.get_secret_value(), "mlflow-artifacts:/")
+    _restore(target, made[0])
+    assert make.compare(open_engine(target), made[1]) == []
+
+
+@pytest.fixture(scope="module", params=[postgresql, mariadb])
+def database(request: pytest.FixtureRequest) -> Generator[Server]:
+    with request.param() as running:
+        yield running
+
+
+@pytest.mark.slow
+def test_the_restore_drill_from_sqlite_to_a_server_to_another_and_back(
+    made: tuple[Place, Manifest], filled: RuntimeSettings, database: Server, tmp_path: Path
+) -> None:
+    """Every row and file is the same after three restores; numbers go on where they were."""
+    import mlflow
+
+    first = settings_of(tmp_path / "first", database.new_database())
+    second = settings_of(tmp_path / "second", database.new_database())
+    back = settings_of(tmp_path / "back")
+    place, of = made
+    for settings in (first, second, back):
+        _restore(settings, place)
+        place = make.destination(settings, None)
+        copied = make.back_up(settings, place)
+        assert make.verify(place, None)[1] == []
+        assert _digests(copied) == _digests(of)
+        assert _artifacts(settings) == _artifacts(filled)
+    for settings in (first, second, back):
+        uri = settings.backend_store_uri.get_secret_value()
+        client: Any = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
+        assert client.create_experiment("new") == "2"
+        assert client.get_experiment("0").name == "Default"
+        assert client.get_model_version_by_alias("model", "Champion").name == "model"
+
+
+@pytest.mark.slow
+def test_an_older_schema_restores_into_a_newer_one(database: Server, tmp_path: Path) -> None:
+    """From SQLite at MLflow 2.0's schema to another kind of database at today's."""
+    old = settings_of(tmp_path / "old")
+    old.make_directories()
+    engine = open_engine(old)
+    schema.make_tables(engine, "97727af70f4d")
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO experiments (experiment_id, name, lifecycle_stage) "
+            "VALUES (7, 'e', 'active')"
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO runs (run_uuid, experiment_id, user_id, status, start_time, "
+            "lifecycle_stage, artifact_uri) "
+            "VALUES ('r', 7, 'u', 'FINISHED', 1, 'active', 'mlflow-artifacts:/7/r')"
+        )
+    place = make.destination(old, None)
+    make.back_up(old, place)
+    assert make.verify(place, None)[1] == []
+    new = settings_of(tmp_path / "new", database.new_database())
+    upgraded = _restore(new, place)["upgraded"]
+    assert upgraded["from"] == "97727af70f4d"
+    import mlflow
+
+    uri = new.backend_store_uri.get_secret_value()
+    client: Any = mlflow.MlflowClient(tracking_uri=uri)
+    assert client.get_run("r").info.experiment_id == "7"
+
+
+# Imports once, then forks a child for each kill: what it is at when it dies is left to chance.
+_KILLED = """
+import os, random, signal, sys, time
+sys.path.insert(0, os.getcwd())
+from runtime import restore
+from runtime.backup import make, schema
+from tests.runtime.filled import settings_of
+from pathlib import Path
+import mlflow.store.tracking.sqlalchemy_store
+what, data, place, seed, kills = sys.argv[1:]
+settings = settings_of(Path(data))
+rows = make.destination(settings, place)
+
+def work():
+    if what == "backup":
+        make.back_up(settings, rows)
+    else:
+        restore.restore(settings, place, None, force=True, with_artifacts=True, migrate=True)
+
+def child():
+    pid = os.fork()
+    if pid == 0:
+        os.setsid()
+        try:
+            work()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    return pid
+
+began = time.monotonic()
+assert os.waitpid(child(), 0)[1] == 0
+seconds = time.monotonic() - began
+chance, killed = random.Random(int(seed)), 0
+for _ in range(int(kills)):
+    pid = child()
+    time.sleep(chance.uniform(0, seconds))
+    os.kill(pid, signal.SIGKILL)
+    killed += os.waitpid(pid, 0)[1] == signal.SIGKILL
+print(killed)
+"""
+
+
+def _kill(what: str, data_dir: Path, place: Place, kills: int) -> int:
+    seed = str(random.randrange(1 << 30))
+    done = subprocess.run(
+        [sys.executable, "-c", _KILLED, what, str(data_dir), place.uri, seed, str(kills)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, f"seed {seed}: {done.stderr}"
+    return int(done.stdout)
+
+
+@pytest.mark.slow
+def test_a_killed_backup_never_looks_complete(filled: RuntimeSettings, tmp_path: Path) -> None:
+    place = Place(str(tmp_path / "backups"))
+    assert _kill("backup", filled.data_dir, place, 15) > 0
+    make.back_up(filled, place)
+    complete = [name for name, is_complete in manifest.names(place).items() if is_complete]
+    for name in complete:
+        assert make.verify(place, name)[1] == [], name
+    assert len(complete) >= 2
+
+
+@pytest.mark.slow
+def test_a_killed_restore_is_run_again_and_no_server_starts_between(
+    made: tuple[Place, Manifest], filled: RuntimeSettings, tmp_path: Path
+) -> None:
+    place, of = made
+    assert _kill("restore", tmp_path, place, 12) > 0
+    target = settings_of(tmp_path)
+    engine = open_engine(target)
+    # Kill it for certain in the middle, whatever chance has done.
+    schema.make_empty(engine, of.name)
+    environment = {
+        **os.environ,
+        "TRACKSTACK_DATA_DIR": str(tmp_path),
+        "MLFLOW_TRACKING_TOKEN": "not of any use",
+    }
+    started = subprocess.run(
+        [TRACKSTACK, "server"], env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert started.returncode == 1
+    assert "run `trackstack restore` again" in started.stderr
+    _restore(target, place)
+    assert make.compare(engine, of) == []
+    assert _artifacts(target) == _artifacts(filled)
+    assert not list(Path(target.artifacts_destination).glob(".trackstack*"))
+
+
+@pytest.mark.slow
+def test_the_commands_speak_json_and_hold_their_tongue_on_secrets(
+    filled: RuntimeSettings, tmp_path: Path
+) -> None:
+    environment = {**os.environ, "TRACKSTACK_DATA_DIR": str(filled.data_dir)}
+
+    def run(*arguments: str, code: int = 0) -> Any:
+        done = subprocess.run(
+            [TRACKSTACK, *arguments], env=environment, capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == code, done.stderr
+        return json.loads(done.stdout) if code == 0 else done.stderr
+
+    to = str(tmp_path / "to")
+    assert "TRACKSTACK_BACKUP_DESTINATION" in run("backup", code=2)
+    assert "lie in each other" in run("backup", "--to", filled.artifacts_destination, code=2)
+    assert run("backup", "--to", to, "--dry-run", "--json")["delete"] == []
+    assert not Path(to).exists()
+    first = run("backup", "--to", to, "--keep", "1", "--json")
+    second = run("backup", "--to", to, "--keep", "1", "--json")
+    assert second["deleted"] == [first["name"]]
+    listed = run("backup", "--to", to, "list", "--json")
+    assert [each["name"] for each in listed["backups"]] == [second["name"]]
+    assert run("backup", "--to", to, "verify", "--json")["problems"] == []
+    environment["TRACKSTACK_DATA_DIR"] = str(tmp_path / "other")
+    done = run("restore", "--from", to, "--json")
+    assert (done["files"], done["rows"]) == (3, second["rows"])
+
+
+@pytest.mark.slow
+def test_a_store_is_backed_up_as_it_was_at_one_moment(database: Server, tmp_path: Path) -> None:
+    """Rows that a client writes between two tables' turns are in neither."""
+    settings = settings_of(tmp_path, database.new_database())
+    fill(settings)
+    engine = open_engine(settings)
+    with rows.snapshot(engine, tmp_path) as connection:
+        tables = rows.reflect(connection).tables
+        before = rows.summarise(connection, tables["tags"])
+        with engine.begin() as other:
+            other.exec_driver_sql("DELETE FROM tags")
+        assert rows.summarise(connection, tables["tags"]) == before
+    with engine.connect() as later:
+        assert rows.summarise(later, tables["tags"]).rows == 0

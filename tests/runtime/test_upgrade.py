@@ -1,0 +1,174 @@
+"""upgrade: on an empty store, an older one, one that cannot be migrated, and by two at once."""
+
+import json
+import os
+import sqlite3
+import subprocess
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy.engine import make_url
+
+from runtime.backup import schema
+from runtime.errors import UserError
+from runtime.lock import only_one
+from runtime.store import open_engine
+from runtime.upgrade import revisions, upgrade
+from tests.runtime.databases import Server, mariadb, postgresql
+from tests.runtime.filled import settings_of
+from tests.runtime.serving import TRACKSTACK
+
+pytestmark = pytest.mark.slow
+
+# MLflow 2.0's schema.
+_OLD = "97727af70f4d"
+_INSERT = "INSERT INTO experiments (experiment_id, name, lifecycle_stage) VALUES (7, 'e', 'active')"
+
+
+@pytest.fixture(scope="module", params=[postgresql, mariadb])
+def database(request: pytest.FixtureRequest) -> Generator[Server]:
+    with request.param() as running:
+        yield running
+
+
+def _environment(data_dir: Path, uri: str | None = None) -> dict[str, str]:
+    given = {"MLFLOW_BACKEND_STORE_URI": uri} if uri else {}
+    return {**os.environ, "TRACKSTACK_DATA_DIR": str(data_dir), **given}
+
+
+def _run(data_dir: Path, uri: str | None = None, *arguments: str) -> Any:
+    return subprocess.run(
+        [TRACKSTACK, *(arguments or ("upgrade", "--json"))],
+        env=_environment(data_dir, uri),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def _make_old(data_dir: Path, uri: str | None = None) -> Any:
+    """Settings of a store that has an older schema, and one experiment in it."""
+    settings = settings_of(data_dir, uri)
+    settings.make_directories()
+    engine = open_engine(settings)
+    schema.make_tables(engine, _OLD)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(_INSERT)
+    return settings
+
+
+def _names(settings: Any) -> list[Any]:
+    with open_engine(settings).connect() as connection:
+        return list(connection.exec_driver_sql("SELECT name FROM experiments").scalars())
+
+
+def test_an_empty_store_is_made_and_nothing_is_done_twice(tmp_path: Path) -> None:
+    first, second = (json.loads(_run(tmp_path).stdout) for _ in range(2))
+    assert first["from"] is None
+    assert second == {"from": first["to"], "to": first["to"], "backup": None}
+
+
+def test_an_older_schema_on_sqlite_is_copied_and_migrated(tmp_path: Path) -> None:
+    settings = _make_old(tmp_path)
+    done = upgrade(settings)
+    assert done["from"] == _OLD
+    assert "e" in _names(settings)
+    with sqlite3.connect(str(done["backup"])) as copy:
+        assert copy.execute("SELECT name FROM experiments").fetchall() == [("e",)]
+
+
+def test_an_older_schema_on_a_server_is_backed_up_and_migrated(
+    database: Server, tmp_path: Path
+) -> None:
+    settings = _make_old(tmp_path, database.new_database())
+    done = upgrade(settings)
+    assert (done["from"], revisions(open_engine(settings))[0]) == (_OLD, done["to"])
+    assert "e" in _names(settings)
+    assert (Path(str(done["backup"])) / "manifest.json").exists()
+
+
+def _make_unmigratable(settings: Any) -> None:
+    """A table that a migration half way will want to make is there already."""
+    with open_engine(settings).begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE trace_info (request_id INTEGER)")
+
+
+def test_a_migration_that_fails_on_sqlite_leaves_the_store_as_it_was(tmp_path: Path) -> None:
+    settings = _make_old(tmp_path)
+    _make_unmigratable(settings)
+    done = _run(tmp_path)
+    assert done.returncode == 1
+    assert "the store is as it was" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert revisions(open_engine(settings))[0] == _OLD
+    assert _names(settings) == ["e"]
+
+
+def test_a_migration_that_fails_on_a_server_leaves_it_or_says_what_restores_it(
+    database: Server, tmp_path: Path
+) -> None:
+    uri = database.new_database()
+    settings = _make_old(tmp_path, uri)
+    _make_unmigratable(settings)
+    done = _run(tmp_path, uri)
+    assert done.returncode == 1
+    password = make_url(uri).password
+    assert password
+    assert password not in done.stderr
+    if uri.startswith("mysql"):
+        _, _, command = done.stderr.strip().rpartition("restore with: trackstack ")
+        restored = _run(tmp_path, uri, *command.split())
+        assert restored.returncode == 0, restored.stderr
+    else:
+        assert "the store is as it was" in done.stderr
+    assert revisions(open_engine(settings))[0] == _OLD
+    assert _names(settings) == ["e"]
+
+
+def test_replicas_that_start_together_migrate_once(database: Server, tmp_path: Path) -> None:
+    uri = database.new_database()
+    _make_old(tmp_path, uri)
+    both = [
+        subprocess.Popen(
+            [TRACKSTACK, "upgrade", "--json"],
+            env=_environment(tmp_path, uri),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    told = [process.communicate(timeout=120) for process in both]
+    assert [process.returncode for process in both] == [0, 0], told
+    backups = [json.loads(out)["backup"] for out, _ in told]
+    assert backups.count(None) == 1
+
+
+def test_a_lock_is_held_against_others_and_let_go(database: Server, tmp_path: Path) -> None:
+    for uri in (database.new_database(), None):
+        settings = settings_of(tmp_path, uri)
+        first, second = open_engine(settings), open_engine(settings)
+        with only_one(first, "gc"):
+            with pytest.raises(UserError, match="another gc"), only_one(second, "gc"):
+                pass
+            with only_one(second, "upgrade"):
+                pass
+        with only_one(second, "gc"):
+            pass
+
+
+def test_a_wrong_password_is_one_line_at_once(database: Server, tmp_path: Path) -> None:
+    url = make_url(database.new_database()).set(password="not-the-one")
+    uri = url.render_as_string(hide_password=False)
+    environment = {**_environment(tmp_path, uri), "MLFLOW_TRACKING_TOKEN": "not of any use"}
+    for command in ("upgrade", "server"):
+        done = subprocess.run(
+            [TRACKSTACK, command], env=environment, capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == 1
+        assert "refuses the login" in done.stderr
+        assert "MLFLOW_BACKEND_STORE_URI" in done.stderr
+        assert "not-the-one" not in done.stderr
+        assert "Traceback" not in done.stderr
