@@ -124,8 +124,11 @@ def _down(stage: Stage, report: Report, before: Machine) -> None:
     left = now.left(before, stage.engine.stack)
     report.kept = [entry for entry in left if entry.startswith("volume ")]
     report.left = remove_volumes(left) + list(stage.engine.resources())
+    kept = {entry.split()[1] for entry in report.kept}
     for cloud in stage.clouds:
-        report.left += [record.id for record in cloud.store.all() if "Image" not in record.token]
+        # An image stays in its registry, as it does in the cloud's.
+        records = [record for record in cloud.store.all() if "Image" not in record.token]
+        report.left += [record.id for record in records if record.id not in kept]
 
 
 def _show(report: Report) -> None:

@@ -1,0 +1,78 @@
+"""`make rehearse` itself: what it shows, what it refuses, and that it leaves nothing."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tests import docker as parts
+from tests.clouds.rehearsal import cost, picture
+from tests.clouds.rehearsal.timing import Step, critical_path
+from tests.engine import ROOT
+
+
+def _step(name: str, began: float, ended: float) -> Step:
+    return Step(f"urn::{name}", "docker:index:Thing", "create", began, ended)
+
+
+def test_the_critical_path_is_the_chain_that_takes_longest() -> None:
+    steps = [_step("a", 0, 1), _step("b", 0, 5), _step("c", 5, 6), _step("d", 1, 4)]
+    needs = {
+        "urn::a": set[str](),
+        "urn::b": set[str](),
+        # Behind a component, which has no step of its own.
+        "urn::component": {"urn::b"},
+        "urn::c": {"urn::component", "urn::a"},
+        "urn::d": {"urn::a"},
+    }
+    path = critical_path(steps, needs)
+    assert [step.name for step in path] == ["b", "c"]
+    columns = picture.columns(steps, needs)
+    assert columns == {"urn::a": 0, "urn::b": 0, "urn::c": 1, "urn::d": 1}
+    drawn = ElementTree.fromstring(picture.svg(steps, needs, path))
+    assert len(drawn.findall(".//{http://www.w3.org/2000/svg}rect")) == len(steps)
+
+
+def test_the_price_table_has_a_date_and_sources() -> None:
+    estimate = cost.estimate(["docker:index:Container"])
+    assert estimate["dollars"] == 0
+    assert estimate["date"] >= "2026-11"
+    assert set(estimate["sources"]) == {"local", "azure", "oci"}
+
+
+def _rehearse(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "tests.clouds.rehearsal", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=540)
+
+
+@pytest.mark.slow
+def test_a_stack_that_is_not_there_is_told() -> None:
+    done = _rehearse("nowhere")
+    assert done.returncode == 2
+    assert "there is no stacks/Pulumi.nowhere.yaml; there are: local" in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stack", ["local", "local-container"])
+def test_a_stack_is_rehearsed_and_leaves_nothing(stack: str, tmp_path: Path) -> None:
+    svg = tmp_path / "graph.svg"
+    done = _rehearse(stack, "--json", "--picture", str(svg))
+    assert done.returncode == 0, done.stderr[-3000:]
+    report = json.loads(done.stdout)
+    assert report["left"] == []
+    assert "server" in report["critical_path"]
+    assert {"server", "scheduler"} <= {step["name"] for step in report["steps"]}
+    assert svg.read_text().startswith("<svg")
+    assert "rehearsal" not in parts.docker("ps", "--all", "--format", "{{.Names}}")
+
+
+@pytest.mark.slow
+def test_a_creation_that_fails_is_made_good_by_the_next_up() -> None:
+    done = _rehearse("local-container", "--fault", "12", "--json")
+    assert done.returncode == 0, done.stderr[-3000:]
+    report = json.loads(done.stdout)
+    assert [step for step in report["steps"] if step["operation"] == "create failed"]
+    assert report["left"] == []
