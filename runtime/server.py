@@ -23,6 +23,7 @@ import click
 from gunicorn.app.base import BaseApplication
 from uvicorn_worker import UvicornWorker
 
+from runtime import metrics
 from runtime import settings as runtime_settings
 from runtime.access.patience import PatientProtocol
 from runtime.errors import UserError
@@ -130,6 +131,10 @@ def _after_forking(_arbiter: Any, _worker: Any) -> None:
     die_with_parent()
 
 
+def _at_end(_arbiter: Any) -> None:
+    metrics.forget()
+
+
 def check_access(settings: RuntimeSettings) -> None:
     """Raise UserError where the server would be open to whom it should not be."""
     if bool(settings.tls_cert_file) != bool(settings.tls_key_file):
@@ -166,6 +171,7 @@ def _options(settings: RuntimeSettings) -> dict[str, Any]:
         "preload_app": True,
         "when_ready": _before_forking,
         "post_fork": _after_forking,
+        "on_exit": _at_end,
         "timeout": _HANGING,
         "graceful_timeout": _GRACE,
         "keepalive": 65,
@@ -276,4 +282,5 @@ def command() -> None:
     _check_store(settings)
     if settings.job_execution:
         _start_jobs(settings, environment)
+    metrics.share_between_workers()
     cast(Any, _Application(_options(settings))).run()

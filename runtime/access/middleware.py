@@ -1,16 +1,20 @@
 """The check that every request passes."""
 
+import asyncio
 import re
 import secrets
+import time
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from runtime import metrics
 from runtime.access import pages
 from runtime.access.answers import (
     add_missing,
+    answer,
     answer_error,
     answer_page,
     redirect,
@@ -64,7 +68,7 @@ class _Exchange:
         self.scope, self.path = scope, path
         self.method: str = scope["method"]
         self.caller: Token | Person | None = None
-        self.status = 0
+        self.status, self.began = 0, time.monotonic()
         given = header(scope["headers"], b"x-request-id")
         self.id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         # Where the sign-in by OpenID Connect says whom it let in.
@@ -129,6 +133,7 @@ class Access:
         self._sessions = Sessions(config.session_secret)
         self._failures = FailureLimit()
         self._audit = AuditLog(config.settings.audit_log)
+        self._metrics = metrics.Metrics(config.settings)
         self._sign_in_app = self._make_sign_in()
         # Made in the worker, not before the fork: database connections must not be shared.
         self._tokens: TokenSet | None = None
@@ -195,6 +200,8 @@ class Access:
             self._note(exchange)
 
     def _note(self, exchange: _Exchange) -> None:
+        seconds = time.monotonic() - exchange.began
+        self._metrics.observe(exchange.method, exchange.path, exchange.status, seconds)
         reads, signs_in = self._settings.audit_reads, exchange.path.startswith(pages.OIDC)
         if is_worth_noting(exchange.method, exchange.status, reads=reads, writes=signs_in):
             self._audit.write(exchange.entry())
@@ -223,6 +230,10 @@ class Access:
             message = f"this needs the role {needed.name.lower()}; {caller.name!r} has "
             message += caller.role.name.lower()
             await answer_error(send, 403, "PERMISSION_DENIED", message)
+        elif path == metrics.PATH and exchange.method == "GET":
+            # In a thread: it asks the database.
+            content = await asyncio.to_thread(self._metrics.render)
+            await answer(send, 200, [(b"content-type", metrics.CONTENT_TYPE)], content)
         else:
             await self._app(_cleaned(scope), receive, send)
 
