@@ -2,7 +2,8 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
@@ -13,6 +14,9 @@ from runtime import stale, tracking
 from runtime.stale import Kind, Stale
 from runtime.tracking import Client
 
+# The server has few workers, and people use it meanwhile.
+_THREADS = 8
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -22,18 +26,46 @@ class Outcome:
     failed: dict[str, str]
 
 
-def apply(client: Client, entities: Sequence[Stale]) -> Outcome:
-    """Delete all of them; one that fails stops no other."""
+def apply(
+    client: Client, entities: Sequence[Stale], told: Callable[[], None] = lambda: None
+) -> Outcome:
+    """Delete all of them, a few at a time; one that fails stops no other.
+
+    Kind by kind: an experiment goes after its runs, a model after its versions. One that is gone
+    already, by another hand or a pass that was killed, is what was wanted. ``told`` is called
+    after each.
+    """
     deleted: Counter[str] = Counter({kind.value: 0 for kind in Kind})
     failed: dict[str, str] = {}
-    for entity in entities:
+
+    def attempt(entity: Stale) -> str | None:
         try:
             tracking.delete(client, entity)
         except Exception as error:
-            failed[f"{entity.kind.value} {entity.key}"] = str(error)
-        else:
-            deleted[entity.kind.value] += 1
+            return None if tracking.is_gone(error) else str(error)
+        finally:
+            told()
+        return None
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        for kind in Kind:
+            chosen = [entity for entity in entities if entity.kind is kind]
+            for entity, problem in zip(chosen, pool.map(attempt, chosen), strict=True):
+                if problem is None:
+                    deleted[kind.value] += 1
+                else:
+                    failed[f"{kind.value} {entity.key}"] = problem
     return Outcome(dict(deleted), failed)
+
+
+def _apply_with_progress(client: Client, entities: Sequence[Stale]) -> Outcome:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("Pruning", total=len(entities))
+        return apply(client, entities, lambda: progress.advance(task))
 
 
 def _show(outcome: Outcome, dry_run: bool) -> None:
@@ -58,7 +90,9 @@ def command(dry_run: bool, limit: int | None, as_json: bool) -> None:
 
     Runs and experiments are deleted softly: until gc purges them (MLFLOW_TRACKING_GC_TTL) they can
     be restored. MLflow deletes registered models and versions for good; their artifacts stay with
-    their runs. See first with `trackstack report`. Exits 1 where something could not be deleted.
+    their runs. See first with `trackstack report`. What a server answers with 429 or 5xx is tried
+    again with growing pauses. Exits 1 where something could not be deleted; a pass that was
+    stopped is simply run again.
 
     \b
     Examples:
@@ -74,7 +108,7 @@ def command(dry_run: bool, limit: int | None, as_json: bool) -> None:
         counts = Counter(entity.kind.value for entity in entities)
         outcome = Outcome({kind.value: counts[kind.value] for kind in Kind}, {})
     else:
-        outcome = apply(client, entities)
+        outcome = _apply_with_progress(client, entities)
     if as_json:
         click.echo(json.dumps({"dry_run": dry_run, **outcome.__dict__}))
     else:

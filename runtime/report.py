@@ -1,9 +1,10 @@
 """`trackstack report`: what prune would delete, with age and size; changes nothing."""
 
+import csv
 import json
+import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
 
@@ -11,22 +12,12 @@ import click
 
 from runtime import settings as runtime_settings
 from runtime import stale, tracking
+from runtime.report_line import Line, human_bytes
+from runtime.report_page import page
 from runtime.stale import Kind, Stale
 from runtime.tracking import Client
 
 _THREADS = 8
-
-
-@dataclass(frozen=True)
-class Line:
-    """One entity of the report; ``bytes`` is None where its size is not known."""
-
-    kind: str
-    name: str
-    id: str
-    experiment: str
-    age_days: int
-    bytes: int | None
 
 
 def _size(client: Client, entity: Stale) -> int | None:
@@ -45,16 +36,6 @@ def lines(client: Client, entities: Sequence[Stale], now: datetime) -> list[Line
         Line(e.kind.value, e.name, e.key, e.experiment, e.age_days(now), size)
         for e, size in zip(entities, sizes, strict=True)
     ]
-
-
-def human_bytes(size: int | None) -> str:
-    """Such as ``1.5 MiB``; ``?`` where it is not known."""
-    if size is None:
-        return "?"
-    value, units = float(size), ["B", "KiB", "MiB", "GiB", "TiB"]
-    while value >= 1024 and len(units) > 1:
-        value, units = value / 1024, units[1:]
-    return f"{value:.0f} B" if units[0] == "B" else f"{value:.1f} {units[0]}"
 
 
 def _table(report: Sequence[Line]) -> None:
@@ -77,9 +58,30 @@ def _table(report: Sequence[Line]) -> None:
     console.print(f"{len(report)} stale entities, {total} of artifacts")
 
 
+def _csv(report: Sequence[Line]) -> None:
+    writer = csv.writer(sys.stdout)
+    writer.writerow(["kind", "name", "id", "experiment", "age_days", "bytes"])
+    for line in report:
+        size = "" if line.bytes is None else line.bytes
+        texts = (_no_formula(text) for text in (line.kind, line.name, line.id, line.experiment))
+        writer.writerow([*texts, line.age_days, size])
+
+
+def _no_formula(text: str) -> str:
+    """A spreadsheet would run a name that begins like a formula."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
-def command(as_json: bool) -> None:
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "csv", "html"]),
+    default="table",
+    help="html is one page with a chart, which loads nothing from elsewhere.",
+)
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+def command(form: str, as_json: bool) -> None:
     """List what prune would delete, with age and size; change nothing.
 
     Stale is what was not touched for MLFLOW_TRACKING_ENTITY_TTL days (30) and is not in use; see
@@ -89,6 +91,7 @@ def command(as_json: bool) -> None:
     \b
     Examples:
       trackstack report
+      trackstack report --format html > stale.html
       MLFLOW_TRACKING_ENTITY_TTL=90 trackstack report --json
     """
     settings = runtime_settings.load()
@@ -96,7 +99,11 @@ def command(as_json: bool) -> None:
     now = datetime.now(timezone.utc)
     entities = stale.decide(tracking.take_inventory(client), now, settings.entity_ttl_days)
     report = lines(client, entities, now)
-    if as_json:
+    if as_json or form == "json":
         click.echo(json.dumps([line.__dict__ for line in report]))
+    elif form == "csv":
+        _csv(report)
+    elif form == "html":
+        click.echo(page(report, now, settings.tracking_uri), nl=False)
     else:
         _table(report)

@@ -161,3 +161,10 @@ def delete(client: Client, stale: Stale) -> None:
         client.delete_model_version(model, version)
     else:
         client.delete_registered_model(stale.key)
+
+
+def is_gone(error: Exception) -> bool:
+    """Whether a deletion failed because the entity is deleted already."""
+    code = getattr(error, "error_code", "")
+    # MLflow's word for a run that was deleted softly.
+    return code == "RESOURCE_DOES_NOT_EXIST" or "must be in the 'active' state" in str(error)

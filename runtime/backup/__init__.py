@@ -10,7 +10,7 @@ from dataclasses import asdict
 import click
 
 from runtime import settings as runtime_settings
-from runtime.report import human_bytes
+from runtime.report_line import human_bytes
 
 
 def _place(ctx: click.Context) -> str | None:

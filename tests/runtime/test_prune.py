@@ -1,0 +1,125 @@
+"""prune against a server that is overloaded, interrupted, or used by others meanwhile."""
+
+import itertools
+import json
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Generator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime import prune
+from runtime.stale import Kind, Stale
+from tests.runtime.serving import Serving, serving
+
+
+class _Client:
+    """Deletes what it is told to, in the order that it keeps; some are gone, some fail."""
+
+    def __init__(self) -> None:
+        self.order: list[str] = []
+
+    def delete_run(self, key: str) -> None:
+        self.order.append(key)
+        if key == "gone":
+            raise RuntimeError("The run gone must be in the 'active' state.")
+        if key == "bad":
+            raise RuntimeError("disk on fire")
+
+    def delete_experiment(self, key: str) -> None:
+        self.order.append(key)
+
+    def delete_model_version(self, model: str, version: str) -> None:
+        self.order.append(f"{model}/{version}")
+
+    def delete_registered_model(self, key: str) -> None:
+        self.order.append(key)
+
+
+def test_kinds_go_in_order_what_is_gone_counts_and_one_that_fails_stops_no_other() -> None:
+    client = _Client()
+    entities = [
+        Stale(Kind.REGISTERED_MODEL, "m", "m", "", 0),
+        Stale(Kind.MODEL_VERSION, "m/1", "m/1", "", 0),
+        Stale(Kind.EXPERIMENT, "e", "e", "e", 0),
+        *(Stale(Kind.RUN, key, key, "e", 0) for key in ("gone", "bad", "good")),
+    ]
+    told: list[None] = []
+    outcome = prune.apply(client, entities, lambda: told.append(None))
+    assert outcome.deleted == {
+        "run": 2,
+        "experiment": 1,
+        "model version": 1,
+        "registered model": 1,
+    }
+    assert outcome.failed == {"run bad": "disk on fire"}
+    assert len(told) == len(entities)
+    assert set(client.order[:3]) == {"gone", "bad", "good"}
+    assert client.order[3:] == ["e", "m/1", "m"]
+
+
+@contextmanager
+def _overloaded(server: Serving) -> Generator[str]:
+    """A way to the server that answers the first deletions with 429 and 503."""
+    refusals = itertools.chain((429, 503, 503), itertools.repeat(0))
+    turn = threading.Lock()
+
+    class Way(BaseHTTPRequestHandler):
+        def _pass_on(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0))) or None
+            with turn:
+                refusal = next(refusals) if self.path.endswith("/delete") else 0
+            status, answer = refusal, b"busy"
+            if not refusal:
+                asked = urllib.request.Request(server.uri + self.path, body, method=self.command)
+                for name in ("Authorization", "Content-Type"):
+                    if self.headers.get(name):
+                        asked.add_header(name, self.headers[name])
+                try:
+                    with urllib.request.urlopen(asked, timeout=30) as given:
+                        status, answer = given.status, given.read()
+                except urllib.error.HTTPError as error:
+                    status, answer = error.code, error.read()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        do_GET = do_POST = _pass_on  # noqa: N815
+
+        def log_message(self, format: str, *args: Any) -> None:
+            return
+
+    way = ThreadingHTTPServer(("127.0.0.1", 0), Way)
+    threading.Thread(target=way.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{way.server_address[1]}"
+    finally:
+        way.shutdown()
+        way.server_close()
+
+
+@pytest.mark.slow
+def test_an_overloaded_server_is_tried_again_and_a_pass_cut_short_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(tmp_path) as server:
+        client = server.client(monkeypatch)
+        experiment = client.create_experiment("old")
+        runs = [client.create_run(experiment, start_time=1) for _ in range(12)]
+        for run in runs:
+            client.set_terminated(run.info.run_id, end_time=2)
+        part = server.run("prune", "--limit", "5", "--json")
+        assert json.loads(part.stdout)["deleted"]["run"] == 5
+        with _overloaded(server) as uri:
+            rest = server.run("prune", "--json", MLFLOW_TRACKING_URI=uri)
+        assert rest.returncode == 0, rest.stderr
+        assert json.loads(rest.stdout)["deleted"]["run"] == 7
+        assert client.search_runs([experiment]) == []
+        page = server.run("report", "--format", "html")
+        assert page.stdout.startswith("<!doctype html>")
