@@ -5,11 +5,24 @@ import subprocess
 import time
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
+from click.testing import CliRunner
 
-from runtime.scheduler import LastRun, next_job, read_state, run_job, state_file
+from runtime import settings
+from runtime.errors import UserError
+from runtime.scheduler import (
+    Job,
+    LastRun,
+    command,
+    next_job,
+    read_state,
+    run_job,
+    schedules,
+    state_file,
+)
 from tests.runtime.serving import TRACKSTACK
 
 
@@ -94,3 +107,34 @@ def test_a_killed_scheduler_takes_its_job_along(tmp_path: Path) -> None:
         parent.wait()
         _, alive = psutil.wait_procs(children, timeout=20)
     assert alive == []
+
+
+def test_backup_is_scheduled_where_it_is_asked_for() -> None:
+    assert list(schedules(settings.load({}))) == ["gc", "prune"]
+    given = {"TRACKSTACK_BACKUP_SCHEDULE": "0 3 * * *", "TRACKSTACK_BACKUP_DESTINATION": "/b"}
+    assert schedules(settings.load(given))["backup"] == "0 3 * * *"
+
+
+def test_a_backup_without_a_destination_is_refused_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TRACKSTACK_BACKUP_SCHEDULE", "0 3 * * *")
+    with pytest.raises(UserError, match="TRACKSTACK_BACKUP_DESTINATION"):
+        CliRunner().invoke(command, catch_exceptions=False)
+
+
+@pytest.mark.slow
+def test_a_scheduled_backup_runs_with_what_the_environment_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRACKSTACK_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("TRACKSTACK_BACKUP_DESTINATION", str(tmp_path / "backups"))
+    monkeypatch.setenv("TRACKSTACK_BACKUP_KEEP", "1")
+    upgrade = subprocess.run([TRACKSTACK, "upgrade"], timeout=120, capture_output=True)
+    assert upgrade.returncode == 0
+    run_job("backup", None, Job("backup").run, lambda _seconds: None)
+    done = run_job("backup", None, Job("backup").run, lambda _seconds: None)
+    assert (done.exit_code, done.attempts) == (0, 1)
+    result: Any = done.result
+    assert result["rows"] > 0
+    assert [path.name for path in (tmp_path / "backups").iterdir()] == [result["name"]]
