@@ -5,7 +5,7 @@ GROUPS := infra infra-docker infra-azure infra-oci engine image dev
 ENTER := . ./env &&
 UV = $(shell command -v uv || echo .venv/bin/uv)
 
-.PHONY: help up down preview refresh drift promote run status token logs rehearse setup test check lint bench lock clean
+.PHONY: help up down preview refresh drift promote recover run status token logs rehearse setup test check lint bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -28,6 +28,11 @@ drift: setup ## what runs other than STACK's state says, and who can put it righ
 promote: setup ## run in TO the very image that runs in FROM: make promote FROM=dev TO=prod
 	@tools/sdk.sh "$(TO)"
 	@$(ENTER) python -m infra.promote --from "$(FROM)" --to "$(TO)" $(if $(YES),--yes)
+
+recover: setup ## fill STACK from the newest backup in FROM, and bring it up
+	@$(ENTER) pulumi stack select --create "$(STACK)" >/dev/null
+	@$(ENTER) python -m infra.recover "$(STACK)" --from "$(FROM)" $(if $(BACKUP),--backup "$(BACKUP)")
+	@$(ENTER) tools/up.sh "$(STACK)"
 
 run: ## run a trackstack command beside STACK's server: make run ARGS="backup verify"
 	@$(ENTER) eval "$$(pulumi stack output command --stack "$(STACK)") $(ARGS)"

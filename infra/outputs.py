@@ -19,6 +19,7 @@ class Deployment:
     logs: pulumi.Input[str]
     image: pulumi.Input[str] | None = None
     ca_certificate: pulumi.Input[str] | None = None
+    command: pulumi.Input[str] | None = None
     protected: bool = False
 
 
@@ -26,7 +27,8 @@ def export(deployment: Deployment) -> None:
     """Export the stack's outputs.
 
     ``logs`` is the command that shows the server's log; ``image`` what another stack may run by
-    its key ``image``; ``ca_certificate`` the authority to trust where it is the stack's own.
+    its key ``image``; ``command`` how `trackstack` is run there, from this machine, with the words
+    that follow it; ``ca_certificate`` the authority to trust where it is the stack's own.
     """
     pulumi.export("tracking_uri", deployment.tracking_uri)
     pulumi.export("registry_uri", deployment.tracking_uri)
@@ -37,6 +39,8 @@ def export(deployment: Deployment) -> None:
     pulumi.export("version", deployment.version)
     pulumi.export("logs", deployment.logs)
     pulumi.export("protected", deployment.protected)
+    if deployment.command is not None:
+        pulumi.export("command", deployment.command)
     if deployment.image is not None:
         pulumi.export("image", deployment.image)
     if deployment.ca_certificate is not None:

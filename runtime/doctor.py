@@ -104,14 +104,9 @@ def _jobs(settings: RuntimeSettings) -> Finding:
     return Finding("jobs", not failed, found, advice)
 
 
-CHECKS: tuple[Callable[[RuntimeSettings], Finding], ...] = (
-    _data_directory,
-    _backend_store,
-    _server,
-    _access,
-    _artifacts,
-    _jobs,
-)
+# What can be asked from any machine that the server answers.
+REMOTE_CHECKS: tuple[Callable[[RuntimeSettings], Finding], ...] = (_server, _access, _artifacts)
+CHECKS = (_data_directory, _backend_store, *REMOTE_CHECKS, _jobs)
 
 
 @click.command()

@@ -1,9 +1,12 @@
-"""Drift and teardown of a real local stack, by the commands that `make` runs."""
+"""Drift, teardown and recovery of a real local stack, by the commands that `make` runs."""
 
 import json
+import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -27,7 +30,34 @@ def _infra(engine: Engine, module: str, *arguments: str) -> "subprocess.Complete
     )
 
 
-def test_drift_is_found_told_and_put_right_and_teardown_says_what_it_does(tmp_path: Path) -> None:
+def _client(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Any:
+    import mlflow
+
+    outputs = engine.outputs()
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", outputs["tracking_token"])
+    mlflow.set_tracking_uri(outputs["tracking_uri"])
+    return mlflow.MlflowClient()
+
+
+def _log_a_run(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = _client(engine, monkeypatch)
+    run = client.create_run("0")
+    client.log_text(run.info.run_id, "hello", "note.txt")
+
+
+def _notes_of_the_runs(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    from mlflow import artifacts
+
+    client = _client(engine, monkeypatch)
+    return [
+        artifacts.load_text(f"{run.info.artifact_uri}/note.txt")
+        for run in client.search_runs(["0"])
+    ]
+
+
+def test_a_stack_drifts_and_is_put_right_goes_down_and_is_recovered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     engine, data = make_project(tmp_path), tmp_path / "d"
     config = {
         "trackstack:cloud": "local",
@@ -55,6 +85,16 @@ def test_drift_is_found_told_and_put_right_and_teardown_says_what_it_does(tmp_pa
         engine.run("up")
         assert _infra(engine, "drift").returncode == 0
 
+        running = _infra(engine, "recover", "--from", str(tmp_path))
+        assert running.returncode == 1
+        assert "make down STACK=test" in running.stderr
+        _log_a_run(engine, monkeypatch)
+        backup = shlex.split(engine.outputs()["command"])
+        backed_up = subprocess.run(
+            [*backup, "backup", "--to", str(tmp_path / "b")], capture_output=True, text=True
+        )
+        assert backed_up.returncode == 0, backed_up.stderr
+
         told = _infra(engine, "teardown", "--dry-run", "--json")
         plan = json.loads(told.stdout)
         assert (plan["protected"], plan["lost"]) == (False, [])
@@ -63,6 +103,13 @@ def test_drift_is_found_told_and_put_right_and_teardown_says_what_it_does(tmp_pa
         assert done.returncode == 0, done.stdout + done.stderr
         assert engine.resources() == {}
         assert (data / "store" / "mydb.sqlite").exists()
+
+        # The machine is lost, but for the backup.
+        shutil.rmtree(data)
+        recovered = _infra(engine, "recover", "--from", str(tmp_path / "b"))
+        assert recovered.returncode == 0, recovered.stderr
+        engine.run("up")
+        assert _notes_of_the_runs(engine, monkeypatch) == ["hello"]
     finally:
         engine.run("destroy", check=False)
 

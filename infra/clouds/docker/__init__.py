@@ -47,6 +47,7 @@ def deploy(plan: DockerPlan, secrets: Secrets) -> Deployment:
         version=plan.version,
         logs=f"docker logs --follow {plan.name}-server",
         image=images.runtime,
+        command=f"docker exec {plan.name}-scheduler trackstack",
         ca_certificate=identity.ca_certificate,
         protected=plan.protect,
     )

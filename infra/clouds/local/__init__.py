@@ -4,7 +4,10 @@ No image is made: the server runs from the virtual environment that runs this pr
 listens on loopback only, so that the network is the one port.
 """
 
+import shlex
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -75,4 +78,15 @@ def deploy(plan: LocalPlan, secrets: Secrets) -> Deployment:
         schedules=plan.schedules,
         version=plan.version,
         logs=f"tail -F {plan.data_dir}/logs/*.log",
+        command=_command(jobs),
     )
+
+
+def _command(environment: Mapping[str, str]) -> str:
+    """`trackstack` with a job's environment, in which secrets are files."""
+    variables = [
+        f"{name}={value}"
+        for name, value in sorted(environment.items())
+        if name != "TRACKSTACK_SUPERVISED"
+    ]
+    return shlex.join(["env", *variables, str(Path(sys.executable).with_name("trackstack"))])

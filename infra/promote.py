@@ -1,0 +1,273 @@
+"""`make promote`: run in one stack the very image that runs in another, and go back if it fails."""
+
+import getpass
+import json
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from infra.stack import Stack, main
+from runtime import doctor
+from runtime import settings as runtime_settings
+from runtime.errors import UserError
+
+_BY_DIGEST = re.compile(r"\S+@sha256:[0-9a-f]{64}")
+_KEY = "trackstack:image"
+_POLICIES = Path("infra/policies")
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """``image`` is what is to run, ``before`` what runs now by digest, where that is known."""
+
+    source: str | None
+    target: str
+    image: str
+    before: str | None
+    needed: bool
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How to go about it. ``patience``: seconds in which the target must be well after `up`."""
+
+    by: str
+    yes: bool = False
+    backup: bool = True
+    dry_run: bool = False
+    patience: float = 180
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How it ended: promoted, unchanged, rolled back or failed, and why."""
+
+    result: str
+    image: str
+    before: str | None
+    backup: str | None
+    problems: tuple[str, ...]
+
+
+def decide(
+    source: str | None,
+    target: str,
+    given: str | None,
+    source_outputs: Mapping[str, Any],
+    target_outputs: Mapping[str, Any],
+) -> Promotion:
+    """What to run in ``target``; raises UserError where that cannot be run elsewhere."""
+    image = given or str(source_outputs.get("image") or "")
+    if source and "tracking_uri" not in source_outputs:
+        raise UserError(f"{source} is not up; bring it up with: make up STACK={source}")
+    if not _BY_DIGEST.fullmatch(image):
+        named = "--image" if given else f"the output `image` of {source}"
+        raise UserError(
+            f"{named} is {image or 'missing'}; only an image in a registry, by digest, can run in "
+            f"another stack: set `registry` in the stack file and bring it up again"
+        )
+    before = str(target_outputs.get("image") or "")
+    return Promotion(
+        source=source,
+        target=target,
+        image=image,
+        before=before if _BY_DIGEST.fullmatch(before) else None,
+        needed=before != image,
+    )
+
+
+def check(outputs: Mapping[str, Any], seconds: float = 0) -> list[str]:
+    """What is not well with a server: its answer, its access check, an artifact's way.
+
+    A server does not start on a backend store of another schema, so one that answers is migrated.
+    Asks again for ``seconds``, while a new one starts.
+    """
+    deadline = time.monotonic() + seconds
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {
+            "MLFLOW_TRACKING_URI": str(outputs["tracking_uri"]),
+            "MLFLOW_TRACKING_TOKEN": str(outputs["tracking_token"]),
+        }
+        if outputs.get("ca_certificate"):
+            authority = Path(folder) / "ca.pem"
+            authority.write_text(str(outputs["ca_certificate"]))
+            environment["MLFLOW_TRACKING_SERVER_CERT_PATH"] = str(authority)
+        settings = runtime_settings.load(environment)
+        while True:
+            found = [one(settings) for one in doctor.REMOTE_CHECKS]
+            problems = [f"{one.check}: {one.found}" for one in found if not one.well]
+            if not problems or time.monotonic() >= deadline:
+                return problems
+            time.sleep(2)
+
+
+def back_up(outputs: Mapping[str, Any]) -> str:
+    """Back the stack up by its own `command`; returns the backup's name."""
+    command = outputs.get("command")
+    if not command:
+        raise UserError("this stack cannot back itself up; promote with --no-backup to go on")
+    done = subprocess.run(
+        [*shlex.split(str(command)), "backup", "--json"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        raise UserError(f"the backup failed, nothing was changed: {done.stderr.strip()[-500:]}")
+    name: str = json.loads(done.stdout)["name"]
+    return name
+
+
+class Target:
+    """The stack that is promoted to."""
+
+    def __init__(self, stack: Stack, quiet: bool) -> None:
+        self._stack = stack
+        self._quiet = quiet
+
+    def configure(self, image: str | None) -> None:
+        """Write the image to the stack file, or take it out."""
+        change = ("config", "set", _KEY, image) if image else ("config", "rm", _KEY)
+        if self._stack.run(*change, quiet=self._quiet):
+            raise UserError(f"{_KEY} cannot be written to the stack file of {self._stack.name}")
+
+    def configured(self) -> str | None:
+        """The image that the stack file names now."""
+        values: Mapping[str, Any] = self._stack.ask("config", "--json")
+        entry: Mapping[str, Any] = values.get(_KEY) or {}
+        return entry.get("value")
+
+    def preview(self) -> int:
+        there = (_POLICIES / "PulumiPolicy.yaml").is_file()
+        policies = ["--policy-pack", str(_POLICIES)] if there else []
+        return self._stack.run("preview", *policies, quiet=self._quiet)
+
+    def up(self, message: str) -> int:
+        arguments = ("up", "--yes", "--skip-preview", "--suppress-outputs", "--message", message)
+        return self._stack.run(*arguments, quiet=self._quiet)
+
+    def outputs(self) -> dict[str, Any]:
+        return self._stack.outputs(secrets=True)
+
+
+def apply(promotion: Promotion, target: Target, wish: Wish, backup: str | None) -> Outcome:
+    """Run the image; where that fails, run the one before again."""
+    origin = promotion.source or "outside"
+    problems = _run(target, f"promote {promotion.image} from {origin}, by {wish.by}", wish)
+    if not problems:
+        return Outcome("promoted", promotion.image, promotion.before, backup, ())
+    if not promotion.before:
+        reason = f"{promotion.target} ran no image by digest before: there is nothing to go back to"
+        return Outcome("failed", promotion.image, None, backup, (*problems, reason))
+    target.configure(promotion.before)
+    again = _run(target, f"roll back to {promotion.before}, by {wish.by}", wish)
+    if backup:
+        problems.append(
+            "what the new image changed in the database stays; to undo that too: "
+            f"make recover STACK={promotion.target} FROM={backup}"
+        )
+    result = "failed" if again else "rolled back"
+    return Outcome(result, promotion.image, promotion.before, backup, (*problems, *again))
+
+
+def _run(target: Target, message: str, wish: Wish) -> list[str]:
+    if target.up(message):
+        return ["pulumi up failed; its reason stands above"]
+    return check(target.outputs(), wish.patience)
+
+
+def carry_out(
+    promotion: Promotion, target: Target, outputs: Mapping[str, Any], wish: Wish
+) -> Outcome:
+    """Preview, ask, back up and apply; until then the stack file is put back as it was."""
+    if not promotion.needed:
+        return Outcome("unchanged", promotion.image, promotion.before, None, ())
+    configured = target.configured()
+    target.configure(promotion.image)
+    goes_on, backup = False, None
+    try:
+        if target.preview():
+            raise UserError("the preview failed; its reason stands above; nothing was changed")
+        if wish.dry_run or not _agree(promotion.target, wish.yes):
+            return Outcome("previewed", promotion.image, promotion.before, None, ())
+        # A stack that is not up yet has nothing to lose.
+        if outputs and wish.backup:
+            backup = back_up(outputs)
+        goes_on = True
+    finally:
+        if not goes_on:
+            target.configure(configured)
+    return apply(promotion, target, wish, backup)
+
+
+def _agree(target: str, yes: bool) -> bool:
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise UserError("nobody can be asked here; say --yes (YES=1 with make)")
+    return click.confirm(f"Promote to {target}?", err=True)
+
+
+@click.command()
+@click.option("--from", "source", help="The stack whose image is promoted.")
+@click.option("--to", "target", required=True, help="The stack that is to run it.")
+@click.option("--image", help="An image by digest instead: to go back by hand.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--no-backup", is_flag=True, help="Promote without a backup of the target.")
+@click.option("--patience", default=180.0, help="Seconds in which it must be well (180).")
+@click.option("--by", default=getpass.getuser, help="Who promotes; the login name without it.")
+@click.option("--dry-run", is_flag=True, help="Check and preview only.")
+@click.option("--json", "as_json", is_flag=True, help="For machines; the engine's to stderr.")
+def command(
+    source: str | None,
+    target: str,
+    image: str | None,
+    yes: bool,
+    no_backup: bool,
+    patience: float,
+    by: str,
+    dry_run: bool,
+    as_json: bool,
+) -> int:
+    """Run in one stack the very image, by digest, that runs in another.
+
+    Checks that the other one is well, shows the preview with its policies, asks, backs the target
+    up, updates it and checks it. Where the update or the check fails, the image before runs again.
+    The image is written to the target's stack file. Exits 0 only if it runs and is well.
+
+    \b
+    Examples:
+      make promote FROM=azure-dev TO=azure-prod
+      python -m infra.promote --from azure-dev --to azure-prod --yes --json
+      python -m infra.promote --to azure-prod --image registry.example.org/trackstack@sha256:...
+    """
+    if bool(source) == bool(image):
+        raise UserError("say either --from or --image")
+    there = Stack(target)
+    outputs = there.outputs(secrets=True)
+    from_outputs = Stack(source).outputs(secrets=True) if source else {}
+    promotion = decide(source, target, image, from_outputs, outputs)
+    if source and (problems := check(from_outputs)):
+        raise UserError(f"{source} is not well, so it is not promoted: {'; '.join(problems)}")
+    wish = Wish(by, yes, not no_backup, dry_run, patience)
+    outcome = carry_out(promotion, Target(there, as_json), outputs, wish)
+    if as_json:
+        click.echo(json.dumps({"from": source, "to": target, "by": by, **asdict(outcome)}))
+    else:
+        click.echo(f"{target}: {outcome.result} ({outcome.image})")
+        for problem in outcome.problems:
+            click.echo(f"  {problem}", err=True)
+    return 0 if outcome.result in ("promoted", "unchanged", "previewed") else 1
+
+
+if __name__ == "__main__":
+    main("infra.promote", command)

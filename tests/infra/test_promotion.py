@@ -1,0 +1,248 @@
+"""Promotion of deployments: decided from outputs; and between two stacks of real containers."""
+
+import contextlib
+import json
+import secrets
+import shlex
+import subprocess
+import sys
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from infra import promote
+from infra.promote import Promotion, Wish
+from runtime.errors import UserError
+from tests import docker as parts
+from tests.clouds import docker as stand_in
+from tests.clouds.framework.servicer import serving
+from tests.conftest import find_free_port
+from tests.engine import ROOT, Engine
+from tests.infra.project import configure, make_project
+
+_NEW, _OLD = ("registry.example/t@sha256:" + digit * 64 for digit in "ab")
+_UP = {"tracking_uri": "https://t", "tracking_token": "t"}
+_PRINTS = shlex.join([sys.executable, "-c", 'print(\'{"name": "b1"}\')'])
+_BACKUP = {**_UP, "command": _PRINTS, "image": _OLD}
+
+
+def test_an_image_is_promoted_only_by_digest_and_only_where_it_does_not_run_already() -> None:
+    plan = promote.decide("dev", "prod", None, {**_UP, "image": _NEW}, {"image": _OLD})
+    assert (plan.image, plan.before, plan.needed) == (_NEW, _OLD, True)
+    assert not promote.decide("dev", "prod", None, {**_UP, "image": _OLD}, {"image": _OLD}).needed
+    assert promote.decide(None, "prod", _NEW, {}, {}).before is None
+    with pytest.raises(UserError, match="make up STACK=dev"):
+        promote.decide("dev", "prod", None, {}, {})
+    for image in ("", "sha256:" + "a" * 64, "trackstack:latest"):
+        with pytest.raises(UserError, match="registry"):
+            promote.decide("dev", "prod", None, {**_UP, "image": image}, {})
+
+
+@dataclass
+class _Target:
+    """A stack on which `up` works with these images only."""
+
+    good: frozenset[str]
+    image: str | None = _OLD
+    previews: int = 0
+    said: list[str] = field(default_factory=list[str])
+
+    def configure(self, image: str | None) -> None:
+        self.image = image
+
+    def configured(self) -> str | None:
+        return self.image
+
+    def preview(self) -> int:
+        return self.previews
+
+    def up(self, message: str) -> int:
+        self.said.append(message)
+        return 0 if self.image in self.good else 1
+
+    def outputs(self) -> dict[str, Any]:
+        return _UP
+
+
+_PLAN = Promotion("dev", "prod", _NEW, _OLD, needed=True)
+_WISH = Wish(by="ann", yes=True)
+
+
+@pytest.fixture(autouse=True)
+def _well(  # pyright: ignore[reportUnusedFunction]
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not request.node.get_closest_marker("slow"):
+
+        def check(_outputs: Mapping[str, Any], _seconds: float = 0) -> list[str]:
+            return []
+
+        monkeypatch.setattr(promote, "check", check)
+
+
+def _carry_out(target: Any, wish: Wish = _WISH, plan: Promotion = _PLAN) -> promote.Outcome:
+    return promote.carry_out(plan, target, _BACKUP, wish)
+
+
+def test_a_good_image_stays_and_who_did_it_is_in_the_history() -> None:
+    target = _Target(frozenset({_NEW}))
+    outcome = _carry_out(target)
+    assert (outcome.result, outcome.backup, target.image) == ("promoted", "b1", _NEW)
+    assert target.said == [f"promote {_NEW} from dev, by ann"]
+
+
+def test_a_bad_image_makes_room_for_the_one_before() -> None:
+    target = _Target(frozenset({_OLD}))
+    outcome = _carry_out(target)
+    assert (outcome.result, target.image) == ("rolled back", _OLD)
+    assert any("make recover STACK=prod FROM=b1" in problem for problem in outcome.problems)
+    assert _carry_out(_Target(frozenset())).result == "failed"
+    nothing_before = replace(_PLAN, before=None)
+    assert _carry_out(_Target(frozenset()), plan=nothing_before).result == "failed"
+
+
+def test_until_it_is_agreed_and_backed_up_the_stack_file_stays_as_it_was() -> None:
+    target = _Target(frozenset({_NEW}))
+    assert _carry_out(target, replace(_WISH, dry_run=True)).result == "previewed"
+    target.previews = 1
+    with pytest.raises(UserError, match="preview failed"):
+        _carry_out(target)
+    target.previews = 0
+    for command in (f"{sys.executable} -c exit(1)", None):
+        with pytest.raises(UserError, match="back"):
+            promote.carry_out(_PLAN, target, {**_UP, "command": command}, _WISH)  # pyright: ignore[reportArgumentType]
+    assert (target.image, target.said) == (_OLD, [])
+
+
+class Stacks:
+    """Two stacks of one project on one daemon and one registry."""
+
+    def __init__(self, folder: Path, providers: str) -> None:
+        self.folder = folder
+        self.registry = parts.registry()
+        mark = secrets.token_hex(4)
+        self.dev: Engine = make_project(folder, f"d{mark}", providers=providers)
+        self.prod = replace(self.dev, stack=f"p{mark}")
+
+    def up(self, engine: Engine, **keys: Any) -> dict[str, Any]:
+        config: dict[str, Any] = {
+            "trackstack:cloud": "local",
+            "trackstack:compute": "container",
+            "trackstack:port": find_free_port(),
+            "trackstack:dataDir": str(self.folder / engine.stack),
+            "trackstack:frontImage": parts.part_image("front"),
+            "trackstack:databaseImage": parts.part_image("postgresql"),
+            "trackstack:registry": f"{self.registry.address}/{self.dev.stack}",
+            "trackstack:registryUser": self.registry.username,
+            "trackstack:workers": 1,
+            "trackstack:backupDestination": "/data/backups",
+            **{f"trackstack:{key}": value for key, value in keys.items()},
+        }
+        configure(engine, config)
+        password = self.registry.password
+        engine.run("config", "set", "--secret", "trackstack:registryPassword", password)
+        engine.run("up")
+        return engine.outputs()
+
+    def built_on(self, image: str, dockerfile: str) -> str:
+        """Another image in the registry, by digest."""
+        folder = self.folder / secrets.token_hex(4)
+        folder.mkdir()
+        (folder / "Dockerfile").write_text(f"FROM {image}\n{dockerfile}\n")
+        tag = f"{self.registry.address}/{self.dev.stack}:{folder.name}"
+        parts.docker("build", "--quiet", "--tag", tag, str(folder))
+        parts.docker(
+            *("login", "--username", self.registry.username),
+            *("--password", self.registry.password, self.registry.address),
+        )
+        parts.docker("push", "--quiet", tag)
+        digests = parts.docker("image", "inspect", "--format", "{{json .RepoDigests}}", tag)
+        return json.loads(digests)[0]
+
+    def promote(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "-m", "infra.promote", *arguments, "--to", self.prod.stack, "--json"],
+            cwd=self.dev.project_dir,
+            env={**self.dev.environment_of_commands(), "PYTHONPATH": str(ROOT)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=500,
+        )
+
+    def configured(self) -> str:
+        """The image in prod's stack file."""
+        path = self.prod.project_dir / "stacks" / f"Pulumi.{self.prod.stack}.yaml"
+        return yaml.safe_load(path.read_text())["config"]["trackstack:image"]
+
+    def remove(self) -> None:
+        for engine in (self.prod, self.dev):
+            with contextlib.suppress(AssertionError, subprocess.TimeoutExpired):
+                engine.run("destroy", check=False)
+            for kind, all_ in (("container", ["--all"]), ("network", []), ("volume", [])):
+                wanted = ("--quiet", "--filter", f"name=trackstack-{engine.stack}")
+                for name in parts.docker(kind, "ls", *all_, *wanted).split():
+                    parts.docker(kind, "rm", "--force", name, check=False)
+
+
+@pytest.fixture
+def stacks(tmp_path: Path) -> Generator[Stacks]:
+    parts.ensure_daemon()
+    with serving(stand_in.cloud(tmp_path / "cloud")) as providers:
+        made = Stacks(tmp_path, providers)
+        try:
+            yield made
+        finally:
+            made.remove()
+
+
+# Healthy to look at, and open to everybody.
+_BAD = """ENTRYPOINT ["/opt/trackstack/bin/python", "-c", "\\
+import http.server as h\\n\\
+class A(h.BaseHTTPRequestHandler):\\n\\
+    def do_GET(self):\\n\\
+        self.send_response(200)\\n\\
+        self.end_headers()\\n\\
+        self.wfile.write(b'OK')\\n\\
+h.ThreadingHTTPServer(('', 5000), A).serve_forever()"]"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_prod_runs_dev_s_very_image_and_goes_back_from_a_bad_one(stacks: Stacks) -> None:
+    base: dict[str, Any] = {"baseImage": parts.base_image()}
+    if authorities := parts.extra_ca():
+        (stacks.folder / "ca.pem").write_text(authorities)
+        base["extraCaFile"] = str(stacks.folder / "ca.pem")
+    released = stacks.up(stacks.dev, **base)["image"]
+    older = stacks.built_on(released, "LABEL release=older")
+    assert stacks.up(stacks.prod, image=older)["image"] == older
+
+    unasked = stacks.promote("--from", stacks.dev.stack)
+    assert unasked.returncode == 1
+    assert "--yes" in unasked.stderr
+    assert stacks.configured() == older
+
+    done = stacks.promote("--from", stacks.dev.stack, "--yes", "--by", "ann")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["result"], told["image"], told["before"]) == ("promoted", released, older)
+    assert told["backup"]
+    assert stacks.configured() == stacks.prod.outputs()["image"] == released
+    again = stacks.promote("--from", stacks.dev.stack, "--yes")
+    assert json.loads(again.stdout)["result"] == "unchanged"
+
+    bad = stacks.built_on(released, _BAD)
+    failed = stacks.promote("--image", bad, "--yes", "--patience", "10")
+    assert failed.returncode == 1, failed.stderr
+    told = json.loads(failed.stdout)
+    assert told["result"] == "rolled back", told
+    assert any("access" in problem for problem in told["problems"])
+    assert stacks.configured() == released
+    assert promote.check(stacks.prod.outputs()) == []
+    for said in (done, failed):
+        assert stacks.prod.outputs()["tracking_token"] not in said.stdout + said.stderr
