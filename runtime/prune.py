@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -26,14 +26,21 @@ class Outcome:
     failed: dict[str, str]
 
 
+def runs_taken_along(entities: Iterable[Stale]) -> set[Stale]:
+    """The runs of experiments that are to go as a whole. Pure."""
+    given = list(entities)
+    experiments = {entity.name for entity in given if entity.kind is Kind.EXPERIMENT}
+    return {e for e in given if e.kind is Kind.RUN and e.experiment in experiments}
+
+
 def apply(
     client: Client, entities: Sequence[Stale], told: Callable[[], None] = lambda: None
 ) -> Outcome:
     """Delete all of them, a few at a time; one that fails stops no other.
 
-    Kind by kind: an experiment goes after its runs, a model after its versions. One that is gone
-    already, by another hand or a pass that was killed, is what was wanted. ``told`` is called
-    after each.
+    Kind by kind, a model after its versions. MLflow deletes an experiment's runs with it, in one
+    request. One that is gone already, by another hand or a pass that was killed, is what was
+    wanted. ``told`` is called after each request.
     """
     deleted: Counter[str] = Counter({kind.value: 0 for kind in Kind})
     failed: dict[str, str] = {}
@@ -47,12 +54,16 @@ def apply(
             told()
         return None
 
+    taken_along = runs_taken_along(entities)
+    along = Counter(run.experiment for run in taken_along)
     with ThreadPoolExecutor(_THREADS) as pool:
         for kind in Kind:
-            chosen = [entity for entity in entities if entity.kind is kind]
+            chosen = [e for e in entities if e.kind is kind and e not in taken_along]
             for entity, problem in zip(chosen, pool.map(attempt, chosen), strict=True):
                 if problem is None:
                     deleted[kind.value] += 1
+                    if kind is Kind.EXPERIMENT:
+                        deleted[Kind.RUN.value] += along[entity.name]
                 else:
                     failed[f"{kind.value} {entity.key}"] = problem
     return Outcome(dict(deleted), failed)

@@ -22,7 +22,7 @@ from runtime.settings import RuntimeSettings
 from runtime.store import open_engine
 from tests.runtime.databases import Server, mariadb, postgresql
 from tests.runtime.filled import fill, settings_of
-from tests.runtime.serving import TRACKSTACK
+from tests.runtime.serving import TRACKSTACK, serving
 
 _NOW = datetime(2026, 11, 21, tzinfo=timezone.utc)
 
@@ -237,6 +237,23 @@ def test_an_older_schema_restores_into_a_newer_one(database: Server, tmp_path: P
     uri = new.backend_store_uri.get_secret_value()
     client: Any = mlflow.MlflowClient(tracking_uri=uri)
     assert client.get_run("r").info.experiment_id == "7"
+
+
+@pytest.mark.slow
+def test_a_backup_goes_to_an_artifact_store_and_comes_back(
+    filled: RuntimeSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store that is no directory, by MLflow's own client of it: here another server's."""
+    with serving(tmp_path / "store") as server:
+        monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", server.token)
+        place = Place(f"{server.uri}/api/2.0/mlflow-artifacts/artifacts/backups")
+        first, second = (make.back_up(filled, place) for _ in range(2))
+        assert make.verify(place, first.name)[1] == []
+        assert list(make.retire(place, 1, None)) == [min(first.name, second.name)]
+        target = settings_of(tmp_path / "target")
+        _restore(target, place)
+    assert _artifacts(target) == _artifacts(filled)
+    assert make.compare(open_engine(target), second) == []
 
 
 # Imports once, then forks a child for each kill: what it is at when it dies is left to chance.

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import sqlite3
 import threading
 import urllib.error
 import urllib.request
@@ -47,18 +48,20 @@ def test_kinds_go_in_order_what_is_gone_counts_and_one_that_fails_stops_no_other
         Stale(Kind.REGISTERED_MODEL, "m", "m", "", 0),
         Stale(Kind.MODEL_VERSION, "m/1", "m/1", "", 0),
         Stale(Kind.EXPERIMENT, "e", "e", "e", 0),
-        *(Stale(Kind.RUN, key, key, "e", 0) for key in ("gone", "bad", "good")),
+        *(Stale(Kind.RUN, key, key, "kept", 0) for key in ("gone", "bad", "good")),
+        *(Stale(Kind.RUN, key, key, "e", 0) for key in ("along", "too")),
     ]
     told: list[None] = []
     outcome = prune.apply(client, entities, lambda: told.append(None))
     assert outcome.deleted == {
-        "run": 2,
+        "run": 4,
         "experiment": 1,
         "model version": 1,
         "registered model": 1,
     }
     assert outcome.failed == {"run bad": "disk on fire"}
-    assert len(told) == len(entities)
+    # MLflow deletes an experiment's runs with it.
+    assert len(told) == len(entities) - 2
     assert set(client.order[:3]) == {"gone", "bad", "good"}
     assert client.order[3:] == ["e", "m/1", "m"]
 
@@ -110,7 +113,8 @@ def test_an_overloaded_server_is_tried_again_and_a_pass_cut_short_goes_on(
 ) -> None:
     with serving(tmp_path) as server:
         client = server.client(monkeypatch)
-        experiment = client.create_experiment("old")
+        experiment = client.create_experiment("in use")
+        client.create_run(experiment)
         runs = [client.create_run(experiment, start_time=1) for _ in range(12)]
         for run in runs:
             client.set_terminated(run.info.run_id, end_time=2)
@@ -120,6 +124,27 @@ def test_an_overloaded_server_is_tried_again_and_a_pass_cut_short_goes_on(
             rest = server.run("prune", "--json", MLFLOW_TRACKING_URI=uri)
         assert rest.returncode == 0, rest.stderr
         assert json.loads(rest.stdout)["deleted"]["run"] == 7
-        assert client.search_runs([experiment]) == []
+        assert len(client.search_runs([experiment])) == 1
         page = server.run("report", "--format", "html")
         assert page.stdout.startswith("<!doctype html>")
+
+
+@pytest.mark.slow
+def test_a_whole_experiment_goes_with_its_runs_and_comes_back_with_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(tmp_path) as server:
+        client = server.client(monkeypatch)
+        experiment = client.create_experiment("left alone")
+        runs = [client.create_run(experiment, start_time=1).info.run_id for _ in range(3)]
+        for run in runs:
+            client.set_terminated(run, end_time=2)
+        with sqlite3.connect(tmp_path / "store" / "mydb.sqlite", timeout=60) as database:
+            database.execute("UPDATE experiments SET last_update_time = 2")
+        foreseen = json.loads(server.run("prune", "--dry-run", "--json").stdout)
+        done = json.loads(server.run("prune", "--json").stdout)
+        assert done["deleted"] == foreseen["deleted"]
+        assert (done["deleted"]["run"], done["deleted"]["experiment"]) == (3, 1)
+        assert client.get_run(runs[0]).info.lifecycle_stage == "deleted"
+        client.restore_experiment(experiment)
+        assert len(client.search_runs([experiment])) == 3
