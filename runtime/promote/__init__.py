@@ -5,6 +5,7 @@ import json
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import datetime, timezone
+from importlib.metadata import entry_points
 
 import click
 from pydantic import SecretStr
@@ -17,6 +18,7 @@ from runtime.promote.lineage import parse_uri
 from runtime.promote.model import Outcome, Wish, find_version, promote
 from runtime.settings import RuntimeSettings
 
+_COMMANDS = "trackstack.promote"
 _SAYS = {
     "copy": ("copied", "would copy"),
     "upload": ("carried over and checked", "would carry over"),
@@ -69,11 +71,41 @@ def _connect_target(target: RuntimeSettings) -> None:
         ) from None
 
 
-@click.group()
-def command() -> None:
-    """Promote model versions, and approve them.
+class _Group(click.Group):
+    """Finds further commands by entry points: what drives the engine is not the runtime's."""
 
-    A deployment is promoted on the engineer's machine: `make promote FROM=dev TO=prod`.
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*super().list_commands(ctx), *sorted(entry_points(group=_COMMANDS).names)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        for found in entry_points(group=_COMMANDS, name=cmd_name):
+            try:
+                further: click.Command = found.load()
+            except ModuleNotFoundError:
+                return _elsewhere(cmd_name)
+            return further
+        return super().get_command(ctx, cmd_name)
+
+
+def _elsewhere(name: str) -> click.Command:
+    def refuse(arguments: tuple[str, ...]) -> None:
+        raise UserError(f"{name} is promoted on the engineer's machine, in the project's folder", 2)
+
+    return click.Command(
+        name,
+        callback=refuse,
+        params=[click.Argument(["arguments"], nargs=-1, type=click.UNPROCESSED)],
+        context_settings={"ignore_unknown_options": True},
+        short_help="On the engineer's machine only.",
+    )
+
+
+@click.group(cls=_Group)
+def command() -> None:
+    """Promote model versions, and approve them; promote a deployment.
+
+    A deployment is promoted on the engineer's machine, in the project's folder, in the environment
+    of `. ./env`; `make promote FROM=dev TO=prod` is the same.
 
     \b
     Examples:

@@ -2,8 +2,10 @@
 
 import math
 from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
+import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -126,3 +128,19 @@ def test_the_same_content_is_found_by_its_digest_or_as_an_unfinished_copy() -> N
     assert lineage.find_same(versions, "sha256:2", "models:/staging/1") is versions[1]
     assert lineage.find_same(versions, "sha256:2", "models:/staging/2") is None
     assert lineage.find_same(versions, "sha256:2", None) is None
+
+
+def test_deployments_are_promoted_by_what_is_installed_beside_the_runtime(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from runtime import promote
+
+    context = click.Context(promote.command)
+    assert promote.command.list_commands(context) == ["approve", "model", "deployment"]
+
+    def nothing_there(_entry: EntryPoint) -> None:
+        raise ModuleNotFoundError("infra")
+
+    monkeypatch.setattr(EntryPoint, "load", nothing_there)
+    with pytest.raises(UserError, match="engineer's machine"):
+        promote.command.main(["deployment", "--from", "dev"], standalone_mode=False)
