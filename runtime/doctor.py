@@ -115,8 +115,8 @@ def command(as_json: bool) -> None:
     """Check this deployment and say what to do where something is not well.
 
     Looks at the data directory, the backend store and its schema, the server, its access check,
-    an artifact's way up, down and out, and the last runs of gc and prune. Exits 0 only if all is
-    well.
+    an artifact's way up, down and out, and the last runs of gc, prune and
+    backup. Exits 0 only if all is well.
 
     \b
     Example:
