@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PATH = "/metrics"
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
-_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
+VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 # Counting a large table costs the database something, and scrapes come from several sides.
 _COUNT_EVERY_SECONDS = 60
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -36,17 +36,22 @@ _AREAS = (
 )
 
 
-def share_between_workers() -> None:
-    """Have the workers' counts meet in a new directory; before anything is counted."""
-    memory = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108, PTH112
-    os.environ[_DIRECTORY] = tempfile.mkdtemp(prefix="trackstack-metrics-", dir=memory)
+class SharedDirectory:
+    """Where the workers' counts meet; made before the fork. Without it each counts for itself."""
 
+    path: str | None = None
 
-def forget() -> None:
-    """Remove that directory."""
-    directory = os.environ.pop(_DIRECTORY, None)
-    if directory:
-        shutil.rmtree(directory, ignore_errors=True)
+    @classmethod
+    def make(cls) -> str:
+        """Make it, in memory where that can be; the client library wants its name as VARIABLE."""
+        memory = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108, PTH112
+        cls.path = tempfile.mkdtemp(prefix="trackstack-metrics-", dir=memory)
+        return cls.path
+
+    @classmethod
+    def remove(cls) -> None:
+        if cls.path:
+            shutil.rmtree(cls.path, ignore_errors=True)
 
 
 def area_of(path: str) -> str:
@@ -186,9 +191,9 @@ class Metrics:
         from prometheus_client.multiprocess import MultiProcessCollector
 
         registry = self._own
-        if os.environ.get(_DIRECTORY):
+        if SharedDirectory.path:
             registry = CollectorRegistry()
-            cast(Any, MultiProcessCollector)(registry)
+            cast(Any, MultiProcessCollector)(registry, SharedDirectory.path)
         others = CollectorRegistry()
         others.register(cast(Any, self))
         return generate_latest(registry) + generate_latest(others)

@@ -132,7 +132,7 @@ def _after_forking(_arbiter: Any, _worker: Any) -> None:
 
 
 def _at_end(_arbiter: Any) -> None:
-    metrics.forget()
+    metrics.SharedDirectory.remove()
 
 
 def check_access(settings: RuntimeSettings) -> None:
@@ -282,5 +282,5 @@ def command() -> None:
     _check_store(settings)
     if settings.job_execution:
         _start_jobs(settings, environment)
-    metrics.share_between_workers()
+    os.environ[metrics.VARIABLE] = metrics.SharedDirectory.make()
     cast(Any, _Application(_options(settings))).run()
