@@ -155,13 +155,19 @@ class Stacks:
         (folder / "Dockerfile").write_text(f"FROM {image}\n{dockerfile}\n")
         tag = f"{self.registry.address}/{self.dev.stack}:{folder.name}"
         parts.docker("build", "--quiet", "--tag", tag, str(folder))
-        parts.docker(
-            *("login", "--username", self.registry.username),
-            *("--password", self.registry.password, self.registry.address),
+        config = ("--config", str(folder))
+        login = ("login", "--username", self.registry.username, "--password-stdin")
+        subprocess.run(
+            ["docker", *config, *login, self.registry.address],
+            input=self.registry.password,
+            text=True,
+            check=True,
         )
-        parts.docker("push", "--quiet", tag)
+        parts.docker(*config, "push", "--quiet", tag)
         digests = parts.docker("image", "inspect", "--format", "{{json .RepoDigests}}", tag)
-        return json.loads(digests)[0]
+        # The daemon knows an equal image by the names of earlier registries too.
+        repository = tag.rpartition(":")[0]
+        return next(name for name in json.loads(digests) if name.startswith(f"{repository}@"))
 
     def promote(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
