@@ -11,8 +11,11 @@ rows and is reported.
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta, timezone
+from itertools import islice
+from threading import Lock
 from typing import Any
 
 import click
@@ -29,6 +32,8 @@ from runtime.store import open_engine
 # SQLite has one writer: a batch there holds up the server, so that it is kept short.
 _BATCH = {"sqlite": 100}
 _DEFAULT_BATCH = 500
+# While the database deletes the rows of one batch, the artifacts of another are deleted here.
+_SIDE_BY_SIDE = {"postgresql": 2}
 
 
 @dataclass
@@ -53,6 +58,7 @@ class Collector:
     destination: str
     before: int
     report: Report
+    _reporting: Lock = field(default_factory=Lock)
 
     def run(self) -> Report:
         """Delete runs and logged models, then the experiments that are left empty."""
@@ -66,11 +72,19 @@ class Collector:
         with self.engine.connect() as connection:
             registered = decide.count_registered(connection, self.metadata, kind, self.before)
             self.report.kept_registered[kind.name] = registered
-        for keys in self._batches(kind):
-            if self.report.dry_run:
+        if self.report.dry_run:
+            for keys in self._batches(kind):
                 self.report.count(kind, len(keys))
-            else:
-                self._delete_batch(kind, keys)
+            return
+        side_by_side = _SIDE_BY_SIDE.get(self.engine.dialect.name, 1)
+        batches = self._batches(kind)
+
+        def delete(keys: list[Any]) -> None:
+            self._delete_batch(kind, keys)
+
+        with ThreadPoolExecutor(side_by_side) as pool:
+            while some := list(islice(batches, side_by_side)):
+                list(pool.map(delete, some))
 
     def _batches(self, kind: Kind) -> Iterator[list[Any]]:
         limit = _BATCH.get(self.engine.dialect.name, _DEFAULT_BATCH)
@@ -85,7 +99,7 @@ class Collector:
             yield keys
 
     def _delete_batch(self, kind: Kind, keys: list[Any]) -> None:
-        with self._write() as connection:
+        with _begin(self.engine) as connection:
             query = decide.still_due(self.metadata, kind, self.before, keys)
             rows = connection.execute(query).all()
             locations = {
@@ -97,10 +111,11 @@ class Collector:
             gone = [row.key for row in rows if locations.get(row.key) not in failed]
             if gone:
                 schema.delete_rows(connection, self.metadata, kind.table, gone)
-        self.report.count(kind, len(gone))
-        for key, location in locations.items():
-            if location in failed:
-                self.report.failed[str(key)] = failed[location]
+        with self._reporting:
+            self.report.count(kind, len(gone))
+            for key, location in locations.items():
+                if location in failed:
+                    self.report.failed[str(key)] = failed[location]
 
     def _collect_experiments(self) -> None:
         self.report.deleted.setdefault(EXPERIMENTS.name, 0)
@@ -122,7 +137,7 @@ class Collector:
         return artifacts.resolve(location, self.destination) if location and own else None
 
     def _delete_experiment(self, key: int, location: str | None) -> None:
-        with self._write() as connection:
+        with _begin(self.engine) as connection:
             query = decide.due_experiments(self.metadata, self.before)
             experiment = self.metadata.tables["experiments"].c.experiment_id
             if not connection.execute(query.where(experiment == key).with_for_update()).first():
@@ -140,9 +155,6 @@ class Collector:
         for table in self.metadata.sorted_tables:
             if "rollup" in table.name and "experiment_id" in table.c:
                 connection.execute(table.delete().where(table.c.experiment_id == experiment))
-
-    def _write(self) -> Any:
-        return _begin(self.engine)
 
 
 def _begin(engine: Engine) -> Any:
