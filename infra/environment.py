@@ -81,15 +81,11 @@ def scheduler(settings: Common, runtime: Runtime) -> dict[str, str]:
     """The environment of `trackstack scheduler`, and of each job alone."""
     return {
         **store(settings, runtime),
-        **_given(
-            {
-                "TRACKSTACK_BACKUP_SCHEDULE": settings.backup_schedule,
-                "TRACKSTACK_BACKUP_DESTINATION": settings.backup_destination,
-                "TRACKSTACK_BACKUP_KEEP": str(settings.backup_keep)
-                if settings.backup_schedule
-                else None,
-            }
-        ),
+        **_given({"TRACKSTACK_BACKUP_SCHEDULE": settings.backup_schedule}),
+        # For a backup by hand too.
+        "TRACKSTACK_BACKUP_DESTINATION": settings.backup_destination
+        or f"{runtime.data_dir}/backups",
+        "TRACKSTACK_BACKUP_KEEP": str(settings.backup_keep),
         "TRACKSTACK_GC_SCHEDULE": settings.gc_schedule,
         "TRACKSTACK_PRUNE_SCHEDULE": settings.prune_schedule,
         "MLFLOW_TRACKING_GC_TTL": settings.gc_ttl,

@@ -10,9 +10,16 @@ def ensure_debian(command: str, *packages: str) -> str:
 
     Raises RuntimeError where that cannot be done.
     """
+    if shutil.which(command) is None:
+        install_debian(*packages)
     found = shutil.which(command)
-    if found:
-        return found
+    if not found:
+        raise RuntimeError(f"{' '.join(packages)} did not bring {command}")
+    return found
+
+
+def install_debian(*packages: str) -> None:
+    """Install Debian packages; raises RuntimeError where that cannot be done."""
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for arguments in (["update", "-qq"], ["install", "-qq", "--no-install-recommends", *packages]):
         done = subprocess.run(
@@ -20,7 +27,3 @@ def ensure_debian(command: str, *packages: str) -> str:
         )
         if done.returncode:
             raise RuntimeError(f"apt-get {arguments[0]} failed: {done.stderr.strip()[-500:]}")
-    found = shutil.which(command)
-    if not found:
-        raise RuntimeError(f"{' '.join(packages)} did not bring {command}")
-    return found

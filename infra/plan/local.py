@@ -25,6 +25,7 @@ class LocalPlan:
 
     data_dir: str
     keep_data: bool
+    protect: bool
     port: int
     tracking_uri: str
     artifacts_destination: str
@@ -66,6 +67,7 @@ def plan_local(settings: Local, place: Place) -> LocalPlan:
     return LocalPlan(
         data_dir=str(data_dir),
         keep_data=settings.keep_data,
+        protect=settings.protect,
         port=settings.port,
         tracking_uri=uri,
         artifacts_destination=artifacts,

@@ -106,7 +106,7 @@ def test_the_token_is_in_no_plain_text_but_its_own_file(stack: Stack) -> None:
 
 def test_a_second_up_changes_nothing(stack: Stack) -> None:
     said = stack.up()
-    assert "7 unchanged" in said
+    assert "8 unchanged" in said
     assert _changed(said) == set()
 
 

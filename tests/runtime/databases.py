@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tests.conftest import find_free_port, wait_for
+from tests.packages import ensure_debian, install_debian
 
 _USER = "mlflow"
 
@@ -68,14 +69,6 @@ class MariaDb(Server):
         return f"{self.scheme}://{_USER}:{self.password}@127.0.0.1:{self.port}/{name}"
 
 
-def _install(program: Path | str, package: str) -> None:
-    if shutil.which(program) is None:
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", package]
-        subprocess.run(["apt-get", "update", "-qq"], check=True, stdout=subprocess.DEVNULL)
-        subprocess.run(install, check=True, stdout=subprocess.DEVNULL, env=environment)
-
-
 def _unprivileged() -> str | None:
     # PostgreSQL refuses to run as root.
     return "postgres" if os.geteuid() == 0 else None
@@ -86,7 +79,7 @@ def postgresql() -> Generator[PostgreSql]:
     """PostgreSQL of Debian's package, for the one who uses it."""
     versions = Path("/usr/lib/postgresql")
     if not list(versions.glob("*/bin/initdb")):
-        _install("there is none on PATH", "postgresql")
+        install_debian("postgresql")
     binaries = max(versions.glob("*/bin"), key=lambda path: int(path.parent.name))
     port, password, user = find_free_port(), secrets.token_hex(8), _unprivileged()
     with tempfile.TemporaryDirectory() as folder:
@@ -122,7 +115,7 @@ def postgresql() -> Generator[PostgreSql]:
 @contextmanager
 def mariadb() -> Generator[MariaDb]:
     """MariaDB of Debian's package, for the one who uses it."""
-    _install("mariadbd", "mariadb-server")
+    ensure_debian("mariadbd", "mariadb-server")
     port, password = find_free_port(), secrets.token_hex(8)
     with tempfile.TemporaryDirectory() as folder:
         data, socket, log = (Path(folder) / name for name in ("data", "sock", "log"))

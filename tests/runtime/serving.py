@@ -63,6 +63,9 @@ class Serving:
         monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", self.token)
         mlflow.set_tracking_uri(self.uri)
         mlflow.set_registry_uri(self.uri)
+        # The experiment that another test set is not one of this server.
+        monkeypatch.setattr("mlflow.tracking.fluent._active_experiment_id", None)
+        monkeypatch.delenv("MLFLOW_EXPERIMENT_ID", raising=False)
         return mlflow.MlflowClient()
 
 

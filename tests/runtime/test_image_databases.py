@@ -1,55 +1,23 @@
 """The published variables of the database set-ups, by `docker run`, against real servers."""
 
-import os
 import secrets
-import shutil
 import subprocess
-import time
 from collections.abc import Generator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.conftest import find_free_port
 from tests.docker import docker, runtime_image
+from tests.runtime.databases import mariadb
 from tests.runtime.serving import request, wait_until_ready
 
 
-def _install(program: str, package: str) -> None:
-    if shutil.which(program) is None:
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", package]
-        subprocess.run(["apt-get", "update", "-qq"], check=True, stdout=subprocess.DEVNULL)
-        subprocess.run(install, check=True, stdout=subprocess.DEVNULL, env=environment)
-
-
 @pytest.fixture
-def mysql_uri(tmp_path: Path) -> Generator[str]:
-    """A MariaDB of the test's own on loopback, with the database and user of the OCI guide."""
-    _install("mariadbd", "mariadb-server")
-    port, password = find_free_port(), secrets.token_hex(8)
-    data, socket = tmp_path / "mysql", tmp_path / "mysql.sock"
-    own = ["--no-defaults", f"--datadir={data}", "--user=root"]
-    subprocess.run(["mariadb-install-db", *own], check=True, stdout=subprocess.DEVNULL)
-    listening = ["--bind-address=127.0.0.1", f"--port={port}", f"--socket={socket}"]
-    with (tmp_path / "mysql.log").open("wb") as log:
-        server = subprocess.Popen(["mariadbd", *own, *listening], stdout=log, stderr=log)
-    client = ["mariadb", "--no-defaults", f"--socket={socket}", "--user=root"]
-    sql = (
-        "CREATE DATABASE mlflow CHARACTER SET utf8mb4;"
-        f"CREATE USER mlflow@localhost IDENTIFIED BY '{password}';"
-        "GRANT ALL ON mlflow.* TO mlflow@localhost;"
-    )
-    try:
-        deadline = time.monotonic() + 60
-        while subprocess.run(client, input=sql, text=True, capture_output=True).returncode:
-            assert time.monotonic() < deadline, (tmp_path / "mysql.log").read_text()
-            time.sleep(0.2)
-        yield f"mysql+mysqlconnector://mlflow:{password}@127.0.0.1:{port}/mlflow"
-    finally:
-        server.terminate()
-        server.wait(60)
+def mysql_uri() -> Generator[str]:
+    """A MariaDB of the test's own on loopback, by the driver of the OCI guide."""
+    with mariadb() as server:
+        yield server.new_database().replace("mysql+pymysql:", "mysql+mysqlconnector:")
 
 
 @pytest.mark.slow

@@ -2,8 +2,9 @@
 
 import math
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
 
 import click
 import pytest
@@ -138,9 +139,11 @@ def test_deployments_are_promoted_by_what_is_installed_beside_the_runtime(
     context = click.Context(promote.command)
     assert promote.command.list_commands(context) == ["approve", "model", "deployment"]
 
-    def nothing_there(_entry: EntryPoint) -> None:
-        raise ModuleNotFoundError("infra")
+    def without_infra(**_asked: str) -> list[Any]:
+        entry = Mock()
+        entry.load.side_effect = ModuleNotFoundError("infra")
+        return [entry]
 
-    monkeypatch.setattr(EntryPoint, "load", nothing_there)
+    monkeypatch.setattr(promote, "entry_points", without_infra)
     with pytest.raises(UserError, match="engineer's machine"):
         promote.command.main(["deployment", "--from", "dev"], standalone_mode=False)

@@ -7,12 +7,14 @@ import pytest
 
 from infra.clouds.shared.generated import make_authority
 from tests.conftest import find_free_port
+from tests.packages import ensure_debian
 from tests.runtime.serving import TRACKSTACK, serving
 
 pytestmark = pytest.mark.slow
 
 
 def _openssl(command: str, *arguments: str) -> None:
+    ensure_debian("openssl", "openssl")
     subprocess.run(["openssl", *command.split(), *arguments], check=True, capture_output=True)
 
 

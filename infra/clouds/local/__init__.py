@@ -56,7 +56,8 @@ def deploy(plan: LocalPlan, secrets: Secrets) -> Deployment:
         backend_store = Output.unsecret(secrets.backend_store_uri.apply(without_password))
     versioned = place | {"version": plan.version, "backend_store": backend_store}
 
-    directory = DataDirectory("data", place | {"keep_data": plan.keep_data})
+    data = ResourceOptions(protect=plan.protect)
+    directory = DataDirectory("data", place | {"keep_data": plan.keep_data}, data)
     inside = ResourceOptions(depends_on=[directory])
     token = make_token("tracking_token", plan.data_dir, inside)
     proofs: list[pulumi.Resource] = [token, make_token("job_token", plan.data_dir, inside)]
@@ -79,6 +80,7 @@ def deploy(plan: LocalPlan, secrets: Secrets) -> Deployment:
         version=plan.version,
         logs=f"tail -F {plan.data_dir}/logs/*.log",
         command=_command(jobs),
+        protected=plan.protect,
     )
 
 
