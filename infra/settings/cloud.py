@@ -1,0 +1,109 @@
+"""The keys that stacks of every cloud share."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+
+from infra.settings.common import Common, FrontKeys, ImageKeys, wrong
+from infra.settings.values import Line, Network, Networks, Tags, from_json
+
+_NAME = r"[a-z][a-z0-9-]{1,30}[a-z0-9]"
+
+
+def _check_ssh_key(text: str) -> str:
+    if not text.startswith(("ssh-rsa ", "ssh-ed25519 ", "ecdsa-sha2-")):
+        raise ValueError("must be a public key such as: ssh-ed25519 AAAA... you@example.com")
+    return text
+
+
+SshPublicKey = Annotated[Line, AfterValidator(_check_ssh_key)]
+Replicas = Annotated[int, BeforeValidator(from_json), Field(ge=1, le=100)]
+
+
+class CloudKeys(Common, ImageKeys, FrontKeys):
+    """Compute, size, network and access of a server in a cloud.
+
+    ``container`` is one container group, ``vm`` one virtual machine, ``scale`` several replicas
+    behind the platform's load balancer.
+    """
+
+    secret_keys: ClassVar[frozenset[str]] = Common.secret_keys | {"backendStoreUri", "tlsKey"}
+
+    compute: Literal["container", "vm", "scale"] = "container"
+    name: Line | None = Field(None, pattern=_NAME)
+    """What the names of all resources begin with; trackstack-<stack> without it."""
+    region: Line = Field(pattern=r"[a-z0-9-]+")
+    tags: Tags = Field(default_factory=dict[str, str])
+
+    allowed_cidrs: Networks
+    """Who may reach the server; 0.0.0.0/0 has to be said."""
+    private: bool = False
+    """No public address: reached from the network alone, or what is peered with it."""
+    network_cidr: Network = "10.80.0.0/16"
+    ssh_cidrs: Networks = ()
+    ssh_public_key: SshPublicKey | None = None
+
+    cpus: float = Field(1, ge=1, le=64)
+    memory: float = Field(2, ge=1, le=512)
+    """GiB, of one container group, virtual machine or replica."""
+    min_replicas: Replicas = 1
+    max_replicas: Replicas = 3
+
+    database: Literal["postgresql", "mysql"] = "postgresql"
+    database_storage: int = Field(32, ge=32, le=16384)
+    """GiB."""
+    database_backup_days: int = Field(7, ge=7, le=35)
+    high_availability: bool = False
+    """A standby of the database in another zone."""
+    versioning: bool = False
+    """Artifacts that are overwritten or deleted can be had back for some days."""
+    alert_email: Line | None = Field(None, pattern=r"[^@\s]+@[^@\s]+")
+
+    @field_validator("allowed_cidrs")
+    @classmethod
+    def _somebody(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        if not given:
+            raise ValueError("nobody could reach the server; allowed: a list of IPv4 networks")
+        return given
+
+    @field_validator("ssh_cidrs")
+    @classmethod
+    def _not_the_world(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        if "0.0.0.0/0" in given:
+            raise ValueError("SSH is not opened to the whole internet; name your own networks")
+        return given
+
+    @field_validator("network_cidr")
+    @classmethod
+    def _has_room(cls, given: str) -> str:
+        if not 16 <= int(given.rpartition("/")[2]) <= 24:
+            raise ValueError(f"{given} must have a prefix of 16 to 24 bits: it is split in subnets")
+        return given
+
+    @model_validator(mode="after")
+    def _of_one_compute(self) -> "CloudKeys":
+        given = self.model_fields_set
+        for field, compute, key in (
+            ("ssh_cidrs", "vm", "sshCidrs"),
+            ("ssh_public_key", "vm", "sshPublicKey"),
+            ("min_replicas", "scale", "minReplicas"),
+            ("max_replicas", "scale", "maxReplicas"),
+        ):
+            if field in given and self.compute != compute:
+                raise wrong(key, f"means nothing without compute: {compute}")
+        if bool(self.ssh_cidrs) != bool(self.ssh_public_key):
+            missing = "sshPublicKey" if self.ssh_cidrs else "sshCidrs"
+            raise wrong(missing, "is missing; sshCidrs and sshPublicKey are set together")
+        if self.min_replicas > self.max_replicas:
+            raise wrong("minReplicas", f"is more than maxReplicas ({self.max_replicas})")
+        return self
+
+    @model_validator(mode="after")
+    def _reachable_by_authority(self) -> "CloudKeys":
+        if self.private and self.tls == "acme":
+            raise wrong(
+                "tls",
+                "acme cannot prove a name without a public address; allowed with "
+                "private: internal, files",
+            )
+        return self
