@@ -1,8 +1,12 @@
 """What tests need of the system: found, or installed from Debian."""
 
+import functools
 import os
 import shutil
 import subprocess
+from pathlib import Path
+
+_INSTALLED = Path(__file__).parents[1] / ".trackstack" / "npm"
 
 
 def ensure_debian(command: str, *packages: str) -> str:
@@ -27,3 +31,23 @@ def install_debian(*packages: str) -> None:
         )
         if done.returncode:
             raise RuntimeError(f"apt-get {arguments[0]} failed: {done.stderr.strip()[-500:]}")
+
+
+@functools.cache
+def install_npm(source: Path) -> Path:
+    """Install what ``source``'s package-lock.json names, under the project's ignored folder.
+
+    Returns the folder that has node_modules.
+    """
+    ensure_debian("node", "nodejs")
+    ensure_debian("npm", "npm")
+    folder = _INSTALLED / source.name
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = (source / "package-lock.json").read_bytes()
+    marker = folder / "installed.json"
+    if not marker.exists() or marker.read_bytes() != lock:
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(source / name, folder)
+        subprocess.run(["npm", "ci", "--silent", "--no-audit"], cwd=folder, check=True)
+        marker.write_bytes(lock)
+    return folder

@@ -3,16 +3,18 @@
 from collections.abc import Callable
 from typing import Any
 
+from infra.plan.azure import AzurePlan, plan_azure
 from infra.plan.docker import DockerPlan, plan_docker
 from infra.plan.local import LocalPlan, plan_local
 from infra.plan.place import Place
-from infra.settings import Local, LocalContainer, Settings
+from infra.settings import Azure, Local, LocalContainer, Settings
 
-Plan = LocalPlan | DockerPlan
+Plan = LocalPlan | DockerPlan | AzurePlan
 
 _PLANNERS: dict[type[Settings], Callable[[Any, Place], Plan]] = {
     Local: plan_local,
     LocalContainer: plan_docker,
+    Azure: plan_azure,
 }
 
 

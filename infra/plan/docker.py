@@ -9,7 +9,7 @@ from infra.containers import Container
 from infra.environment import Runtime
 from infra.errors import StackError
 from infra.plan.image import ImagePlan, plan_image
-from infra.plan.place import Place, deployed_version
+from infra.plan.place import Place, certificate, deployed_version
 from infra.settings import LocalContainer
 
 _LOOPBACK = ("localhost", "127.0.0.1")
@@ -48,16 +48,6 @@ class DockerPlan:
     front: Container
 
 
-def _certificate(settings: LocalContainer, place: Place) -> str | None:
-    if not settings.tls_certificate_file:
-        return None
-    path = place.path(settings.tls_certificate_file)
-    try:
-        return path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise StackError(f"trackstack:tlsCertificateFile: cannot read {path}: {error}") from None
-
-
 def _hostnames(settings: LocalContainer) -> tuple[str, ...]:
     named = (settings.hostname,) if settings.hostname else ()
     if settings.tls == "acme":
@@ -75,9 +65,7 @@ def plan_docker(settings: LocalContainer, place: Place) -> DockerPlan:
     """
     if settings.registry_user:
         place.require_secret("registryPassword", "registryUser needs it")
-    certificate = _certificate(settings, place)
-    if certificate:
-        place.require_secret("tlsKey", "tls: files needs it")
+    tls_certificate = certificate(settings, place)
     hostnames = _hostnames(settings)
     public_url = f"https://{settings.hostname or 'localhost'}:{settings.port}"
     upstream = f"server:{containers.SERVER_PORT}"
@@ -114,7 +102,7 @@ def plan_docker(settings: LocalContainer, place: Place) -> DockerPlan:
         tracking_uri=public_url,
         hostnames=hostnames,
         tls=settings.tls,
-        tls_certificate=certificate,
+        tls_certificate=tls_certificate,
         database_image=None if "backendStoreUri" in place.secret_keys else settings.database_image,
         artifacts_destination=runtime.artifacts_destination,
         schedules=environment.schedules(settings),

@@ -5,6 +5,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from infra.errors import StackError
+from infra.settings.common import FrontKeys
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,21 @@ class Place:
                 f"trackstack:{key}: is missing; {why}; set it with "
                 f"`pulumi config set --secret trackstack:{key}`"
             )
+
+
+def certificate(keys: FrontKeys, place: Place) -> str | None:
+    """The front's certificate and chain in PEM, where the stack file names one.
+
+    Raises StackError where it cannot be read or the secret tlsKey is missing.
+    """
+    if not keys.tls_certificate_file:
+        return None
+    place.require_secret("tlsKey", "tls: files needs it")
+    path = place.path(keys.tls_certificate_file)
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise StackError(f"trackstack:tlsCertificateFile: cannot read {path}: {error}") from None
 
 
 def deployed_version() -> str:

@@ -16,15 +16,17 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
 from infra.errors import StackError
+from infra.settings.azure import Azure
 from infra.settings.common import Common
 from infra.settings.local import Local, LocalContainer
 
 PROJECT = "trackstack"
 
-Settings = Local | LocalContainer
+Settings = Local | LocalContainer | Azure
 # cloud -> compute -> model; the first compute is the default.
 _CLOUDS: dict[str, dict[str, type[Settings]]] = {
     "local": {"process": Local, "container": LocalContainer},
+    "azure": {"container": Azure, "scale": Azure, "vm": Azure},
 }
 
 

@@ -20,13 +20,16 @@ CLOUDS = {"docker": "docker", "azure-native": "azure", "oci": "oci"}
 
 
 class _Package(Protocol):
-    def cloud(self, state_dir: Path) -> Cloud: ...
+    def cloud(self, state_dir: Path, *, is_real: bool = False) -> Cloud: ...
 
 
-def load(name: str, state_dir: Path) -> Cloud:
-    """The cloud behind a provider's name, with its state under ``state_dir``."""
+def load(name: str, state_dir: Path, *, is_real: bool = False) -> Cloud:
+    """The cloud behind a provider's name, with its state under ``state_dir``.
+
+    ``is_real`` lets its resources run on this machine; else they are only checked.
+    """
     package = cast("_Package", importlib.import_module(f"tests.clouds.{CLOUDS[name]}"))
-    return package.cloud(state_dir)
+    return package.cloud(state_dir, is_real=is_real)
 
 
 @click.command(epilog="Example: python -m tests.clouds.serve docker oci --state /tmp/clouds")

@@ -4,6 +4,7 @@ They are kept encrypted in the stack's state and, where ``directory`` is given, 
 machine too (mode 0600), so that they outlive `pulumi destroy` with the data that they belong to.
 """
 
+import contextlib
 import secrets
 import string
 from datetime import datetime, timedelta, timezone
@@ -134,7 +135,8 @@ class _GeneratedProvider(DynamicProvider):
             return
         for path in self.paths(props).values():
             path.unlink(missing_ok=True)
-            if path.parent.is_dir() and not any(path.parent.iterdir()):
+            # Others in the folder may be going at this very moment.
+            with contextlib.suppress(OSError):
                 path.parent.rmdir()
 
     def drifted(self, props: Props) -> bool:

@@ -1,15 +1,65 @@
 """A rehearsal of Azure as pulumi_azure_native reaches it."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
-from tests.clouds.azure.identity import RoleAssignment, UserAssignedIdentity
-from tests.clouds.azure.network import NetworkSecurityGroup, Subnet, VirtualNetwork
-from tests.clouds.azure.resource import ResourceGroup
-from tests.clouds.azure.storage import BlobContainer, Secret, StorageAccount, Vault
+from tests.clouds.azure import (
+    containers,
+    database,
+    identity,
+    network,
+    observability,
+    privatedns,
+    registry,
+    storage,
+)
+from tests.clouds.azure.client import GetClientConfig, GetClientToken
+from tests.clouds.azure.entra import Entra
+from tests.clouds.azure.real import Real
+from tests.clouds.azure.resource import AzureResource, ResourceGroup
 from tests.clouds.framework.resource import Cloud
+from tests.clouds.framework.values import child, items
+from tests.clouds.ground import Ground
+
+_MODULES = (containers, database, identity, network, observability, privatedns, registry, storage)
 
 
-def cloud(state_dir: Path) -> Cloud:
-    types = [BlobContainer, NetworkSecurityGroup, ResourceGroup, RoleAssignment, Secret]
-    types += [StorageAccount, Subnet, UserAssignedIdentity, Vault, VirtualNetwork]
-    return Cloud("azure-native", types, state_dir)
+@dataclass
+class AzureCloud(Cloud):
+    """``real`` makes it real; None checks only."""
+
+    real: Real | None = None
+
+    def resolve(self, host: str) -> str | None:
+        for record in self.store.find(containers.ContainerGroup.token):
+            if child(record.props, "ipAddress").get("fqdn") == host:
+                return child(record.props, "ipAddress").get("ip")
+        for record in self.store.find(privatedns.PrivateRecordSet.token):
+            if record.props["fqdn"] == f"{host}.":
+                return next(r["ipv4Address"] for r in items(record.props, "aRecords"))
+        return None
+
+    def sweep(self) -> None:
+        if self.real:
+            self.real.ground.sweep()
+
+    def close(self) -> None:
+        if self.real:
+            self.real.ground.close()
+
+
+def _types() -> list[type[AzureResource]]:
+    found = [kind for module in _MODULES for kind in vars(module).values()]
+    own = {kind for kind in found if isinstance(kind, type) and issubclass(kind, AzureResource)}
+    return [ResourceGroup, *sorted((k for k in own if "token" in vars(k)), key=lambda k: k.token)]
+
+
+def cloud(state_dir: Path, *, is_real: bool = False) -> AzureCloud:
+    """The cloud with its state in ``state_dir``; ``is_real`` lets its resources run."""
+    functions = [observability.GetSharedKeys, GetClientConfig, GetClientToken]
+    made = AzureCloud("azure-native", _types(), state_dir, functions)
+    if is_real:
+        ground = Ground("azure", state_dir / "azure")
+        made.real = Real(ground, Entra(made, ground))
+        made.real.entra.open()
+    return made

@@ -1,4 +1,7 @@
-"""Virtual networks, subnets and security groups."""
+"""Virtual networks, subnets, security groups, public addresses."""
+
+import hashlib
+import re
 
 from tests.clouds.azure.resource import AzureResource, refusal
 from tests.clouds.framework import checks
@@ -94,3 +97,34 @@ def _network(prefix: str, id: str) -> Network:
         )
 
     return checks.network(prefix, malformed, host_bits)
+
+
+class PublicIPAddress(AzureResource):
+    token = "azure-native:network:PublicIPAddress"
+    kind = "Microsoft.Network/publicIPAddresses"
+    name_input = "publicIpAddressName"
+
+    def verify(self, inputs: Props) -> None:
+        super().verify(inputs)
+        standard = child(inputs, "sku").get("name") == "Standard"
+        if standard and inputs.get("publicIPAllocationMethod") != "Static":
+            message = "Standard sku publicIp must have AllocationMethod set to Static."
+            raise refusal("StandardSkuPublicIPAddressesMustBeStatic", message)
+        label = child(inputs, "dnsSettings").get("domainNameLabel")
+        if label and not re.fullmatch("[a-z][a-z0-9-]{1,61}[a-z0-9]", label):
+            raise refusal("InvalidDomainNameLabel", f"The domain name label {label} is invalid.")
+
+    def compute(self, id: str, inputs: Props) -> Props:
+        octets = hashlib.sha256(id.encode()).digest()
+        return {**super().compute(id, inputs), "ipAddress": f"20.{octets[0]}.{octets[1]}.7"}
+
+
+class NatGateway(AzureResource):
+    token = "azure-native:network:NatGateway"
+    kind = "Microsoft.Network/natGateways"
+    name_input = "natGatewayName"
+
+    def verify(self, inputs: Props) -> None:
+        super().verify(inputs)
+        for address in items(inputs, "publicIpAddresses"):
+            self.referred(inputs, address.get("id"), PublicIPAddress)

@@ -2,11 +2,14 @@
 
 import hashlib
 import re
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from tests.clouds.framework.errors import CloudError
 from tests.clouds.framework.resource import Resource
-from tests.clouds.framework.values import Props
+from tests.clouds.framework.values import Props, child
+
+if TYPE_CHECKING:
+    from tests.clouds.azure.real import Real
 
 SUBSCRIPTION = "00000000-0000-4000-8000-000000000001"
 TENANT = "00000000-0000-4000-8000-000000000002"
@@ -28,7 +31,14 @@ class AzureResource(Resource):
 
     kind: ClassVar[str]
     parents: ClassVar[tuple[str, ...]] = ()
+    # Where it may be.
+    places: ClassVar[tuple[str, ...]] = LOCATIONS
     autoname_separator = ""
+
+    @property
+    def real(self) -> "Real | None":
+        """What makes it real; None where it is only checked."""
+        return getattr(self.cloud, "real", None)
 
     @classmethod
     def replace_paths(cls) -> frozenset[str]:
@@ -65,16 +75,36 @@ class AzureResource(Resource):
                 404,
             )
         location = inputs.get("location")
-        if location and place(location) not in LOCATIONS:
+        if location and place(location) not in self.places:
             raise refusal(
                 "LocationNotAvailableForResourceType",
                 f"The provided location '{location}' is not available for resource type"
                 f" '{self.kind}'. List of available regions for the resource type is"
-                f" '{','.join(LOCATIONS)}'.",
+                f" '{','.join(self.places)}'.",
             )
 
     def compute(self, id: str, inputs: Props) -> Props:
-        return {"name": inputs[self.name_input], "type": self.kind, "id": id}
+        shown = {"name": inputs[self.name_input], "type": self.kind, "id": id}
+        return {**shown, **self._identities(inputs)}
+
+    def planned(self, inputs: Props, known: Props) -> Props:
+        return {**super().planned(inputs, known), **self._identities(inputs)}
+
+    def _identities(self, inputs: Props) -> Props:
+        """Asked for as a list of ids, Azure gives identities back as a map of what they are."""
+        given = child(inputs, "identity").get("userAssignedIdentities")
+        if not isinstance(given, list):
+            return {}
+        shown: Props = {}
+        for id in cast("list[str]", given):
+            record = self.store.get(str(id))
+            found = record.props if record else {}
+            shown[str(id)] = {k: found.get(k) for k in ("clientId", "principalId")}
+        return {"identity": {**child(inputs, "identity"), "userAssignedIdentities": shown}}
+
+    def readable_inputs(self, props: Props, inputs: Props, known: Props) -> Props:
+        read = super().readable_inputs(props, inputs, known)
+        return {**read, **{k: v for k, v in inputs.items() if k == "identity"}}
 
     def referred(self, inputs: Props, id: Any, kind: type["AzureResource"]) -> Props:
         """The resource that an input refers to: of the right kind, and in the same place."""

@@ -1,8 +1,9 @@
 """Storage accounts with their containers, key vaults with their secrets."""
 
-from tests.clouds.azure.resource import AzureResource, refusal
+from tests.clouds.azure import blob
+from tests.clouds.azure.resource import AzureResource, guid, refusal
 from tests.clouds.framework import checks
-from tests.clouds.framework.values import Props
+from tests.clouds.framework.values import Props, child
 
 
 class StorageAccount(AzureResource):
@@ -29,6 +30,16 @@ class StorageAccount(AzureResource):
         ends = {kind: f"https://{name}.{kind}.core.windows.net/" for kind in services}
         ready = {"provisioningState": "Succeeded", "primaryEndpoints": ends}
         return {**super().compute(id, inputs), **ready}
+
+    def create(self, inputs: Props) -> tuple[str, Props]:
+        id, props = super().create(inputs)
+        if self.real:
+            blob.start(self.real, id, inputs["accountName"])
+        return id, props
+
+    def delete(self, id: str, known: Props) -> None:
+        if self.real:
+            blob.stop(self.real, known["accountName"])
 
 
 class BlobContainer(AzureResource):
@@ -58,6 +69,40 @@ class BlobContainer(AzureResource):
         if public and account and not account.props.get("allowBlobPublicAccess"):
             forbidden = "Public access is not permitted on this storage account."
             raise refusal("PublicAccessNotPermitted", forbidden, 409)
+
+    def create(self, inputs: Props) -> tuple[str, Props]:
+        made = super().create(inputs)
+        if self.real:
+            blob.make_container(self.real, inputs["accountName"], inputs["containerName"])
+        return made
+
+
+class BlobServiceProperties(AzureResource):
+    token = "azure-native:storage:BlobServiceProperties"
+    kind = "Microsoft.Storage/storageAccounts/blobServices"
+    name_input = "blobServicesName"
+    parents = ("accountName",)
+
+    def verify(self, inputs: Props) -> None:
+        super().verify(inputs)
+        if inputs["blobServicesName"] != "default":
+            raise refusal("InvalidResourceName", "The blob service is called 'default'.")
+        for policy in ("deleteRetentionPolicy", "containerDeleteRetentionPolicy"):
+            days = child(inputs, policy).get("days")
+            if days is not None and not 1 <= days <= 365:
+                raise refusal("InvalidRetention", f"{policy}.days {days} is not in 1 to 365.")
+
+
+class ManagementPolicy(AzureResource):
+    token = "azure-native:storage:ManagementPolicy"
+    kind = "Microsoft.Storage/storageAccounts/managementPolicies"
+    name_input = "managementPolicyName"
+    parents = ("accountName",)
+
+    def verify(self, inputs: Props) -> None:
+        super().verify(inputs)
+        if inputs["managementPolicyName"] != "default":
+            raise refusal("InvalidResourceName", "The management policy is called 'default'.")
 
 
 class Vault(AzureResource):
@@ -108,3 +153,11 @@ class Secret(AzureResource):
             " alphanumeric characters and hyphens."
         )
         checks.named(name, "[a-zA-Z0-9-]*", 1, 127, refusal("BadParameter", wrong))
+
+    def compute(self, id: str, inputs: Props) -> Props:
+        uri = f"https://{inputs['vaultName']}.vault.azure.net/secrets/{inputs['secretName']}"
+        known = {"secretUri": uri, "secretUriWithVersion": f"{uri}/{guid(id).replace('-', '')}"}
+        return {**super().compute(id, inputs), "properties": {**inputs["properties"], **known}}
+
+    def readable_inputs(self, props: Props, inputs: Props, known: Props) -> Props:
+        return inputs or super().readable_inputs(props, inputs, known)

@@ -12,6 +12,6 @@ from tests.clouds.docker.network import Network, Volume
 from tests.clouds.framework.resource import Cloud
 
 
-def cloud(state_dir: Path) -> Cloud:
+def cloud(state_dir: Path, *, is_real: bool = False) -> Cloud:
     types = [Container, Image, Network, RemoteImage, Tag, Volume]
     return Cloud("docker", types, state_dir, [GetRegistryImage, GetRemoteImage])

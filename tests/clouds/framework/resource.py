@@ -49,6 +49,16 @@ class Cloud:
         # Set while a call takes its time, for tests that interrupt one.
         self.paused = threading.Event()
 
+    def resolve(self, host: str) -> str | None:
+        """The address at which this machine reaches a public name of the cloud."""
+        return None
+
+    def close(self) -> None:
+        """End what lives with this process."""
+
+    def sweep(self) -> None:
+        """Remove what a failed rehearsal left on this machine."""
+
     def pause(self, seconds: float) -> None:
         """Pass time until the engine cancels, which raises CancelledError."""
         if seconds <= 0:

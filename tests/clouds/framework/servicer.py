@@ -319,6 +319,8 @@ def serving(*clouds: Cloud) -> "Generator[str]":
             cloud.cancelled.set()
         for server in servers:
             server.stop(grace=1).wait()
+        for cloud in clouds:
+            cloud.close()
 
 
 def _secrets(resource: Resource, sealed: Sealed) -> frozenset[Path]:

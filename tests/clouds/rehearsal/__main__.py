@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from tests.clouds.framework.conditions import Fault
+from tests.clouds.ground.way import open_way
 from tests.clouds.rehearsal import cost, picture
 from tests.clouds.rehearsal.proof import Machine, remove_volumes
 from tests.clouds.rehearsal.stage import RehearsalError, Stage, staged
@@ -106,9 +107,18 @@ def _smoke(stage: Stage) -> None:
         authority.write_text(outputs["ca_certificate"])
         environment["MLFLOW_TRACKING_SERVER_CERT_PATH"] = str(authority)
     command = [sys.executable, "-m", "tests.clouds.rehearsal.smoke"]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    with open_way(lambda host: _resolve(stage, host)) as way:
+        if not outputs["tracking_uri"].startswith("http://127.0.0.1:"):
+            environment["HTTPS_PROXY"] = way
+            environment["NO_PROXY"] = "localhost,127.0.0.1"
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     if done.returncode:
         raise RehearsalError(f"the smoke test failed: {done.stderr.strip()[-1500:]}")
+
+
+def _resolve(stage: Stage, host: str) -> str | None:
+    found = (cloud.resolve(host) for cloud in stage.clouds)
+    return next((address for address in found if address), None)
 
 
 def _unchanged(stage: Stage) -> None:
@@ -129,6 +139,7 @@ def _down(stage: Stage, report: Report, before: Machine) -> None:
         # An image stays in its registry, as it does in the cloud's.
         records = [record for record in cloud.store.all() if "Image" not in record.token]
         report.left += [record.id for record in records if record.id not in kept]
+        cloud.sweep()
 
 
 def _show(report: Report) -> None:

@@ -8,8 +8,11 @@ well.
 import os
 import secrets
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
+
+_READY_SECONDS = 180
 
 
 def main() -> None:
@@ -18,6 +21,7 @@ def main() -> None:
     from mlflow.exceptions import MlflowException
 
     client: Any = mlflow.MlflowClient()
+    _wait_until_ready(client)
     name = f"smoke-{secrets.token_hex(4)}"
     experiment = client.create_experiment(name)
     run = client.create_run(experiment)
@@ -44,6 +48,20 @@ def main() -> None:
     except MlflowException as error:
         refused = str(error)
     assert "valid token" in refused, "a wrong token was let in"
+
+
+def _wait_until_ready(client: Any) -> None:
+    """A cloud says that a container runs before its server answers."""
+    deadline = time.monotonic() + _READY_SECONDS
+    while True:
+        try:
+            client.search_experiments(max_results=1)
+        except Exception:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(1)
+        else:
+            return
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ data directory that is nobody's, a registry on loopback, images where none can b
 the stack file stay where they are: a rehearsal needs none of them.
 """
 
+import functools
 import secrets
 import shutil
 from collections.abc import Callable, Generator
@@ -17,9 +18,11 @@ import yaml
 
 from infra.settings.local import LocalContainer
 from tests import docker as parts
+from tests.clouds.azure import resource as azure
 from tests.clouds.framework.resource import Cloud
 from tests.clouds.framework.servicer import serving
-from tests.clouds.serve import CLOUDS, load
+from tests.clouds.ground.authority import Authority
+from tests.clouds.serve import load
 from tests.conftest import find_free_port
 from tests.engine import ROOT, Engine
 
@@ -63,31 +66,54 @@ def _local_keys(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     if config.get(f"{_PREFIX}compute") != "container":
         return replaced
     replaced["address"] = "127.0.0.1"
-    if config.get(f"{_PREFIX}tls", "internal") != "internal":
-        replaced |= {"tls": "internal", "acmeEmail": None, "acmeDirectory": None}
-        replaced |= {"tlsCertificateFile": None, "hostname": None}
-    return replaced | _image_keys(config, folder)
+    return replaced | _front_keys(config) | _image_keys(config, folder)
 
 
 def _image_keys(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Images and registry, where those of the stack file cannot be had."""
     replaced: dict[str, Any] = {}
     defaults = LocalContainer.model_fields
-    for key, field, made in (
-        ("frontImage", "front_image", lambda: parts.part_image("front")),
-        ("databaseImage", "database_image", lambda: parts.part_image("postgresql")),
-    ):
+    kinds = [("frontImage", "front_image", "front")]
+    if config.get(f"{_PREFIX}cloud", "local") == "local":
+        kinds.append(("databaseImage", "database_image", "postgresql"))
+    for key, field, name in kinds:
         wanted = config.get(f"{_PREFIX}{key}", defaults[field].default)
-        replaced |= _unless_pulled(key, wanted, made)
+        replaced |= _unless_pulled(key, wanted, functools.partial(parts.part_image, name))
     base = config.get(f"{_PREFIX}baseImage", "docker.io/library/python:3.12-slim-bookworm")
     replaced |= _unless_pulled("baseImage", base, parts.base_image)
-    if "baseImage" in replaced and (authorities := parts.extra_ca()):
-        (folder / "ca.pem").write_text(authorities)
+    trusted = parts.extra_ca() if "baseImage" in replaced else ""
+    if config.get(f"{_PREFIX}cloud") != "local":
+        trusted += Authority.kept().certificate
+    if trusted:
+        own = config.get(f"{_PREFIX}extraCaFile")
+        (folder / "ca.pem").write_text(f"{(ROOT / own).read_text() if own else ''}{trusted}\n")
         replaced["extraCaFile"] = str(folder / "ca.pem")
     if f"{_PREFIX}registry" in config:
         registry = parts.registry()
         replaced |= {"registry": f"{registry.address}/rehearsal", "registryUser": registry.username}
     return replaced
+
+
+def _azure_keys(config: dict[str, Any], folder: Path) -> dict[str, Any]:
+    replaced: dict[str, Any] = {"subscriptionId": azure.SUBSCRIPTION, "protect": False}
+    for key in ("resourceGroup", "virtualNetworkId"):
+        if f"{_PREFIX}{key}" in config:
+            # There is none but what the rehearsal makes.
+            replaced[key] = None
+    return replaced | _front_keys(config) | _image_keys(config, folder)
+
+
+def _front_keys(config: dict[str, Any]) -> dict[str, Any]:
+    """No certificate authority of the internet writes to a rehearsal, and its names are others."""
+    if config.get(f"{_PREFIX}tls", "internal") == "internal":
+        return {}
+    keys = ("acmeEmail", "acmeDirectory", "tlsCertificateFile", "hostname")
+    return {"tls": "internal", **dict.fromkeys(keys)}
+
+
+# cloud -> the keys that are another in a rehearsal, and the providers that stand in
+_KEYS = {"local": _local_keys, "azure": _azure_keys}
+_PROVIDERS = {"local": ("docker",), "azure": ("azure-native", "docker")}
 
 
 def _unless_pulled(key: str, image: str, made: Callable[[], str]) -> dict[str, str]:
@@ -104,11 +130,13 @@ def _unless_pulled(key: str, image: str, made: Callable[[], str]) -> dict[str, s
 def staged(stack: str, folder: Path) -> Generator[Stage]:
     """Set the stage for ``stack`` under ``folder``; the clouds serve until it is left."""
     config = read_stack_file(stack)
-    is_local = config.get(f"{_PREFIX}cloud", "local") == "local"
-    is_on_docker = not is_local or config.get(f"{_PREFIX}compute") == "container"
+    cloud = config.get(f"{_PREFIX}cloud", "local")
+    if cloud not in _KEYS:
+        raise RehearsalError(f"stacks of {cloud} cannot be rehearsed; {', '.join(_KEYS)} can")
+    is_on_docker = cloud != "local" or config.get(f"{_PREFIX}compute") == "container"
     if is_on_docker:
         parts.ensure_daemon()
-    keys = _local_keys(config, folder) if is_local else _image_keys(config, folder)
+    keys = _KEYS[cloud](config, folder)
     changed = {f"{_PREFIX}{key}": value for key, value in keys.items()}
     replaced = tuple(
         f"{key}: {config.get(key, '(default)')} -> {value}" for key, value in changed.items()
@@ -118,21 +146,31 @@ def staged(stack: str, folder: Path) -> Generator[Stage]:
     name = f"{stack}-rehearsal-{secrets.token_hex(3)}"
     project = _make_project(folder, name, config)
     with ExitStack() as stack_of:
-        names = sorted(CLOUDS) if is_on_docker else []
-        clouds = tuple(load(cloud, folder / "clouds") for cloud in names)
+        names = _PROVIDERS[cloud] if is_on_docker else ()
+        clouds = tuple(load(name, folder / "clouds", is_real=True) for name in names)
         providers = stack_of.enter_context(serving(*clouds)) if clouds else ""
         engine = Engine(
             project,
             folder / "state",
             stack=name,
             providers=providers,
-            # Behind this stands the option --event-log.
-            environment={"PULUMI_DEBUG_COMMANDS": "true"},
+            environment={
+                # Behind this stands the option --event-log.
+                "PULUMI_DEBUG_COMMANDS": "true",
+                "SSL_CERT_FILE": str(_trusted(folder)),
+            },
         )
         if "registryUser" in keys:
             password = parts.registry().password
             engine.run("config", "set", "--secret", f"{_PREFIX}registryPassword", password)
         yield Stage(engine, clouds, folder, config, replaced)
+
+
+def _trusted(folder: Path) -> Path:
+    """What this machine trusts, and the rehearsal's own certificate authority."""
+    file, system = folder / "trusted.pem", parts.ca_bundle()
+    file.write_text(f"{system.read_text() if system else ''}\n{Authority.kept().certificate}\n")
+    return file
 
 
 def _make_project(folder: Path, stack: str, config: dict[str, Any]) -> Path:

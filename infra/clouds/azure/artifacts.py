@@ -1,0 +1,96 @@
+"""The storage account and its Blob container, which only the server's identity may use."""
+
+import pulumi
+from pulumi_azure_native import storage
+
+from infra.clouds.azure.identity import Identity
+from infra.clouds.azure.network import Networks, make_endpoint
+from infra.clouds.azure.scope import Scope
+from infra.plan import AzurePlan
+
+_KEPT_DAYS = 14
+_TIDY_DAYS = 7
+
+
+class Artifacts:
+    """``ready`` is what whoever uses the container must wait for."""
+
+    def __init__(
+        self, plan: AzurePlan, scope: Scope, identity: Identity, networks: Networks | None
+    ) -> None:
+        closed = plan.settings.private
+        default = storage.DefaultAction.DENY if closed else storage.DefaultAction.ALLOW
+        account = storage.StorageAccount(
+            "artifacts",
+            account_name=plan.names.storage_account,
+            kind="StorageV2",
+            sku=storage.SkuArgs(
+                name="Standard_ZRS" if plan.settings.high_availability else "Standard_LRS"
+            ),
+            allow_blob_public_access=False,
+            allow_shared_key_access=False,
+            allow_cross_tenant_replication=False,
+            enable_https_traffic_only=True,
+            minimum_tls_version="TLS1_2",
+            public_network_access="Disabled" if closed else "Enabled",
+            network_rule_set=storage.NetworkRuleSetArgs(
+                default_action=default,
+                bypass="AzureServices",
+            ),
+            **scope.inside,
+            opts=scope.data,
+        )
+        container = storage.BlobContainer(
+            "artifacts-container",
+            account_name=account.name,
+            container_name=plan.artifact_container,
+            public_access=storage.PublicAccess.NONE,
+            **scope.nested,
+            opts=scope.data,
+        )
+        _keep_versions(plan, scope, account)
+        identity.grant("may-use-artifacts", "Storage Blob Data Contributor", container.id)
+        self.ready: list[pulumi.Resource] = [container]
+        if networks and closed:
+            zone = "privatelink.blob.core.windows.net"
+            self.ready.append(
+                make_endpoint("artifacts", zone, "blob", account.id, plan, scope, networks)
+            )
+
+
+def _keep_versions(plan: AzurePlan, scope: Scope, account: storage.StorageAccount) -> None:
+    keep = storage.DeleteRetentionPolicyArgs(enabled=plan.settings.versioning, days=_KEPT_DAYS)
+    storage.BlobServiceProperties(
+        "artifacts-versions",
+        account_name=account.name,
+        blob_services_name="default",
+        is_versioning_enabled=plan.settings.versioning,
+        delete_retention_policy=keep,
+        container_delete_retention_policy=keep,
+        **scope.nested,
+        opts=scope.opts,
+    )
+    # What an upload left behind, and versions that nobody wants back any more.
+    after = storage.DateAfterCreationArgs(days_after_creation_greater_than=_KEPT_DAYS)
+    storage.ManagementPolicy(
+        "artifacts-lifecycle",
+        account_name=account.name,
+        management_policy_name="default",
+        policy=storage.ManagementPolicySchemaArgs(
+            rules=[
+                storage.ManagementPolicyRuleArgs(
+                    name="old-versions",
+                    type="Lifecycle",
+                    enabled=True,
+                    definition=storage.ManagementPolicyDefinitionArgs(
+                        filters=storage.ManagementPolicyFilterArgs(blob_types=["blockBlob"]),
+                        actions=storage.ManagementPolicyActionArgs(
+                            version=storage.ManagementPolicyVersionArgs(delete=after)
+                        ),
+                    ),
+                )
+            ]
+        ),
+        **scope.nested,
+        opts=scope.opts,
+    )

@@ -1,0 +1,167 @@
+"""`compute: container`: a Container Instances group with server, scheduler and TLS front.
+
+They share one network namespace and only the front's port is open. Secrets come as files, in a
+volume for each container. https://learn.microsoft.com/azure/container-instances/
+"""
+
+import base64
+from collections.abc import Mapping
+
+import pulumi
+from pulumi import Output
+from pulumi_azure_native import containerinstance as aci
+from pulumi_azure_native import privatedns
+
+from infra.clouds.azure.network import make_zone
+from infra.clouds.azure.parts import Parts
+from infra.containers import DATA_DIRECTORY, SECRETS_DIRECTORY, Container
+from infra.front import PROBE_URL
+from infra.plan.azure import FRONT_PORT
+
+_DATA = "data"
+_DNS_SECONDS = 60
+
+
+def _encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def _secrets(container: Container, files: Mapping[str, Output[str]]) -> aci.VolumeArgs:
+    names = sorted(container.secret_files & files.keys())
+    return aci.VolumeArgs(
+        name=f"{container.name}-secrets",
+        secret={name: Output.secret(files[name].apply(_encoded)) for name in names},
+    )
+
+
+def _probe(*command: str, seconds: int) -> aci.ContainerProbeArgs:
+    return aci.ContainerProbeArgs(
+        exec_=aci.ContainerExecArgs(command=list(command)),
+        initial_delay_seconds=seconds,
+        period_seconds=30,
+        timeout_seconds=10,
+        failure_threshold=4,
+    )
+
+
+_PROBES = {
+    "server": _probe("/opt/trackstack/bin/python", "-I", "-m", "runtime.health", seconds=60),
+    "front": _probe("wget", "-q", "-O", "/dev/null", PROBE_URL, seconds=30),
+}
+
+
+def _container(
+    container: Container,
+    image: pulumi.Input[str],
+    environment: Mapping[str, pulumi.Input[str]],
+    cpus: float,
+) -> aci.ContainerArgs:
+    # The front's image has no entrypoint; that of the runtime would be lost with `command`.
+    command = container.command if container.is_front else ("trackstack", *container.command)
+    mounts = [
+        aci.VolumeMountArgs(
+            name=f"{container.name}-secrets", mount_path=SECRETS_DIRECTORY, read_only=True
+        ),
+        aci.VolumeMountArgs(name=_DATA, mount_path=DATA_DIRECTORY),
+    ]
+    return aci.ContainerArgs(
+        name=container.name,
+        image=image,
+        command=list(command),
+        environment_variables=[
+            aci.EnvironmentVariableArgs(name=name, value=value)
+            for name, value in sorted(environment.items())
+        ],
+        ports=[aci.ContainerPortArgs(port=FRONT_PORT, protocol="TCP")]
+        if container.is_front
+        else None,
+        resources=aci.ResourceRequirementsArgs(
+            requests=aci.ResourceRequestsArgs(
+                cpu=cpus, memory_in_gb=round(container.memory_request, 1)
+            ),
+            limits=aci.ResourceLimitsArgs(
+                cpu=container.cpus, memory_in_gb=round(container.memory_limit, 1)
+            ),
+        ),
+        liveness_probe=_PROBES.get(container.name),
+        volume_mounts=mounts if container.name in ("server", "scheduler", "front") else mounts[:1],
+    )
+
+
+def make_group(parts: Parts) -> aci.ContainerGroup:
+    """The group, and in a network a private name for its address."""
+    plan, scope, identity = parts.plan, parts.scope, parts.identity
+    front = plan.front
+    if front is None:
+        raise ValueError("a container group has a front")
+    images = {"front": plan.settings.front_image}
+    containers = [plan.server, plan.scheduler, front]
+    beside = 0.1
+    cpus = {"server": plan.settings.cpus - 2 * beside}
+    group = aci.ContainerGroup(
+        "server",
+        container_group_name=plan.names.base,
+        os_type="Linux",
+        restart_policy="Always",
+        identity=aci.ContainerGroupIdentityArgs(
+            type=aci.ResourceIdentityType.USER_ASSIGNED, user_assigned_identities=[identity.user.id]
+        ),
+        image_registry_credentials=[
+            aci.ImageRegistryCredentialArgs(server=parts.images.registry, identity=identity.user.id)
+        ]
+        if parts.images.registry
+        else None,
+        containers=[
+            _container(
+                container,
+                images.get(container.name, parts.images.runtime),
+                parts.environment(container),
+                cpus.get(container.name, beside),
+            )
+            for container in containers
+        ],
+        volumes=[
+            aci.VolumeArgs(name=_DATA, empty_dir={}),
+            *(_secrets(container, identity.files) for container in containers),
+        ],
+        ip_address=_address(parts),
+        subnet_ids=[aci.ContainerGroupSubnetIdArgs(id=parts.networks.compute)]
+        if parts.networks
+        else None,
+        diagnostics=aci.ContainerGroupDiagnosticsArgs(
+            log_analytics=aci.LogAnalyticsArgs(
+                workspace_id=parts.logs.customer_id, workspace_key=parts.logs.key
+            )
+        ),
+        **scope.inside,
+        opts=parts.when_ready(),
+    )
+    if parts.networks and plan.hostname:
+        _private_name(parts, group, plan.hostname)
+    return group
+
+
+def _address(parts: Parts) -> aci.IpAddressArgs:
+    ports = [aci.PortArgs(port=FRONT_PORT, protocol="TCP")]
+    if parts.networks:
+        return aci.IpAddressArgs(type="Private", ports=ports)
+    return aci.IpAddressArgs(type="Public", ports=ports, dns_name_label=parts.plan.names.dns_label)
+
+
+def _private_name(parts: Parts, group: aci.ContainerGroup, hostname: str) -> None:
+    networks = parts.networks
+    if networks is None:
+        return
+    host, _, zone = hostname.partition(".")
+    made = make_zone("front", zone, parts.scope, networks)
+    address = group.ip_address.apply(lambda address: address.ip if address and address.ip else "")
+    privatedns.PrivateRecordSet(
+        "front-name",
+        private_zone_name=made.name,
+        relative_record_set_name=host,
+        record_type="A",
+        ttl=_DNS_SECONDS,
+        a_records=[privatedns.ARecordArgs(ipv4_address=address)],
+        **parts.scope.nested,
+        opts=parts.scope.opts,
+    )

@@ -1,0 +1,172 @@
+"""The backend store: a flexible server of PostgreSQL or MySQL, unless the stack file gives one.
+
+TLS is required by the server and its certificate is checked by the client. In a network it has no
+public address; without one, only Azure's own addresses reach it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+from pulumi import Output
+from pulumi_azure_native import dbformysql, dbforpostgresql
+
+from infra.clouds.azure.identity import Identity
+from infra.clouds.azure.network import Networks, make_zone
+from infra.clouds.azure.scope import Scope
+from infra.clouds.shared.generated import GeneratedSecret
+from infra.plan import AzurePlan
+from infra.settings import Secrets
+
+_ADMINISTRATOR = _DATABASE = "mlflow"
+_TRUSTED = "/etc/ssl/certs/ca-certificates.crt"
+_BURSTABLE, _GENERAL, _MEMORY = "Burstable", "GeneralPurpose", "MemoryOptimized"
+_TIERS = {"B": _BURSTABLE, "D": _GENERAL, "E": _MEMORY}
+
+
+@dataclass(frozen=True)
+class _Engine:
+    """What differs between the two: the SDK's module, and how a client connects."""
+
+    sdk: Any
+    version: str
+    zone: str
+    uri: str
+    charset: str
+    collation: str
+    in_network: Callable[[Output[str], Output[str]], Any]
+
+
+def _postgresql(subnet: Output[str], zone: Output[str]) -> dbforpostgresql.NetworkArgs:
+    return dbforpostgresql.NetworkArgs(
+        delegated_subnet_resource_id=subnet, private_dns_zone_arm_resource_id=zone
+    )
+
+
+def _mysql(subnet: Output[str], zone: Output[str]) -> dbformysql.NetworkArgs:
+    return dbformysql.NetworkArgs(
+        delegated_subnet_resource_id=subnet, private_dns_zone_resource_id=zone
+    )
+
+
+_ENGINES: Mapping[str, _Engine] = {
+    "postgresql": _Engine(
+        dbforpostgresql,
+        "16",
+        "postgres.database.azure.com",
+        f"postgresql://{{}}@{{}}:5432/{_DATABASE}?sslmode=verify-full&sslrootcert={_TRUSTED}",
+        "UTF8",
+        "en_US.utf8",
+        _postgresql,
+    ),
+    "mysql": _Engine(
+        dbformysql,
+        "8.0.21",
+        "mysql.database.azure.com",
+        f"mysql+pymysql://{{}}@{{}}:3306/{_DATABASE}?ssl_ca={_TRUSTED}&ssl_verify_cert=true"
+        "&ssl_verify_identity=true",
+        "utf8mb4",
+        "utf8mb4_unicode_ci",
+        _mysql,
+    ),
+}
+
+
+class Database:
+    """``uri`` is the SQLAlchemy URI that the server connects to, secret; ``server`` is the
+    resource's id, None where the database is given; ``ready`` what whoever connects must wait for.
+    """
+
+    server: Output[str] | None = None
+
+    def __init__(
+        self,
+        plan: AzurePlan,
+        secrets: Secrets,
+        scope: Scope,
+        identity: Identity,
+        networks: Networks | None,
+    ) -> None:
+        self.ready: list[pulumi.Resource] = []
+        if secrets.backend_store_uri:
+            self.uri: Output[str] = secrets.backend_store_uri
+        else:
+            self.uri = self._make(plan, scope, networks)
+        identity.files["backend_store_uri"] = self.uri
+
+    def _make(self, plan: AzurePlan, scope: Scope, networks: Networks | None) -> Output[str]:
+        engine = _ENGINES[plan.settings.database]
+        password = GeneratedSecret("database-password").value
+        server = _server(engine, plan, scope, networks, password)
+        database = engine.sdk.Database(
+            "database",
+            database_name=_DATABASE,
+            server_name=server.name,
+            charset=engine.charset,
+            collation=engine.collation,
+            **scope.nested,
+            opts=scope.data,
+        )
+        self.ready.append(database)
+        if networks is None:
+            # To Azure, this range means the addresses of its own services.
+            rule = engine.sdk.FirewallRule(
+                "database-rule",
+                firewall_rule_name="azure",
+                server_name=server.name,
+                start_ip_address="0.0.0.0",  # noqa: S104
+                end_ip_address="0.0.0.0",  # noqa: S104
+                **scope.nested,
+                opts=scope.opts,
+            )
+            self.ready.append(rule)
+        self.server = server.id
+        login = Output.concat(f"{_ADMINISTRATOR}:", password)
+        return Output.secret(
+            Output.all(login, server.fully_qualified_domain_name).apply(
+                lambda both: engine.uri.format(*both)
+            )
+        )
+
+
+def _server(
+    engine: _Engine,
+    plan: AzurePlan,
+    scope: Scope,
+    networks: Networks | None,
+    password: Output[str],
+) -> Any:
+    settings, sdk = plan.settings, engine.sdk
+    network, depends_on = None, []
+    if networks:
+        # The zone's name is free but for the ending; the link must be there before the server.
+        zone = make_zone("database", f"{plan.names.base}.private.{engine.zone}", scope, networks)
+        network, depends_on = engine.in_network(networks.database, zone.id), [zone]
+    return sdk.Server(
+        "database-server",
+        server_name=plan.names.database_server,
+        version=engine.version,
+        administrator_login=_ADMINISTRATOR,
+        administrator_login_password=password,
+        sku=_sku(sdk, settings.database_sku),
+        storage=sdk.StorageArgs(storage_size_gb=settings.database_storage, auto_grow="Enabled"),
+        backup=sdk.BackupArgs(
+            backup_retention_days=settings.database_backup_days,
+            geo_redundant_backup="Disabled",
+        ),
+        high_availability=sdk.HighAvailabilityArgs(
+            mode="ZoneRedundant" if settings.high_availability else "Disabled"
+        ),
+        network=network,
+        **scope.inside,
+        opts=pulumi.ResourceOptions.merge(
+            scope.data, pulumi.ResourceOptions(depends_on=depends_on)
+        ),
+    )
+
+
+def _sku(sdk: Any, name: str) -> Any:
+    family = name.removeprefix("Standard_")[:1]
+    sku = getattr(sdk, "MySQLServerSkuArgs", None) or sdk.SkuArgs
+    return sku(name=name, tier=_TIERS.get(family, _GENERAL))

@@ -1,0 +1,118 @@
+"""Who the server is to Azure, what it may do there, and the stack's secrets in its Key Vault.
+
+Roles are given on the stack's own resources, and on nothing wider.
+https://learn.microsoft.com/azure/role-based-access-control/built-in-roles
+"""
+
+import pulumi
+from pulumi import Output, ResourceOptions
+from pulumi_azure_native import authorization, keyvault, managedidentity
+
+from infra.clouds.azure.scope import Scope
+from infra.clouds.shared.generated import CertificateAuthority, GeneratedSecret
+from infra.plan import AzurePlan
+from infra.settings import Secrets
+
+_ROLES = {
+    "AcrPull": "7f951dda-4ed3-4680-a7ca-43fe172d538d",
+    "Storage Blob Data Contributor": "ba92f5b4-2d11-453d-a403-e96b0029c9fe",
+    "Key Vault Secrets User": "4633458b-17de-408a-b874-0445c86b69e6",
+}
+_SOFT_DELETE_DAYS = 7
+
+
+class Identity:
+    """The managed identity, and every secret by the name of the file that holds it.
+
+    ``granted`` are the role assignments, which what runs as the identity must wait for.
+    """
+
+    def __init__(self, plan: AzurePlan, secrets: Secrets, scope: Scope) -> None:
+        self._plan = plan
+        self._scope = scope
+        self.granted: list[pulumi.Resource] = []
+        self.user = managedidentity.UserAssignedIdentity(
+            "identity", resource_name_=f"{plan.names.base}-server", **scope.inside, opts=scope.opts
+        )
+        self.token = GeneratedSecret("tracking-token").value
+        self.files: dict[str, Output[str]] = {
+            "tracking_token": self.token,
+            "job_token": GeneratedSecret("job-token").value,
+        }
+        if secrets.oidc_client_secret:
+            self.files["oidc_client_secret"] = secrets.oidc_client_secret
+        self.ca_certificate = self._certificates(secrets)
+
+    def _certificates(self, secrets: Secrets) -> Output[str] | None:
+        if self._plan.front is None:
+            return None
+        if self._plan.settings.tls == "internal":
+            name = f"{self._plan.names.base} certificate authority"
+            authority = CertificateAuthority("authority", {"common_name": name})
+            self.files |= {"ca_certificate": authority.certificate, "ca_key": authority.key}
+            return authority.certificate
+        if self._plan.tls_certificate and secrets.tls_key:
+            certificate = Output.from_input(self._plan.tls_certificate)
+            self.files |= {"tls_certificate": certificate, "tls_key": secrets.tls_key}
+        return None
+
+    def grant(self, name: str, role: str, on: pulumi.Input[str]) -> None:
+        """Give the identity a role on one resource, by its id."""
+        definition = f"/providers/Microsoft.Authorization/roleDefinitions/{_ROLES[role]}"
+        self.granted.append(
+            authorization.RoleAssignment(
+                name,
+                principal_id=self.user.principal_id,
+                # Without it, Azure looks the new principal up, which may not be replicated yet.
+                principal_type="ServicePrincipal",
+                role_definition_id=f"/subscriptions/{self._plan.settings.subscription_id}{definition}",
+                scope=on,
+                opts=self._scope.opts,
+            )
+        )
+
+
+class Vault:
+    """The Key Vault with the stack's secrets, which the server's identity may read one by one.
+
+    ``ids`` are the secrets' addresses without a version, by file.
+    """
+
+    def __init__(self, plan: AzurePlan, scope: Scope, identity: Identity) -> None:
+        tenant = identity.user.tenant_id
+        closed = keyvault.NetworkRuleSetArgs(
+            default_action="Deny" if plan.settings.private else "Allow", bypass="AzureServices"
+        )
+        self.vault = keyvault.Vault(
+            # A deleted vault keeps its name until it is purged: with a name that the engine makes
+            # of this one, the next `up` is not in its way.
+            plan.names.vault[:16],
+            properties=keyvault.VaultPropertiesArgs(
+                tenant_id=tenant,
+                sku=keyvault.SkuArgs(family="A", name=keyvault.SkuName.STANDARD),
+                enable_rbac_authorization=True,
+                enable_soft_delete=True,
+                soft_delete_retention_in_days=_SOFT_DELETE_DAYS,
+                network_acls=closed,
+                public_network_access="Disabled" if plan.settings.private else "Enabled",
+            ),
+            **scope.inside,
+            opts=scope.opts,
+        )
+        self.ids = {
+            file: self._keep(file, value, scope, identity)
+            for file, value in sorted(identity.files.items())
+        }
+
+    def _keep(self, file: str, value: Output[str], scope: Scope, identity: Identity) -> Output[str]:
+        name = file.replace("_", "-")
+        kept = keyvault.Secret(
+            f"secret-{name}",
+            secret_name=name,
+            vault_name=self.vault.name,
+            properties=keyvault.SecretPropertiesArgs(value=value),
+            **scope.nested,
+            opts=ResourceOptions.merge(scope.opts, ResourceOptions(parent=self.vault)),
+        )
+        identity.grant(f"may-read-{name}", "Key Vault Secrets User", kept.id)
+        return kept.properties.apply(lambda properties: properties.secret_uri)

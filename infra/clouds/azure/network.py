@@ -1,0 +1,219 @@
+"""The virtual network: a subnet each for compute, database and private endpoints, all closed but
+for what the stack file lets in. A public container group has none, because no network can hold it.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+from pulumi import Output, ResourceOptions
+from pulumi_azure_native import network, privatedns
+
+from infra.clouds.azure.scope import Scope
+from infra.plan import AzurePlan
+from infra.plan.azure import FRONT_PORT, Subnets
+
+_DELEGATED = {
+    "container": "Microsoft.ContainerInstance/containerGroups",
+    "scale": "Microsoft.App/environments",
+    "postgresql": "Microsoft.DBforPostgreSQL/flexibleServers",
+    "mysql": "Microsoft.DBforMySQL/flexibleServers",
+}
+_SSH_PORT = 22
+
+
+@dataclass(frozen=True)
+class Networks:
+    """Ids: of the virtual network, and of the subnets that the stack's parts are in."""
+
+    network: Output[str]
+    compute: Output[str]
+    database: Output[str]
+    endpoints: Output[str]
+
+
+def _rule(
+    name: str, priority: int, port: int, sources: tuple[str, ...]
+) -> network.SecurityRuleArgs:
+    return network.SecurityRuleArgs(
+        name=name,
+        priority=priority,
+        direction="Inbound",
+        access="Allow",
+        protocol="Tcp",
+        source_address_prefixes=list(sources),
+        source_port_range="*",
+        destination_address_prefix="*",
+        destination_port_range=str(port),
+    )
+
+
+def _rules(plan: AzurePlan) -> list[network.SecurityRuleArgs]:
+    """What may come in from outside the network; Azure's own rules refuse the rest."""
+    settings = plan.settings
+    if settings.compute == "scale":
+        # The platform's load balancer is before the app, which has the list itself.
+        return [_rule("front", 100, FRONT_PORT, settings.allowed_cidrs)]
+    rules = [_rule("front", 100, FRONT_PORT, settings.allowed_cidrs)]
+    if settings.ssh_cidrs:
+        rules.append(_rule("ssh", 110, _SSH_PORT, settings.ssh_cidrs))
+    return rules
+
+
+def make_network(plan: AzurePlan, scope: Scope) -> Networks | None:
+    """The stack's network, or its subnets in the one that the stack file names."""
+    if plan.subnets is None:
+        return None
+    settings, subnets = plan.settings, plan.subnets
+    if settings.virtual_network_id:
+        parts = settings.virtual_network_id.split("/")
+        group, name = parts[4], Output.from_input(parts[-1])
+        holder: dict[str, Any] = {"resource_group_name": group}
+        whole = Output.from_input(settings.virtual_network_id)
+    else:
+        made = network.VirtualNetwork(
+            "network",
+            virtual_network_name=f"{plan.names.base}-network",
+            address_space=network.AddressSpaceArgs(address_prefixes=[subnets.whole]),
+            **scope.inside,
+            opts=scope.opts,
+        )
+        name, whole, holder = made.name, made.id, scope.nested
+    return _subnets(plan, scope, subnets, name, whole, holder)
+
+
+def _subnets(
+    plan: AzurePlan,
+    scope: Scope,
+    subnets: Subnets,
+    name: Output[str],
+    whole: Output[str],
+    holder: dict[str, Any],
+) -> Networks:
+    group = network.NetworkSecurityGroup(
+        "rules",
+        network_security_group_name=f"{plan.names.base}-rules",
+        security_rules=_rules(plan),
+        **scope.inside,
+        opts=scope.opts,
+    )
+    gateway = _nat_gateway(plan, scope) if _needs_way_out(plan) else None
+    before: list[pulumi.Resource] = []
+
+    def subnet(part: str, cidr: str, delegated: str | None, nat: bool = False) -> Output[str]:
+        made = network.Subnet(
+            f"{part}-subnet",
+            subnet_name=f"{plan.names.base}-{part}",
+            virtual_network_name=name,
+            address_prefix=cidr,
+            network_security_group=network.NetworkSecurityGroupArgs(id=group.id),
+            nat_gateway=network.SubResourceArgs(id=gateway) if gateway and nat else None,
+            delegations=[network.DelegationArgs(name=part, service_name=delegated)]
+            if delegated
+            else None,
+            **holder,
+            # Azure changes one subnet of a network at a time.
+            opts=ResourceOptions.merge(scope.opts, ResourceOptions(depends_on=list(before))),
+        )
+        before.append(made)
+        return made.id
+
+    compute = subnet("compute", subnets.compute, _DELEGATED.get(plan.settings.compute), nat=True)
+    database = subnet("database", subnets.database, _DELEGATED[plan.settings.database])
+    endpoints = subnet("endpoints", subnets.endpoints, None)
+    return Networks(whole, compute, database, endpoints)
+
+
+def _needs_way_out(plan: AzurePlan) -> bool:
+    """Whether what runs in the subnet reaches the registry by no address of its own."""
+    return plan.settings.private and plan.settings.compute != "scale"
+
+
+def _nat_gateway(plan: AzurePlan, scope: Scope) -> Output[str]:
+    address = public_address("nat-address", plan, scope)
+    gateway = network.NatGateway(
+        "nat",
+        nat_gateway_name=f"{plan.names.base}-nat",
+        sku=network.NatGatewaySkuArgs(name="Standard"),
+        public_ip_addresses=[network.SubResourceArgs(id=address.id)],
+        **scope.inside,
+        opts=scope.opts,
+    )
+    return gateway.id
+
+
+def public_address(
+    name: str, plan: AzurePlan, scope: Scope, label: str | None = None
+) -> network.PublicIPAddress:
+    """A reserved public address, with a name in Azure's own zone where ``label`` says so."""
+    return network.PublicIPAddress(
+        name,
+        public_ip_address_name=f"{plan.names.base}-{name}",
+        sku=network.PublicIPAddressSkuArgs(name="Standard"),
+        public_ip_allocation_method="Static",
+        dns_settings=network.PublicIPAddressDnsSettingsArgs(domain_name_label=label)
+        if label
+        else None,
+        **scope.inside,
+        opts=scope.opts,
+    )
+
+
+def make_zone(name: str, zone: str, scope: Scope, networks: Networks) -> privatedns.PrivateZone:
+    """A private DNS zone that the network asks."""
+    made = privatedns.PrivateZone(
+        f"{name}-zone",
+        private_zone_name=zone,
+        location="global",
+        tags=dict(scope.tags),
+        **scope.nested,
+        opts=scope.opts,
+    )
+    privatedns.VirtualNetworkLink(
+        f"{name}-zone-link",
+        private_zone_name=made.name,
+        virtual_network_link_name=name,
+        location="global",
+        registration_enabled=False,
+        virtual_network=privatedns.SubResourceArgs(id=networks.network),
+        tags=dict(scope.tags),
+        **scope.nested,
+        opts=scope.opts,
+    )
+    return made
+
+
+def make_endpoint(
+    name: str,
+    zone: str,
+    kind: str,
+    target: Output[str],
+    plan: AzurePlan,
+    scope: Scope,
+    networks: Networks,
+) -> pulumi.Resource:
+    """A private endpoint of ``target`` (an id), under its public name inside the network."""
+    endpoint = network.PrivateEndpoint(
+        f"{name}-endpoint",
+        private_endpoint_name=f"{plan.names.base}-{name}",
+        subnet=network.SubnetArgs(id=networks.endpoints),
+        private_link_service_connections=[
+            network.PrivateLinkServiceConnectionArgs(
+                name=name, private_link_service_id=target, group_ids=[kind]
+            )
+        ],
+        **scope.inside,
+        opts=scope.opts,
+    )
+    return network.PrivateDnsZoneGroup(
+        f"{name}-endpoint-names",
+        private_dns_zone_group_name="default",
+        private_endpoint_name=endpoint.name,
+        private_dns_zone_configs=[
+            network.PrivateDnsZoneConfigArgs(
+                name=name, private_dns_zone_id=make_zone(name, zone, scope, networks).id
+            )
+        ],
+        **scope.nested,
+        opts=scope.opts,
+    )

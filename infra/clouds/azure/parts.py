@@ -1,0 +1,41 @@
+"""What the server's compute is made from: all other parts of the stack, whatever the compute."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+from pulumi import ResourceOptions
+
+from infra.clouds.azure.artifacts import Artifacts
+from infra.clouds.azure.database import Database
+from infra.clouds.azure.identity import Identity
+from infra.clouds.azure.image import Images
+from infra.clouds.azure.network import Networks
+from infra.clouds.azure.observability import Logs
+from infra.clouds.azure.scope import Scope
+from infra.containers import Container
+from infra.plan import AzurePlan
+
+
+@dataclass(frozen=True)
+class Parts:
+    """All parts that are there before the compute."""
+
+    plan: AzurePlan
+    scope: Scope
+    networks: Networks | None
+    identity: Identity
+    images: Images
+    artifacts: Artifacts
+    database: Database
+    logs: Logs
+
+    def environment(self, container: Container) -> Mapping[str, pulumi.Input[str]]:
+        """The container's environment; Azure's libraries read there which identity is theirs."""
+        if container.is_front:
+            return container.environment
+        return {**container.environment, "AZURE_CLIENT_ID": self.identity.user.client_id}
+
+    def when_ready(self) -> ResourceOptions:
+        """For what runs as the identity, on the database and the artifacts."""
+        return self.scope.after(*self.identity.granted, *self.database.ready, *self.artifacts.ready)

@@ -1,0 +1,60 @@
+"""Where the stack's resources go: subscription, resource group, region."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi_azure_native as azure
+from pulumi import Output, ResourceOptions
+from pulumi_azure_native import resources
+
+from infra.plan import AzurePlan
+
+
+@dataclass(frozen=True)
+class Scope:
+    """``inside`` is what every resource of the group takes; ``opts`` says through which provider,
+    ``data`` the same for what holds data: kept and protected as the stack file says.
+    """
+
+    group: Output[str]
+    region: str
+    tags: Mapping[str, str]
+    opts: ResourceOptions
+    data: ResourceOptions
+
+    @property
+    def nested(self) -> dict[str, Any]:
+        """For a resource within another, which has neither region nor tags."""
+        return {"resource_group_name": self.group}
+
+    @property
+    def inside(self) -> dict[str, Any]:
+        return {**self.nested, "location": self.region, "tags": dict(self.tags)}
+
+    def after(self, *resources: Any) -> ResourceOptions:
+        """``opts`` for what needs ``resources`` to be there first."""
+        return ResourceOptions.merge(self.opts, ResourceOptions(depends_on=list(resources)))
+
+
+def make_scope(plan: AzurePlan) -> Scope:
+    """The resource group: the stack's own, unless the stack file names one."""
+    settings = plan.settings
+    provider = azure.Provider("azure", subscription_id=settings.subscription_id)
+    opts = ResourceOptions(provider=provider)
+    data = ResourceOptions.merge(
+        opts, ResourceOptions(retain_on_delete=settings.keep_data, protect=settings.protect)
+    )
+    if settings.resource_group:
+        group = Output.from_input(settings.resource_group)
+    else:
+        made = resources.ResourceGroup(
+            "group",
+            resource_group_name=plan.names.resource_group,
+            location=settings.region,
+            tags=dict(plan.tags),
+            # With its group, Azure deletes all that is in it.
+            opts=data,
+        )
+        group = made.name
+    return Scope(group, settings.region, plan.tags, opts, data)

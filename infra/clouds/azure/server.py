@@ -1,0 +1,61 @@
+"""The server, by the stack file's compute, and where it is reached."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pulumi
+
+from infra.clouds.azure.parts import Parts
+from infra.errors import StackError
+
+
+@dataclass(frozen=True)
+class Reached:
+    """``uri`` is where users reach the server; ``logs`` and ``command`` as the stack exports."""
+
+    uri: pulumi.Input[str]
+    logs: pulumi.Input[str]
+    command: pulumi.Input[str]
+
+
+def _container(parts: Parts) -> Reached:
+    from infra.clouds.azure.container import make_group
+
+    make_group(parts)
+    where = f"-g {parts.plan.names.resource_group} -n {parts.plan.names.base}"
+    return Reached(
+        parts.plan.tracking_uri,
+        f"az container logs --follow {where} --container-name server",
+        f"az container exec {where} --container-name scheduler --exec-command trackstack",
+    )
+
+
+def _scale(parts: Parts) -> Reached:
+    from infra.clouds.azure.identity import Vault
+    from infra.clouds.azure.scale import ContainerApps, make_app
+    from infra.clouds.azure.schedule import make_jobs
+
+    apps = ContainerApps(parts, Vault(parts.plan, parts.scope, parts.identity))
+    make_jobs(parts, apps, make_app(parts, apps))
+    where = f"-g {parts.plan.names.resource_group} -n {parts.plan.names.app}"
+    return Reached(
+        apps.uri,
+        f"az containerapp logs show --follow {where}",
+        f"az containerapp exec {where} --command trackstack",
+    )
+
+
+def _vm(_parts: Parts) -> Reached:
+    raise StackError("trackstack:compute: vm is not there yet on azure")
+
+
+_COMPUTES: dict[str, Callable[[Parts], Reached]] = {
+    "container": _container,
+    "scale": _scale,
+    "vm": _vm,
+}
+
+
+def make_server(parts: Parts) -> Reached:
+    """Register the compute's resources."""
+    return _COMPUTES[parts.plan.settings.compute](parts)

@@ -1,0 +1,177 @@
+"""The plan of a server on Azure."""
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from infra import containers, environment, front
+from infra.containers import Container
+from infra.environment import Runtime
+from infra.naming import AZURE, Naming, base_of, tags
+from infra.plan.image import ImagePlan, plan_image
+from infra.plan.place import Place, certificate, deployed_version
+from infra.settings.azure import Azure
+
+FRONT_PORT = 443
+_CONTAINER = "artifacts"
+# Container Apps find theirs by the app's own address, which only Azure knows.
+_UNKNOWN_URL = ""
+
+
+@dataclass(frozen=True)
+class Names:
+    """What is named by the plan, because its name is part of an address or has narrow limits."""
+
+    base: str
+    resource_group: str
+    registry: str
+    storage_account: str
+    vault: str
+    database_server: str
+    dns_label: str
+    app: str
+
+
+@dataclass(frozen=True)
+class Subnets:
+    """CIDRs of a virtual network: ``whole``, and the parts of it that the stack uses."""
+
+    whole: str
+    compute: str
+    database: str
+    endpoints: str
+
+
+@dataclass(frozen=True)
+class AzurePlan:
+    """What the stack file leaves open, beside what it says (``settings``).
+
+    ``subnets`` is None where there is no network, ``hostname`` and ``front`` where the platform has
+    TLS; ``tracking_uri`` is empty then, because only Azure knows it. ``own_database`` is False
+    where the backend store is given. ``jobs`` are those that run apart from the server (`scale`),
+    by name; elsewhere ``scheduler`` runs them beside it.
+    """
+
+    settings: Azure
+    names: Names
+    tags: Mapping[str, str]
+    subnets: Subnets | None
+    image: ImagePlan
+    own_database: bool
+    artifact_container: str
+    artifacts_destination: str
+    hostname: str | None
+    tracking_uri: str
+    tls_certificate: str | None
+    schedules: Mapping[str, str]
+    version: str
+    server: Container
+    scheduler: Container
+    jobs: Mapping[str, Container]
+    front: Container | None
+
+
+def _names(settings: Azure, stack: str) -> Names:
+    naming = Naming(base_of(settings.name, stack), settings.subscription_id)
+    return Names(
+        base=naming.base,
+        resource_group=settings.resource_group or naming.name(AZURE["resource_group"]),
+        registry=naming.name(AZURE["registry"]),
+        storage_account=naming.name(AZURE["storage_account"]),
+        vault=naming.name(AZURE["vault"]),
+        database_server=naming.name(AZURE["database_server"]),
+        dns_label=naming.name(AZURE["dns_label"]),
+        app=naming.name(AZURE["container_app"]),
+    )
+
+
+def _subnets(settings: Azure) -> Subnets | None:
+    if not settings.is_networked:
+        return None
+    parts = list(ipaddress.IPv4Network(settings.network_cidr).subnets(prefixlen_diff=2))
+    compute, database, endpoints = (str(part) for part in parts[:3])
+    return Subnets(settings.network_cidr, compute, database, endpoints)
+
+
+def _hostname(settings: Azure, names: Names) -> str | None:
+    if settings.compute == "scale":
+        return None
+    if settings.hostname:
+        return settings.hostname
+    if settings.private:
+        return f"mlflow.{names.base}.internal"
+    zone = "azurecontainer.io" if settings.compute == "container" else "cloudapp.azure.com"
+    place = (names.dns_label, settings.region, zone)
+    return ".".join(place)
+
+
+def _jobs(settings: Azure, scheduler: Container) -> dict[str, Container]:
+    if settings.compute != "scale":
+        return {}
+    return {
+        job: replace(scheduler, name=job, command=(job,)) for job in environment.schedules(settings)
+    }
+
+
+def plan_azure(settings: Azure, place: Place) -> AzurePlan:
+    """Decide everything that the stack file leaves open.
+
+    Raises StackError where a file that it names cannot be used or a secret is missing.
+    """
+    names = _names(settings, place.stack)
+    hostname = _hostname(settings, names)
+    url = f"https://{hostname}" if hostname else _UNKNOWN_URL
+    alone = settings.compute == "scale"
+    account = f"{names.storage_account}.blob.core.windows.net"
+    blobs = f"wasbs://{_CONTAINER}@{account}"
+    runtime = Runtime(
+        data_dir=containers.DATA_DIRECTORY,
+        artifacts_destination=f"{blobs}/artifacts",
+        host="0.0.0.0" if alone else "127.0.0.1",  # noqa: S104 - behind the platform's ingress
+        port=containers.SERVER_PORT,
+        server_uri=url if alone else f"http://127.0.0.1:{containers.SERVER_PORT}",
+        public_url=url,
+    )
+    # What is on a container's own disk goes with it.
+    kept = settings.model_copy(
+        update={"backup_destination": settings.backup_destination or f"{blobs}/backups"}
+    )
+    cpus, memory = settings.cpus, settings.memory
+    server = containers.server(
+        kept,
+        runtime,
+        cpus=cpus,
+        memory=memory,
+        has_client_secret="oidcClientSecret" in place.secret_keys,
+    )
+    scheduler = containers.scheduler(kept, runtime, cpus=cpus, memory=memory)
+    return AzurePlan(
+        settings=settings,
+        names=names,
+        tags=tags(place.stack, settings.tags),
+        subnets=_subnets(settings),
+        image=plan_image(settings, settings, place, ("azure", "mysql", "postgresql")),
+        own_database="backendStoreUri" not in place.secret_keys,
+        artifact_container=_CONTAINER,
+        artifacts_destination=runtime.artifacts_destination,
+        hostname=hostname,
+        tracking_uri=url,
+        tls_certificate=certificate(settings, place),
+        schedules=environment.schedules(settings),
+        version=deployed_version(),
+        server=replace(server, memory_request=memory, memory_limit=memory) if alone else server,
+        scheduler=scheduler,
+        jobs=_jobs(settings, scheduler),
+        front=_front(settings, hostname),
+    )
+
+
+def _front(settings: Azure, hostname: str | None) -> Container | None:
+    if hostname is None:
+        return None
+    upstream = f"127.0.0.1:{containers.SERVER_PORT}"
+    return containers.front(
+        front.caddyfile(settings, (hostname,), port=FRONT_PORT, upstream=upstream),
+        front.SECRET_FILES[settings.tls],
+        port=FRONT_PORT,
+    )

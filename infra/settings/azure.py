@@ -1,0 +1,95 @@
+"""The keys of a stack on Azure."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from infra.settings.cloud import CloudKeys
+from infra.settings.common import wrong
+from infra.settings.values import Line
+
+_GUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_NETWORK_ID = r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft.Network/"
+_ANYWHERE = ("0.0.0.0/0",)
+
+
+def _is_no_burstable(sku: str) -> bool:
+    return not sku.startswith("Standard_B")
+
+
+def _check_subscription(text: str) -> str:
+    if not text.strip("0-"):
+        raise ValueError("is the example's; put in yours: az account show --query id")
+    return text.lower()
+
+
+SubscriptionId = Annotated[
+    str, Field(pattern=f"(?i)^{_GUID}$"), AfterValidator(_check_subscription)
+]
+
+
+class Azure(CloudKeys):
+    """Container Instances (`container`), Container Apps (`scale`) or a virtual machine (`vm`)."""
+
+    cloud: Literal["azure"]
+    subscription_id: SubscriptionId
+    region: Line = Field(pattern=r"^[a-z]+[0-9]?$")
+    resource_group: Line | None = Field(None, pattern=r"^[-\w.()]{0,89}[-\w()]$")
+    """An existing one; the stack makes its own without it."""
+    virtual_network_id: Line | None = Field(None, pattern=f"^{_NETWORK_ID}virtualNetworks/[^/]+$")
+    """An existing one, in which networkCidr is free; the stack makes its own without it."""
+    database_sku: Line = Field("Standard_B1ms", pattern=r"^Standard_[A-Z][A-Za-z0-9_]+$")
+    vm_size: Line = Field("Standard_B2s", pattern=r"^Standard_[A-Z][A-Za-z0-9_]+$")
+
+    @model_validator(mode="after")
+    def _of_azure(self) -> "Azure":
+        if self.high_availability and not _is_no_burstable(self.database_sku):
+            raise wrong(
+                "databaseSku",
+                f"{self.database_sku} has no standby; highAvailability needs one such as "
+                "Standard_D2ds_v5",
+            )
+        if "vm_size" in self.model_fields_set and self.compute != "vm":
+            raise wrong("vmSize", "means nothing without compute: vm")
+        if self.virtual_network_id and not self.is_networked:
+            raise wrong(
+                "virtualNetworkId",
+                "means nothing to a public container group, which no network can hold; allowed "
+                "with private: true, compute: scale or compute: vm",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _of_container_instances(self) -> "Azure":
+        if self.compute != "container":
+            return self
+        if not self.private and self.allowed_cidrs != _ANYWHERE:
+            raise wrong(
+                "allowedCidrs",
+                "Container Instances cannot filter who reaches a public address, and do not see "
+                "whose request it is; allowed: 0.0.0.0/0 alone (TLS and the token protect it), "
+                "private: true, compute: scale or compute: vm",
+            )
+        if self.cpus > 4 or self.memory > 16:
+            key, most = ("cpus", 4) if self.cpus > 4 else ("memory", 16)
+            raise wrong(key, f"a container group has at most {most}")
+        return self
+
+    @model_validator(mode="after")
+    def _of_container_apps(self) -> "Azure":
+        if self.compute != "scale":
+            return self
+        if self.cpus > 4 or self.memory != 2 * self.cpus:
+            raise wrong(
+                "memory",
+                "Container Apps give 2 GiB a CPU, and at most 4 CPUs; allowed: memory twice cpus",
+            )
+        for key, given in (("tls", self.tls != "internal"), ("hostname", bool(self.hostname))):
+            if given:
+                raise wrong(key, "means nothing with compute: scale, where the platform has TLS")
+        return self
+
+    @property
+    def is_networked(self) -> bool:
+        """Whether the stack has a virtual network."""
+        return self.private or self.compute != "container"

@@ -1,0 +1,193 @@
+"""The ground that a rehearsal cloud stands on: what makes its resources real on this machine.
+
+A network of Docker in which each part has the very name that it has in the cloud, a certificate
+authority that all of them trust, and a door where the cloud's own endpoints (identities, registry,
+storage) ask whether a caller may do what it asks for.
+"""
+
+import os
+import secrets
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import docker.errors
+
+from tests import docker as parts
+from tests.clouds.docker.daemon import connect
+from tests.clouds.ground.authority import Authority
+from tests.clouds.ground.door import Door
+
+_GIB = 1024**3
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a container may use at most; memory in GiB."""
+
+    cpus: float
+    memory: float
+
+
+class Ground:
+    """Of one cloud of one rehearsal; ``folder`` holds the files that its containers mount."""
+
+    def __init__(self, cloud: str, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        named = folder / "name"
+        if not named.exists():
+            named.write_text(f"rehearsal-{cloud}-{secrets.token_hex(3)}")
+        self.name, self.folder = named.read_text(), folder
+        self.authority = Authority.kept()
+        self._door: Door | None = None
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    @property
+    def _daemon(self) -> Any:
+        parts.ensure_daemon()
+        return connect("")
+
+    @property
+    def gateway(self) -> str:
+        """This machine's address in the network, which is made where it is missing."""
+        if not self._daemon.networks(names=[f"^{self.name}$"]):
+            self._daemon.create_network(self.name)
+        return str(self._daemon.inspect_network(self.name)["IPAM"]["Config"][0]["Gateway"])
+
+    @property
+    def door(self) -> Door:
+        """Open at ``gateway`` while this process lives."""
+        if self._door is None:
+            self._door = Door(self.gateway)
+        return self._door
+
+    def container(self, name: str) -> str:
+        """What Docker calls the container of a part."""
+        return f"{self.name}-{name}"
+
+    def run(
+        self,
+        name: str,
+        image: str,
+        command: Sequence[str] = (),
+        *,
+        aliases: Sequence[str] = (),
+        beside: str | None = None,
+        environment: Mapping[str, str] | None = None,
+        mounts: Mapping[str, Path] | None = None,
+        entrypoint: Sequence[str] | None = None,
+        limits: Limits | None = None,
+        healthcheck: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Start a container under ``aliases`` in the network, or in the namespace of ``beside``.
+
+        ``mounts`` are folders of this machine by where they are mounted.
+        """
+        daemon, gateway = self._daemon, self.gateway
+        mode = f"container:{self.container(beside)}" if beside else self.name
+        host = daemon.create_host_config(
+            network_mode=mode,
+            restart_policy={"Name": "always"},
+            binds=[f"{source}:{target}" for target, source in (mounts or {}).items()],
+            mem_limit=int(limits.memory * _GIB) if limits else None,
+            nano_cpus=int(limits.cpus * 1e9) if limits else None,
+            extra_hosts=None if beside else {"door.rehearsal": gateway},
+        )
+        networking = None
+        if not beside:
+            endpoint = daemon.create_endpoint_config(aliases=list(aliases))
+            networking = daemon.create_networking_config({self.name: endpoint})
+        self._remove(name)
+        made = daemon.create_container(
+            image,
+            list(command) or None,
+            name=self.container(name),
+            environment=dict(environment or {}),
+            host_config=host,
+            networking_config=networking,
+            entrypoint=list(entrypoint) if entrypoint else None,
+            healthcheck=dict(healthcheck) if healthcheck else None,
+        )
+        daemon.start(made["Id"])
+
+    def inspect(self, name: str) -> dict[str, Any] | None:
+        """What the daemon says of a part's container; None where there is none."""
+        try:
+            return self._daemon.inspect_container(self.container(name))
+        except docker.errors.NotFound:
+            return None
+
+    def address(self, name: str) -> str | None:
+        """A container's address in the network."""
+        networks = (self.inspect(name) or {}).get("NetworkSettings", {}).get("Networks", {})
+        return networks.get(self.name, {}).get("IPAddress") or None
+
+    def execute(self, name: str, command: Sequence[str]) -> tuple[int, str]:
+        """Run a command in a part's container: exit code, and what it said."""
+        daemon = self._daemon
+        made = daemon.exec_create(self.container(name), list(command))
+        said = daemon.exec_start(made["Id"])
+        return int(daemon.exec_inspect(made["Id"])["ExitCode"]), said.decode(errors="replace")
+
+    def files(self, name: str, contents: Mapping[str, bytes]) -> Path:
+        """A folder with these files, that any user of a container can read."""
+        folder = self.folder / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for file, content in contents.items():
+            (folder / file).write_bytes(content)
+            (folder / file).chmod(0o444)
+        return folder
+
+    def process(
+        self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None
+    ) -> "subprocess.Popen[bytes]":
+        """Start a process of this machine that ends with this one, unless it runs."""
+        if name not in self._processes:
+            with (self.folder / f"{name}.log").open("ab") as log:
+                self._processes[name] = subprocess.Popen(
+                    command, stdout=log, stderr=log, env={**os.environ, **(environment or {})}
+                )
+        return self._processes[name]
+
+    def end(self, name: str) -> None:
+        """End a process of ``process``."""
+        process = self._processes.pop(name, None)
+        if process:
+            process.terminate()
+            process.wait(30)
+
+    def remove(self, *names: str) -> None:
+        """Remove parts' containers with their files, and the network with the last one."""
+        for name in names:
+            self._remove(name)
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+        try:
+            self._daemon.remove_network(self.name)
+        except docker.errors.APIError:
+            return  # not the last one, or gone
+        if self._door:
+            self._door.close()
+            self._door = None
+
+    def _remove(self, name: str) -> None:
+        try:
+            self._daemon.remove_container(self.container(name), v=True, force=True)
+        except docker.errors.NotFound:
+            return
+
+    def sweep(self) -> None:
+        """Remove what a failed rehearsal left of this ground."""
+        for found in self._daemon.containers(all=True, filters={"name": f"{self.name}-"}):
+            self._daemon.remove_container(found["Id"], v=True, force=True)
+        self.remove()
+
+    def close(self) -> None:
+        """End what lives with this process; containers stay until they are removed."""
+        for name in list(self._processes):
+            self.end(name)
+        if self._door:
+            self._door.close()
+            self._door = None
