@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.clouds.azure import (
+    apps,
     containers,
     database,
     identity,
@@ -21,7 +22,17 @@ from tests.clouds.framework.resource import Cloud
 from tests.clouds.framework.values import child, items
 from tests.clouds.ground import Ground
 
-_MODULES = (containers, database, identity, network, observability, privatedns, registry, storage)
+_MODULES = (
+    apps,
+    containers,
+    database,
+    identity,
+    network,
+    observability,
+    privatedns,
+    registry,
+    storage,
+)
 
 
 @dataclass
@@ -30,10 +41,15 @@ class AzureCloud(Cloud):
 
     real: Real | None = None
 
-    def resolve(self, host: str) -> str | None:
+    def resolve(self, host: str, caller: str) -> str | None:
         for record in self.store.find(containers.ContainerGroup.token):
             if child(record.props, "ipAddress").get("fqdn") == host:
                 return child(record.props, "ipAddress").get("ip")
+        for record in self.store.find(apps.ContainerApp.token):
+            if child(child(record.props, "configuration"), "ingress").get("fqdn") == host:
+                lets_in = apps.lets_in(record.props, caller)
+                name = f"{record.props['containerAppName']}-ingress"
+                return self.real.ground.address(name) if self.real and lets_in else None
         for record in self.store.find(privatedns.PrivateRecordSet.token):
             if record.props["fqdn"] == f"{host}.":
                 return next(r["ipv4Address"] for r in items(record.props, "aRecords"))

@@ -17,6 +17,7 @@ from tests.clouds.azure.real import Real
 from tests.clouds.azure.registry import Registry
 from tests.clouds.azure.resource import AzureResource, place, refusal
 from tests.clouds.framework import checks
+from tests.clouds.framework.store import Store
 from tests.clouds.framework.values import Props, child, items
 from tests.clouds.ground import Limits
 
@@ -110,7 +111,10 @@ class ContainerGroup(AzureResource):
         volumes = {entry["name"]: _volume(real, group, entry) for entry in items(inputs, "volumes")}
         identity = real.entra.environment(id)
         for entry in items(inputs, "containers"):
-            self._pull(real, inputs, entry["image"])
+            server = entry["image"].split("/")[0]
+            for login in items(inputs, "imageRegistryCredentials"):
+                if login["server"] == server:
+                    pull(self.store, real, entry["image"], login["identity"], group)
             limits = child(child(entry, "resources"), "limits")
             given = {
                 v["name"]: str(v.get("value") or v.get("secureValue") or "")
@@ -130,37 +134,24 @@ class ContainerGroup(AzureResource):
             )
         return ground.address(group) or ""
 
-    def _pull(self, real: Real, inputs: Props, image: str) -> None:
-        """As the identity that the group names for the registry."""
-        server = image.split("/")[0]
-        for entry in items(inputs, "imageRegistryCredentials"):
-            if entry["server"] != server:
-                continue
-            principal = real.entra.principal_of(entry["identity"]) or ""
-            registry = self.store.find(Registry.token, loginServer=server)
-            if not registry or not real.entra.may(principal, "AcrPull", registry[0].id):
-                raise refusal(
-                    "InaccessibleImage",
-                    f"The image '{image}' in container group '{inputs['containerGroupName']}' is"
-                    " not accessible. Please check the image and registry credential.",
-                )
-            _pull(image, server, real.entra.token(principal))
 
-
-def _pull(image: str, server: str, password: str) -> None:
+def pull(store: Store, real: Real, image: str, identity: str, what: str) -> None:
+    """Pull an image as an identity; refuse where it may not."""
+    server = image.split("/")[0]
+    principal = real.entra.principal_of(identity) or ""
+    registry = store.find(Registry.token, loginServer=server)
+    if not registry or not real.entra.may(principal, "AcrPull", registry[0].id):
+        raise refusal(
+            "InaccessibleImage",
+            f"The image '{image}' in container group '{what}' is not accessible. Please check the"
+            " image and registry credential.",
+        )
     with tempfile.TemporaryDirectory() as folder:
-        login = [
-            "docker",
-            "--config",
-            folder,
-            "login",
-            server,
-            "--username",
-            "0",
-            "--password-stdin",
-        ]
-        subprocess.run(login, input=password, text=True, check=True, capture_output=True)
-        parts.docker("--config", folder, "pull", "--quiet", image)
+        own = ["docker", "--config", folder]
+        login = [*own, "login", server, "--username", "identity", "--password-stdin"]
+        token = real.entra.token(principal)
+        subprocess.run(login, input=token, text=True, check=True, capture_output=True)
+        parts.docker(*own[1:], "pull", "--quiet", image)
 
 
 def _volume(real: Real, group: str, volume: Props) -> Path:

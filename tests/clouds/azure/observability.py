@@ -1,10 +1,16 @@
 """Log Analytics and alerts: checked, not made real."""
 
+import re
+from collections.abc import Iterator
 from typing import ClassVar
 
 from tests.clouds.azure.resource import AzureResource, guid, refusal
+from tests.clouds.framework.metadata import Problem
 from tests.clouds.framework.resource import Function
 from tests.clouds.framework.values import Props, child, items
+
+# https://learn.microsoft.com/rest/api/monitor/scheduled-query-rules/create-or-update
+_OPERATORS = ("Equals", "GreaterThan", "GreaterThanOrEqual", "LessThan", "LessThanOrEqual")
 
 
 class Workspace(AzureResource):
@@ -73,6 +79,18 @@ class ScheduledQueryRule(AzureResource):
     token = "azure-native:monitor:ScheduledQueryRule"
     kind = "Microsoft.Insights/scheduledQueryRules"
     name_input = "ruleName"
+
+    @classmethod
+    def problems(cls, inputs: Props) -> Iterator[Problem]:
+        """The SDK has the operators of another type of the same name; the service's are these."""
+        for problem in super().problems(inputs):
+            if not re.fullmatch(r"criteria\.allOf\[\d+\]\.operator", problem.path):
+                yield problem
+        for index, condition in enumerate(items(child(inputs, "criteria"), "allOf")):
+            if condition.get("operator") not in _OPERATORS:
+                allowed = ", ".join(_OPERATORS)
+                path = f"criteria.allOf[{index}].operator"
+                yield Problem(path, f"must be one of: {allowed}")
 
     def verify(self, inputs: Props) -> None:
         super().verify(inputs)

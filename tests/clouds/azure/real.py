@@ -1,6 +1,7 @@
 """What makes a rehearsed Azure real: the ground, and who may do what on it."""
 
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 
 from tests.clouds.azure.entra import Entra
 from tests.clouds.ground import Ground
@@ -12,3 +13,6 @@ class Real:
 
     ground: Ground
     entra: Entra
+    # Of jobs that are scheduled: what stops them, by id; and how each execution ended, by name.
+    jobs: dict[str, threading.Event] = field(default_factory=dict[str, threading.Event])
+    executions: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])

@@ -81,6 +81,7 @@ class Ground:
         entrypoint: Sequence[str] | None = None,
         limits: Limits | None = None,
         healthcheck: Mapping[str, Any] | None = None,
+        restart: str = "always",
     ) -> None:
         """Start a container under ``aliases`` in the network, or in the namespace of ``beside``.
 
@@ -90,7 +91,7 @@ class Ground:
         mode = f"container:{self.container(beside)}" if beside else self.name
         host = daemon.create_host_config(
             network_mode=mode,
-            restart_policy={"Name": "always"},
+            restart_policy={"Name": restart},
             binds=[f"{source}:{target}" for target, source in (mounts or {}).items()],
             mem_limit=int(limits.memory * _GIB) if limits else None,
             nano_cpus=int(limits.cpus * 1e9) if limits else None,
@@ -131,6 +132,10 @@ class Ground:
         made = daemon.exec_create(self.container(name), list(command))
         said = daemon.exec_start(made["Id"])
         return int(daemon.exec_inspect(made["Id"])["ExitCode"]), said.decode(errors="replace")
+
+    def wait(self, name: str) -> int:
+        """Wait for the end of a part's container; returns its exit code."""
+        return int(self._daemon.wait(self.container(name))["StatusCode"])
 
     def files(self, name: str, contents: Mapping[str, bytes]) -> Path:
         """A folder with these files, that any user of a container can read."""

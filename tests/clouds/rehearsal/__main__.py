@@ -15,7 +15,6 @@ from typing import Any
 import click
 
 from tests.clouds.framework.conditions import Fault
-from tests.clouds.ground.way import open_way
 from tests.clouds.rehearsal import cost, picture
 from tests.clouds.rehearsal.proof import Machine, remove_volumes
 from tests.clouds.rehearsal.stage import RehearsalError, Stage, staged
@@ -95,30 +94,13 @@ def _up(stage: Stage, report: Report, svg: Path, *, has_fault: bool) -> None:
 
 
 def _smoke(stage: Stage) -> None:
-    outputs = stage.engine.outputs()
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_")}
-    environment |= {
-        "MLFLOW_TRACKING_URI": outputs["tracking_uri"],
-        "MLFLOW_TRACKING_TOKEN": outputs["tracking_token"],
-        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
-    }
-    if "ca_certificate" in outputs:
-        authority = stage.folder / "authority.pem"
-        authority.write_text(outputs["ca_certificate"])
-        environment["MLFLOW_TRACKING_SERVER_CERT_PATH"] = str(authority)
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_")}
     command = [sys.executable, "-m", "tests.clouds.rehearsal.smoke"]
-    with open_way(lambda host: _resolve(stage, host)) as way:
-        if not outputs["tracking_uri"].startswith("http://127.0.0.1:"):
-            environment["HTTPS_PROXY"] = way
-            environment["NO_PROXY"] = "localhost,127.0.0.1"
+    with stage.client() as client:
+        environment = inherited | client
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     if done.returncode:
         raise RehearsalError(f"the smoke test failed: {done.stderr.strip()[-1500:]}")
-
-
-def _resolve(stage: Stage, host: str) -> str | None:
-    found = (cloud.resolve(host) for cloud in stage.clouds)
-    return next((address for address in found if address), None)
 
 
 def _unchanged(stage: Stage) -> None:
@@ -129,16 +111,25 @@ def _unchanged(stage: Stage) -> None:
 
 
 def _down(stage: Stage, report: Report, before: Machine) -> None:
+    known = stage.engine.resources()
+    retained = {str(r["id"]): name for name, r in known.items() if r.get("retainOnDelete")}
     stage.engine.run("destroy")
+    if retained:
+        # What was kept in a cloud still runs here.
+        _sweep(stage)
     now = Machine.look(stage.folder, on_docker=bool(stage.clouds))
     left = now.left(before, stage.engine.stack)
-    report.kept = [entry for entry in left if entry.startswith("volume ")]
+    report.kept = sorted(retained.values())
     report.left = remove_volumes(left) + list(stage.engine.resources())
-    kept = {entry.split()[1] for entry in report.kept}
     for cloud in stage.clouds:
         # An image stays in its registry, as it does in the cloud's.
         records = [record for record in cloud.store.all() if "Image" not in record.token]
-        report.left += [record.id for record in records if record.id not in kept]
+        report.left += [record.id for record in records if record.id not in retained]
+    _sweep(stage)
+
+
+def _sweep(stage: Stage) -> None:
+    for cloud in stage.clouds:
         cloud.sweep()
 
 

@@ -6,13 +6,15 @@ the stack file stay where they are: a rehearsal needs none of them.
 """
 
 import functools
+import ipaddress
 import secrets
 import shutil
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -22,6 +24,7 @@ from tests.clouds.azure import resource as azure
 from tests.clouds.framework.resource import Cloud
 from tests.clouds.framework.servicer import serving
 from tests.clouds.ground.authority import Authority
+from tests.clouds.ground.way import open_way
 from tests.clouds.serve import load
 from tests.conftest import find_free_port
 from tests.engine import ROOT, Engine
@@ -42,6 +45,38 @@ class Stage:
     folder: Path
     config: dict[str, Any]
     replaced: tuple[str, ...]
+
+    @contextmanager
+    def client(self, caller: str = "") -> Generator[dict[str, str]]:
+        """The environment in which a client of the stack finds and trusts it.
+
+        ``caller`` is the address that it calls from; without one, from one that is allowed.
+        """
+        outputs = self.engine.outputs()
+        environment = {
+            "MLFLOW_TRACKING_URI": outputs["tracking_uri"],
+            "MLFLOW_TRACKING_TOKEN": outputs["tracking_token"],
+            "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+            # As a browser trusts what the platform's certificates are signed by.
+            "REQUESTS_CA_BUNDLE": str(_trusted(self.folder)),
+        }
+        if "ca_certificate" in outputs:
+            authority = self.folder / "authority.pem"
+            authority.write_text(outputs["ca_certificate"])
+            environment["MLFLOW_TRACKING_SERVER_CERT_PATH"] = str(authority)
+        if urlsplit(str(outputs["tracking_uri"])).hostname in ("127.0.0.1", "localhost"):
+            yield environment
+            return
+        with open_way(lambda host: self._resolve(host, caller or self._allowed())) as way:
+            yield {**environment, "HTTPS_PROXY": way, "NO_PROXY": "localhost,127.0.0.1"}
+
+    def _allowed(self) -> str:
+        cidrs = cast("list[str]", self.config.get(f"{_PREFIX}allowedCidrs") or ["0.0.0.0/0"])
+        return str(ipaddress.ip_network(cidrs[0])[1])
+
+    def _resolve(self, host: str, caller: str) -> str | None:
+        found = (cloud.resolve(host, caller) for cloud in self.clouds)
+        return next((address for address in found if address), None)
 
 
 def read_stack_file(stack: str) -> dict[str, Any]:
@@ -127,9 +162,15 @@ def _unless_pulled(key: str, image: str, made: Callable[[], str]) -> dict[str, s
 
 
 @contextmanager
-def staged(stack: str, folder: Path) -> Generator[Stage]:
-    """Set the stage for ``stack`` under ``folder``; the clouds serve until it is left."""
-    config = read_stack_file(stack)
+def staged(
+    stack: str, folder: Path, overrides: Mapping[str, Any] | None = None
+) -> Generator[Stage]:
+    """Set the stage for ``stack`` under ``folder``; the clouds serve until it is left.
+
+    ``overrides`` are keys that are to be other than in the stack file.
+    """
+    given = {f"{_PREFIX}{key}": value for key, value in (overrides or {}).items()}
+    config = {**read_stack_file(stack), **given}
     cloud = config.get(f"{_PREFIX}cloud", "local")
     if cloud not in _KEYS:
         raise RehearsalError(f"stacks of {cloud} cannot be rehearsed; {', '.join(_KEYS)} can")
