@@ -33,7 +33,6 @@ AZURE = {
     "database_server": Rule(63, unique=True),
     "dns_label": Rule(63, unique=True),
     "container_app": Rule(32),
-    "virtual_machine": Rule(64),
 }
 OCI = {
     "plain": Rule(100),

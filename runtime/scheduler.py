@@ -150,7 +150,8 @@ def run_job(
         last_success=before.last_success if before else None,
         result=result,
     )
-    _say(f"{name}: done in {done.seconds} s, exit code {code}")
+    ended = f"done in {done.seconds} s" if code == 0 else f"job failed after {attempts} attempts"
+    _say(f"{name}: {ended}, exit code {code}")
     return replace(done, last_success=_now().isoformat(timespec="seconds")) if code == 0 else done
 
 
@@ -183,17 +184,24 @@ def _stop(_signal: int, _frame: FrameType | None) -> None:
 
 
 @click.command()
-def command() -> None:
+@click.option(
+    "--once",
+    type=click.Choice(["gc", "prune", "backup"]),
+    help="Run this job now and end: for a platform that has schedules of its own.",
+)
+def command(once: str | None) -> int:
     """Run gc, prune and backup on their schedules, one at a time, until SIGTERM or Ctrl-C.
 
     Schedules are five-field cron in UTC: TRACKSTACK_GC_SCHEDULE (*/10 * * * *),
     TRACKSTACK_PRUNE_SCHEDULE (0 0 * * *) and TRACKSTACK_BACKUP_SCHEDULE (none: no backup), which
     needs TRACKSTACK_BACKUP_DESTINATION. A job that fails is tried again twice. How the last
-    runs went is in state/jobs.json under the data directory; `trackstack doctor` shows it.
+    runs went is in state/jobs.json under the data directory; `trackstack doctor` shows it. With
+    --once, exits as the job did.
 
     \b
-    Example:
+    Examples:
       TRACKSTACK_GC_SCHEDULE="0 * * * *" trackstack scheduler
+      trackstack scheduler --once gc
     """
     settings = runtime_settings.load()
     if settings.backup_schedule and not settings.backup_destination:
@@ -203,6 +211,20 @@ def command() -> None:
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
     try:
+        if once:
+            return _run_once(once, settings)
         _loop(settings)
     except Stopped:
         _say("scheduler: stopped")
+    return 0
+
+
+def _run_once(name: str, settings: RuntimeSettings) -> int:
+    state, job = read_state(settings.data_dir), Job(name)
+    try:
+        state[name] = run_job(name, state.get(name), job.run)
+    except Stopped:
+        job.stop()
+        raise
+    _write_state(settings.data_dir, state)
+    return state[name].exit_code

@@ -100,16 +100,15 @@ def _hostname(settings: Azure, names: Names) -> str | None:
         return settings.hostname
     if settings.private:
         return f"mlflow.{names.base}.internal"
-    zone = "azurecontainer.io" if settings.compute == "container" else "cloudapp.azure.com"
-    place = (names.dns_label, settings.region, zone)
-    return ".".join(place)
+    return f"{names.dns_label}.{settings.region}.azurecontainer.io"
 
 
 def _jobs(settings: Azure, scheduler: Container) -> dict[str, Container]:
     if settings.compute != "scale":
         return {}
     return {
-        job: replace(scheduler, name=job, command=(job,)) for job in environment.schedules(settings)
+        job: replace(scheduler, name=job, command=("scheduler", "--once", job))
+        for job in environment.schedules(settings)
     }
 
 

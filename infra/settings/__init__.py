@@ -26,7 +26,7 @@ Settings = Local | LocalContainer | Azure
 # cloud -> compute -> model; the first compute is the default.
 _CLOUDS: dict[str, dict[str, type[Settings]]] = {
     "local": {"process": Local, "container": LocalContainer},
-    "azure": {"container": Azure, "scale": Azure, "vm": Azure},
+    "azure": {"container": Azure, "scale": Azure},
 }
 
 

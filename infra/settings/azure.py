@@ -29,7 +29,7 @@ SubscriptionId = Annotated[
 
 
 class Azure(CloudKeys):
-    """Container Instances (`container`), Container Apps (`scale`) or a virtual machine (`vm`)."""
+    """Container Instances (`container`) or Container Apps (`scale`)."""
 
     cloud: Literal["azure"]
     subscription_id: SubscriptionId
@@ -39,7 +39,6 @@ class Azure(CloudKeys):
     virtual_network_id: Line | None = Field(None, pattern=f"^{_NETWORK_ID}virtualNetworks/[^/]+$")
     """An existing one, in which networkCidr is free; the stack makes its own without it."""
     database_sku: Line = Field("Standard_B1ms", pattern=r"^Standard_[A-Z][A-Za-z0-9_]+$")
-    vm_size: Line = Field("Standard_B2s", pattern=r"^Standard_[A-Z][A-Za-z0-9_]+$")
 
     @model_validator(mode="after")
     def _of_azure(self) -> "Azure":
@@ -49,13 +48,11 @@ class Azure(CloudKeys):
                 f"{self.database_sku} has no standby; highAvailability needs one such as "
                 "Standard_D2ds_v5",
             )
-        if "vm_size" in self.model_fields_set and self.compute != "vm":
-            raise wrong("vmSize", "means nothing without compute: vm")
         if self.virtual_network_id and not self.is_networked:
             raise wrong(
                 "virtualNetworkId",
                 "means nothing to a public container group, which no network can hold; allowed "
-                "with private: true, compute: scale or compute: vm",
+                "with private: true or compute: scale",
             )
         return self
 
@@ -68,7 +65,7 @@ class Azure(CloudKeys):
                 "allowedCidrs",
                 "Container Instances cannot filter who reaches a public address, and do not see "
                 "whose request it is; allowed: 0.0.0.0/0 alone (TLS and the token protect it), "
-                "private: true, compute: scale or compute: vm",
+                "private: true or compute: scale",
             )
         if self.cpus > 4 or self.memory > 16:
             key, most = ("cpus", 4) if self.cpus > 4 else ("memory", 16)

@@ -2,37 +2,30 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from infra.settings.common import Common, FrontKeys, ImageKeys, wrong
 from infra.settings.values import Line, Network, Networks, Tags, from_json
 
-_NAME = r"[a-z][a-z0-9-]{1,30}[a-z0-9]"
+_NAME = r"^[a-z][a-z0-9-]{1,30}[a-z0-9]$"
 
 
-def _check_ssh_key(text: str) -> str:
-    if not text.startswith(("ssh-rsa ", "ssh-ed25519 ", "ecdsa-sha2-")):
-        raise ValueError("must be a public key such as: ssh-ed25519 AAAA... you@example.com")
-    return text
-
-
-SshPublicKey = Annotated[Line, AfterValidator(_check_ssh_key)]
 Replicas = Annotated[int, BeforeValidator(from_json), Field(ge=1, le=100)]
 
 
 class CloudKeys(Common, ImageKeys, FrontKeys):
     """Compute, size, network and access of a server in a cloud.
 
-    ``container`` is one container group, ``vm`` one virtual machine, ``scale`` several replicas
-    behind the platform's load balancer.
+    ``container`` is one container group, ``scale`` several replicas behind the platform's load
+    balancer.
     """
 
     secret_keys: ClassVar[frozenset[str]] = Common.secret_keys | {"backendStoreUri", "tlsKey"}
 
-    compute: Literal["container", "vm", "scale"] = "container"
+    compute: Literal["container", "scale"] = "container"
     name: Line | None = Field(None, pattern=_NAME)
     """What the names of all resources begin with; trackstack-<stack> without it."""
-    region: Line = Field(pattern=r"[a-z0-9-]+")
+    region: Line = Field(pattern=r"^[a-z0-9-]+$")
     tags: Tags = Field(default_factory=dict[str, str])
 
     allowed_cidrs: Networks
@@ -40,12 +33,10 @@ class CloudKeys(Common, ImageKeys, FrontKeys):
     private: bool = False
     """No public address: reached from the network alone, or what is peered with it."""
     network_cidr: Network = "10.80.0.0/16"
-    ssh_cidrs: Networks = ()
-    ssh_public_key: SshPublicKey | None = None
 
     cpus: float = Field(1, ge=1, le=64)
     memory: float = Field(2, ge=1, le=512)
-    """GiB, of one container group, virtual machine or replica."""
+    """GiB, of one container group or replica."""
     min_replicas: Replicas = 1
     max_replicas: Replicas = 3
 
@@ -57,20 +48,13 @@ class CloudKeys(Common, ImageKeys, FrontKeys):
     """A standby of the database in another zone."""
     versioning: bool = False
     """Artifacts that are overwritten or deleted can be had back for some days."""
-    alert_email: Line | None = Field(None, pattern=r"[^@\s]+@[^@\s]+")
+    alert_email: Line | None = Field(None, pattern=r"^[^@\s]+@[^@\s]+$")
 
     @field_validator("allowed_cidrs")
     @classmethod
     def _somebody(cls, given: tuple[str, ...]) -> tuple[str, ...]:
         if not given:
             raise ValueError("nobody could reach the server; allowed: a list of IPv4 networks")
-        return given
-
-    @field_validator("ssh_cidrs")
-    @classmethod
-    def _not_the_world(cls, given: tuple[str, ...]) -> tuple[str, ...]:
-        if "0.0.0.0/0" in given:
-            raise ValueError("SSH is not opened to the whole internet; name your own networks")
         return given
 
     @field_validator("network_cidr")
@@ -83,17 +67,9 @@ class CloudKeys(Common, ImageKeys, FrontKeys):
     @model_validator(mode="after")
     def _of_one_compute(self) -> "CloudKeys":
         given = self.model_fields_set
-        for field, compute, key in (
-            ("ssh_cidrs", "vm", "sshCidrs"),
-            ("ssh_public_key", "vm", "sshPublicKey"),
-            ("min_replicas", "scale", "minReplicas"),
-            ("max_replicas", "scale", "maxReplicas"),
-        ):
-            if field in given and self.compute != compute:
-                raise wrong(key, f"means nothing without compute: {compute}")
-        if bool(self.ssh_cidrs) != bool(self.ssh_public_key):
-            missing = "sshPublicKey" if self.ssh_cidrs else "sshCidrs"
-            raise wrong(missing, "is missing; sshCidrs and sshPublicKey are set together")
+        for field, key in (("min_replicas", "minReplicas"), ("max_replicas", "maxReplicas")):
+            if field in given and self.compute != "scale":
+                raise wrong(key, "means nothing without compute: scale")
         if self.min_replicas > self.max_replicas:
             raise wrong("minReplicas", f"is more than maxReplicas ({self.max_replicas})")
         return self

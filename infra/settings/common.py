@@ -110,7 +110,7 @@ class FrontKeys(Keys):
     tls: Annotated[Literal["internal", "acme", "files"], BeforeValidator(_no_plain_http)] = (
         "internal"
     )
-    acme_email: Line | None = Field(None, pattern=r"[^@\s]+@[^@\s]+")
+    acme_email: Line | None = Field(None, pattern=r"^[^@\s]+@[^@\s]+$")
     acme_directory: HttpsUrl | None = None
     tls_certificate_file: Line | None = None
 

@@ -32,12 +32,12 @@ class LocalContainer(Common, ImageKeys, FrontKeys):
     cloud: Literal["local"]
     compute: Literal["container"]
     port: int = Field(5443, ge=1, le=65535)
-    address: Line = Field("127.0.0.1", pattern=r"\d{1,3}(\.\d{1,3}){3}")
+    address: Line = Field("127.0.0.1", pattern=r"^\d{1,3}(\.\d{1,3}){3}$")
     """The address of this machine that the front listens on; TLS on each."""
     data_dir: Line | None = None
     artifacts_destination: Line | None = None
     database_image: Line = "docker.io/library/postgres:17-alpine"
-    registry: Line | None = Field(None, pattern=r"[a-z0-9.-]+(:\d+)?(/[a-z0-9._/-]+)?")
+    registry: Line | None = Field(None, pattern=r"^[a-z0-9.-]+(:\d+)?(/[a-z0-9._/-]+)?$")
     registry_user: Line | None = None
     cpus: float = Field(2, ge=0.5, le=256)
     memory: float = Field(2, ge=1, le=1024)

@@ -6,28 +6,35 @@ transaction: its rows are locked and looked at again (a restore that came first 
 comes later waits and finds the run gone), their artifacts are deleted concurrently, and then the
 rows of those whose artifacts are gone. A crash in between leaves rows without artifacts, still
 marked deleted, which the next pass picks up. An entity whose artifacts cannot be deleted keeps its
-rows and is reported.
+rows, is reported, and waits longer with each failure before it is tried again.
 """
 
 import json
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta, timezone
 from itertools import islice
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from sqlalchemy import Connection, Engine, MetaData, text
+from sqlalchemy import Connection, Engine, MetaData, func, select, text
 
 from runtime import duration
 from runtime import settings as runtime_settings
 from runtime.errors import UserError
-from runtime.gc import artifacts, decide, schema
+from runtime.gc import artifacts, decide, orphans, schema
 from runtime.gc.decide import EXPERIMENTS, LOGGED_MODELS, RUNS, Kind
+from runtime.gc.quarantine import Quarantine
 from runtime.lock import only_one
+from runtime.settings import RuntimeSettings
 from runtime.store import open_engine
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
 
 # SQLite has one writer: a batch there holds up the server, so that it is kept short.
 _BATCH = {"sqlite": 100}
@@ -44,6 +51,7 @@ class Report:
     deleted: dict[str, int] = field(default_factory=dict[str, int])
     kept_registered: dict[str, int] = field(default_factory=dict[str, int])
     failed: dict[str, str] = field(default_factory=dict[str, str])
+    quarantined: dict[str, str] = field(default_factory=dict[str, str])
 
     def count(self, kind: Kind, number: int) -> None:
         self.deleted[kind.name] = self.deleted.get(kind.name, 0) + number
@@ -58,13 +66,20 @@ class Collector:
     destination: str
     before: int
     report: Report
+    quarantine: Quarantine = field(default_factory=lambda: Quarantine(_now()))
+    progress: Callable[[str, int], None] = lambda _kind, _number: None
     _reporting: Lock = field(default_factory=Lock)
 
     def run(self) -> Report:
-        """Delete runs and logged models, then the experiments that are left empty."""
+        """Delete runs and logged models, then the experiments that are left empty, and old jobs."""
+        if not self.report.dry_run:
+            self.quarantine.prepare(self.engine)
+            with self.engine.connect() as connection:
+                self.report.quarantined.update(self.quarantine.waiting(connection))
         for kind in (RUNS, LOGGED_MODELS):
             self._collect(kind)
         self._collect_experiments()
+        self._collect_jobs()
         return self.report
 
     def _collect(self, kind: Kind) -> None:
@@ -101,7 +116,8 @@ class Collector:
     def _delete_batch(self, kind: Kind, keys: list[Any]) -> None:
         with _begin(self.engine) as connection:
             query = decide.still_due(self.metadata, kind, self.before, keys)
-            rows = connection.execute(query).all()
+            waiting = self.report.quarantined
+            rows = [row for row in connection.execute(query) if str(row.key) not in waiting]
             locations = {
                 row.key: artifacts.resolve(row.location, self.destination)
                 for row in rows
@@ -111,11 +127,16 @@ class Collector:
             gone = [row.key for row in rows if locations.get(row.key) not in failed]
             if gone:
                 schema.delete_rows(connection, self.metadata, kind.table, gone)
+            reasons = {
+                str(key): failed[location]
+                for key, location in locations.items()
+                if location in failed
+            }
+            self.quarantine.note(connection, reasons, map(str, gone))
         with self._reporting:
             self.report.count(kind, len(gone))
-            for key, location in locations.items():
-                if location in failed:
-                    self.report.failed[str(key)] = failed[location]
+            self.report.failed.update(reasons)
+            self.progress(kind.name, len(gone))
 
     def _collect_experiments(self) -> None:
         self.report.deleted.setdefault(EXPERIMENTS.name, 0)
@@ -149,6 +170,24 @@ class Collector:
             self._delete_rollups(connection, key)
             schema.delete_rows(connection, self.metadata, "experiments", [key])
         self.report.count(EXPERIMENTS, 1)
+
+    def _collect_jobs(self) -> None:
+        """Records of MLflow's own jobs that ended; those that run or wait are left alone."""
+        jobs = self.metadata.tables["jobs"]
+        ended = decide.ended_jobs(self.metadata, self.before)
+        limit = _BATCH.get(self.engine.dialect.name, _DEFAULT_BATCH)
+        self.report.deleted.setdefault(jobs.name, 0)
+        while True:
+            with _begin(self.engine) as connection:
+                if self.report.dry_run:
+                    count = select(func.count()).select_from(jobs).where(ended)
+                    self.report.deleted[jobs.name] = connection.execute(count).scalar_one()
+                    return
+                keys = connection.execute(select(jobs.c.id).where(ended).limit(limit)).scalars()
+                if not (some := list(keys)):
+                    return
+                schema.delete_rows(connection, self.metadata, jobs.name, some)
+            self.report.deleted[jobs.name] += len(some)
 
     def _delete_rollups(self, connection: Connection, experiment: int) -> None:
         """These tables have no foreign key, and SQLite gives an experiment's number out again."""
@@ -190,24 +229,70 @@ def _before(older_than: str) -> int:
     return int(moment.timestamp() * 1000)
 
 
-def collect(older_than: str | None, dry_run: bool) -> Report:
-    """Purge what was deleted longer ago than ``older_than`` (default: MLFLOW_TRACKING_GC_TTL).
+def _now() -> int:
+    return int(datetime.now(timezone.utc).timestamp() * 1000)
 
-    Raises UserError where the store has no schema yet or another gc works on it.
-    """
-    settings = runtime_settings.load()
-    before = _before(older_than or settings.gc_ttl)
-    engine = open_engine(settings)
-    metadata = schema.tables()
+
+def _open(settings: RuntimeSettings) -> tuple[Engine, MetaData]:
+    engine, metadata = open_engine(settings), schema.tables()
     with engine.connect() as connection:
         if not engine.dialect.has_table(connection, "experiments"):
             raise UserError(
                 f"there is no MLflow store in {settings.backend_store}; "
                 "set MLFLOW_BACKEND_STORE_URI to the server's"
             )
+    return engine, metadata
+
+
+def collect(older_than: str | None, dry_run: bool, retry: bool = False) -> Report:
+    """Purge what was deleted longer ago than ``older_than`` (default: MLFLOW_TRACKING_GC_TTL).
+
+    ``retry`` tries again what waits in quarantine. Raises UserError where the store has no schema
+    yet or another gc works on it.
+    """
+    settings = runtime_settings.load()
+    before = _before(older_than or settings.gc_ttl)
+    engine, metadata = _open(settings)
+    quarantine = Quarantine(_now(), retry)
+    destination, report = settings.artifacts_destination, Report(dry_run)
+    with only_one(engine, "gc"), _progress() as progress:
+        return Collector(engine, metadata, destination, before, report, quarantine, progress).run()
+
+
+@contextmanager
+def _progress() -> Generator[Callable[[str, int], None]]:
+    """A line on a terminal that counts what is deleted; nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda _kind, _number: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        tasks: dict[str, TaskID] = {}
+        counts: dict[str, int] = {}
+
+        def advance(kind: str, number: int) -> None:
+            counts[kind] = counts.get(kind, 0) + number
+            if kind not in tasks:
+                tasks[kind] = shown.add_task(kind)
+            shown.update(tasks[kind], description=f"{kind.replace('_', ' ')}: {counts[kind]}")
+
+        yield advance
+
+
+def look_for_orphans(delete: bool) -> tuple[list[orphans.Orphan], dict[str, str]]:
+    """The orphans of the store, and where ``delete`` says so, those that could not be deleted.
+
+    Raises UserError where the artifacts are in no directory, or another gc works on the store.
+    """
+    settings = runtime_settings.load()
+    engine, metadata = _open(settings)
     with only_one(engine, "gc"):
-        report = Report(dry_run)
-        return Collector(engine, metadata, settings.artifacts_destination, before, report).run()
+        with engine.connect() as connection:
+            found = orphans.find(connection, metadata, settings.artifacts_destination)
+        return found, orphans.delete(found) if delete else {}
 
 
 def _show(report: Report) -> None:
@@ -220,24 +305,59 @@ def _show(report: Report) -> None:
             click.echo(f"kept {number} deleted {what} that a registered version needs")
     for key, reason in report.failed.items():
         click.echo(f"could not delete the artifacts of {key}: {reason}", err=True)
+    for key, reason in report.quarantined.items():
+        click.echo(f"not tried again yet: {key} ({reason}); --retry tries it now", err=True)
+
+
+def _run_orphans(delete: bool, as_json: bool) -> None:
+    found, failed = look_for_orphans(delete)
+    if as_json:
+        shown = [{"path": str(orphan.path), "bytes": orphan.size} for orphan in found]
+        click.echo(json.dumps({"orphans": shown, "deleted": delete, "failed": failed}))
+    else:
+        for orphan in found:
+            click.echo(f"{orphan.size:>14} {orphan.path}")
+        verb = "deleted" if delete else "found; --orphans --delete-orphans deletes"
+        click.echo(f"{len(found)} orphans, {sum(o.size for o in found)} bytes: {verb}")
+        for path, reason in failed.items():
+            click.echo(f"could not delete {path}: {reason}", err=True)
+    if failed:
+        raise SystemExit(1)
 
 
 @click.command()
 @click.option("--older-than", metavar="AGE", help="Default: MLFLOW_TRACKING_GC_TTL (30d0h0m0s).")
 @click.option("--dry-run", is_flag=True, help="Count what would be deleted; delete nothing.")
+@click.option("--retry", is_flag=True, help="Try again now what could not be deleted before.")
+@click.option("--orphans", "orphaned", is_flag=True, help="Find artifacts that no row points to.")
+@click.option("--delete-orphans", is_flag=True, help="With --orphans: delete them.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
-def command(older_than: str | None, dry_run: bool, as_json: bool) -> None:
+def command(
+    older_than: str | None,
+    dry_run: bool,
+    retry: bool,
+    orphaned: bool,
+    delete_orphans: bool,
+    as_json: bool,
+) -> None:
     """Purge what clients deleted: runs, logged models and experiments, with their artifacts.
 
-    A deleted experiment's name is free again afterwards. Needs no running server. Exits 1 where
-    something could not be deleted (it is tried again the next time), 75 where another gc works.
+    A deleted experiment's name is free again afterwards. Records of MLflow's jobs that ended go
+    too. Needs no running server. What cannot be deleted is tried again after 10 minutes, then 20,
+    up to a day. Exits 1 where something could not be deleted, 75 where another gc works.
 
     \b
     Examples:
       trackstack gc --dry-run
       trackstack gc --older-than 12h --json
+      trackstack gc --orphans
     """
-    report = collect(older_than, dry_run)
+    if delete_orphans and not orphaned:
+        raise UserError("--delete-orphans: look at them first; it goes with --orphans", 2)
+    if orphaned:
+        _run_orphans(delete_orphans and not dry_run, as_json)
+        return
+    report = collect(older_than, dry_run, retry)
     if as_json:
         click.echo(json.dumps(asdict(report)))
     else:

@@ -137,3 +137,12 @@ def due_experiments(metadata: MetaData, before: int, *, foreseen: bool = False) 
         .where(_is_due(metadata, EXPERIMENTS, before), ~or_(*left))
         .order_by(experiments.experiment_id)
     )
+
+
+def ended_jobs(metadata: MetaData, before: int) -> ColumnElement[bool]:
+    """Records of MLflow's jobs that succeeded, failed, timed out or were cancelled."""
+    from mlflow.entities._job_status import JobStatus
+
+    final = [status.to_int() for status in JobStatus if JobStatus.is_finalized(status)]
+    jobs = metadata.tables["jobs"].c
+    return and_(jobs.status.in_(final), jobs.creation_time < before)

@@ -81,7 +81,13 @@ def test_a_real_scheduler_runs_gc_tells_how_it_went_and_ends_on_sigterm(tmp_path
     assert "scheduler: stopped" in output
     last = json.loads(state_file(tmp_path).read_text())["gc"]
     assert (last["exit_code"], last["attempts"]) == (0, 1)
-    assert last["result"]["deleted"] == {"runs": 0, "logged_models": 0, "experiments": 0}
+    kinds = ("runs", "logged_models", "experiments", "jobs")
+    assert last["result"]["deleted"] == dict.fromkeys(kinds, 0)
+
+    once = [TRACKSTACK, "scheduler", "--once", "gc"]
+    done = subprocess.run(once, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "gc: done in" in done.stdout
 
 
 @pytest.mark.slow

@@ -1,5 +1,5 @@
 """A tracking server on Azure: PostgreSQL or MySQL flexible server, Blob container, Key Vault, and
-Container Instances, Container Apps or a virtual machine, all in one resource group.
+Container Instances or Container Apps, all in one resource group.
 
 Deliberately not managed: DNS zones of your own (point a CNAME at the exported address), peering
 into the network, and what an existing resource group or network holds beside this stack.

@@ -5,6 +5,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
+import pulumi
 import pulumi_docker as docker
 from pulumi import Output, ResourceOptions
 from pulumi_azure_native import authorization, containerregistry
@@ -33,10 +34,12 @@ def _exchange(server: str, token: str) -> str:
         with urllib.request.urlopen(asked, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310
             return str(json.load(answer)["refresh_token"])
     except urllib.error.HTTPError as error:
-        raise RuntimeError(
+        raise pulumi.RunError(
             f"{server} refuses your Azure login ({error.code}): pushing needs the role AcrPush, or "
             "Contributor, on the registry"
         ) from None
+    except OSError as error:
+        raise pulumi.RunError(f"{server} cannot be reached: {error}; run `up` again") from None
 
 
 class Images:

@@ -19,7 +19,6 @@ _DELEGATED = {
     "postgresql": "Microsoft.DBforPostgreSQL/flexibleServers",
     "mysql": "Microsoft.DBforMySQL/flexibleServers",
 }
-_SSH_PORT = 22
 
 
 @dataclass(frozen=True)
@@ -32,32 +31,21 @@ class Networks:
     endpoints: Output[str]
 
 
-def _rule(
-    name: str, priority: int, port: int, sources: tuple[str, ...]
-) -> network.SecurityRuleArgs:
-    return network.SecurityRuleArgs(
-        name=name,
-        priority=priority,
-        direction="Inbound",
-        access="Allow",
-        protocol="Tcp",
-        source_address_prefixes=list(sources),
-        source_port_range="*",
-        destination_address_prefix="*",
-        destination_port_range=str(port),
-    )
-
-
 def _rules(plan: AzurePlan) -> list[network.SecurityRuleArgs]:
     """What may come in from outside the network; Azure's own rules refuse the rest."""
-    settings = plan.settings
-    if settings.compute == "scale":
-        # The platform's load balancer is before the app, which has the list itself.
-        return [_rule("front", 100, FRONT_PORT, settings.allowed_cidrs)]
-    rules = [_rule("front", 100, FRONT_PORT, settings.allowed_cidrs)]
-    if settings.ssh_cidrs:
-        rules.append(_rule("ssh", 110, _SSH_PORT, settings.ssh_cidrs))
-    return rules
+    return [
+        network.SecurityRuleArgs(
+            name="front",
+            priority=100,
+            direction="Inbound",
+            access="Allow",
+            protocol="Tcp",
+            source_address_prefixes=list(plan.settings.allowed_cidrs),
+            source_port_range="*",
+            destination_address_prefix="*",
+            destination_port_range=str(FRONT_PORT),
+        )
+    ]
 
 
 def make_network(plan: AzurePlan, scope: Scope) -> Networks | None:
@@ -130,7 +118,14 @@ def _needs_way_out(plan: AzurePlan) -> bool:
 
 
 def _nat_gateway(plan: AzurePlan, scope: Scope) -> Output[str]:
-    address = public_address("nat-address", plan, scope)
+    address = network.PublicIPAddress(
+        "nat-address",
+        public_ip_address_name=f"{plan.names.base}-nat-address",
+        sku=network.PublicIPAddressSkuArgs(name="Standard"),
+        public_ip_allocation_method="Static",
+        **scope.inside,
+        opts=scope.opts,
+    )
     gateway = network.NatGateway(
         "nat",
         nat_gateway_name=f"{plan.names.base}-nat",
@@ -140,23 +135,6 @@ def _nat_gateway(plan: AzurePlan, scope: Scope) -> Output[str]:
         opts=scope.opts,
     )
     return gateway.id
-
-
-def public_address(
-    name: str, plan: AzurePlan, scope: Scope, label: str | None = None
-) -> network.PublicIPAddress:
-    """A reserved public address, with a name in Azure's own zone where ``label`` says so."""
-    return network.PublicIPAddress(
-        name,
-        public_ip_address_name=f"{plan.names.base}-{name}",
-        sku=network.PublicIPAddressSkuArgs(name="Standard"),
-        public_ip_allocation_method="Static",
-        dns_settings=network.PublicIPAddressDnsSettingsArgs(domain_name_label=label)
-        if label
-        else None,
-        **scope.inside,
-        opts=scope.opts,
-    )
 
 
 def make_zone(name: str, zone: str, scope: Scope, networks: Networks) -> privatedns.PrivateZone:

@@ -14,7 +14,6 @@ _WARNING = 2
 _TABLES = {
     "container": ("ContainerInstanceLog_CL", "Message"),
     "scale": ("ContainerAppConsoleLogs_CL", "Log_s"),
-    "vm": ("Syslog", "SyslogMessage"),
 }
 
 

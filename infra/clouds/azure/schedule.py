@@ -1,6 +1,6 @@
 """The schedules where nothing runs them beside the server: a Container Apps job for each.
 
-A job's executions do not overlap: one replica, and gc, prune and backup lock the store.
+A job that is still running when it is due again keeps the other out: each locks the store.
 """
 
 from pulumi_azure_native import app

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import pulumi
 
 from infra.clouds.azure.parts import Parts
-from infra.errors import StackError
 
 
 @dataclass(frozen=True)
@@ -45,14 +44,9 @@ def _scale(parts: Parts) -> Reached:
     )
 
 
-def _vm(_parts: Parts) -> Reached:
-    raise StackError("trackstack:compute: vm is not there yet on azure")
-
-
 _COMPUTES: dict[str, Callable[[Parts], Reached]] = {
     "container": _container,
     "scale": _scale,
-    "vm": _vm,
 }
 
 

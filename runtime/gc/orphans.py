@@ -1,0 +1,111 @@
+"""Artifact directories that no row points to: left by a crash, or by a restored database.
+
+Only directories of the shapes that MLflow makes are looked at, none that changed in the last day
+(what is being written may have its row yet to come), and none that any row mentions.
+"""
+
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, MetaData, Table, select
+
+from runtime.errors import UserError
+from runtime.gc import artifacts
+from runtime.paths import local_directory
+
+SAFE_SECONDS = 24 * 60 * 60
+_RUN = re.compile("[0-9a-f]{32}")
+# The folder in an experiment's -> what it holds, by the table that knows it.
+_NESTED = {
+    "models": (re.compile("m-[0-9a-f]{32}"), "logged_models", "model_id"),
+    "traces": (re.compile("tr-[0-9a-f]+"), "trace_info", "request_id"),
+}
+# Columns that may name a directory of something else.
+_MENTIONS = (
+    ("model_versions", "source"),
+    ("model_versions", "storage_location"),
+    ("logged_models", "artifact_location"),
+    ("runs", "artifact_uri"),
+)
+
+
+@dataclass(frozen=True)
+class Orphan:
+    """A directory, and how much is in it, in bytes."""
+
+    path: Path
+    size: int
+
+
+def find(connection: Connection, metadata: MetaData, destination: str) -> list[Orphan]:
+    """The orphans under a directory, by path.
+
+    Raises UserError where the artifacts are in no directory of this machine.
+    """
+    root = local_directory(destination)
+    if root is None:
+        raise UserError(
+            f"orphans are looked for in directories, and the artifacts are in {destination}; "
+            "use that store's own inventory",
+            2,
+        )
+    safe = time.time() - SAFE_SECONDS
+    found = [
+        Orphan(path, size)
+        for path, table, key in _candidates(root, metadata)
+        if not _has_row(connection, table, key, path.name)
+        and not _is_mentioned(connection, metadata, path.name)
+        and (size := _size_if_old(path, safe)) is not None
+    ]
+    return sorted(found, key=lambda orphan: orphan.path)
+
+
+def _candidates(root: Path, metadata: MetaData) -> Iterator[tuple[Path, Table, str]]:
+    for experiment in _directories(root):
+        for path in _directories(experiment):
+            if _RUN.fullmatch(path.name):
+                yield path, metadata.tables["runs"], "run_uuid"
+            elif path.name in _NESTED:
+                shape, table, key = _NESTED[path.name]
+                for nested in _directories(path):
+                    if shape.fullmatch(nested.name):
+                        yield nested, metadata.tables[table], key
+
+
+def _directories(folder: Path) -> Iterator[Path]:
+    if folder.is_dir():
+        yield from (path for path in folder.iterdir() if path.is_dir() and not path.is_symlink())
+
+
+def _has_row(connection: Connection, table: Table, key: str, name: str) -> bool:
+    query: Any = select(table.c[key]).where(table.c[key] == name).limit(1)
+    return connection.execute(query).first() is not None
+
+
+def _is_mentioned(connection: Connection, metadata: MetaData, name: str) -> bool:
+    for table, column in _MENTIONS:
+        text = metadata.tables[table].c[column]
+        query: Any = select(text).where(text.contains(name, autoescape=True)).limit(1)
+        if connection.execute(query).first() is not None:
+            return True
+    return False
+
+
+def _size_if_old(path: Path, safe: float) -> int | None:
+    """Bytes in a directory; None where anything in it changed after ``safe`` (Unix time)."""
+    size = 0
+    for entry in (path, *path.rglob("*")):
+        found = entry.lstat()
+        if found.st_mtime > safe:
+            return None
+        size += 0 if entry.is_dir() else found.st_size
+    return size
+
+
+def delete(orphans: list[Orphan]) -> dict[str, str]:
+    """Delete them; returns those that could not be, with the reason."""
+    return dict(artifacts.delete_all(str(orphan.path) for orphan in orphans))

@@ -1,0 +1,201 @@
+"""What a stack on Azure makes, whatever its keys say: on mocks, with no engine and no cloud."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import pulumi
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from infra.clouds import deploy
+from infra.clouds.azure import image
+from infra.plan import AzurePlan, make_plan
+from infra.plan.place import Place
+from infra.settings import Secrets, parse
+
+pytestmark = pytest.mark.slow
+
+_ROOT = Path(__file__).parents[2]
+_SUBSCRIPTION = "11111111-2222-4333-8444-555555555555"
+_ROLES = {
+    "7f951dda-4ed3-4680-a7ca-43fe172d538d": "containerregistry:Registry",
+    "ba92f5b4-2d11-453d-a403-e96b0029c9fe": "storage:BlobContainer",
+    "4633458b-17de-408a-b874-0445c86b69e6": "keyvault:Secret",
+}
+_OUTPUTS: dict[str, dict[str, Any]] = {
+    "containerregistry:Registry": {"loginServer": "registry.azurecr.io"},
+    "dbforpostgresql:Server": {"fullyQualifiedDomainName": "db.postgres.database.azure.com"},
+    "dbformysql:Server": {"fullyQualifiedDomainName": "db.mysql.database.azure.com"},
+    "managedidentity:UserAssignedIdentity": {
+        "principalId": "principal",
+        "clientId": "client",
+        "tenantId": "tenant",
+    },
+    "keyvault:Secret": {"properties": {"secretUri": "https://vault/secrets/s"}},
+    "app:ManagedEnvironment": {"defaultDomain": "apps.example"},
+    "operationalinsights:Workspace": {"customerId": "customer"},
+    "docker:index/image:Image": {"repoDigest": f"registry.azurecr.io/t@sha256:{'0' * 64}"},
+    "trackstack:GeneratedSecret": {"value": "Generated-0"},
+    "trackstack:CertificateAuthority": {"certificate": "CERTIFICATE", "key": "KEY"},
+}
+
+
+@dataclass
+class Made(pulumi.runtime.Mocks):
+    """Records what is registered: (type, name, inputs)."""
+
+    resources: list[tuple[str, str, dict[str, Any]]] = field(
+        default_factory=list[tuple[str, str, dict[str, Any]]]
+    )
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        kind = args.typ.removeprefix("azure-native:").removeprefix("pulumi-python:dynamic/")
+        inputs = cast("dict[str, Any]", cast("Any", args).inputs)
+        self.resources.append((kind, args.name, inputs))
+        names = [v for k, v in inputs.items() if k.endswith("Name") and k != "resourceGroupName"]
+        name = str(names[0]) if len(names) == 1 else args.name
+        # Asked for as a list, identities come back as a map.
+        outputs = dict(inputs)
+        if "identity" in inputs:
+            outputs["identity"] = {"type": "UserAssigned", "userAssignedIdentities": {}}
+        return f"/{kind}/{args.name}", {**outputs, "name": name, **_OUTPUTS.get(kind, {})}
+
+    def call(self, args: pulumi.runtime.MockCallArgs) -> Any:
+        return {"token": "a token", "primarySharedKey": "a key"}
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        return [inputs for found, _, inputs in self.resources if found == kind]
+
+
+def _deploy(keys: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> tuple[AzurePlan, Made]:
+    given_keys = {k: v if isinstance(v, str) else json.dumps(v) for k, v in keys.items()}
+    plan = make_plan(parse(given_keys), Place("azure-test", _ROOT))
+    assert isinstance(plan, AzurePlan)
+    made = Made()
+    pulumi.runtime.set_mocks(made, project="trackstack", stack="azure-test")
+    monkeypatch.setattr(image, "_exchange", _exchange)
+    cast("Any", pulumi.runtime).test(lambda: deploy(plan, Secrets()))()
+    return plan, made
+
+
+def _exchange(_server: str, _token: str) -> str:
+    return "refresh"
+
+
+@st.composite
+def _keys(draw: st.DrawFn) -> dict[str, Any]:
+    compute = draw(st.sampled_from(["container", "scale"]))
+    private = draw(st.booleans())
+    filtered = compute == "scale" or private
+    keys: dict[str, Any] = {
+        "cloud": "azure",
+        "subscriptionId": _SUBSCRIPTION,
+        "region": "westeurope",
+        "compute": compute,
+        "private": private,
+        "allowedCidrs": ["203.0.113.0/24"] if filtered else ["0.0.0.0/0"],
+        "database": draw(st.sampled_from(["postgresql", "mysql"])),
+        "keepData": draw(st.booleans()),
+        "versioning": draw(st.booleans()),
+    }
+    if draw(st.booleans()):
+        keys |= {"highAvailability": True, "databaseSku": "Standard_D2ds_v5"}
+    if draw(st.booleans()):
+        keys["alertEmail"] = "ops@example.com"
+    if draw(st.booleans()):
+        keys["resourceGroup"] = "theirs"
+    if filtered and draw(st.booleans()):
+        group = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network"
+        keys["virtualNetworkId"] = f"{group}/virtualNetworks/theirs"
+    return keys
+
+
+@settings(max_examples=25, deadline=None, phases=[Phase.explicit, Phase.generate])
+@given(keys=_keys())
+def test_whatever_the_keys_nothing_is_open_and_no_right_too_wide(keys: dict[str, Any]) -> None:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        plan, made = _deploy(keys, monkeypatch)
+    _check_roles(made)
+    _check_stores(plan, made)
+    for group in made.of("network:NetworkSecurityGroup"):
+        [rule] = group["securityRules"]
+        assert (rule["destinationPortRange"], rule["access"]) == ("443", "Allow")
+        assert rule["sourceAddressPrefixes"] == keys["allowedCidrs"]
+    for app in made.of("app:ContainerApp"):
+        ingress = app["configuration"]["ingress"]
+        assert ingress["allowInsecure"] is False
+        allowed = [r["ipAddressRange"] for r in ingress["ipSecurityRestrictions"]]
+        assert allowed == [*keys["allowedCidrs"], "10.80.0.0/16"]
+        assert all("value" not in secret for secret in app["configuration"]["secrets"])
+    for container in made.of("containerinstance:ContainerGroup"):
+        assert [port["port"] for port in container["ipAddress"]["ports"]] == [443]
+        assert container["ipAddress"]["type"] == ("Private" if keys["private"] else "Public")
+        written = json.dumps(container["containers"])
+        assert "Generated-0" not in written
+    own_group = [name for kind, name, _ in made.resources if kind == "resources:ResourceGroup"]
+    assert own_group == ([] if "resourceGroup" in keys else ["group"])
+    assert bool(made.of("monitor:ActionGroup")) == ("alertEmail" in keys)
+
+
+def _check_roles(made: Made) -> None:
+    assignments = made.of("authorization:RoleAssignment")
+    for assignment in assignments:
+        role = assignment["roleDefinitionId"].rsplit("/", 1)[1]
+        assert assignment["scope"].startswith(f"/{_ROLES[role]}/")
+        assert assignment["principalId"] == "principal"
+    assert len({a["scope"] for a in assignments}) == len(assignments)
+
+
+def _check_stores(plan: AzurePlan, made: Made) -> None:
+    [account] = made.of("storage:StorageAccount")
+    assert account["allowBlobPublicAccess"] is False
+    assert account["allowSharedKeyAccess"] is False
+    assert account["minimumTlsVersion"] == "TLS1_2"
+    private = plan.settings.private
+    assert account["publicNetworkAccess"] == ("Disabled" if private else "Enabled")
+    [registry] = made.of("containerregistry:Registry")
+    assert registry["adminUserEnabled"] is False
+    servers = [*made.of("dbforpostgresql:Server"), *made.of("dbformysql:Server")]
+    [server] = servers
+    assert bool(server.get("network")) == plan.settings.is_networked
+    rules = [*made.of("dbforpostgresql:FirewallRule"), *made.of("dbformysql:FirewallRule")]
+    assert bool(rules) != plan.settings.is_networked
+
+
+def test_names_keep_within_their_limits_and_end_with_what_is_unique(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    keys = {
+        "cloud": "azure",
+        "subscriptionId": _SUBSCRIPTION,
+        "region": "westeurope",
+        "allowedCidrs": ["0.0.0.0/0"],
+        "name": "a-name-of-thirty-two-characters1",
+    }
+    plan, made = _deploy(keys, monkeypatch)
+    [account] = made.of("storage:StorageAccount")
+    assert account["accountName"] == plan.names.storage_account
+    assert len(plan.names.storage_account) <= 24
+    assert plan.names.storage_account.isalnum()
+    other, _ = _deploy({**keys, "subscriptionId": _SUBSCRIPTION.replace("1", "9")}, monkeypatch)
+    assert other.names.storage_account != plan.names.storage_account
+    assert other.names.base == plan.names.base
+
+
+def test_an_image_by_digest_is_neither_built_nor_is_there_a_registry(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    keys = {
+        "cloud": "azure",
+        "subscriptionId": _SUBSCRIPTION,
+        "region": "westeurope",
+        "allowedCidrs": ["0.0.0.0/0"],
+        "image": f"registry.example.com/trackstack@sha256:{'a' * 64}",
+    }
+    _, made = _deploy(keys, monkeypatch)
+    assert made.of("containerregistry:Registry") == made.of("docker:index/image:Image") == []
+    [group] = made.of("containerinstance:ContainerGroup")
+    assert group["containers"][0]["image"] == keys["image"]
