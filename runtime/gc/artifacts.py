@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
+from runtime.gc import azure_blobs
 from runtime.paths import local_directory
 
 _THREADS = 16
@@ -67,6 +68,8 @@ def delete_all(
     """
     uris = list(locations)
     local = {uri: path for uri in uris if (path := local_directory(uri)) is not None}
+    blobs = [uri for uri in uris if uri.startswith("wasbs://")]
+    others = [uri for uri in uris if uri not in local and not uri.startswith("wasbs://")]
 
     def attempt(uri: str) -> tuple[str, str | None]:
         try:
@@ -76,6 +79,6 @@ def delete_all(
         return uri, None
 
     with ThreadPoolExecutor(_THREADS) as pool:
-        outcomes = pool.map(attempt, [uri for uri in uris if uri not in local])
-        failed = _delete_directories(local)
+        outcomes = pool.map(attempt, others)
+        failed = _delete_directories(local) | azure_blobs.delete_all(blobs, pool)
         return failed | {uri: reason for uri, reason in outcomes if reason is not None}

@@ -63,6 +63,12 @@ def _real(azure: AzureCloud) -> Real:
     return azure.real
 
 
+def _blobs(azure: AzureCloud) -> Any:
+    """The container of artifacts, as nobody but a test sees it."""
+    [account] = [r for r in azure.store.all() if r.token.endswith("StorageAccount")]
+    return blob.client(_real(azure), account.props["accountName"]).get_container_client("artifacts")
+
+
 def _client(
     stage: Stage, code: str, caller: str = "", folder: Path | None = None
 ) -> "subprocess.CompletedProcess[str]":
@@ -92,11 +98,7 @@ def test_what_a_client_logs_is_in_blob_storage_by_the_identity(
     assert done.returncode == 0, done.stderr
     run, content = done.stdout.split()
     assert content == "hello"
-    [account] = [r for r in azure.store.all() if r.token.endswith("StorageAccount")]
-    blobs = blob.client(_real(azure), account.props["accountName"]).get_container_client(
-        "artifacts"
-    )
-    names = [found.name for found in blobs.list_blobs()]
+    names = [found.name for found in _blobs(azure).list_blobs()]
     assert any(name.endswith(f"{run}/artifacts/notes/hello.txt") for name in names)
 
 
@@ -112,7 +114,12 @@ def test_another_network_a_wrong_token_and_plain_http_are_refused(stage: Stage) 
 
 
 def test_gc_prune_and_backup_run_on_schedule_as_jobs(stage: Stage, azure: AzureCloud) -> None:
-    done = _client(stage, "client.delete_experiment(client.create_experiment('gone'))")
+    code = (
+        "experiment = client.create_experiment('gone')\n"
+        "client.log_text(client.create_run(experiment).info.run_id, 'x', 'gone.txt')\n"
+        "client.delete_experiment(experiment)"
+    )
+    done = _client(stage, code)
     assert done.returncode == 0, done.stderr
     ended = _real(azure).executions
 
@@ -124,6 +131,9 @@ def test_gc_prune_and_backup_run_on_schedule_as_jobs(stage: Stage, azure: AzureC
     wait_for(lambda: len({name for name, code in ended if code == 0}) == 3, "each job", 240)
     wait_for(purged, "gc", 120)
     assert {code for _, code in ended} <= {0, 75}
+    names = [found.name for found in _blobs(azure).list_blobs()]
+    assert not [name for name in names if "gone.txt" in name]
+    assert [name for name in names if name.startswith("backups/")]
 
 
 def test_another_identity_or_none_gets_nothing(stage: Stage, azure: AzureCloud) -> None:

@@ -37,8 +37,22 @@ def test_the_critical_path_is_the_chain_that_takes_longest() -> None:
 
 
 def test_the_price_table_has_a_date_and_sources() -> None:
-    estimate = cost.estimate(["docker:index:Container"])
-    assert estimate["dollars"] == 0
+    replicas = {
+        "template": {"scale": {"minReplicas": 2}, "containers": [{"resources": {"cpu": 1}}]}
+    }
+    standby = {"sku": {"name": "Standard_B1ms"}, "highAvailability": {"mode": "ZoneRedundant"}}
+    estimate = cost.estimate(
+        [
+            {"type": "docker:index:Container", "inputs": {}},
+            {"type": "azure-native:app:ContainerApp", "inputs": replicas},
+            {"type": "azure-native:dbforpostgresql:Server", "inputs": standby},
+        ]
+    )
+    assert estimate["by_type"] == {
+        "azure-native:app:ContainerApp": 157.6,
+        "azure-native:dbforpostgresql:Server": 24.8,
+    }
+    assert estimate["dollars"] == 182.4
     assert estimate["date"] >= "2026-11"
     assert set(estimate["sources"]) == {"local", "azure", "oci"}
 

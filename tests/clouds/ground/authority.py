@@ -3,6 +3,7 @@
 It is kept in the project's own ignored folder, because a new one would make each image new.
 """
 
+import ipaddress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -42,7 +43,7 @@ class Authority:
         return _FOLDER / "certificate.pem"
 
     def issue(self, *names: str) -> tuple[bytes, bytes]:
-        """Certificate chain and key in PEM for a server under these names."""
+        """Certificate chain and key in PEM for a server under these names or addresses."""
         issuer = x509.load_pem_x509_certificate(self.certificate.encode())
         signer = serialization.load_pem_private_key(self.key.encode(), None)
         assert isinstance(signer, ec.EllipticCurvePrivateKey)
@@ -57,7 +58,8 @@ class Authority:
             .not_valid_before(now - timedelta(days=1))
             .not_valid_after(now + timedelta(days=_DAYS))
             .add_extension(
-                x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False
+                x509.SubjectAlternativeName([_general_name(name) for name in names]),
+                critical=False,
             )
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
             .add_extension(
@@ -73,3 +75,10 @@ class Authority:
             serialization.NoEncryption(),
         )
         return chain + self.certificate.encode() + b"\n", private
+
+
+def _general_name(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)

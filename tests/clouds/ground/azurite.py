@@ -7,9 +7,14 @@ from tests.engine import ROOT
 from tests.packages import install_npm
 
 
-def command(address: str, folder: Path) -> tuple[list[str], int]:
-    """What serves the accounts of AZURITE_ACCOUNTS over HTTP at ``address``; and at which port."""
+def command(address: str, folder: Path, certificate: Path | None = None) -> tuple[list[str], int]:
+    """What serves the accounts of AZURITE_ACCOUNTS at ``address``; and at which port.
+
+    With a folder that has a certificate, over TLS and for bearer tokens too.
+    """
     port = find_free_port()
     program = install_npm(ROOT / "tests" / "azurite") / "node_modules" / ".bin" / "azurite-blob"
     where = [f"--blobHost={address}", f"--blobPort={port}", f"--location={folder}"]
+    if certificate:
+        where += [f"--cert={certificate}/tls.pem", f"--key={certificate}/tls.key", "--oauth=basic"]
     return [str(program), *where, "--skipApiVersionCheck", "--disableTelemetry", "--loose"], port

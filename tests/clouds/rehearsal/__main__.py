@@ -72,7 +72,8 @@ def _up(stage: Stage, report: Report, svg: Path, *, has_fault: bool) -> None:
         _say(said)
         raise RehearsalError(f"up ended with {code}; what the engine said stands above")
     report.up_seconds = round(time.monotonic() - began, 1)
-    needs = dependencies(stage.engine.resources())
+    resources = stage.engine.resources()
+    needs = dependencies(resources)
     made = [step for step in steps if not step.operation.endswith("failed")]
     slowest = critical_path(made, needs)
     report.steps = [
@@ -90,7 +91,7 @@ def _up(stage: Stage, report: Report, svg: Path, *, has_fault: bool) -> None:
     svg.parent.mkdir(parents=True, exist_ok=True)
     svg.write_text(picture.svg(made, needs, slowest))
     report.picture = str(svg)
-    report.cost = cost.estimate(step.type for step in made)
+    report.cost = cost.estimate(resources.values())
 
 
 def _smoke(stage: Stage) -> None:

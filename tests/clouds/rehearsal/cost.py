@@ -1,7 +1,6 @@
 """An estimate of what a stack costs a month, from a small dated table of list prices."""
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,15 +9,45 @@ import yaml
 _TABLE = Path(__file__).with_name("prices.yaml")
 
 
-def estimate(types: Iterable[str]) -> dict[str, Any]:
-    """``dollars`` a month in all and by type, with the table's date and sources."""
+def estimate(resources: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """``dollars`` a month in all and by type, with the table's date and sources.
+
+    ``resources`` as the engine's state has them: ``type`` and ``inputs``.
+    """
     table = cast("dict[str, Any]", yaml.safe_load(_TABLE.read_text()))
-    prices = cast("dict[str, float]", table["month"])
-    counted = Counter(type_ for type_ in types if type_ in prices)
-    by_type = {type_: round(prices[type_] * count, 2) for type_, count in counted.items()}
+    by_type: dict[str, float] = {}
+    for resource in resources:
+        kind = str(resource["type"])
+        if kind in table["month"]:
+            cost = _price(table["month"][kind], resource.get("inputs") or {})
+            by_type[kind] = round(by_type.get(kind, 0) + cost, 2)
     return {
         "dollars": round(sum(by_type.values()), 2),
         "by_type": by_type,
         "date": str(table["date"]),
         "sources": table["sources"],
     }
+
+
+def _price(rule: dict[str, Any], inputs: Any) -> float:
+    cost = float(rule.get("each", 0))
+    for path, dollars in rule.get("per", {}).items():
+        cost += dollars * sum(float(value) for value in _values(inputs, path))
+    for path, prices in rule.get("of", {}).items():
+        cost += sum(prices.get(value, 0) for value in _values(inputs, path))
+    for path, factors in rule.get("times", {}).items():
+        for value in _values(inputs, path):
+            cost *= float(factors.get(value, 1) if factors else value)
+    return cost
+
+
+def _values(inputs: Any, path: str) -> Iterator[Any]:
+    """All values at a dotted path; ``[]`` after a name goes through a list."""
+    name, _, rest = path.partition(".")
+    known = cast("dict[str, Any]", inputs) if isinstance(inputs, dict) else {}
+    found = known.get(name.removesuffix("[]"))
+    for value in cast("list[Any]", found or []) if name.endswith("[]") else [found]:
+        if rest:
+            yield from _values(value, rest)
+        elif value is not None:
+            yield value

@@ -1,0 +1,142 @@
+"""gc on Blob storage: in bulk, and past a run without a single blob. On Azurite, by npm."""
+
+import json
+import os
+import subprocess
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import create_engine, select
+
+from runtime.gc import command, schema
+from tests.clouds.ground import azurite
+from tests.conftest import wait_for
+
+pytestmark = pytest.mark.slow
+
+_ACCOUNT, _KEY = "trackstack", "dHJhY2tzdGFjayB0ZXN0cyBvbmx5"
+_ROOT = f"wasbs://artifacts@{_ACCOUNT}.blob.core.windows.net/store"
+
+
+@pytest.fixture(scope="module")
+def blobs(tmp_path_factory: pytest.TempPathFactory) -> Generator[Any]:
+    """The container `artifacts`; where it is stands in AZURE_STORAGE_CONNECTION_STRING."""
+    from azure.storage.blob import BlobServiceClient
+
+    program, port = azurite.command("127.0.0.1", tmp_path_factory.mktemp("azurite"))
+    accounts = {**os.environ, "AZURITE_ACCOUNTS": f"{_ACCOUNT}:{_KEY}"}
+    where = (
+        f"DefaultEndpointsProtocol=http;AccountName={_ACCOUNT};AccountKey={_KEY};"
+        f"BlobEndpoint=http://127.0.0.1:{port}/{_ACCOUNT};"
+    )
+    with (
+        subprocess.Popen(program, env=accounts, stdout=subprocess.DEVNULL) as process,
+        pytest.MonkeyPatch.context() as environment,
+    ):
+        try:
+            account: Any = BlobServiceClient.from_connection_string(where, retry_total=0)
+
+            def is_up() -> bool:
+                try:
+                    return list(account.list_containers()) == []
+                except Exception:
+                    return False
+
+            wait_for(is_up, "Azurite", 60)
+            environment.setenv("AZURE_STORAGE_CONNECTION_STRING", where)
+            yield account.create_container("artifacts")
+        finally:
+            process.terminate()
+
+
+class Store:
+    """A SQLite store whose artifacts are blobs."""
+
+    def __init__(self, folder: Path) -> None:
+        from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+        self.uri = f"sqlite:///{folder}/store.sqlite"
+        self.mlflow: Any = SqlAlchemyStore(self.uri, _ROOT)
+        self.environment = {
+            "MLFLOW_BACKEND_STORE_URI": self.uri,
+            "MLFLOW_ARTIFACTS_DESTINATION": _ROOT,
+            "TRACKSTACK_DATA_DIR": str(folder),
+        }
+
+    def run(self) -> Any:
+        return self.mlflow.create_run("0", "someone", 1, [], "run").info
+
+    def gc(self) -> dict[str, Any]:
+        done = CliRunner().invoke(
+            command, ["--json", "--older-than", "0d0h0m0s"], env=self.environment
+        )
+        assert done.exit_code == 0, done.output
+        return json.loads(done.stdout)
+
+    def left(self) -> set[str]:
+        runs = schema.tables().tables["runs"]
+        with create_engine(self.uri).connect() as connection:
+            return set(connection.execute(select(runs.c.run_uuid)).scalars())
+
+
+def _path(info: Any, name: str) -> str:
+    return f"{str(info.artifact_uri).split('/', 3)[3]}/{name}"
+
+
+def test_many_blobs_of_many_runs_go_in_bulk_and_those_of_live_runs_stay(
+    blobs: Any, tmp_path: Path
+) -> None:
+    store = Store(tmp_path)
+    live, deleted = store.run(), [store.run() for _ in range(4)]
+    for info in (live, *deleted):
+        for number in range(100):
+            blobs.upload_blob(_path(info, f"deep/file-{number}"), b"x")
+    for info in deleted:
+        store.mlflow.delete_run(info.run_id)
+    assert store.gc()["deleted"]["runs"] == 4
+    assert store.left() == {live.run_id}
+    names = [blob.name for blob in blobs.list_blobs()]
+    assert len(names) == 100
+    assert all(name.startswith(_path(live, "deep/")) for name in names)
+    blobs.delete_blobs(*names)
+
+
+def test_a_run_without_a_single_blob_is_purged_where_mlflow_gc_blocks_for_ever(
+    blobs: Any, tmp_path: Path
+) -> None:
+    from mlflow.cli import gc as mlflow_gc
+
+    store = Store(tmp_path)
+    empty = store.run()
+    store.mlflow.delete_run(empty.run_id)
+    theirs: Any = mlflow_gc
+    arguments = ["--backend-store-uri", store.uri, "--tracking-uri", "http://127.0.0.1:9"]
+    assert CliRunner().invoke(theirs, arguments).exit_code != 0
+    assert store.left() == {empty.run_id}
+    assert store.gc()["deleted"]["runs"] == 1
+    assert store.left() == set()
+
+
+def test_a_store_that_cannot_be_had_keeps_the_rows(
+    blobs: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path)
+    info = store.run()
+    blobs.upload_blob(_path(info, "file"), b"x")
+    store.mlflow.delete_run(info.run_id)
+    given = os.environ["AZURE_STORAGE_CONNECTION_STRING"]
+    wrong = given.replace(_KEY, "d3Jvbmc=")
+    arguments = ["--json", "--older-than", "0d0h0m0s"]
+    refused = CliRunner().invoke(
+        command, arguments, env={**store.environment, "AZURE_STORAGE_CONNECTION_STRING": wrong}
+    )
+    assert refused.exit_code == 1
+    assert list(json.loads(refused.stdout)["failed"]) == [info.run_id]
+    assert _KEY not in refused.output
+    assert store.left() == {info.run_id}
+    again = CliRunner().invoke(command, [*arguments, "--retry"], env=store.environment)
+    assert again.exit_code == 0
+    assert store.left() == set()
