@@ -48,7 +48,6 @@ def deploy(plan: AzurePlan, secrets: Secrets) -> Deployment:
         version=plan.version,
         logs=reached.logs,
         image=parts.images.runtime,
-        command=reached.command,
         ca_certificate=identity.ca_certificate,
         protected=plan.settings.protect,
     )

@@ -10,11 +10,13 @@ from infra.clouds.azure.parts import Parts
 
 @dataclass(frozen=True)
 class Reached:
-    """``uri`` is where users reach the server; ``logs`` and ``command`` as the stack exports."""
+    """``uri`` is where users reach the server; ``logs`` as the stack exports.
+
+    There is no ``command``: `az container exec` and `az containerapp exec` take no arguments.
+    """
 
     uri: pulumi.Input[str]
     logs: pulumi.Input[str]
-    command: pulumi.Input[str]
 
 
 def _container(parts: Parts) -> Reached:
@@ -25,7 +27,6 @@ def _container(parts: Parts) -> Reached:
     return Reached(
         parts.plan.tracking_uri,
         f"az container logs --follow {where} --container-name server",
-        f"az container exec {where} --container-name scheduler --exec-command trackstack",
     )
 
 
@@ -40,7 +41,6 @@ def _scale(parts: Parts) -> Reached:
     return Reached(
         apps.uri,
         f"az containerapp logs show --follow {where}",
-        f"az containerapp exec {where} --command trackstack",
     )
 
 
