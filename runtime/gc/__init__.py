@@ -115,7 +115,8 @@ class Collector:
 
     def _delete_batch(self, kind: Kind, keys: list[Any]) -> None:
         with _begin(self.engine) as connection:
-            query = decide.still_due(self.metadata, kind, self.before, keys)
+            dialect = self.engine.dialect.name
+            query = decide.still_due(dialect, self.metadata, kind, self.before, keys)
             waiting = self.report.quarantined
             rows = [row for row in connection.execute(query) if str(row.key) not in waiting]
             locations = {

@@ -16,10 +16,9 @@ _THREADS = 16
 
 def resolve(uri: str, destination: str) -> str:
     """The store behind a proxied URI: ``mlflow-artifacts:/1/ab`` lies under the destination."""
-    parts = urlsplit(uri)
-    if parts.scheme != "mlflow-artifacts":
+    if not uri.startswith("mlflow-artifacts:"):
         return uri
-    return f"{destination.rstrip('/')}/{parts.path.lstrip('/')}"
+    return f"{destination.rstrip('/')}/{urlsplit(uri).path.lstrip('/')}"
 
 
 def _delete_directories(directories: Mapping[str, Path]) -> dict[str, str]:

@@ -17,6 +17,8 @@ from sqlalchemy import (
     true,
 )
 
+from runtime.gc.schema import among
+
 DELETED = "deleted"
 # Registered versions that MLflow deletes stay as rows in this stage.
 _DELETED_VERSION = "Deleted_Internal"
@@ -91,11 +93,13 @@ def due(metadata: MetaData, kind: Kind, before: int, after: Any, limit: int) -> 
     return query if after is None else query.where(key > after)
 
 
-def still_due(metadata: MetaData, kind: Kind, before: int, keys: list[Any]) -> Select[Any, Any]:
+def still_due(
+    dialect: str, metadata: MetaData, kind: Kind, before: int, keys: list[Any]
+) -> Select[Any, Any]:
     """Of ``keys`` those that are still due, locked: a restore wins or waits."""
     columns = metadata.tables[kind.table].c
     chosen = and_(
-        columns[kind.key].in_(keys),
+        among(dialect, columns[kind.key], keys),
         _is_due(metadata, kind, before),
         ~_is_registered(metadata, kind),
     )

@@ -22,6 +22,8 @@ from sqlalchemy import (
     update,
 )
 
+from runtime.gc.schema import among
+
 # Milliseconds: the first wait, which doubles with each failure, and the longest.
 _FIRST_WAIT, _LONGEST_WAIT = 10 * 60 * 1000, 24 * 60 * 60 * 1000
 
@@ -80,4 +82,5 @@ class Quarantine:
             else:
                 connection.execute(insert(_FAILURES).values(entity=entity, **values))
         if ended := list(gone):
-            connection.execute(delete(_FAILURES).where(_FAILURES.c.entity.in_(ended)))
+            entities = among(connection.dialect.name, _FAILURES.c.entity, ended)
+            connection.execute(delete(_FAILURES).where(entities))

@@ -48,6 +48,7 @@ class Registry(AzureResource):
     def delete(self, id: str, known: Props) -> None:
         if self.real:
             self.real.ground.end(f"registry-{known['registryName'].lower()}")
+            self.real.ground.forget_images(known["loginServer"])
             shutil.rmtree(_TRUST / known["loginServer"], ignore_errors=True)
 
     def _serve(self, id: str, name: str) -> str:

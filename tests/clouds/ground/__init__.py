@@ -183,6 +183,13 @@ class Ground:
         except docker.errors.NotFound:
             return
 
+    def forget_images(self, server: str) -> None:
+        """Take the names of a registry's images from the daemon; what they were built of stays."""
+        for image in self._daemon.images(filters={"reference": f"{server}/*"}):
+            for name in (*(image["RepoTags"] or ()), *(image["RepoDigests"] or ())):
+                if name.startswith(server) and "<none>" not in name:
+                    self._daemon.remove_image(name, noprune=True)
+
     def sweep(self) -> None:
         """Remove what a failed rehearsal left of this ground."""
         for found in self._daemon.containers(all=True, filters={"name": f"{self.name}-"}):
