@@ -51,3 +51,17 @@ def install_npm(source: Path) -> Path:
         subprocess.run(["npm", "ci", "--silent", "--no-audit"], cwd=folder, check=True)
         marker.write_bytes(lock)
     return folder
+
+
+def build_go(module: Path, package: str, target: Path) -> Path:
+    """Build a program of a Go module that pins it, as a static binary at ``target``."""
+    from tools.engine import install
+
+    subprocess.run(
+        [install.find_go(), "build", "-o", target, package],
+        cwd=module,
+        env={**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly", "CGO_ENABLED": "0"},
+        check=True,
+        timeout=500,
+    )
+    return target

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.engine import ROOT
-from tools.engine import install
+from tests.packages import build_go
 
 _PIPELINES = ROOT / "stacks" / "pipelines"
 _GITHUB, _AZURE, _OCI = (
@@ -99,14 +99,8 @@ def test_a_pipeline_fits_the_published_schema_and_a_broken_one_does_not(
 
 @pytest.mark.slow
 def test_actionlint_finds_nothing_in_the_workflow_but_in_a_broken_one(tmp_path: Path) -> None:
-    built = tmp_path / "actionlint"
-    subprocess.run(
-        [install.find_go(), "build", "-o", built, "github.com/rhysd/actionlint/cmd/actionlint"],
-        cwd=_MODULE,
-        env={**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly", "CGO_ENABLED": "0"},
-        check=True,
-        timeout=500,
-    )
+    package = "github.com/rhysd/actionlint/cmd/actionlint"
+    built = build_go(_MODULE, package, tmp_path / "actionlint")
     done = subprocess.run([built, _GITHUB], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     broken = tmp_path / "broken.yml"

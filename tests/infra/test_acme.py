@@ -1,0 +1,114 @@
+"""`tls: acme`: the front obtains its certificate from a real ACME authority, Pebble."""
+
+import json
+import socket
+import ssl
+import tempfile
+from collections.abc import Generator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from infra import containers, front
+from infra.settings import LocalContainer, parse
+from tests import docker as parts
+from tests.clouds.ground import Ground
+from tests.conftest import wait_for
+from tests.packages import build_go
+
+pytestmark = pytest.mark.slow
+
+_NAME = "mlflow.example.test"
+_MODULE = Path(__file__).parents[1] / "tools" / "pebble"
+_PEBBLE = {
+    "listenAddress": "0.0.0.0:14000",
+    "managementListenAddress": "0.0.0.0:15000",
+    "certificate": "/pebble/tls.pem",
+    "privateKey": "/pebble/tls.key",
+    "httpPort": 80,
+    "tlsPort": 443,
+}
+
+
+@pytest.fixture
+def ground() -> Generator[Ground]:
+    with tempfile.TemporaryDirectory(prefix="trackstack-") as folder:
+        made = Ground("acme", Path(folder))
+        try:
+            yield made
+        finally:
+            made.sweep()
+            made.close()
+
+
+def _start_authority(ground: Ground) -> None:
+    chain, key = ground.authority.issue("pebble")
+    config = json.dumps({"pebble": _PEBBLE}).encode()
+    files = {"tls.pem": chain, "tls.key": key, "config.json": config}
+    folder = ground.files("pebble", files)
+    build_go(_MODULE, "github.com/letsencrypt/pebble/v2/cmd/pebble", folder / "pebble")
+    ground.run(
+        "pebble",
+        parts.part_image("front"),
+        ["-config", "/pebble/config.json"],
+        aliases=["pebble"],
+        environment={"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "0"},
+        mounts={"/pebble": folder},
+        entrypoint=["/pebble/pebble"],
+    )
+
+
+def _start_front(ground: Ground) -> None:
+    settings = parse(
+        {
+            "cloud": "local",
+            "compute": "container",
+            "hostname": _NAME,
+            "tls": "acme",
+            "acmeEmail": "ops@example.test",
+            "acmeDirectory": "https://pebble:14000/dir",
+        }
+    )
+    assert isinstance(settings, LocalContainer)
+    file = front.caddyfile(settings, (_NAME,), port=443, upstream="127.0.0.1:5000")
+    container = containers.front(file, front.SECRET_FILES["acme"], port=443)
+    # Pebble's own address has a certificate of the rehearsal's authority.
+    trusted = {"SSL_CERT_FILE": "/trusted/ca.pem"}
+    container = replace(container, environment={**container.environment, **trusted})
+    ca = ground.files("trusted", {"ca.pem": ground.authority.certificate.encode()})
+    ground.run(
+        "front",
+        parts.part_image("front"),
+        container.command,
+        aliases=[_NAME],
+        environment=container.environment,
+        mounts={"/trusted": ca},
+    )
+
+
+def _issuer(address: str) -> str:
+    """Who issued the certificate that is served under the name; empty while there is none."""
+    from cryptography import x509
+
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        with (
+            socket.create_connection((address, 443), 5) as plain,
+            context.wrap_socket(plain, server_hostname=_NAME) as secure,
+        ):
+            shown = secure.getpeercert(binary_form=True)
+    except OSError:
+        return ""
+    certificate = x509.load_der_x509_certificate(shown or b"")
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == [_NAME]
+    return certificate.issuer.rfc4514_string()
+
+
+def test_the_front_obtains_a_certificate_for_its_name(ground: Ground) -> None:
+    _start_authority(ground)
+    _start_front(ground)
+    address = ground.address("front") or ""
+    wait_for(lambda: "Pebble Intermediate" in _issuer(address), "the certificate", 120)
