@@ -314,7 +314,7 @@ def _kill(what: str, data_dir: Path, place: Place, kills: int) -> int:
 @pytest.mark.slow
 def test_a_killed_backup_never_looks_complete(filled: RuntimeSettings, tmp_path: Path) -> None:
     place = Place(str(tmp_path / "backups"))
-    assert _kill("backup", filled.data_dir, place, 15) > 0
+    assert _kill("backup", filled.data_dir, place, 50) > 0
     make.back_up(filled, place)
     complete = [name for name, is_complete in manifest.names(place).items() if is_complete]
     for name in complete:
