@@ -25,7 +25,6 @@ class Rule:
 
 
 AZURE = {
-    "plain": Rule(63),
     "resource_group": Rule(90),
     "registry": Rule(50, hyphens=False, unique=True),
     "storage_account": Rule(24, hyphens=False, unique=True),
@@ -33,13 +32,6 @@ AZURE = {
     "database_server": Rule(63, unique=True),
     "dns_label": Rule(63, unique=True),
     "container_app": Rule(32),
-}
-OCI = {
-    "plain": Rule(100),
-    "bucket": Rule(256, unique=True),
-    "dns_label": Rule(15, hyphens=False),
-    "hostname": Rule(63),
-    "repository": Rule(255, unique=True),
 }
 
 

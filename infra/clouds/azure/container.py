@@ -18,12 +18,18 @@ from infra.containers import DATA_DIRECTORY, SECRETS_DIRECTORY, Container
 from infra.front import PROBE_URL
 from infra.plan.azure import FRONT_PORT
 
-_DATA = "data"
+# CPUs that the scheduler and the front are each given for certain; all may use what others leave.
+_BESIDE_CPUS = 0.1
 _DNS_SECONDS = 60
 
 
 def _encoded(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
+
+
+def _data(container: Container) -> str:
+    """The volume of what a container writes: the front's keys are not for the server to see."""
+    return "front-data" if container.is_front else "data"
 
 
 def _secrets(container: Container, files: Mapping[str, Output[str]]) -> aci.VolumeArgs:
@@ -58,12 +64,6 @@ def _container(
 ) -> aci.ContainerArgs:
     # The front's image has no entrypoint; that of the runtime would be lost with `command`.
     command = container.command if container.is_front else ("trackstack", *container.command)
-    mounts = [
-        aci.VolumeMountArgs(
-            name=f"{container.name}-secrets", mount_path=SECRETS_DIRECTORY, read_only=True
-        ),
-        aci.VolumeMountArgs(name=_DATA, mount_path=DATA_DIRECTORY),
-    ]
     return aci.ContainerArgs(
         name=container.name,
         image=image,
@@ -84,7 +84,12 @@ def _container(
             ),
         ),
         liveness_probe=_PROBES.get(container.name),
-        volume_mounts=mounts if container.name in ("server", "scheduler", "front") else mounts[:1],
+        volume_mounts=[
+            aci.VolumeMountArgs(
+                name=f"{container.name}-secrets", mount_path=SECRETS_DIRECTORY, read_only=True
+            ),
+            aci.VolumeMountArgs(name=_data(container), mount_path=DATA_DIRECTORY),
+        ],
     )
 
 
@@ -96,8 +101,7 @@ def make_group(parts: Parts) -> aci.ContainerGroup:
         raise ValueError("a container group has a front")
     images = {"front": plan.settings.front_image}
     containers = [plan.server, plan.scheduler, front]
-    beside = 0.1
-    cpus = {"server": plan.settings.cpus - 2 * beside}
+    cpus = {"server": plan.settings.cpus - 2 * _BESIDE_CPUS}
     group = aci.ContainerGroup(
         "server",
         container_group_name=plan.names.base,
@@ -116,12 +120,12 @@ def make_group(parts: Parts) -> aci.ContainerGroup:
                 container,
                 images.get(container.name, parts.images.runtime),
                 parts.environment(container),
-                cpus.get(container.name, beside),
+                cpus.get(container.name, _BESIDE_CPUS),
             )
             for container in containers
         ],
         volumes=[
-            aci.VolumeArgs(name=_DATA, empty_dir={}),
+            *(aci.VolumeArgs(name=name, empty_dir={}) for name in ("data", "front-data")),
             *(_secrets(container, identity.files) for container in containers),
         ],
         ip_address=_address(parts),

@@ -187,8 +187,16 @@ class Ground:
         """Take the names of a registry's images from the daemon; what they were built of stays."""
         for image in self._daemon.images(filters={"reference": f"{server}/*"}):
             for name in (*(image["RepoTags"] or ()), *(image["RepoDigests"] or ())):
-                if name.startswith(server) and "<none>" not in name:
+                # With the last tag of an image, its digest goes too.
+                if name.startswith(server) and self._knows(name):
                     self._daemon.remove_image(name, noprune=True)
+
+    def _knows(self, image: str) -> bool:
+        try:
+            self._daemon.inspect_image(image)
+        except docker.errors.APIError:
+            return False
+        return True
 
     def sweep(self) -> None:
         """Remove what a failed rehearsal left of this ground."""
