@@ -201,7 +201,9 @@ class ContainerApp(_OfEnvironment):
         return [f"{props['latestRevisionName']}-{number}" for number in range(count)]
 
     def _end(self, real: Real, known: Props) -> None:
-        real.ground.remove(*self._replicas(known))
+        names = self._replicas(known)
+        real.ground.stop(*names)
+        real.ground.remove(*names)
 
     def _reveal(self, real: Real, inputs: Props, props: Props) -> None:
         """Start the revision, and let the traffic to it once all its replicas are ready."""
