@@ -9,7 +9,6 @@ from infra.clouds.azure.scope import Scope
 from infra.plan import AzurePlan
 
 _KEPT_DAYS = 14
-_TIDY_DAYS = 7
 
 
 class Artifacts:
@@ -59,7 +58,9 @@ class Artifacts:
 
 
 def _keep_versions(plan: AzurePlan, scope: Scope, account: storage.StorageAccount) -> None:
-    keep = storage.DeleteRetentionPolicyArgs(enabled=plan.settings.versioning, days=_KEPT_DAYS)
+    keep = storage.DeleteRetentionPolicyArgs(
+        enabled=plan.settings.versioning, days=_KEPT_DAYS if plan.settings.versioning else None
+    )
     storage.BlobServiceProperties(
         "artifacts-versions",
         account_name=account.name,

@@ -19,6 +19,9 @@ _DELEGATED = {
     "postgresql": "Microsoft.DBforPostgreSQL/flexibleServers",
     "mysql": "Microsoft.DBforMySQL/flexibleServers",
 }
+# Container Apps' own proxy answers at a further port.
+# https://learn.microsoft.com/azure/container-apps/firewall-integration
+_PORTS = {"container": [str(FRONT_PORT)], "scale": [str(FRONT_PORT), "31443"]}
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ def _rules(plan: AzurePlan) -> list[network.SecurityRuleArgs]:
             source_address_prefixes=list(plan.settings.allowed_cidrs),
             source_port_range="*",
             destination_address_prefix="*",
-            destination_port_range=str(FRONT_PORT),
+            destination_port_ranges=_PORTS[plan.settings.compute],
         )
     ]
 
