@@ -132,7 +132,8 @@ def test_gc_prune_and_backup_run_on_schedule_as_jobs(stage: Stage, azure: AzureC
     wait_for(lambda: len({name for name, code in ended if code == 0}) == 3, "each job", 400)
     wait_for(purged, "gc", 150)
     names = [found.name for found in _blobs(azure).list_blobs()]
-    assert not [name for name in names if "gone.txt" in name]
+    # A backup that came before gc still holds it.
+    assert not [name for name in names if "gone.txt" in name and not name.startswith("backups/")]
     assert [name for name in names if name.startswith("backups/")]
 
 
@@ -166,7 +167,7 @@ def test_no_secret_is_in_plain_text(stage: Stage, azure: AzureCloud) -> None:
 def test_an_update_costs_no_request_and_a_second_up_changes_nothing(
     stage: Stage, azure: AzureCloud
 ) -> None:
-    answers: list[int] = []
+    answers: list[str] = []
     stopped = threading.Event()
 
     def keep_asking() -> None:
@@ -189,7 +190,7 @@ def test_an_update_costs_no_request_and_a_second_up_changes_nothing(
         stopped.set()
         asking.join()
     assert before != after
-    assert set(answers) == {200}
+    assert set(answers) == {"200"}
     stage.engine.run("up", "--expect-no-changes")
 
 
@@ -197,8 +198,12 @@ def _is_app(record: Any) -> bool:
     return record.token.endswith(":ContainerApp")
 
 
-def _asker(environment: Mapping[str, str]) -> Callable[[], int]:
-    """Asks the server on a connection of its own; gives the status, 0 where none comes."""
+def _asker(environment: Mapping[str, str]) -> Callable[[], str]:
+    """Asks the server on a connection of its own; gives the status, or why none came.
+
+    It waits as long as MLflow's client does (``MLFLOW_HTTP_REQUEST_TIMEOUT``: 120 s) and, as that
+    does, asks again where a connection breaks; an answer that tells of a failure stands.
+    """
     url = f"{environment['MLFLOW_TRACKING_URI']}{_SEARCH}"
     token = environment["MLFLOW_TRACKING_TOKEN"]
     context = ssl.create_default_context(cafile=environment["REQUESTS_CA_BUNDLE"])
@@ -207,15 +212,15 @@ def _asker(environment: Mapping[str, str]) -> Callable[[], int]:
         urllib.request.HTTPSHandler(context=context),
     )
 
-    def ask() -> int:
+    def ask(again: bool = True) -> str:
         asked = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
         try:
-            with opener.open(asked, timeout=30) as answer:
-                return answer.status
+            with opener.open(asked, timeout=120) as answer:
+                return str(answer.status)
         except urllib.error.HTTPError as error:
-            return error.code
-        except OSError:
-            return 0
+            return str(error.code)
+        except OSError as error:
+            return ask(again=False) if again else repr(error)
 
     return ask
 
