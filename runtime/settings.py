@@ -7,7 +7,7 @@ that holds it (a mounted secret), so that it need not stand in the process's env
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -50,6 +50,8 @@ Words = Annotated[
     tuple[str, ...],
     BeforeValidator(lambda text: tuple(text.split(",")) if isinstance(text, str) else text),
 ]
+# Under the names that oracle's ocifs gave them.
+OciLogin = Literal["api_key", "resource_principal", "instance_principal"]
 
 
 class RuntimeSettings(BaseModel):
@@ -103,6 +105,10 @@ class RuntimeSettings(BaseModel):
     backup_schedule: Schedule | None = Field(None, alias="TRACKSTACK_BACKUP_SCHEDULE")
     backup_destination: str | None = Field(None, alias="TRACKSTACK_BACKUP_DESTINATION")
     backup_keep: int = Field(7, ge=1, alias="TRACKSTACK_BACKUP_KEEP")
+    given_oci_login: OciLogin | None = Field(None, alias="OCIFS_IAM_TYPE")
+    oci_config_file: str = Field("~/.oci/config", alias="OCI_CONFIG_FILE")
+    oci_config_profile: str = Field("DEFAULT", alias="OCI_CONFIG_PROFILE")
+    oci_resource_principal: str | None = Field(None, alias="OCI_RESOURCE_PRINCIPAL_VERSION")
 
     @property
     def backend_store_uri(self) -> SecretStr:
@@ -119,6 +125,12 @@ class RuntimeSettings(BaseModel):
     def artifacts_destination(self) -> str:
         """Where artifacts are kept; a directory under the data directory unless given."""
         return self.given_artifacts_destination or str(self.data_dir.resolve() / "artifacts")
+
+    @property
+    def oci_login(self) -> OciLogin:
+        """How to log in to OCI: what the environment offers, unless given."""
+        offered = "resource_principal" if self.oci_resource_principal else "api_key"
+        return self.given_oci_login or offered
 
     def make_directories(self) -> None:
         """Make the folder of a SQLite file and a local artifact directory, for the owner alone."""

@@ -8,10 +8,17 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from runtime.gc import azure_blobs
+from runtime.gc import bulk
+from runtime.gc.azure_blobs import BlobContainer
+from runtime.gc.oci_objects import ObjectBucket
 from runtime.paths import local_directory
 
 _THREADS = 16
+# Of each scheme whose store takes many objects at once.
+_CONTAINERS: Mapping[str, Callable[[str], bulk.Container]] = {
+    "wasbs": BlobContainer,
+    "oci": ObjectBucket,
+}
 
 
 def resolve(uri: str, destination: str) -> str:
@@ -58,6 +65,10 @@ def _delete_from_store(uri: str) -> None:
             raise
 
 
+def _scheme(uri: str) -> str:
+    return urlsplit(uri).scheme
+
+
 def delete_all(
     locations: Iterable[str], delete: Callable[[str], None] = _delete_from_store
 ) -> Mapping[str, str]:
@@ -67,8 +78,8 @@ def delete_all(
     """
     uris = list(locations)
     local = {uri: path for uri in uris if (path := local_directory(uri)) is not None}
-    blobs = [uri for uri in uris if uri.startswith("wasbs://")]
-    others = [uri for uri in uris if uri not in local and not uri.startswith("wasbs://")]
+    remote = [uri for uri in uris if uri not in local]
+    others = [uri for uri in remote if _scheme(uri) not in _CONTAINERS]
 
     def attempt(uri: str) -> tuple[str, str | None]:
         try:
@@ -79,5 +90,8 @@ def delete_all(
 
     with ThreadPoolExecutor(_THREADS) as pool:
         outcomes = pool.map(attempt, others)
-        failed = _delete_directories(local) | azure_blobs.delete_all(blobs, pool)
+        failed = _delete_directories(local)
+        for scheme, open_container in _CONTAINERS.items():
+            of_scheme = [uri for uri in remote if _scheme(uri) == scheme]
+            failed |= bulk.delete_all(of_scheme, open_container, pool)
         return failed | {uri: reason for uri, reason in outcomes if reason is not None}

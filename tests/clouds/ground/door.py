@@ -1,18 +1,21 @@
 """Where the cloud's endpoints ask who a caller is and what it may do: HTTP on one address."""
 
+import ssl
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A request. ``rest`` is what follows the route's own path."""
+    """A request. ``target`` is path and query as sent, ``rest`` what follows the route's path."""
 
     method: str
+    target: str
     rest: str
     query: Mapping[str, str]
     headers: Mapping[str, str]
@@ -32,13 +35,18 @@ Route = Callable[[Asked], Answer]
 
 
 class Door:
-    """Serves ``routes`` (path -> function; the longest that fits) until closed."""
+    """Serves ``routes`` (path -> function; the longest that fits) until closed.
 
-    def __init__(self, address: str) -> None:
+    Over TLS with a folder that has a certificate.
+    """
+
+    def __init__(self, address: str, tls: Path | None = None) -> None:
         self.routes: dict[str, Route] = {}
         door = self
 
         class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
             def _serve(self) -> None:
                 length = int(self.headers.get("Content-Length") or 0)
                 body = self.rfile.read(length) if length else b""
@@ -57,6 +65,12 @@ class Door:
 
         self._server = ThreadingHTTPServer((address, 0), Handler)
         self._server.daemon_threads = True
+        if tls:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(tls / "tls.pem", tls / "tls.key")
+            self._server.socket = context.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     @property
@@ -73,7 +87,7 @@ class Door:
         for prefix in sorted(self.routes, key=len, reverse=True):
             if split.path == prefix or split.path.startswith(f"{prefix}/"):
                 rest = split.path.removeprefix(prefix)
-                return self.routes[prefix](Asked(method, rest, query, lower, body))
+                return self.routes[prefix](Asked(method, path, rest, query, lower, body))
         return Answer(404)
 
     def close(self) -> None:

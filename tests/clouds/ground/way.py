@@ -13,7 +13,8 @@ from typing import cast
 
 _SECONDS = 30
 _CHUNK = 1 << 16
-# Host name -> address that it has here; None where the cloud has no such name.
+# Host name -> address that it has here, with a port where that is another than the one asked for;
+# None where the cloud has no such name.
 Resolve = Callable[[str], "str | None"]
 
 
@@ -29,7 +30,8 @@ class _Handler(socketserver.StreamRequestHandler):
             self.wfile.write(b"HTTP/1.1 502 there is no such name\r\n\r\n")
             return
         try:
-            there = socket.create_connection((address, int(port)), _SECONDS)
+            name, _, other = address.partition(":")
+            there = socket.create_connection((name, int(other or port)), _SECONDS)
         except OSError:
             self.wfile.write(b"HTTP/1.1 502 it does not answer\r\n\r\n")
             return

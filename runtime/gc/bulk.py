@@ -1,0 +1,54 @@
+"""Deleting from stores that take many objects in one request, whatever run they are of."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Executor
+from itertools import groupby
+from typing import Protocol
+
+
+class Container(Protocol):
+    """A container or bucket; both its methods are called from several threads."""
+
+    most_in_a_batch: int
+
+    def names(self, uri: str) -> list[str]:
+        """All objects under a URI; none where there is no such place."""
+        ...
+
+    def delete(self, names: list[str]) -> Mapping[str, str]:
+        """Delete objects; returns those that are still there, and why."""
+        ...
+
+
+def _container_of(uri: str) -> str:
+    """What is before the path: container and account, or bucket and namespace."""
+    return uri.split("/", 3)[2]
+
+
+def delete_all(
+    uris: Iterable[str], open_container: Callable[[str], Container], pool: Executor
+) -> dict[str, str]:
+    """Delete all objects under URIs of one kind of store; returns those that failed, and why."""
+    failed: dict[str, str] = {}
+    for _, group in groupby(sorted(uris, key=_container_of), key=_container_of):
+        failed |= _delete_in_container(list(group), open_container, pool)
+    return failed
+
+
+def _delete_in_container(
+    uris: list[str], open_container: Callable[[str], Container], pool: Executor
+) -> dict[str, str]:
+    try:
+        container = open_container(uris[0])
+        listed = pool.map(container.names, uris)
+        owners = {name: uri for uri, names in zip(uris, listed, strict=True) for name in names}
+        outcomes = pool.map(container.delete, _batches(list(owners), container.most_in_a_batch))
+        return {owners[name]: reason for outcome in outcomes for name, reason in outcome.items()}
+    except Exception as error:
+        # The container cannot be had: none of its URIs is dealt with.
+        return dict.fromkeys(uris, f"{type(error).__name__}: {str(error).splitlines()[0]}")
+
+
+def _batches(names: list[str], most: int) -> Iterator[list[str]]:
+    for start in range(0, len(names), most):
+        yield names[start : start + most]

@@ -1,0 +1,221 @@
+"""Artifacts in OCI Object Storage, through OCI's own SDK and a service that checks signatures."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import create_engine, select
+
+from runtime.gc import command, schema
+from runtime.oci_objects import parse
+from tests.clouds.ground.authority import Authority
+from tests.clouds.ground.door import Door
+from tests.clouds.ground.way import open_way
+from tests.clouds.oci.objects import ObjectStorage
+from tests.clouds.oci.principals import Principals
+from tests.clouds.oci.resource import REGION, TENANCY
+from tests.runtime.serving import serving
+
+pytestmark = pytest.mark.slow
+
+_HOST = f"objectstorage.{REGION}.oraclecloud.com"
+_ROOT = "oci://artifacts@rehearsal/store"
+_USER = "ocid1.user.oc1..ci"
+
+
+@dataclass(frozen=True)
+class Oci:
+    """A service, who may log in to it, and the environment that leads there."""
+
+    storage: ObjectStorage
+    principals: Principals
+    environment: dict[str, str]
+    refused: set[str]
+
+
+@pytest.fixture(scope="module")
+def oci(tmp_path_factory: pytest.TempPathFactory) -> Generator[Oci]:
+    folder = tmp_path_factory.mktemp("oci")
+    authority = Authority.kept()
+    chain, key = authority.issue(_HOST)
+    (folder / "tls.pem").write_bytes(chain)
+    (folder / "tls.key").write_bytes(key)
+    principals, refused = Principals(), set[str]()
+    storage = ObjectStorage(
+        "rehearsal", principals.known, lambda who, permission, _: permission not in refused
+    )
+    storage.buckets["artifacts"] = {}
+    door = Door("127.0.0.1", folder)
+    door.routes["/n"] = storage.answer
+    with open_way(lambda host: door.address if host == _HOST else None) as way:
+        environment = {
+            "HTTPS_PROXY": way,
+            "NO_PROXY": "127.0.0.1,localhost",
+            "REQUESTS_CA_BUNDLE": str(authority.file),
+            "OCIFS_IAM_TYPE": "api_key",
+            "OCI_CONFIG_FILE": str(principals.configure(folder, _USER)),
+        }
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            yield Oci(storage, principals, environment, refused)
+    door.close()
+
+
+def _repository(path: str = "") -> Any:
+    from mlflow.store.artifact import artifact_repository_registry as registry
+
+    return registry.get_artifact_repository(f"{_ROOT}{path}")
+
+
+@pytest.mark.parametrize(
+    "uri", ["oci://artifacts/store", "oci://@rehearsal/store", "s3://artifacts@rehearsal/store"]
+)
+def test_an_address_that_is_none_is_refused(uri: str) -> None:
+    with pytest.raises(ValueError, match="oci://bucket@namespace/prefix"):
+        parse(uri)
+
+
+def test_what_is_logged_is_listed_and_comes_back(oci: Oci, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    (folder / "data" / "deep").mkdir(parents=True)
+    (folder / "MLmodel").write_text("flavors: {}")
+    (folder / "data" / "deep" / "weights.bin").write_bytes(os.urandom(100_000))
+    (folder / "empty").touch()
+    repository = _repository("/run")
+    repository.log_artifacts(str(folder), "model")
+    repository.log_artifact(str(folder / "MLmodel"))
+    listed = {info.path: (info.is_dir, info.file_size) for info in repository.list_artifacts()}
+    assert listed == {"MLmodel": (False, 11), "model": (True, None)}
+    below = [info.path for info in repository.list_artifacts("model")]
+    assert below == ["model/MLmodel", "model/data", "model/empty"]
+    assert repository.list_artifacts("model/MLmodel") == []
+    back = Path(repository.download_artifacts("model", str(tmp_path)))
+    weights = Path("data") / "deep" / "weights.bin"
+    assert (back / weights).read_bytes() == (folder / weights).read_bytes()
+    assert (back / "empty").stat().st_size == 0
+
+
+def test_a_large_file_goes_up_in_parts(oci: Oci, tmp_path: Path) -> None:
+    file = tmp_path / "large.bin"
+    file.write_bytes(os.urandom(40 << 20))
+    _repository("/large").log_artifact(str(file))
+    assert next(oci.storage.numbers) > 0
+    assert oci.storage.uploads == {}
+    back = Path(_repository("/large").download_artifacts("large.bin"))
+    assert back.read_bytes() == file.read_bytes()
+
+
+def test_what_is_not_there_is_said_to_be_missing(oci: Oci, tmp_path: Path) -> None:
+    from mlflow.exceptions import MlflowException
+
+    assert _repository("/nothing").list_artifacts() == []
+    with pytest.raises(MlflowException, match="No such file or directory"):
+        _repository("/nothing").download_artifacts("file.txt", str(tmp_path))
+    _repository("/nothing").delete_artifacts()
+
+
+def test_a_folder_larger_than_a_page_is_listed_and_deleted_whole(oci: Oci) -> None:
+    from tests.clouds.oci.objects import Stored
+
+    objects = oci.storage.buckets["artifacts"]
+    names = [f"store/many/{number:05}" for number in range(2500)]
+    objects |= dict.fromkeys([*names, "store/many-others/stays"], Stored(b"x", ""))
+    assert len(_repository("/many").list_artifacts()) == 2500
+    oci.storage.batches.clear()
+    _repository("/many").delete_artifacts()
+    assert oci.storage.batches == [1000, 1000, 500]
+    assert not set(names) & set(objects)
+    assert "store/many-others/stays" in objects
+
+
+def test_a_resource_principal_may_log_in_and_a_stranger_may_not(oci: Oci, tmp_path: Path) -> None:
+    code = f"""
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+print(len(get_artifact_repository("{_ROOT}").list_artifacts()))
+"""
+
+    def listing(principals: Principals, **more: str) -> "subprocess.CompletedProcess[str]":
+        principal = principals.resource(tmp_path, "ocid1.computecontainerinstance.x", TENANCY)
+        environment = {**os.environ, **principal, "OCIFS_IAM_TYPE": "resource_principal", **more}
+        command = [sys.executable, "-c", code]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+
+    assert listing(oci.principals).returncode == 0
+    stranger = listing(Principals())
+    assert stranger.returncode != 0
+    assert "NotAuthenticated" in stranger.stderr
+    wrong = listing(oci.principals, OCIFS_IAM_TYPE="password")
+    assert "OCIFS_IAM_TYPE: Input should be 'api_key', 'resource_principal'" in wrong.stderr
+
+
+def test_clients_need_nothing_of_the_bucket(
+    oci: Oci, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment: dict[str, Any] = {**oci.environment, "MLFLOW_ARTIFACTS_DESTINATION": _ROOT}
+    with serving(tmp_path, **environment) as server:
+        for name in oci.environment:
+            if name != "NO_PROXY":
+                monkeypatch.delenv(name)
+        client = server.client(monkeypatch)
+        run = client.create_run("0").info.run_id
+        client.log_text(run, "hello", "notes/hello.txt")
+        assert [info.path for info in client.list_artifacts(run, "notes")] == ["notes/hello.txt"]
+        assert Path(client.download_artifacts(run, "notes/hello.txt")).read_text() == "hello"
+    stored = oci.storage.buckets["artifacts"]
+    assert f"store/0/{run}/artifacts/notes/hello.txt" in stored
+
+
+def test_gc_deletes_many_runs_in_bulk_and_keeps_the_rows_of_what_it_may_not(
+    oci: Oci, tmp_path: Path
+) -> None:
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    from tests.clouds.oci.objects import Stored
+
+    uri = f"sqlite:///{tmp_path}/store.sqlite"
+    store: Any = SqlAlchemyStore(uri, f"{_ROOT}/gc")
+    environment = {
+        "MLFLOW_BACKEND_STORE_URI": uri,
+        "MLFLOW_ARTIFACTS_DESTINATION": _ROOT,
+        "TRACKSTACK_DATA_DIR": str(tmp_path),
+    }
+    runs = [store.create_run("0", "someone", 1, [], "run").info for _ in range(21)]
+    live, deleted = runs[0], runs[1:]
+    objects = oci.storage.buckets["artifacts"]
+    for info in runs:
+        prefix = str(info.artifact_uri).split("/", 3)[3]
+        # One run has no artifact at all.
+        for number in range(0 if info is deleted[-1] else 60):
+            objects[f"{prefix}/{number}"] = Stored(b"x", "")
+    for info in deleted:
+        store.delete_run(info.run_id)
+
+    def gc(*more: str) -> tuple[int, dict[str, Any]]:
+        arguments = ["--json", "--older-than", "0d0h0m0s", *more]
+        done = CliRunner().invoke(command, arguments, env=environment)
+        return done.exit_code, json.loads(done.stdout)
+
+    def left() -> set[str]:
+        table = schema.tables().tables["runs"]
+        with create_engine(uri).connect() as connection:
+            return set(connection.execute(select(table.c.run_uuid)).scalars())
+
+    oci.refused.add("OBJECT_DELETE")
+    code, said = gc()
+    assert code == 1
+    assert left() == {live.run_id} | set(said["failed"])
+    assert len(said["failed"]) >= 19
+    oci.refused.clear()
+    oci.storage.batches.clear()
+    assert gc("--retry")[0] == 0
+    assert left() == {live.run_id}
+    assert sorted(oci.storage.batches) == [140, 1000]
+    assert len([name for name in objects if name.startswith("store/gc/")]) == 60
