@@ -22,8 +22,10 @@ SECRET_FILES: dict[str, frozenset[str]] = {
 }
 
 
-def _global_options(keys: FrontKeys) -> list[str]:
+def _global_options(keys: FrontKeys, name: str) -> list[str]:
     lines = ["admin off", "auto_https disable_redirects", "skip_install_trust"]
+    # Who calls an address names none.
+    lines.append(f"default_sni {name}")
     if keys.acme_email:
         lines.append(f"email {keys.acme_email}")
     if keys.acme_directory:
@@ -47,7 +49,7 @@ def caddyfile(keys: FrontKeys, names: Sequence[str], *, port: int, upstream: str
     limit how long a client may take over the head of a request.
     """
     sites = ", ".join(f"https://{name}:{port}" for name in names)
-    options = "\n".join(_global_options(keys))
+    options = "\n".join(_global_options(keys, names[0]))
     return (
         f"{{\n{options}\nservers {{\ntimeouts {{\nread_header 10s\nidle 5m\n}}\n}}\n}}\n"
         f"{sites} {{\n{_tls(keys)}\n"

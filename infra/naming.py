@@ -4,6 +4,7 @@ A stack's names begin with its ``base``; what must be unique in a whole cloud en
 digits of the account and the base, so that the same stack file gives the same names each time, and
 other ones in another account.
 Azure: https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules
+OCI: https://docs.oracle.com/iaas/api/ (each resource's own)
 """
 
 import hashlib
@@ -32,6 +33,15 @@ AZURE = {
     "database_server": Rule(63, unique=True),
     "dns_label": Rule(63, unique=True),
     "container_app": Rule(32),
+}
+
+OCI = {
+    "repository": Rule(100),
+    "bucket": Rule(256),
+    # Begins with a letter; VCN and subnet are part of names in the network.
+    "dns_label": Rule(15, hyphens=False),
+    "hostname": Rule(63),
+    "identity": Rule(100, unique=True),
 }
 
 

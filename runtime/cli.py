@@ -14,6 +14,7 @@ COMMANDS = {
     "gc": "Purge what clients deleted.",
     "prune": "Soft-delete entities that are stale and unused.",
     "report": "List what prune would delete; changes nothing.",
+    "database": "Make database and user on a new database server.",
     "upgrade": "Migrate the backend store to this MLflow's schema.",
     "backup": "Back up database and artifacts; list and verify backups.",
     "restore": "Restore a backup into an empty store.",

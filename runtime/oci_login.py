@@ -8,6 +8,7 @@ https://docs.oracle.com/iaas/Content/API/Concepts/sdk_authentication_methods.htm
 import functools
 import importlib
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, cast
 
 from runtime import settings
@@ -23,7 +24,20 @@ def _api_key() -> Login:
     from oci import config
 
     given = settings.load()
-    return cast(Any, config).from_file(given.oci_config_file, given.oci_config_profile), {}
+    found = cast(Any, config).from_file(given.oci_config_file, given.oci_config_profile)
+    if "security_token_file" in found:
+        return found, {"signer": _session(found)}
+    return found, {}
+
+
+def _session(found: dict[str, str]) -> Any:
+    """The signer of `oci session authenticate`."""
+    from oci import signer
+    from oci.auth import signers
+
+    key = cast(Any, signer).load_private_key_from_file(found["key_file"])
+    token = Path(found["security_token_file"]).expanduser().read_text()
+    return cast(Any, signers).SecurityTokenSigner(token, key)
 
 
 def _resource_principal() -> Login:
@@ -56,6 +70,14 @@ def _login(kind: settings.OciLogin) -> Login:
         raise UserError(f"OCIFS_IAM_TYPE={kind}: OCI gives no login: {reason}") from None
 
 
+def signer() -> Any:
+    """What signs a request of `requests`. Raises UserError where there is no login."""
+    configuration, given = _login(settings.load().oci_login)
+    if "signer" in given:
+        return given["signer"]
+    return importlib.import_module("oci.signer").Signer.from_config(configuration)
+
+
 def client(service: str, kind: str) -> Any:
     """A client of the SDK (``object_storage``, ``ObjectStorageClient``) that is logged in.
 
@@ -67,10 +89,10 @@ def client(service: str, kind: str) -> Any:
         client_class = getattr(importlib.import_module(f"oci.{service}"), kind)
     except ImportError:
         raise UserError("OCI needs the extra `oci`: pip install 'trackstack[oci]'") from None
-    configuration, signer = _login(settings.load().oci_login)
+    configuration, given = _login(settings.load().oci_login)
     return client_class(
         configuration,
-        **signer,
+        **given,
         timeout=(_CONNECT_SECONDS, _READ_SECONDS),
         retry_strategy=retry.DEFAULT_RETRY_STRATEGY,
     )

@@ -105,6 +105,8 @@ class RuntimeSettings(BaseModel):
     backup_schedule: Schedule | None = Field(None, alias="TRACKSTACK_BACKUP_SCHEDULE")
     backup_destination: str | None = Field(None, alias="TRACKSTACK_BACKUP_DESTINATION")
     backup_keep: int = Field(7, ge=1, alias="TRACKSTACK_BACKUP_KEEP")
+    database_admin_uri: SecretStr | None = Field(None, alias="TRACKSTACK_DATABASE_ADMIN_URI")
+    db_secret_ocid: str | None = Field(None, alias="DB_SECRET_OCID")
     given_oci_login: OciLogin | None = Field(None, alias="OCIFS_IAM_TYPE")
     oci_config_file: str = Field("~/.oci/config", alias="OCI_CONFIG_FILE")
     oci_config_profile: str = Field("DEFAULT", alias="OCI_CONFIG_PROFILE")
@@ -112,7 +114,14 @@ class RuntimeSettings(BaseModel):
 
     @property
     def backend_store_uri(self) -> SecretStr:
-        """SQLAlchemy URI of the backend store; SQLite under the data directory unless given."""
+        """SQLAlchemy URI of the backend store; SQLite under the data directory unless given.
+
+        Raises UserError where its login in OCI Vault cannot be read.
+        """
+        if self.db_secret_ocid and not self.given_backend_store_uri:
+            from runtime import oci_secrets
+
+            return SecretStr(oci_secrets.database_uri(self.db_secret_ocid))
         database = self.data_dir.resolve() / "store" / "mydb.sqlite"
         return self.given_backend_store_uri or SecretStr(f"sqlite:///{database}")
 
@@ -167,6 +176,7 @@ _SECRET_NAMES = (
     "TRACKSTACK_OIDC_CLIENT_SECRET",
     "TRACKSTACK_TARGET_TOKEN",
     "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY",
+    "TRACKSTACK_DATABASE_ADMIN_URI",
 )
 
 

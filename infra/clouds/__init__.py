@@ -6,10 +6,10 @@ import pulumi
 
 from infra.errors import StackError
 from infra.outputs import Deployment
-from infra.plan import AzurePlan, DockerPlan, LocalPlan, Plan
+from infra.plan import AzurePlan, DockerPlan, LocalPlan, OciPlan, Plan
 from infra.settings import Secrets
 
-_CLOUDS = {LocalPlan: "local", DockerPlan: "docker", AzurePlan: "azure"}
+_CLOUDS = {LocalPlan: "local", DockerPlan: "docker", AzurePlan: "azure", OciPlan: "oci"}
 
 
 def deploy(plan: Plan, secrets: Secrets) -> Deployment:

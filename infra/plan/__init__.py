@@ -6,15 +6,17 @@ from typing import Any
 from infra.plan.azure import AzurePlan, plan_azure
 from infra.plan.docker import DockerPlan, plan_docker
 from infra.plan.local import LocalPlan, plan_local
+from infra.plan.oci import OciPlan, plan_oci
 from infra.plan.place import Place
-from infra.settings import Azure, Local, LocalContainer, Settings
+from infra.settings import Azure, Local, LocalContainer, Oci, Settings
 
-Plan = LocalPlan | DockerPlan | AzurePlan
+Plan = LocalPlan | DockerPlan | AzurePlan | OciPlan
 
 _PLANNERS: dict[type[Settings], Callable[[Any, Place], Plan]] = {
     Local: plan_local,
     LocalContainer: plan_docker,
     Azure: plan_azure,
+    Oci: plan_oci,
 }
 
 

@@ -19,14 +19,16 @@ from infra.errors import StackError
 from infra.settings.azure import Azure
 from infra.settings.common import Common
 from infra.settings.local import Local, LocalContainer
+from infra.settings.oci import Oci
 
 PROJECT = "trackstack"
 
-Settings = Local | LocalContainer | Azure
+Settings = Local | LocalContainer | Azure | Oci
 # cloud -> compute -> model; the first compute is the default.
 _CLOUDS: dict[str, dict[str, type[Settings]]] = {
     "local": {"process": Local, "container": LocalContainer},
     "azure": {"container": Azure, "scale": Azure},
+    "oci": {"container": Oci},
 }
 
 

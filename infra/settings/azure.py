@@ -38,6 +38,7 @@ class Azure(CloudKeys):
     """An existing one; the stack makes its own without it."""
     virtual_network_id: Line | None = Field(None, pattern=f"^{_NETWORK_ID}virtualNetworks/[^/]+$")
     """An existing one, in which networkCidr is free; the stack makes its own without it."""
+    database: Literal["postgresql", "mysql"] = "postgresql"
     database_sku: Line = Field("Standard_B1ms", pattern=r"^Standard_[A-Z][A-Za-z0-9_]+$")
 
     @model_validator(mode="after")

@@ -40,7 +40,6 @@ class CloudKeys(Common, ImageKeys, FrontKeys):
     min_replicas: Replicas = 1
     max_replicas: Replicas = 3
 
-    database: Literal["postgresql", "mysql"] = "postgresql"
     database_storage: int = Field(32, ge=32, le=16384)
     """GiB."""
     database_backup_days: int = Field(7, ge=7, le=35)

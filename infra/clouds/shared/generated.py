@@ -31,13 +31,13 @@ def write_private(path: Path, text: str) -> None:
     beside.replace(path)
 
 
-def random_password() -> str:
-    """256 random bits as 43 URL-safe characters, with one of each class that databases ask for.
+def random_password(length: int = _LENGTH) -> str:
+    """URL-safe characters, one of each class that databases ask for; 43 of them are 256 bits.
 
     Begins with a letter, as no option does.
     """
     while True:
-        text = "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))
+        text = "".join(secrets.choice(_ALPHABET) for _ in range(length))
         if text[0].isalpha() and all(set(text) & set(kind) for kind in _CLASSES):
             return text
 
@@ -153,7 +153,7 @@ class _SecretProvider(_GeneratedProvider):
         return str(props["file"])
 
     def make(self, props: Props) -> Props:
-        return {"value": random_password()}
+        return {"value": random_password(int(props.get("length") or _LENGTH))}
 
 
 class _AuthorityProvider(_GeneratedProvider):
@@ -169,7 +169,8 @@ class _AuthorityProvider(_GeneratedProvider):
 
 class GeneratedSecret(Resource, module="trackstack", name="GeneratedSecret"):
     """Output ``value``: a random password, secret. Inputs, all three or none: ``directory`` and
-    ``file``, where it is kept on this machine, and ``keep_data``.
+    ``file``, where it is kept on this machine, and ``keep_data``; ``length``, where 43 characters
+    are too many.
     """
 
     value: Output[str]

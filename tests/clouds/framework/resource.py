@@ -12,7 +12,7 @@ import hashlib
 import importlib.metadata
 import secrets
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -55,6 +55,14 @@ class Cloud:
         None where there is no such name, or where its rules let nobody in from ``caller``.
         """
         return None
+
+    def keys(self) -> Mapping[str, object]:
+        """Keys of a stack file that are others in a rehearsal of this cloud."""
+        return {}
+
+    def environment(self) -> Mapping[str, str]:
+        """What the deployer's own tools find in their environment."""
+        return {}
 
     def close(self) -> None:
         """End what lives with this process."""

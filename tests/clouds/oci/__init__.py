@@ -1,14 +1,96 @@
 """A rehearsal of OCI as pulumi_oci reaches it."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.clouds.framework.resource import Cloud
-from tests.clouds.oci.identity import Compartment, DynamicGroup, Policy
-from tests.clouds.oci.network import NetworkSecurityGroup, Subnet, Vcn
-from tests.clouds.oci.storage import Bucket, Key, Secret, Vault
+from tests.clouds.framework.values import items
+from tests.clouds.oci import (
+    balancer,
+    containers,
+    identity,
+    mysql,
+    network,
+    observability,
+    registry,
+    storage,
+)
+from tests.clouds.oci.real import Real, make_real, trusted
+from tests.clouds.oci.resource import OciResource
+
+_MODULES = (balancer, containers, identity, mysql, network, observability, registry, storage)
+_PORT = 443
 
 
-def cloud(state_dir: Path, *, is_real: bool = False) -> Cloud:
-    types = [Bucket, Compartment, DynamicGroup, Key, NetworkSecurityGroup, Policy, Secret]
-    types += [Subnet, Vault, Vcn]
-    return Cloud("oci", types, state_dir)
+@dataclass
+class OciCloud(Cloud):
+    """``real`` makes it real; None checks only."""
+
+    real: Real | None = None
+
+    def resolve(self, host: str, caller: str) -> str | None:
+        for record in self.store.find(balancer.NetworkLoadBalancer.token):
+            if host in [ip["ipAddress"] for ip in items(record.props, "ipAddresses")]:
+                return self._behind(record.id, record.props["networkSecurityGroupIds"], caller)
+        for record in self.store.find(containers.ContainerInstance.token):
+            for vnic in items(record.props, "vnics"):
+                label = vnic.get("hostnameLabel")
+                subnet = self.store.get(vnic["subnetId"])
+                vcn = self.store.get(subnet.props["vcnId"]) if subnet else None
+                if label and subnet and vcn:
+                    domain = f"{subnet.props['dnsLabel']}.{vcn.props['dnsLabel']}.oraclevcn.com"
+                    if host == f"{label}.{domain}":
+                        return vnic["privateIp"] if self._lets_in(vnic["nsgIds"], caller) else None
+        return None
+
+    def _behind(self, id: str, groups: list[str], caller: str) -> str | None:
+        """The address of what stands behind a load balancer, where all rules let the caller in."""
+        behind = self.store.find(balancer.Backend.token, networkLoadBalancerId=id)
+        if not behind or not self._lets_in(groups, caller):
+            return None
+        address = str(behind[0].props["ipAddress"])
+        for record in self.store.find(containers.ContainerInstance.token):
+            for vnic in items(record.props, "vnics"):
+                # The load balancer keeps the caller's address.
+                if vnic["privateIp"] == address and self._lets_in(vnic["nsgIds"], caller):
+                    return address
+        return None
+
+    def _lets_in(self, groups: list[str], caller: str) -> bool:
+        return network.lets_in(self.store, groups, caller, _PORT)
+
+    def keys(self) -> dict[str, object]:
+        return {"registryHost": self.real.registry} if self.real else {}
+
+    def environment(self) -> dict[str, str]:
+        if not self.real:
+            return {}
+        return {"OCI_CONFIG_FILE": str(self.real.deployer()), "REQUESTS_CA_BUNDLE": str(trusted())}
+
+    def sweep(self) -> None:
+        if self.real:
+            self.real.ground.sweep()
+
+    def close(self) -> None:
+        if self.real:
+            self.real.ground.close()
+
+
+def _types() -> list[type[OciResource]]:
+    found = [kind for module in _MODULES for kind in vars(module).values()]
+    own = {kind for kind in found if isinstance(kind, type) and issubclass(kind, OciResource)}
+    return sorted((kind for kind in own if "token" in vars(kind)), key=lambda kind: kind.token)
+
+
+def cloud(state_dir: Path, *, is_real: bool = False) -> OciCloud:
+    """The cloud with its state in ``state_dir``; ``is_real`` lets its resources run."""
+    functions = [
+        containers.GetVnic,
+        identity.GetAvailabilityDomains,
+        network.GetServices,
+        storage.GetNamespace,
+    ]
+    made = OciCloud("oci", _types(), state_dir, functions)
+    if is_real:
+        made.real = make_real(made, state_dir)
+    return made

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 from tests.clouds.framework import checks
+from tests.clouds.framework.resource import Function
+from tests.clouds.framework.store import Store
 from tests.clouds.framework.values import Props
-from tests.clouds.oci.resource import TENANCY, OciResource
+from tests.clouds.oci.resource import REGION, TENANCY, OciResource, ocid
 
 Verb = Literal["inspect", "read", "use", "manage"]
+DOMAINS = tuple(f"Uocm:{REGION.upper()}-AD-{number}" for number in (1, 2, 3))
 VERBS: tuple[Verb, ...] = ("inspect", "read", "use", "manage")
 _STATEMENT = re.compile(
     r"allow\s+(?P<subject>any-user|(?:dynamic-group|group|service)\s+(?:id\s+)?\S+(?:\s*,\s*\S+)*)"
@@ -47,6 +50,36 @@ def parse(text: str) -> Statement | None:
         found["by_id"] is not None,
         found["condition"] or "",
     )
+
+
+def lets_service(store: Store, service: str, compartment: str, bucket: str) -> bool:
+    """Whether a policy lets a service of OCI's own manage a bucket."""
+    statements = [
+        statement
+        for policy in store.find(Policy.token)
+        for text in policy.props["statements"]
+        if (statement := parse(text))
+    ]
+    return any(
+        statement.subject.lower() == f"service {service}"
+        and statement.verb == "manage"
+        and statement.resource == "object-family"
+        and statement.compartment in ("", compartment)
+        and (not statement.condition or f"'{bucket}'" in statement.condition)
+        for statement in statements
+    )
+
+
+class GetAvailabilityDomains(Function):
+    token = "oci:Identity/getAvailabilityDomains:getAvailabilityDomains"
+
+    def invoke(self, args: Props) -> Props:
+        compartment = args["compartmentId"]
+        domains = [
+            {"name": name, "id": ocid("availabilitydomain", name), "compartmentId": compartment}
+            for name in DOMAINS
+        ]
+        return {"id": compartment, "compartmentId": compartment, "availabilityDomains": domains}
 
 
 class _Identity(OciResource):

@@ -1,10 +1,17 @@
 """Virtual cloud networks, subnets and security groups."""
 
+import ipaddress
+from collections.abc import Iterable
+
 from tests.clouds.framework import checks
 from tests.clouds.framework.checks import Network
 from tests.clouds.framework.errors import CloudError
-from tests.clouds.framework.values import Props, items
-from tests.clouds.oci.resource import OciResource
+from tests.clouds.framework.resource import Function
+from tests.clouds.framework.store import Store
+from tests.clouds.framework.values import Props, child, items
+from tests.clouds.oci.resource import OciResource, ocid
+
+_SERVICES = "all-fra-services-in-oracle-services-network"
 
 
 class _Networked(OciResource):
@@ -49,7 +56,10 @@ class Vcn(_Networked):
         return {**super().compute(id, inputs), "state": "AVAILABLE", **domain}
 
     def delete(self, id: str, known: Props) -> None:
-        for token in (Subnet.token, NetworkSecurityGroup.token):
+        inside = (Subnet, NetworkSecurityGroup, SecurityList, RouteTable)
+        for token in (
+            kind.token for kind in (*inside, InternetGateway, NatGateway, ServiceGateway)
+        ):
             for record in self.store.find(token, vcnId=id):
                 message = f"The VCN {id} cannot be deleted because it still has {record.id}."
                 raise self.refusal("Conflict", message, 409)
@@ -84,6 +94,84 @@ class Subnet(_Networked):
 
         checks.apart(network, taken, overlap)
         self.check_label(inputs.get("dnsLabel"))
+        if route := inputs.get("routeTableId"):
+            self.referred(route, RouteTable)
+        for rules in inputs.get("securityListIds") or ():
+            self.referred(rules, SecurityList)
+
+
+class _OfVcn(_Networked):
+    """What is in a VCN and names it."""
+
+    fixed = frozenset({"vcnId"})
+
+    def verify(self, inputs: Props) -> None:
+        super().verify(inputs)
+        self.referred(inputs["vcnId"], Vcn)
+
+
+class InternetGateway(_OfVcn):
+    token = "oci:Core/internetGateway:InternetGateway"
+    kind = "internetgateway"
+
+    def verify(self, inputs: Props) -> None:
+        super().verify(inputs)
+        others = self.store.find(self.token, vcnId=inputs["vcnId"])
+        if any(other.id != self.call.id for other in others):
+            message = "A VCN has at most one internet gateway."
+            raise self.refusal("LimitExceeded", message)
+
+
+class NatGateway(_OfVcn):
+    token = "oci:Core/natGateway:NatGateway"
+    kind = "natgateway"
+
+
+class ServiceGateway(_OfVcn):
+    token = "oci:Core/serviceGateway:ServiceGateway"
+    kind = "servicegateway"
+
+    def verify(self, inputs: Props) -> None:
+        super().verify(inputs)
+        known = ocid("service", _SERVICES)
+        if any(service.get("serviceId") != known for service in items(inputs, "services")):
+            raise self.not_found()
+
+
+class GetServices(Function):
+    token = "oci:Core/getServices:getServices"
+
+    def invoke(self, args: Props) -> Props:
+        service = {
+            "id": ocid("service", _SERVICES),
+            "cidrBlock": _SERVICES,
+            "name": "All FRA Services In Oracle Services Network",
+            "description": "",
+        }
+        return {"id": "services", "services": [service]}
+
+
+class RouteTable(_OfVcn):
+    token = "oci:Core/routeTable:RouteTable"
+    kind = "routetable"
+
+    def verify(self, inputs: Props) -> None:
+        super().verify(inputs)
+        for rule in items(inputs, "routeRules"):
+            gateway = str(rule.get("networkEntityId"))
+            record = self.store.get(gateway)
+            kinds = (InternetGateway.token, NatGateway.token, ServiceGateway.token)
+            if record is None or record.token not in kinds:
+                raise self.not_found()
+            to_services = rule.get("destinationType") == "SERVICE_CIDR_BLOCK"
+            if to_services != (record.token == ServiceGateway.token):
+                message = f"Route target {gateway} does not fit {rule.get('destination')}."
+                raise self.refusal("InvalidParameter", message)
+
+
+class SecurityList(_OfVcn):
+    token = "oci:Core/securityList:SecurityList"
+    kind = "securitylist"
 
 
 class NetworkSecurityGroup(_Networked):
@@ -94,6 +182,46 @@ class NetworkSecurityGroup(_Networked):
     def verify(self, inputs: Props) -> None:
         super().verify(inputs)
         self.referred(inputs["vcnId"], Vcn)
+
+
+class SecurityRule(OciResource):
+    """A rule of a group; it has no compartment of its own."""
+
+    token = "oci:Core/networkSecurityGroupSecurityRule:NetworkSecurityGroupSecurityRule"
+    kind = "securityrule"
+    service = "Core"
+    fixed = frozenset({"networkSecurityGroupId", "direction"})
+
+    def verify(self, inputs: Props) -> None:
+        self.referred(inputs["networkSecurityGroupId"], NetworkSecurityGroup)
+        source, is_group = inputs.get("source"), inputs.get("sourceType")
+        if inputs["direction"] == "INGRESS" and not source:
+            raise self.refusal("InvalidParameter", "An ingress rule needs a source.")
+        if is_group == "NETWORK_SECURITY_GROUP":
+            self.referred(source, NetworkSecurityGroup)
+        elif source and not _is_network(source):
+            raise self.refusal("InvalidParameter", f"The source {source} is no CIDR block.")
+
+
+def lets_in(store: Store, groups: Iterable[str], caller: str, port: int) -> bool:
+    """Whether one of the security groups lets an address in at a TCP port."""
+    found: list[Network] = []
+    for record in store.find(SecurityRule.token):
+        rule = record.props
+        ports = child(child(rule, "tcpOptions"), "destinationPortRange")
+        fits = not ports or int(ports["min"]) <= port <= int(ports["max"])
+        of_groups = rule["networkSecurityGroupId"] in groups and rule["direction"] == "INGRESS"
+        if of_groups and fits and rule.get("sourceType") == "CIDR_BLOCK":
+            found.append(ipaddress.ip_network(rule["source"]))
+    return any(ipaddress.ip_address(caller) in allowed for allowed in found)
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return False
+    return True
 
 
 def blocks(resource: _Networked, inputs: Props) -> list[Network]:

@@ -11,10 +11,10 @@ import re
 import threading
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any, Literal
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote
 
 from tests.clouds.ground.door import Answer, Asked
 from tests.clouds.oci.signatures import Known, signer
@@ -85,8 +85,12 @@ class ObjectStorage:
             found = _OF_BUCKET.fullmatch(path)
             if found is None or found["namespace"] != self.namespace:
                 raise RefusedError(404, "NamespaceNotFound", "There is no such namespace")
+            query = {
+                name: values[-1] for name, values in parse_qs(target.partition("?")[2]).items()
+            }
             with self._lock:
-                return _Request(self, principal, found["bucket"], asked).answer(found["rest"] or "")
+                request = _Request(self, principal, found["bucket"], replace(asked, query=query))
+                return request.answer(found["rest"] or "")
         except RefusedError as refused:
             return refused.answer
 

@@ -1,11 +1,14 @@
 """What all of OCI's resources share: OCIDs, compartments, references."""
 
 import hashlib
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tests.clouds.framework.errors import CloudError
 from tests.clouds.framework.resource import Resource
 from tests.clouds.framework.values import Props
+
+if TYPE_CHECKING:
+    from tests.clouds.oci.real import Real
 
 REGION = "eu-frankfurt-1"
 
@@ -27,6 +30,11 @@ class OciResource(Resource):
     service: ClassVar[str]
     # Inputs that change another resource's place and so make a new one.
     fixed: ClassVar[frozenset[str]] = frozenset()
+
+    @property
+    def real(self) -> "Real | None":
+        """What lets it run on this machine; None where it is only checked."""
+        return getattr(self.cloud, "real", None)
 
     @classmethod
     def replace_paths(cls) -> frozenset[str]:

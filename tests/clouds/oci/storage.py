@@ -1,10 +1,14 @@
 """Buckets; vaults with their keys and secrets."""
 
 from tests.clouds.framework import checks
-from tests.clouds.framework.values import Props, child
-from tests.clouds.oci.resource import OciResource, ocid
+from tests.clouds.framework.resource import Function
+from tests.clouds.framework.values import Props, child, items
+from tests.clouds.oci.identity import lets_service
+from tests.clouds.oci.real import HOSTS, NAMESPACE
+from tests.clouds.oci.resource import REGION, OciResource, ocid
 
-NAMESPACE = "rehearsal"
+_OBJECTS, _SECRETS = HOSTS
+_DAYS, _YEARS = "DAYS", "YEARS"
 
 
 class Bucket(OciResource):
@@ -39,6 +43,57 @@ class Bucket(OciResource):
 
     def compute(self, id: str, inputs: Props) -> Props:
         return {**super().compute(id, inputs), "bucketId": ocid("bucket", id)}
+
+    def create(self, inputs: Props) -> tuple[str, Props]:
+        made = super().create(inputs)
+        if self.real:
+            self.real.objects.buckets.setdefault(inputs["name"], {})
+            self.real.endpoint(_OBJECTS)
+        return made
+
+    def delete(self, id: str, known: Props) -> None:
+        if self.real and self.real.objects.buckets.get(known["name"]):
+            message = f"Bucket named '{known['name']}' is not empty. Delete all objects first."
+            raise self.refusal("BucketNotEmpty", message, 409)
+        if self.real:
+            self.real.objects.buckets.pop(known["name"], None)
+            self.real.ground.remove(_OBJECTS.split(".")[0])
+
+
+class GetNamespace(Function):
+    token = "oci:ObjectStorage/getNamespace:getNamespace"
+
+    def invoke(self, args: Props) -> Props:
+        return {"id": NAMESPACE, "namespace": NAMESPACE}
+
+
+class LifecyclePolicy(OciResource):
+    token = "oci:ObjectStorage/objectLifecyclePolicy:ObjectLifecyclePolicy"
+    kind = "lifecycle"
+    service = "Object Storage"
+    fixed = frozenset({"namespace", "bucket"})
+
+    def identify(self, inputs: Props) -> str:
+        return f"n/{inputs['namespace']}/b/{inputs['bucket']}/l"
+
+    def verify(self, inputs: Props) -> None:
+        bucket = self.find(self.identify(inputs).removesuffix("/l"), Bucket.token)
+        if bucket is None:
+            raise self.not_found()
+        service, name = f"objectstorage-{REGION}", inputs["bucket"]
+        if not lets_service(self.store, service, bucket.props["compartmentId"], name):
+            raise self.refusal(
+                "InsufficientServicePermissions",
+                f"Permissions granted to the object storage service principal '{service}' to this"
+                " bucket are insufficient.",
+            )
+        for rule in items(inputs, "rules"):
+            if rule.get("target") == "previous-object-versions" and (
+                bucket.props.get("versioning") != "Enabled"
+            ):
+                raise self.refusal("InvalidParameter", "The bucket keeps no versions.")
+            if rule.get("timeUnit") not in (_DAYS, _YEARS):
+                raise self.refusal("InvalidParameter", "timeUnit must be DAYS or YEARS.")
 
 
 class Vault(OciResource):
@@ -97,3 +152,13 @@ class Secret(OciResource):
         if any(other.id != self.call.id for other in self.store.find(self.token, **same)):
             taken = f"The secret {inputs['secretName']} already exists in the vault."
             raise self.refusal("Conflict", taken, 409)
+
+    def create(self, inputs: Props) -> tuple[str, Props]:
+        made = super().create(inputs)
+        if self.real:
+            self.real.endpoint(_SECRETS)
+        return made
+
+    def delete(self, id: str, known: Props) -> None:
+        if self.real:
+            self.real.ground.remove(_SECRETS.split(".")[0])

@@ -25,6 +25,7 @@ from tests.clouds.framework.resource import Cloud
 from tests.clouds.framework.servicer import serving
 from tests.clouds.ground.authority import Authority
 from tests.clouds.ground.way import open_way
+from tests.clouds.oci import resource as oci
 from tests.clouds.serve import load
 from tests.conftest import find_free_port
 from tests.engine import ROOT, Engine
@@ -138,6 +139,15 @@ def _azure_keys(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     return replaced | _front_keys(config) | _image_keys(config, folder)
 
 
+def _oci_keys(config: dict[str, Any], folder: Path) -> dict[str, Any]:
+    replaced: dict[str, Any] = {"tenancyId": oci.TENANCY, "compartmentId": oci.TENANCY}
+    replaced |= {"protect": False, "region": oci.REGION}
+    for key in ("vcnId", "databaseSecretId"):
+        if f"{_PREFIX}{key}" in config:
+            replaced[key] = None
+    return replaced | _front_keys(config) | _image_keys(config, folder)
+
+
 def _front_keys(config: dict[str, Any]) -> dict[str, Any]:
     """No certificate authority of the internet writes to a rehearsal, and its names are others."""
     if config.get(f"{_PREFIX}tls", "internal") == "internal":
@@ -147,8 +157,12 @@ def _front_keys(config: dict[str, Any]) -> dict[str, Any]:
 
 
 # cloud -> the keys that are another in a rehearsal, and the providers that stand in
-_KEYS = {"local": _local_keys, "azure": _azure_keys}
-_PROVIDERS = {"local": ("docker",), "azure": ("azure-native", "docker")}
+_KEYS = {"local": _local_keys, "azure": _azure_keys, "oci": _oci_keys}
+_PROVIDERS = {
+    "local": ("docker",),
+    "azure": ("azure-native", "docker"),
+    "oci": ("oci", "docker"),
+}
 
 
 def _unless_pulled(key: str, image: str, made: Callable[[], str]) -> dict[str, str]:
@@ -177,18 +191,20 @@ def staged(
     is_on_docker = cloud != "local" or config.get(f"{_PREFIX}compute") == "container"
     if is_on_docker:
         parts.ensure_daemon()
+    names = _PROVIDERS[cloud] if is_on_docker else ()
+    # Beside the user's own stack of this name, which may be up.
+    name = f"{stack}-rehearsal-{secrets.token_hex(3)}"
+    clouds = tuple(load(provider, folder / "clouds", is_real=True) for provider in names)
     keys = _KEYS[cloud](config, folder)
+    for made in clouds:
+        keys |= made.keys()
     changed = {f"{_PREFIX}{key}": value for key, value in keys.items()}
     replaced = tuple(
         f"{key}: {config.get(key, '(default)')} -> {value}" for key, value in changed.items()
     )
     config = {k: v for k, v in {**config, **changed}.items() if v is not None}
-    # Beside the user's own stack of this name, which may be up.
-    name = f"{stack}-rehearsal-{secrets.token_hex(3)}"
     project = _make_project(folder, name, config)
     with ExitStack() as stack_of:
-        names = _PROVIDERS[cloud] if is_on_docker else ()
-        clouds = tuple(load(name, folder / "clouds", is_real=True) for name in names)
         providers = stack_of.enter_context(serving(*clouds)) if clouds else ""
         engine = Engine(
             project,
@@ -199,6 +215,7 @@ def staged(
                 # Behind this stands the option --event-log.
                 "PULUMI_DEBUG_COMMANDS": "true",
                 "SSL_CERT_FILE": str(_trusted(folder)),
+                **{k: v for made in clouds for k, v in made.environment().items()},
             },
         )
         if "registryUser" in keys:

@@ -1,0 +1,73 @@
+"""The bucket, which only the container instance may use."""
+
+from pulumi import Output
+from pulumi_oci import identity as oci_identity
+from pulumi_oci import objectstorage
+
+from infra.clouds.oci.identity import Identity
+from infra.clouds.oci.scope import Scope
+from infra.plan import OciPlan
+
+_KEPT_DAYS, _UPLOAD_DAYS = 14, 7
+
+
+class Artifacts:
+    """``bucket`` is its name."""
+
+    def __init__(self, plan: OciPlan, scope: Scope, identity: Identity) -> None:
+        settings = plan.settings
+        bucket = objectstorage.Bucket(
+            "artifacts",
+            name=plan.names.bucket,
+            namespace=scope.namespace,
+            access_type="NoPublicAccess",
+            storage_tier="Standard",
+            versioning="Enabled" if settings.versioning else "Disabled",
+            **scope.inside,
+            opts=scope.data,
+        )
+        self.bucket: Output[str] = bucket.name
+        where = f"target.bucket.name = '{plan.names.bucket}'"
+        identity.allow("manage objects", where)
+        identity.allow("read buckets", where)
+        _lifecycle(plan, scope, bucket)
+
+
+def _lifecycle(plan: OciPlan, scope: Scope, bucket: objectstorage.Bucket) -> None:
+    """What an upload left behind, and versions that nobody wants back any more."""
+    service = f"objectstorage-{plan.settings.region}"
+    may = oci_identity.Policy(
+        "lifecycle-may",
+        compartment_id=plan.settings.compartment_id,
+        name=f"{plan.names.identity}-lifecycle",
+        description=f"Object Storage's own lifecycle rules in {plan.names.bucket}",
+        statements=[
+            f"Allow service {service} to manage object-family in compartment id "
+            f"{plan.settings.compartment_id} where target.bucket.name = '{plan.names.bucket}'"
+        ],
+        freeform_tags=dict(plan.tags),
+        opts=scope.opts,
+    )
+    rules = [_rule("unfinished-uploads", "multipart-uploads", "ABORT", _UPLOAD_DAYS)]
+    if plan.settings.versioning:
+        rules.append(_rule("old-versions", "previous-object-versions", "DELETE", _KEPT_DAYS))
+    objectstorage.ObjectLifecyclePolicy(
+        "artifacts-lifecycle",
+        bucket=bucket.name,
+        namespace=scope.namespace,
+        rules=rules,
+        opts=scope.after(may),
+    )
+
+
+def _rule(
+    name: str, target: str, action: str, days: int
+) -> objectstorage.ObjectLifecyclePolicyRuleArgs:
+    return objectstorage.ObjectLifecyclePolicyRuleArgs(
+        name=name,
+        target=target,
+        action=action,
+        is_enabled=True,
+        time_amount=str(days),
+        time_unit="DAYS",
+    )

@@ -1,0 +1,168 @@
+"""The backend store: a MySQL DB system in a private subnet, unless the stack file gives one.
+
+The server's own login, which may use one database, is kept in Vault as MySQLDBSecretKeeper writes
+it; the administrator's is seen by the container alone that makes that database.
+"""
+
+import base64
+import json
+
+import pulumi
+from pulumi import Output
+from pulumi_oci import identity as oci_identity
+from pulumi_oci import kms, mysql, vault
+
+from infra.clouds.oci.identity import Identity
+from infra.clouds.oci.network import DATABASE_PORT, Networks
+from infra.clouds.oci.scope import Scope
+from infra.clouds.shared.generated import GeneratedSecret
+from infra.plan import OciPlan
+from infra.plan.oci import ADMINISTRATOR, DATABASE_NAME, DATABASE_USER
+from infra.settings import Secrets
+
+# Of an administrator's password.
+_MOST_CHARACTERS = 32
+_SOFTWARE, _AES_BYTES = "SOFTWARE", 32
+
+
+class Database:
+    """``secret`` is the OCID of the login in Vault, None where the stack file gives a URI;
+    ``shown`` the store's URI without a password; ``system`` the DB system's OCID, where there is
+    one; ``ready`` what whoever connects must wait for.
+    """
+
+    secret: Output[str] | None = None
+    system: Output[str] | None = None
+
+    def __init__(
+        self,
+        plan: OciPlan,
+        secrets: Secrets,
+        scope: Scope,
+        identity: Identity,
+        networks: Networks,
+    ) -> None:
+        self.ready: list[pulumi.Resource] = []
+        self.shown: Output[str] = Output.from_input("in Vault")
+        if secrets.backend_store_uri:
+            identity.files["backend_store_uri"] = secrets.backend_store_uri
+            self.shown = secrets.backend_store_uri
+            return
+        if plan.settings.database_secret_id:
+            self.secret = Output.from_input(plan.settings.database_secret_id)
+        else:
+            self.secret = self._make(plan, scope, identity, networks)
+        identity.allow(
+            "read secret-bundles", Output.concat("target.secret.id = '", self.secret, "'")
+        )
+
+    def _make(
+        self, plan: OciPlan, scope: Scope, identity: Identity, networks: Networks
+    ) -> Output[str]:
+        administrator = GeneratedSecret(
+            "database-admin-password", {"length": _MOST_CHARACTERS}
+        ).value
+        password = GeneratedSecret("database-password").value
+        system = _system(plan, scope, networks, administrator)
+        self.system = system.id
+        self.ready.append(system)
+        host = system.ip_address
+        identity.files["database_admin_uri"] = Output.secret(
+            Output.concat(
+                f"mysql+pymysql://{ADMINISTRATOR}:",
+                administrator,
+                "@",
+                host,
+                f":{DATABASE_PORT}/?ssl_check_hostname=false",
+            )
+        )
+        self.shown = Output.concat(
+            f"mysql+pymysql://{DATABASE_USER}:***@", host, f":{DATABASE_PORT}/{DATABASE_NAME}"
+        )
+        login = Output.all(host, password).apply(lambda both: _login(both[0], both[1]))
+        kept = _keep(plan, scope, Output.secret(login))
+        self.ready.append(kept)
+        return kept.id
+
+
+def _login(host: str, password: str) -> str:
+    content = {
+        "user_name": DATABASE_USER,
+        "password": password,
+        "host": host,
+        "port": str(DATABASE_PORT),
+        "database": DATABASE_NAME,
+    }
+    return base64.b64encode(json.dumps(content).encode()).decode()
+
+
+def _system(
+    plan: OciPlan, scope: Scope, networks: Networks, password: Output[str]
+) -> mysql.MysqlDbSystem:
+    settings = plan.settings
+    return mysql.MysqlDbSystem(
+        "database",
+        display_name=f"{plan.names.base}-database",
+        availability_domain=availability_domain(plan, scope),
+        shape_name=settings.database_shape,
+        subnet_id=networks.database,
+        nsg_ids=[networks.database_rules],
+        hostname_label="database",
+        admin_username=ADMINISTRATOR,
+        admin_password=password,
+        port=DATABASE_PORT,
+        data_storage_size_in_gb=settings.database_storage,
+        is_highly_available=settings.high_availability,
+        backup_policy=mysql.MysqlDbSystemBackupPolicyArgs(
+            is_enabled=True, retention_in_days=settings.database_backup_days
+        ),
+        deletion_policies=[
+            mysql.MysqlDbSystemDeletionPolicyArgs(
+                is_delete_protected=settings.protect,
+                automatic_backup_retention="RETAIN" if settings.keep_data else "DELETE",
+                final_backup="REQUIRE_FINAL_BACKUP" if settings.keep_data else "SKIP_FINAL_BACKUP",
+            )
+        ],
+        **scope.inside,
+        opts=scope.data,
+    )
+
+
+def _keep(plan: OciPlan, scope: Scope, content: Output[str]) -> vault.Secret:
+    """The login in a Vault of the stack's own."""
+    made = kms.Vault(
+        "vault",
+        display_name=f"{plan.names.base}-vault",
+        vault_type="DEFAULT",
+        **scope.inside,
+        opts=scope.opts,
+    )
+    key = kms.Key(
+        "vault-key",
+        display_name=f"{plan.names.base}-key",
+        management_endpoint=made.management_endpoint,
+        protection_mode=_SOFTWARE,
+        key_shape=kms.KeyKeyShapeArgs(algorithm="AES", length=_AES_BYTES),
+        **scope.inside,
+        opts=scope.opts,
+    )
+    return vault.Secret(
+        "database-login",
+        secret_name=f"{plan.names.base}-database",
+        vault_id=made.id,
+        key_id=key.id,
+        secret_content=vault.SecretSecretContentArgs(content_type="BASE64", content=content),
+        **scope.inside,
+        opts=scope.opts,
+    )
+
+
+def availability_domain(plan: OciPlan, scope: Scope) -> Output[str]:
+    """The name of the stack file's availability domain, which is another in each tenancy."""
+    number = plan.settings.availability_domain
+    found = oci_identity.get_availability_domains_output(
+        compartment_id=plan.settings.compartment_id, opts=scope.invoke
+    )
+    return found.availability_domains.apply(
+        lambda domains: domains[min(number, len(domains)) - 1].name
+    )

@@ -1,0 +1,73 @@
+"""The runtime image in a private repository of the container registry, pushed with the caller's
+own login to OCI.
+"""
+
+from typing import Any
+
+import pulumi
+import pulumi_docker as docker
+from pulumi import Output, ResourceOptions
+from pulumi_oci import artifacts
+
+from infra.clouds.oci.identity import Identity
+from infra.clouds.oci.scope import Scope
+from infra.clouds.shared.image import RuntimeImage
+from infra.plan import OciPlan
+from runtime import oci_login
+from runtime.errors import UserError
+
+# What the registry calls a caller that shows a token in place of a password.
+_TOKEN_USER = "BEARER_TOKEN"  # noqa: S105
+_TIMEOUT_SECONDS = 30
+
+
+def _exchange(host: str) -> str:
+    """A registry's token for the login of this machine's OCI configuration.
+
+    https://docs.oracle.com/iaas/Content/Registry/Tasks/registrypushingimagesusingthedockercli.htm
+    """
+    import requests
+
+    try:
+        signer: Any = oci_login.signer()
+        answer = requests.get(
+            f"https://{host}/20180419/docker/token", auth=signer, timeout=_TIMEOUT_SECONDS
+        )
+    except UserError as error:
+        raise pulumi.RunError(f"{error}; see `oci setup config`") from None
+    except OSError as error:
+        raise pulumi.RunError(f"{host} cannot be reached: {error}; run `up` again") from None
+    if not answer.ok:
+        raise pulumi.RunError(
+            f"{host} refuses your OCI login ({answer.status_code}): pushing needs a policy such as "
+            "`allow group … to manage repos in compartment …`"
+        )
+    return str(answer.json()["token"])
+
+
+class Images:
+    """``runtime`` is the runtime image by digest."""
+
+    def __init__(self, plan: OciPlan, scope: Scope, identity: Identity) -> None:
+        if plan.image.digest:
+            self.runtime: Output[str] = Output.from_input(plan.image.digest)
+            return
+        repository = artifacts.ContainerRepository(
+            "repository",
+            display_name=plan.names.repository,
+            is_public=False,
+            is_immutable=False,
+            **scope.inside,
+            opts=scope.opts,
+        )
+        identity.allow("read repos", f"target.repo.name = '{plan.names.repository}'")
+        host = plan.registry_host
+        # Asked for once the repository is there, and so not in a preview of a new stack.
+        password = Output.secret(repository.id.apply(lambda _: _exchange(host)))
+        self.runtime = RuntimeImage(
+            "image",
+            plan.image,
+            repository=Output.concat(host, "/", scope.namespace, "/", repository.display_name),
+            registry=docker.RegistryArgs(server=host, username=_TOKEN_USER, password=password),
+            opts=ResourceOptions(provider=docker.Provider("docker")),
+        ).reference

@@ -1,0 +1,54 @@
+"""Alarms by mail: the server does not answer, the database's disk is nearly full."""
+
+import pulumi
+from pulumi import Output
+from pulumi_oci import monitoring, ons
+
+from infra.clouds.oci.scope import Scope
+from infra.plan import OciPlan
+
+_FULL_PERCENT = 85
+_PENDING = "PT5M"
+
+
+def make_alarms(
+    plan: OciPlan, scope: Scope, balancer: Output[str] | None, database: Output[str] | None
+) -> None:
+    """Alarms to the address of the stack file; none without one."""
+    if plan.settings.alert_email is None:
+        return
+    topic = ons.NotificationTopic(
+        "alarms", name=f"{plan.names.identity}-alarms", **scope.inside, opts=scope.opts
+    )
+    ons.Subscription(
+        "alarms-mail",
+        topic_id=topic.id,
+        protocol="EMAIL",
+        endpoint=plan.settings.alert_email,
+        **scope.inside,
+        opts=scope.opts,
+    )
+
+    def alarm(name: str, namespace: str, query: pulumi.Input[str], says: str) -> None:
+        monitoring.Alarm(
+            name,
+            display_name=f"{plan.names.base}-{name}",
+            metric_compartment_id=plan.settings.compartment_id,
+            namespace=namespace,
+            query=query,
+            severity="CRITICAL",
+            body=says,
+            pending_duration=_PENDING,
+            is_enabled=True,
+            destinations=[topic.id],
+            **scope.inside,
+            opts=scope.opts,
+        )
+
+    if balancer is not None:
+        down = Output.concat('UnhealthyBackends[1m]{resourceId = "', balancer, '"}.max() > 0')
+        alarm("server-down", "oci_nlb", down, "The MLflow tracking server does not answer.")
+    if database is not None:
+        used = Output.concat('DbVolumeUtilization[5m]{resourceId = "', database, '"}.max()')
+        full = Output.concat(used, f" > {_FULL_PERCENT}")
+        alarm("database-disk", "oci_mysql_database", full, "The database's disk is nearly full.")

@@ -1,0 +1,47 @@
+"""What the server's compute is made from: all other parts of the stack."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+from pulumi import Output
+
+from infra.clouds.oci.artifacts import Artifacts
+from infra.clouds.oci.database import Database
+from infra.clouds.oci.identity import Identity
+from infra.clouds.oci.image import Images
+from infra.clouds.oci.network import Networks
+from infra.clouds.oci.scope import Scope
+from infra.containers import Container
+from infra.plan import OciPlan
+from infra.plan.oci import UNKNOWN_ADDRESS, UNKNOWN_NAMESPACE
+
+
+@dataclass(frozen=True)
+class Parts:
+    """All parts that are there before the compute; ``address`` is what users reach it by."""
+
+    plan: OciPlan
+    scope: Scope
+    networks: Networks
+    identity: Identity
+    images: Images
+    artifacts: Artifacts
+    database: Database
+    address: Output[str]
+
+    def known(self, text: str) -> Output[str]:
+        """A text of the plan, with what only OCI knows."""
+        return Output.all(self.address, self.scope.namespace).apply(
+            lambda both: text.replace(UNKNOWN_ADDRESS, both[0]).replace(UNKNOWN_NAMESPACE, both[1])
+        )
+
+    def environment(self, container: Container) -> Mapping[str, pulumi.Input[str]]:
+        """The container's environment; how the runtime logs in to OCI, and to its store."""
+        known = {name: self.known(value) for name, value in container.environment.items()}
+        if container.is_front:
+            return known
+        login: dict[str, pulumi.Input[str]] = {"OCIFS_IAM_TYPE": "resource_principal"}
+        if self.database.secret is not None:
+            login["DB_SECRET_OCID"] = self.database.secret
+        return {**known, **login}

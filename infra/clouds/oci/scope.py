@@ -1,0 +1,52 @@
+"""Where the stack's resources go: tenancy, compartment, region."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi_oci as oci
+from pulumi import InvokeOutputOptions, Output, ResourceOptions
+from pulumi_oci import objectstorage
+
+from infra.plan import OciPlan
+
+
+@dataclass(frozen=True)
+class Scope:
+    """``inside`` is what every resource of the compartment takes; ``opts`` says through which
+    provider, ``data`` the same for what holds data: kept and protected as the stack file says.
+    ``namespace`` is the tenancy's in Object Storage and the container registry.
+    """
+
+    compartment: str
+    tags: Mapping[str, str]
+    namespace: Output[str]
+    opts: ResourceOptions
+    data: ResourceOptions
+
+    @property
+    def inside(self) -> dict[str, Any]:
+        return {"compartment_id": self.compartment, "freeform_tags": dict(self.tags)}
+
+    @property
+    def invoke(self) -> InvokeOutputOptions:
+        """``opts`` for what is looked up."""
+        return InvokeOutputOptions(provider=self.opts.provider)
+
+    def after(self, *resources: Any) -> ResourceOptions:
+        """``opts`` for what needs ``resources`` to be there first."""
+        return ResourceOptions.merge(self.opts, ResourceOptions(depends_on=list(resources)))
+
+
+def make_scope(plan: OciPlan) -> Scope:
+    """The provider for the region, with the login that it finds."""
+    settings = plan.settings
+    provider = oci.Provider("oci", region=settings.region)
+    opts = ResourceOptions(provider=provider)
+    data = ResourceOptions.merge(
+        opts, ResourceOptions(retain_on_delete=settings.keep_data, protect=settings.protect)
+    )
+    found = objectstorage.get_namespace_output(
+        compartment_id=settings.compartment_id, opts=InvokeOutputOptions(provider=provider)
+    )
+    return Scope(settings.compartment_id, plan.tags, found.namespace, opts, data)

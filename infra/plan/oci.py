@@ -1,0 +1,188 @@
+"""The plan of a server on OCI."""
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from infra import containers, environment, front
+from infra.containers import Container
+from infra.environment import Runtime
+from infra.naming import OCI, Naming, base_of, tags
+from infra.plan.image import ImagePlan, plan_image
+from infra.plan.place import Place, certificate, deployed_version
+from infra.settings.oci import Oci
+
+FRONT_PORT = 443
+# Stands in the containers' environment for the public address, which only OCI knows.
+UNKNOWN_ADDRESS = "address.trackstack.invalid"
+# Of the bucket's namespace, which only OCI knows too.
+UNKNOWN_NAMESPACE = "namespace.trackstack.invalid"
+COMPUTE, DATABASE, PUBLIC = "compute", "database", "public"
+DATABASE_NAME = DATABASE_USER = "mlflow"
+ADMINISTRATOR = "trackstack"
+
+
+@dataclass(frozen=True)
+class Names:
+    """What is named by the plan, because its name is part of an address or has narrow limits."""
+
+    base: str
+    repository: str
+    bucket: str
+    dns_label: str
+    identity: str
+
+
+@dataclass(frozen=True)
+class Subnets:
+    """CIDRs of a VCN: ``whole``, and the parts of it that the stack uses."""
+
+    whole: str
+    compute: str
+    database: str
+    public: str
+
+
+@dataclass(frozen=True)
+class OciPlan:
+    """What the stack file leaves open, beside what it says (``settings``).
+
+    ``hostname`` is None where users reach the server by its public address alone, which stands in
+    ``tracking_uri`` and in the containers' environment as UNKNOWN_ADDRESS. ``database`` is the
+    container that makes database and user, None where the stack makes no database.
+    """
+
+    settings: Oci
+    names: Names
+    tags: Mapping[str, str]
+    subnets: Subnets
+    image: ImagePlan
+    registry_host: str
+    artifacts_destination: str
+    hostname: str | None
+    tracking_uri: str
+    tls_certificate: str | None
+    schedules: Mapping[str, str]
+    version: str
+    server: Container
+    scheduler: Container
+    front: Container
+    database: Container | None
+
+    @property
+    def containers(self) -> tuple[Container, ...]:
+        """All of the group."""
+        first = (self.database,) if self.database else ()
+        return (*first, self.server, self.scheduler, self.front)
+
+
+def _names(settings: Oci, stack: str) -> Names:
+    # A bucket is unique in its tenancy's namespace, and a deleted stack's may be kept.
+    naming = Naming(base_of(settings.name, stack), f"{settings.tenancy_id}/{settings.region}")
+    return Names(
+        base=naming.base,
+        repository=naming.name(OCI["repository"]),
+        bucket=naming.name(OCI["bucket"]),
+        dns_label=naming.name(OCI["dns_label"]),
+        identity=naming.name(OCI["identity"]),
+    )
+
+
+def _subnets(settings: Oci) -> Subnets:
+    parts = ipaddress.IPv4Network(settings.network_cidr).subnets(prefixlen_diff=2)
+    compute, database, public, _ = (str(part) for part in parts)
+    return Subnets(settings.network_cidr, compute, database, public)
+
+
+def _hostname(settings: Oci, names: Names) -> str | None:
+    if settings.hostname or not settings.private:
+        return settings.hostname
+    return f"{front_label(names)}.{COMPUTE}.{names.dns_label}.oraclevcn.com"
+
+
+def front_label(names: Names) -> str:
+    """The server's name in its subnet."""
+    return f"mlflow-{names.base}"[:63].rstrip("-")
+
+
+def _by_vault(container: Container) -> Container:
+    """The container with the store's login from Vault, and not from a file."""
+    [(variable, file)] = environment.STORE_SECRETS.items()
+    kept = {k: v for k, v in container.environment.items() if k != variable}
+    return replace(container, environment=kept, secret_files=container.secret_files - {file})
+
+
+def _database(settings: Oci, runtime: Runtime, memory: float) -> Container:
+    file = "database_admin_uri"
+    variable = "TRACKSTACK_DATABASE_ADMIN_URI_FILE"
+    return Container(
+        name="database",
+        command=("database",),
+        environment={
+            **environment.store(settings, runtime),
+            variable: f"{containers.SECRETS_DIRECTORY}/{file}",
+        },
+        secret_files=frozenset({file}),
+        port=None,
+        cpus=settings.cpus,
+        memory_request=0,
+        memory_limit=memory,
+    )
+
+
+def plan_oci(settings: Oci, place: Place) -> OciPlan:
+    """Decide everything that the stack file leaves open.
+
+    Raises StackError where a file that it names cannot be used or a secret is missing.
+    """
+    names = _names(settings, place.stack)
+    hostname = _hostname(settings, names)
+    bucket = f"oci://{names.bucket}@{UNKNOWN_NAMESPACE}"
+    upstream = f"127.0.0.1:{containers.SERVER_PORT}"
+    runtime = Runtime(
+        data_dir=containers.DATA_DIRECTORY,
+        artifacts_destination=f"{bucket}/artifacts",
+        host="127.0.0.1",
+        port=containers.SERVER_PORT,
+        server_uri=f"http://{upstream}",
+        public_url=f"https://{hostname or UNKNOWN_ADDRESS}",
+    )
+    # What is on a container's own disk goes with it.
+    kept = settings.model_copy(
+        update={"backup_destination": settings.backup_destination or f"{bucket}/backups"}
+    )
+    cpus, memory = settings.cpus, settings.memory
+    given = "backendStoreUri" in place.secret_keys
+    server = containers.server(
+        kept,
+        runtime,
+        cpus=cpus,
+        memory=memory,
+        has_client_secret="oidcClientSecret" in place.secret_keys,
+    )
+    scheduler = containers.scheduler(kept, runtime, cpus=cpus, memory=memory)
+    own_database = not (given or settings.database_secret_id)
+    return OciPlan(
+        settings=settings,
+        names=names,
+        tags=tags(place.stack, settings.tags),
+        subnets=_subnets(settings),
+        image=plan_image(settings, settings, place, ("mysql", "oci", "postgresql")),
+        registry_host=settings.registry_host or f"{settings.region}.ocir.io",
+        artifacts_destination=runtime.artifacts_destination,
+        hostname=hostname,
+        tracking_uri=runtime.public_url,
+        tls_certificate=certificate(settings, place),
+        schedules=environment.schedules(settings),
+        version=deployed_version(),
+        server=server if given else _by_vault(server),
+        scheduler=scheduler if given else _by_vault(scheduler),
+        front=containers.front(
+            front.caddyfile(
+                settings, (hostname or UNKNOWN_ADDRESS,), port=FRONT_PORT, upstream=upstream
+            ),
+            front.SECRET_FILES[settings.tls],
+            port=FRONT_PORT,
+        ),
+        database=_database(kept, runtime, scheduler.memory_limit) if own_database else None,
+    )

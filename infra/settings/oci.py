@@ -1,0 +1,72 @@
+"""The keys of a stack on OCI."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from infra.settings.cloud import CloudKeys
+from infra.settings.common import wrong
+from infra.settings.values import Line
+
+_EXAMPLE = "replace-me"
+# MySQL DB systems of these shapes have no standby.
+_ALONE = ("MySQL.Free",)
+
+
+def _check_ocid(text: str) -> str:
+    if text.endswith(_EXAMPLE):
+        raise ValueError("is the example's; put in yours: grep ocid ~/.oci/config")
+    return text
+
+
+def _ocid(kind: str) -> object:
+    pattern = rf"^ocid1\.{kind}\.oc[0-9]+\.[a-z0-9-]*\.[a-zA-Z0-9._-]+$"
+    return Field(pattern=pattern)
+
+
+CompartmentId = Annotated[str, _ocid("(compartment|tenancy)"), AfterValidator(_check_ocid)]
+TenancyId = Annotated[str, _ocid("tenancy"), AfterValidator(_check_ocid)]
+VcnId = Annotated[str, _ocid("vcn")]
+SecretId = Annotated[str, _ocid("vaultsecret")]
+
+
+class Oci(CloudKeys):
+    """Container Instances behind a network load balancer."""
+
+    cloud: Literal["oci"]
+    tenancy_id: TenancyId
+    compartment_id: CompartmentId
+    region: Line = Field(pattern=r"^[a-z]{2,}-[a-z]+-[0-9]+$")
+    availability_domain: int = Field(1, ge=1, le=3)
+    vcn_id: VcnId | None = None
+    """An existing one, in which networkCidr is free; the stack makes its own without it."""
+    registry_host: Line | None = Field(None, pattern=r"^[a-z0-9.-]+(:[0-9]+)?$")
+    """Of the container registry, in a realm where it is not <region>.ocir.io."""
+    database: Literal["mysql"] = "mysql"
+    database_shape: Line = Field("MySQL.2", pattern=r"^[A-Za-z0-9.]+$")
+    database_storage: int = Field(50, ge=50, le=131072)
+    """GiB."""
+    database_backup_days: int = Field(7, ge=1, le=35)
+    database_secret_id: SecretId | None = None
+    """The login of an existing database in Vault, as MySQLDBSecretKeeper writes it."""
+
+    @model_validator(mode="after")
+    def _of_oci(self) -> "Oci":
+        if self.tls != "internal" and not self.hostname:
+            raise wrong(
+                "hostname", f"is missing; tls: {self.tls} needs a name that leads to the server"
+            )
+        if self.private and self.vcn_id and not self.hostname:
+            raise wrong("hostname", "is missing; with private: true in a network of your own")
+        if self.high_availability and self.database_shape in _ALONE:
+            raise wrong(
+                "databaseShape",
+                f"{self.database_shape} has no standby; highAvailability needs one such as MySQL.2",
+            )
+        if self.cpus > 32 or not 1 <= self.memory / max(self.cpus / 2, 1) <= 64:
+            raise wrong(
+                "memory",
+                "a container instance has 1 to 64 GiB for two CPUs (one OCPU); allowed: cpus up "
+                "to 32 and memory in that measure",
+            )
+        return self

@@ -1,0 +1,53 @@
+"""The backend store's login from OCI Vault, as oracle-ads' MySQLDBSecretKeeper keeps it there.
+
+https://accelerated-data-science.readthedocs.io/en/latest/user_guide/secrets/mysql.html
+"""
+
+import base64
+import functools
+import json
+from typing import Any
+
+from sqlalchemy import URL
+
+from runtime import oci_login
+from runtime.errors import UserError
+
+_DEFAULT_PORT = 3306
+
+
+@functools.cache
+def database_uri(ocid: str) -> str:
+    """The SQLAlchemy URI of a secret with user_name, password, host, port and database.
+
+    With TLS; what a MySQL DB system shows as its certificate is its own, so that no name is
+    checked. Read once by a process. Raises UserError where there is no such secret.
+    """
+    try:
+        answer = oci_login.client("secrets", "SecretsClient").get_secret_bundle(ocid)
+    except UserError:
+        raise
+    except Exception as error:
+        reason = getattr(error, "message", None) or type(error).__name__
+        raise UserError(f"DB_SECRET_OCID: {ocid} cannot be read: {reason}", 75) from None
+    return _uri(ocid, answer.data.secret_bundle_content.content)
+
+
+def _uri(ocid: str, content: str) -> str:
+    try:
+        login: dict[str, Any] = json.loads(base64.b64decode(content))
+        url = URL.create(
+            "mysql+pymysql",
+            username=str(login["user_name"]),
+            password=str(login["password"]),
+            host=str(login["host"]),
+            port=int(login.get("port") or _DEFAULT_PORT),
+            database=str(login.get("database") or "mlflow"),
+            query={"ssl_check_hostname": "false"},
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise UserError(
+            f"DB_SECRET_OCID: {ocid} must hold JSON with user_name, password, host, port and "
+            "database, as MySQLDBSecretKeeper writes it"
+        ) from None
+    return url.render_as_string(hide_password=False)

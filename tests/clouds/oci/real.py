@@ -1,0 +1,172 @@
+"""What makes a rehearsed OCI real: the ground, who signs, and what those may do on it."""
+
+import base64
+import json
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote
+
+from tests import docker as parts
+from tests.clouds.framework.resource import Cloud
+from tests.clouds.framework.values import child
+from tests.clouds.ground import Ground, registry
+from tests.clouds.ground.authority import Authority
+from tests.clouds.ground.door import Answer, Asked
+from tests.clouds.oci import iam
+from tests.clouds.oci.identity import Verb
+from tests.clouds.oci.objects import ObjectStorage, Permission
+from tests.clouds.oci.principals import Principals
+from tests.clouds.oci.resource import REGION
+from tests.clouds.oci.signatures import signer
+
+BUCKET = "oci:ObjectStorage/bucket:Bucket"
+REPOSITORY = "oci:Artifacts/containerRepository:ContainerRepository"
+SECRET = "oci:Vault/secret:Secret"
+NAMESPACE = "rehearsal"
+_NEEDS: dict[Permission, tuple[Verb, str]] = {
+    "BUCKET_READ": ("read", "buckets"),
+    "OBJECT_INSPECT": ("inspect", "objects"),
+    "OBJECT_READ": ("read", "objects"),
+    "OBJECT_CREATE": ("manage", "objects"),
+    "OBJECT_DELETE": ("manage", "objects"),
+}
+# Endpoint of the cloud -> route of the door
+HOSTS = {
+    f"objectstorage.{REGION}.oraclecloud.com": "/objects",
+    f"secrets.vaults.{REGION}.oci.oraclecloud.com": "/secrets",
+}
+
+
+@dataclass
+class Real:
+    """Lives as long as the process that serves the cloud."""
+
+    cloud: Cloud
+    ground: Ground
+    principals: Principals = field(default_factory=Principals)
+    # Tokens of the registry -> whose they are.
+    tokens: dict[str, str] = field(default_factory=dict[str, str])
+
+    def __post_init__(self) -> None:
+        self.objects = ObjectStorage(NAMESPACE, self.principals.known, self._may_use_bucket)
+
+    @property
+    def registry(self) -> str:
+        """The container registry's address, the same for all processes of a rehearsal."""
+        kept = self.ground.folder / "registry"
+        if not kept.exists():
+            kept.write_text(registry.new_address())
+        return kept.read_text()
+
+    def open(self) -> None:
+        """Serve at the ground's door."""
+        routes = self.ground.door.routes
+        routes["/objects"] = self.objects.answer
+        routes["/secrets"] = self._secret
+        routes["/20180419/docker/token"] = self._token
+        routes["/registry"] = self._registry
+
+    def deployer(self) -> Path:
+        """The configuration file of who deploys."""
+        folder = self.ground.files("deployer", {})
+        return self.principals.configure(folder, iam.DEPLOYER)
+
+    def endpoint(self, host: str) -> None:
+        """Serve one of HOSTS at the very name that it has in the cloud."""
+        name, ground = host.split(".")[0], self.ground
+        chain, key = ground.authority.issue(host)
+        config = (
+            "{\nadmin off\nauto_https off\nskip_install_trust\n}\n"
+            f"https://{host} {{\ntls /front/tls.pem /front/tls.key\nrewrite * {HOSTS[host]}\n"
+            f"reverse_proxy {ground.door.address} {{\n"
+            "header_up X-Forwarded-Uri {http.request.orig_uri}\n}\n}\n"
+        )
+        files = {"tls.pem": chain, "tls.key": key, "Caddyfile": config.encode()}
+        folder = ground.files(name, files)
+        run = ["caddy", "run", "--adapter", "caddyfile", "--config", "/front/Caddyfile"]
+        image = parts.part_image("front")
+        ground.run(name, image, run, aliases=[host], mounts={"/front": folder})
+
+    def may(self, principal: str, verb: Verb, resource: str, id: str, **facts: str) -> bool:
+        """Whether a principal may do something with what is there under an id."""
+        record = self.cloud.store.get(id)
+        compartment = str(record.props.get("compartmentId")) if record else ""
+        known = {f"target.{name.replace('_', '.')}": value for name, value in facts.items()}
+        known["compartment"] = compartment
+        return record is not None and iam.may(self.cloud, principal, verb, resource, known)
+
+    def registry_token(self, principal: str) -> str:
+        token = secrets.token_urlsafe(32)
+        self.tokens[token] = principal
+        return token
+
+    def may_pull(self, principal: str, repository: str) -> bool:
+        found = self.cloud.store.find(REPOSITORY, displayName=repository)
+        return any(
+            self.may(principal, "read", "repos", record.id, repo_name=repository)
+            for record in found
+        )
+
+    def _may_use_bucket(self, principal: str, permission: Permission, bucket: str) -> bool:
+        verb, resource = _NEEDS[permission]
+        id = f"n/{NAMESPACE}/b/{bucket}"
+        return self.may(principal, verb, resource, id, bucket_name=bucket)
+
+    def _signer(self, asked: Asked) -> str | None:
+        target = asked.headers.get("x-forwarded-uri", asked.target)
+        return signer(asked.method, target, asked.headers, asked.body, self.principals.known)
+
+    def _secret(self, asked: Asked) -> Answer:
+        """https://docs.oracle.com/iaas/api/#/en/secretretrieval/20190301/SecretBundle/"""
+        principal = self._signer(asked)
+        if principal is None:
+            return _json(401, {"code": "NotAuthenticated", "message": "not signed"})
+        path = asked.headers.get("x-forwarded-uri", "").partition("?")[0]
+        id = unquote(path.rpartition("/")[2])
+        found = self.cloud.store.get(id)
+        allowed = self.may(principal, "read", "secret-bundles", id, secret_id=id)
+        if found is None or found.token != SECRET or not allowed:
+            code = "NotAuthorizedOrNotFound"
+            return _json(404, {"code": code, "message": f"{code}: {id}"})
+        content = child(found.props, "secretContent")["content"]
+        bundle = {"contentType": "BASE64", "content": content}
+        return _json(200, {"secretId": id, "versionNumber": 1, "secretBundleContent": bundle})
+
+    def _token(self, asked: Asked) -> Answer:
+        principal = self._signer(asked)
+        if principal is None:
+            return _json(401, {"code": "NotAuthenticated", "message": "not signed"})
+        return _json(200, {"token": self.registry_token(principal)})
+
+    def _registry(self, asked: Asked) -> Answer:
+        """Whether a push or pull may pass."""
+        kind, _, shown = asked.headers.get("authorization", "").partition(" ")
+        password = base64.b64decode(shown).decode().partition(":")[2] if kind == "Basic" else ""
+        principal = self.tokens.get(password)
+        if principal is None:
+            return Answer(401, headers={"WWW-Authenticate": 'Basic realm="rehearsal"'})
+        path = asked.headers.get("x-forwarded-uri", "").partition("?")[0].split("/")
+        # /v2/NAMESPACE/REPOSITORY/...; /v2/ itself is asked for by a login.
+        repository = path[3] if len(path) > 3 else ""
+        reads = asked.headers.get("x-forwarded-method") in ("GET", "HEAD")
+        allowed = not repository or (reads and self.may_pull(principal, repository))
+        if principal == iam.DEPLOYER or allowed:
+            return Answer(200)
+        return _json(403, {"errors": [{"code": "DENIED", "message": "no policy allows it"}]})
+
+
+def _json(status: int, body: object) -> Answer:
+    return Answer(status, json.dumps(body).encode(), {"Content-Type": "application/json"})
+
+
+def make_real(cloud: Cloud, state_dir: Path) -> Real:
+    """With all that it holds on this machine under ``state_dir``."""
+    made = Real(cloud, Ground("oci", state_dir / "oci"))
+    made.open()
+    return made
+
+
+def trusted() -> Path:
+    """The certificate authority of all endpoints."""
+    return Authority.kept().file
