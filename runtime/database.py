@@ -9,6 +9,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from runtime import settings as runtime_settings
 from runtime.errors import UserError
 from runtime.settings import RuntimeSettings
+from runtime.store import is_refusal
 
 _CONNECT_SECONDS = 10
 _PAUSE_SECONDS = 5
@@ -22,8 +23,10 @@ def _wait(uri: str, seconds: float) -> Connection:
         try:
             return engine.connect()
         except OperationalError as error:
+            reason = str(error.orig).splitlines()[0]
+            if is_refusal(reason):
+                raise UserError(f"the server refuses the administrator: {reason}") from None
             if time.monotonic() > deadline:
-                reason = str(error.orig).splitlines()[0]
                 raise UserError(f"the database server does not answer: {reason}", 75) from None
             click.echo("waiting for the database server", err=True)
             time.sleep(_PAUSE_SECONDS)

@@ -96,6 +96,19 @@ class Bucket:
             if failed.status_code != _NOT_FOUND
         }
 
+    def empty(self) -> None:
+        """Delete all objects, with all their versions and what uploads left behind."""
+        names = [found.name for found in self.objects("")]
+        for start in range(0, len(names), MOST_IN_A_BATCH):
+            if failed := self.delete(names[start : start + MOST_IN_A_BATCH]):
+                raise OSError(next(f"{name}: {why}" for name, why in failed.items()))
+        place = (self.namespace, self.name)
+        while versions := _storage().list_object_versions(*place).data.items:
+            for version in versions:
+                _storage().delete_object(*place, version.name, version_id=version.version_id)
+        for upload in _storage().list_multipart_uploads(*place).data:
+            _storage().abort_multipart_upload(*place, upload.object, upload.upload_id)
+
 
 def parse(uri: str) -> tuple[Bucket, str]:
     """Bucket and path of an ``oci://`` URI; raises ValueError where it is none."""

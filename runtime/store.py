@@ -23,6 +23,11 @@ def open_engine(settings: RuntimeSettings) -> Engine:
     return cast(Engine, cast(Any, utils).create_sqlalchemy_engine(uri))
 
 
+def is_refusal(reason: str) -> bool:
+    """Whether a database's words mean that it does not know the login."""
+    return any(refusal in reason.lower() for refusal in _REFUSALS)
+
+
 def can_connect(engine: Engine, settings: RuntimeSettings) -> bool:
     """Whether the database answers; raises UserError where it refuses the login.
 
@@ -32,7 +37,7 @@ def can_connect(engine: Engine, settings: RuntimeSettings) -> bool:
         engine.connect().close()
     except DBAPIError as error:
         reason = str(error.orig).strip().splitlines()[0]
-        if any(refusal in reason.lower() for refusal in _REFUSALS):
+        if is_refusal(reason):
             raise UserError(
                 f"{settings.backend_store} refuses the login: {reason}; "
                 "see MLFLOW_BACKEND_STORE_URI"

@@ -5,11 +5,16 @@ from pathlib import Path
 import pytest
 
 from tests.clouds.framework.errors import CloudError
-from tests.clouds.mistakes import Mistake, on_azure, on_docker, on_oci
+from tests.clouds.mistakes import Mistake, on_azure, on_docker, on_oci, on_oci_parts
 
 pytestmark = pytest.mark.slow  # importing the SDKs' metadata takes seconds
 
-_CLOUDS = {"azure": on_azure, "docker": on_docker, "oci": on_oci}
+_CLOUDS = {
+    "azure": on_azure,
+    "docker": on_docker,
+    "oci": on_oci,
+    "oci, parts": on_oci_parts,
+}
 
 
 @pytest.mark.parametrize(

@@ -113,8 +113,8 @@ def postgresql() -> Generator[PostgreSql]:
 
 
 @contextmanager
-def mariadb() -> Generator[MariaDb]:
-    """MariaDB of Debian's package, for the one who uses it."""
+def mariadb(*options: str) -> Generator[MariaDb]:
+    """MariaDB of Debian's package, for the one who uses it; ``options`` are more of its own."""
     ensure_debian("mariadbd", "mariadb-server")
     port, password = find_free_port(), secrets.token_hex(8)
     with tempfile.TemporaryDirectory() as folder:
@@ -124,7 +124,9 @@ def mariadb() -> Generator[MariaDb]:
         listening = ["--bind-address=127.0.0.1", f"--port={port}", f"--socket={socket}"]
         fast = ["--innodb-flush-log-at-trx-commit=0", "--innodb-flush-method=nosync"]
         with log.open("wb") as out:
-            server = subprocess.Popen(["mariadbd", *own, *listening, *fast], stdout=out, stderr=out)
+            server = subprocess.Popen(
+                ["mariadbd", *own, *listening, *fast, *options], stdout=out, stderr=out
+            )
         client = ["mariadb", "--no-defaults", f"--socket={socket}", "--user=root"]
         try:
             wait_for(

@@ -15,7 +15,7 @@ from tests.clouds.oci import (
     registry,
     storage,
 )
-from tests.clouds.oci.real import Real, make_real, trusted
+from tests.clouds.oci.real import HOSTS, Real, make_real, trusted
 from tests.clouds.oci.resource import OciResource
 
 _MODULES = (balancer, containers, identity, mysql, network, observability, registry, storage)
@@ -29,6 +29,8 @@ class OciCloud(Cloud):
     real: Real | None = None
 
     def resolve(self, host: str, caller: str) -> str | None:
+        if self.real and host in HOSTS:
+            return self.real.ground.address(host.split(".")[0])
         for record in self.store.find(balancer.NetworkLoadBalancer.token):
             if host in [ip["ipAddress"] for ip in items(record.props, "ipAddresses")]:
                 return self._behind(record.id, record.props["networkSecurityGroupIds"], caller)

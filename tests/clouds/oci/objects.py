@@ -43,6 +43,7 @@ class Stored:
 
 @dataclass
 class _Upload:
+    name: str
     parts: dict[int, bytes] = field(default_factory=dict[int, bytes])
 
 
@@ -115,6 +116,8 @@ class _Request:
             ("PUT", "u"): ("OBJECT_CREATE", self._put_part),
             ("DELETE", "u"): ("OBJECT_CREATE", self._abort),
             ("POST", "actions"): ("OBJECT_DELETE", self._delete_batch),
+            ("GET", "objectversions"): ("OBJECT_INSPECT", self._list_versions),
+            ("GET", "u"): ("BUCKET_READ", self._list_uploads),
         }
         permission, way = ways.get((self.asked.method, kind), ("BUCKET_READ", self._unknown))
         known = self.bucket in self.storage.buckets
@@ -175,6 +178,20 @@ class _Request:
                 objects.append({field: whole[field] for field in fields})
         return _json(200, {"objects": objects, "prefixes": folders, "nextStartWith": after})
 
+    def _list_versions(self, _: str) -> Answer:
+        # It keeps none, and so has one of each object.
+        versions = [{"name": name, "versionId": name} for name in sorted(self._objects)]
+        return _json(200, {"items": versions[:_MOST_IN_A_PAGE], "prefixes": []})
+
+    def _list_uploads(self, _: str) -> Answer:
+        known = self.storage.uploads.items()
+        here = [
+            {"namespace": self.storage.namespace, "bucket": self.bucket, "uploadId": id}
+            | {"object": upload.name}
+            for id, upload in known
+        ]
+        return _json(200, here)
+
     def _put(self, name: str) -> Answer:
         md5 = self._keep(name, self._body())
         return Answer(200, headers={"opc-content-md5": md5, "etag": md5})
@@ -207,7 +224,7 @@ class _Request:
         if name:
             return self._commit(name, asked["partsToCommit"])
         id = f"upload-{next(self.storage.numbers)}"
-        self.storage.uploads[id] = _Upload()
+        self.storage.uploads[id] = _Upload(asked["object"])
         made = {"namespace": self.storage.namespace, "bucket": self.bucket, "uploadId": id}
         return _json(200, {**made, "object": asked["object"]})
 

@@ -9,7 +9,7 @@ import functools
 import ipaddress
 import secrets
 import shutil
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,10 @@ from tests.conftest import find_free_port
 from tests.engine import ROOT, Engine
 
 _PREFIX = "trackstack:"
+# What is on this machine itself, the registry among it.
+_DIRECT = "localhost,127.0.0.1,::1,ip6-localhost"
+# An address of documentation, which no rule lets in.
+_NOBODY = "192.0.2.1"
 
 
 class RehearsalError(Exception):
@@ -68,16 +72,18 @@ class Stage:
         if urlsplit(str(outputs["tracking_uri"])).hostname in ("127.0.0.1", "localhost"):
             yield environment
             return
-        with open_way(lambda host: self._resolve(host, caller or self._allowed())) as way:
-            yield {**environment, "HTTPS_PROXY": way, "NO_PROXY": "localhost,127.0.0.1"}
+        known = functools.partial(_resolve, self.clouds, caller=caller or self._allowed())
+        with open_way(known) as way:
+            yield {**environment, "HTTPS_PROXY": way, "NO_PROXY": _DIRECT}
 
     def _allowed(self) -> str:
         cidrs = cast("list[str]", self.config.get(f"{_PREFIX}allowedCidrs") or ["0.0.0.0/0"])
         return str(ipaddress.ip_network(cidrs[0])[1])
 
-    def _resolve(self, host: str, caller: str) -> str | None:
-        found = (cloud.resolve(host, caller) for cloud in self.clouds)
-        return next((address for address in found if address), None)
+
+def _resolve(clouds: Iterable[Cloud], host: str, caller: str = _NOBODY) -> str | None:
+    found = (cloud.resolve(host, caller) for cloud in clouds)
+    return next((address for address in found if address), None)
 
 
 def read_stack_file(stack: str) -> dict[str, Any]:
@@ -206,6 +212,8 @@ def staged(
     project = _make_project(folder, name, config)
     with ExitStack() as stack_of:
         providers = stack_of.enter_context(serving(*clouds)) if clouds else ""
+        # The deployer's tools reach the cloud's endpoints as its clients reach the server.
+        way = stack_of.enter_context(open_way(functools.partial(_resolve, clouds)))
         engine = Engine(
             project,
             folder / "state",
@@ -215,6 +223,7 @@ def staged(
                 # Behind this stands the option --event-log.
                 "PULUMI_DEBUG_COMMANDS": "true",
                 "SSL_CERT_FILE": str(_trusted(folder)),
+                **({"HTTPS_PROXY": way, "NO_PROXY": _DIRECT} if cloud != "local" else {}),
                 **{k: v for made in clouds for k, v in made.environment().items()},
             },
         )

@@ -1,0 +1,176 @@
+"""The development stack on a rehearsed OCI: policies, networks, Vault, jobs, a new instance."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from tests.clouds.framework.values import items
+from tests.clouds.oci import OciCloud
+from tests.clouds.oci.containers import ContainerInstance
+from tests.clouds.oci.identity import Policy
+from tests.clouds.oci.real import Real
+from tests.clouds.rehearsal.stage import Stage, staged
+from tests.conftest import wait_for
+from tests.engine import ROOT
+
+pytestmark = pytest.mark.slow
+
+_OVERRIDES = {
+    "gcSchedule": "* * * * *",
+    "gcTtl": "0d0h0m1s",
+    "backupSchedule": "* * * * *",
+    # This machine has two cores for all.
+    "workers": 1,
+}
+_READY_SECONDS = 180
+
+
+@pytest.fixture(scope="module")
+def stage() -> Generator[Stage]:
+    with (
+        tempfile.TemporaryDirectory(prefix="trackstack-") as folder,
+        staged("oci-dev", Path(folder), _OVERRIDES) as made,
+    ):
+        try:
+            made.engine.run("up")
+            yield made
+        finally:
+            made.engine.run("destroy", check=False)
+            for cloud in made.clouds:
+                cloud.sweep()
+
+
+@pytest.fixture
+def oci(stage: Stage) -> OciCloud:
+    return next(cloud for cloud in stage.clouds if isinstance(cloud, OciCloud))
+
+
+def _real(oci: OciCloud) -> Real:
+    assert oci.real is not None
+    return oci.real
+
+
+def _objects(oci: OciCloud) -> list[str]:
+    [objects] = _real(oci).objects.buckets.values()
+    return list(objects)
+
+
+def _client(stage: Stage, code: str, caller: str = "") -> "subprocess.CompletedProcess[str]":
+    """Run Python with the real MLflow client, on a way of its own to the server."""
+    with stage.client(caller) as environment:
+        return subprocess.run(
+            [sys.executable, "-c", f"import mlflow\nclient = mlflow.MlflowClient()\n{code}"],
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+
+
+def _answers(stage: Stage) -> bool:
+    return _client(stage, "client.search_experiments()").returncode == 0
+
+
+_UPLOAD = (
+    "run = client.create_run('0').info.run_id\n"
+    "client.log_text(run, 'hello', 'notes/hello.txt')\n"
+    "print(run, mlflow.artifacts.load_text(f'runs:/{run}/notes/hello.txt'))"
+)
+
+
+def test_artifacts_go_to_the_bucket_by_the_instances_own_identity(
+    stage: Stage, oci: OciCloud
+) -> None:
+    wait_for(lambda: _answers(stage), "the server", _READY_SECONDS)
+    done = _client(stage, _UPLOAD)
+    assert done.returncode == 0, done.stderr
+    run, content = done.stdout.split()
+    assert content == "hello"
+    assert any(name.endswith(f"{run}/artifacts/notes/hello.txt") for name in _objects(oci))
+
+
+def test_another_network_and_a_wrong_token_are_refused(stage: Stage) -> None:
+    outside = _client(stage, "client.search_experiments()", caller="192.0.2.7")
+    assert outside.returncode != 0
+    assert "502" in outside.stderr
+    wrong = _client(
+        stage, "import os; os.environ['MLFLOW_TRACKING_TOKEN'] = 'x'; client.search_experiments()"
+    )
+    assert wrong.returncode != 0
+    assert "401" in wrong.stderr or "valid token" in wrong.stderr
+
+
+def test_gc_and_backup_run_on_schedule(stage: Stage, oci: OciCloud) -> None:
+    code = (
+        "experiment = client.create_experiment('gone')\n"
+        "client.log_text(client.create_run(experiment).info.run_id, 'x', 'gone.txt')\n"
+        "client.delete_experiment(experiment)"
+    )
+    done = _client(stage, code)
+    assert done.returncode == 0, done.stderr
+
+    def is_done() -> bool:
+        names = _objects(oci)
+        kept = [n for n in names if "gone.txt" in n and not n.startswith("backups/")]
+        return not kept and any(name.endswith("manifest.json") for name in names)
+
+    wait_for(is_done, "gc and a backup", 300)
+
+
+def test_without_its_policy_the_instance_may_do_nothing(stage: Stage, oci: OciCloud) -> None:
+    [instance] = oci.store.find(ContainerInstance.token)
+    real = _real(oci)
+    [bucket] = real.objects.buckets
+    where = {"bucket_name": bucket}
+    assert real.may(instance.id, "manage", "objects", f"n/rehearsal/b/{bucket}", **where)
+    policies = [p for p in oci.store.find(Policy.token) if "lifecycle" not in p.props["name"]]
+    for policy in policies:
+        oci.store.delete(policy.id)
+    try:
+        refused = _client(stage, _UPLOAD)
+        assert refused.returncode != 0
+    finally:
+        for policy in policies:
+            oci.store.put(policy.id, policy.token, policy.props)
+    assert _client(stage, _UPLOAD).returncode == 0
+
+
+def test_no_secret_is_in_plain_text(stage: Stage, oci: OciCloud) -> None:
+    token = stage.engine.outputs()["tracking_token"]
+    assert token not in json.dumps(stage.engine.export())
+    [instance] = oci.store.find(ContainerInstance.token)
+    assert token not in json.dumps(instance.props["containers"])
+    for entry in items(instance.props, "containers"):
+        assert "MLFLOW_BACKEND_STORE_URI" not in entry["environmentVariables"]
+
+
+def test_a_new_instance_keeps_address_and_data_and_a_second_up_changes_nothing(
+    stage: Stage, oci: OciCloud
+) -> None:
+    [before] = oci.store.find(ContainerInstance.token)
+    address = stage.engine.outputs()["tracking_uri"]
+    made = _client(stage, "client.create_experiment('stays')")
+    assert made.returncode == 0, made.stderr
+    stage.engine.run("config", "set", "trackstack:workers", "2")
+    stage.engine.run("up")
+    [after] = oci.store.find(ContainerInstance.token)
+    assert before.id != after.id
+    assert stage.engine.outputs()["tracking_uri"] == address
+    wait_for(lambda: _answers(stage), "the new instance", _READY_SECONDS)
+    found = _client(stage, "print(client.get_experiment_by_name('stays').name)")
+    assert found.stdout.strip() == "stays", found.stderr
+    stage.engine.run("up", "--expect-no-changes")
+
+
+def test_destroy_leaves_nothing_though_the_bucket_was_full(stage: Stage, oci: OciCloud) -> None:
+    assert _objects(oci)
+    stage.engine.run("destroy")
+    assert [record.id for record in oci.store.all()] == []
+    assert _real(oci).objects.buckets == {}

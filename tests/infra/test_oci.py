@@ -1,0 +1,197 @@
+"""What a stack on OCI makes, whatever its keys say: on mocks, with no engine and no cloud."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import pulumi
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from infra.clouds import deploy
+from infra.clouds.oci import image
+from infra.plan import OciPlan, make_plan
+from infra.plan.place import Place
+from infra.settings import Secrets, parse
+from tests.clouds.oci.identity import parse as parse_statement
+
+pytestmark = pytest.mark.slow
+
+_ROOT = Path(__file__).parents[2]
+_ANYWHERE = "0.0.0.0/0"
+_BASE: dict[str, Any] = {
+    "cloud": "oci",
+    "tenancyId": "ocid1.tenancy.oc1..aaaatest",
+    "compartmentId": "ocid1.compartment.oc1..aaaatest",
+    "region": "eu-frankfurt-1",
+    "allowedCidrs": ["203.0.113.0/24", "198.51.100.0/24"],
+}
+_OUTPUTS: dict[str, dict[str, Any]] = {
+    "Core/publicIp:PublicIp": {"ipAddress": "192.0.2.9"},
+    "Mysql/mysqlDbSystem:MysqlDbSystem": {"ipAddress": "10.80.64.10"},
+    "Kms/vault:Vault": {"managementEndpoint": "https://vault.example"},
+    "docker:index/image:Image": {"repoDigest": f"fra.ocir.io/n/t@sha256:{'0' * 64}"},
+    "trackstack:GeneratedSecret": {"value": "Generated-0"},
+    "trackstack:CertificateAuthority": {"certificate": "CERTIFICATE", "key": "KEY"},
+}
+
+
+@dataclass
+class Made(pulumi.runtime.Mocks):
+    """Records what is registered: (type, name, inputs)."""
+
+    resources: list[tuple[str, str, dict[str, Any]]] = field(
+        default_factory=list[tuple[str, str, dict[str, Any]]]
+    )
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        kind = args.typ.removeprefix("oci:").removeprefix("pulumi-python:dynamic/")
+        inputs = cast("dict[str, Any]", cast("Any", args).inputs)
+        self.resources.append((kind, args.name, inputs))
+        return f"ocid1.{args.name}", {**inputs, **_OUTPUTS.get(kind, {})}
+
+    def call(self, args: pulumi.runtime.MockCallArgs) -> Any:
+        service = {"id": "service", "cidrBlock": "all-fra", "name": "", "description": ""}
+        return {
+            "namespace": "tenancy-namespace",
+            "services": [service],
+            "availabilityDomains": [
+                {"name": f"AD-{n}", "id": "", "compartmentId": ""} for n in "123"
+            ],
+            "privateIpAddress": "10.80.0.20",
+        }
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        return [inputs for found, _, inputs in self.resources if found.endswith(f":{kind}")]
+
+
+def _deploy(keys: dict[str, Any]) -> tuple[OciPlan, Made]:
+    given_keys = {k: v if isinstance(v, str) else json.dumps(v) for k, v in keys.items()}
+    plan = make_plan(parse(given_keys), Place("oci-test", _ROOT))
+    assert isinstance(plan, OciPlan)
+    made = Made()
+    pulumi.runtime.set_mocks(made, project="trackstack", stack="oci-test")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(image, "_exchange", _exchange)
+        cast("Any", pulumi.runtime).test(lambda: deploy(plan, Secrets()))()
+    return plan, made
+
+
+def _exchange(_host: str) -> str:
+    return "token"
+
+
+@st.composite
+def _keys(draw: st.DrawFn) -> dict[str, Any]:
+    keys = {
+        **_BASE,
+        "private": draw(st.booleans()),
+        "keepData": draw(st.booleans()),
+        "versioning": draw(st.booleans()),
+        "highAvailability": draw(st.booleans()),
+        "protect": draw(st.booleans()),
+    }
+    if draw(st.booleans()):
+        keys["alertEmail"] = "ops@example.com"
+    if draw(st.booleans()):
+        keys["databaseSecretId"] = "ocid1.vaultsecret.oc1.eu-frankfurt-1.theirs"
+    if draw(st.booleans()):
+        keys |= {
+            "vcnId": "ocid1.vcn.oc1.eu-frankfurt-1.theirs",
+            "hostname": "mlflow.example.com",
+        }
+    return keys
+
+
+@settings(max_examples=25, deadline=None, phases=[Phase.explicit, Phase.generate])
+@given(keys=_keys())
+def test_whatever_the_keys_nothing_is_open_and_no_right_too_wide(keys: dict[str, Any]) -> None:
+    plan, made = _deploy(keys)
+    _check_rules(keys, made)
+    _check_policies(plan, made)
+    _check_stores(keys, made)
+    [instance] = made.of("ContainerInstance")
+    assert [vnic["isPublicIpAssigned"] for vnic in instance["vnics"]] == [False]
+    written = json.dumps(instance["containers"])
+    assert "Generated-0" not in written
+    assert ".trackstack.invalid" not in written
+    disabled = [
+        entry["displayName"]
+        for entry in instance["containers"]
+        if entry["isResourcePrincipalDisabled"]
+    ]
+    assert disabled == ["front"]
+    own_database = "databaseSecretId" not in keys
+    names = [entry["displayName"] for entry in instance["containers"]]
+    assert names == [*(["database"] if own_database else []), "server", "scheduler", "front"]
+    assert bool(made.of("NetworkLoadBalancer")) != keys["private"]
+    assert bool(made.of("Vcn")) == ("vcnId" not in keys)
+    assert bool(made.of("Alarm")) == (
+        "alertEmail" in keys and (own_database or not keys["private"])
+    )
+
+
+def _check_rules(keys: dict[str, Any], made: Made) -> None:
+    for rules in made.of("SecurityList"):
+        assert rules["ingressSecurityRules"] == []
+    sources = {
+        (rule["source"], rule["tcpOptions"]["destinationPortRange"]["min"])
+        for rule in made.of("NetworkSecurityGroupSecurityRule")
+    }
+    probes = set[tuple[str, int]]() if keys["private"] else {("10.80.128.0/18", 443)}
+    front = {(cidr, 443) for cidr in keys["allowedCidrs"]}
+    assert sources == front | probes | {("ocid1.server-rules", 3306)}
+    public = [s["displayName"] for s in made.of("Subnet") if not s["prohibitPublicIpOnVnic"]]
+    assert len(public) == (0 if keys["private"] else 1)
+    assert bool(made.of("InternetGateway")) == (not keys["private"] and "vcnId" not in keys)
+
+
+def _check_policies(plan: OciPlan, made: Made) -> None:
+    [may] = [p for p in made.of("Policy") if not p["name"].endswith("-lifecycle")]
+    statements = [parse_statement(text) for text in may["statements"]]
+    allowed: set[str] = set()
+    for statement in statements:
+        assert statement
+        assert statement.subject == f"dynamic-group {plan.names.identity}"
+        assert statement.compartment == plan.settings.compartment_id
+        # Each is held to one resource of the stack's own.
+        assert "target." in statement.condition
+        allowed.add(f"{statement.verb} {statement.resource}")
+    assert allowed == {
+        "manage objects",
+        "read buckets",
+        "read repos",
+        "read secret-bundles",
+    }
+
+
+def _check_stores(keys: dict[str, Any], made: Made) -> None:
+    [bucket] = made.of("Bucket")
+    assert bucket["accessType"] == "NoPublicAccess"
+    assert bucket["versioning"] == ("Enabled" if keys["versioning"] else "Disabled")
+    [repository] = made.of("ContainerRepository")
+    assert repository["isPublic"] is False
+    for system in made.of("MysqlDbSystem"):
+        [policy] = system["deletionPolicies"]
+        assert policy["isDeleteProtected"] == keys["protect"]
+        assert policy["automaticBackupRetention"] == ("RETAIN" if keys["keepData"] else "DELETE")
+        assert system["nsgIds"] == ["ocid1.database-rules"]
+
+
+def test_names_keep_within_their_limits() -> None:
+    plan, made = _deploy({**_BASE, "name": "a-name-of-thirty-two-characters1"})
+    assert len(plan.names.dns_label) <= 15
+    assert plan.names.dns_label.isalnum()
+    [vcn] = made.of("Vcn")
+    assert vcn["dnsLabel"] == plan.names.dns_label
+    other, _ = _deploy({**_BASE, "tenancyId": "ocid1.tenancy.oc1..other"})
+    mine, _ = _deploy(_BASE)
+    assert other.names.identity != mine.names.identity
+
+
+def test_an_image_by_digest_is_neither_built_nor_is_there_a_repository() -> None:
+    keys = {**_BASE, "image": f"registry.example.com/trackstack@sha256:{'a' * 64}"}
+    _, made = _deploy(keys)
+    assert made.of("ContainerRepository") == made.of("Image") == []

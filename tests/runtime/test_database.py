@@ -1,0 +1,90 @@
+"""`trackstack database` on a real server: the store's user may use its own database alone."""
+
+import os
+import subprocess
+from collections.abc import Generator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from runtime.cli import cli
+from tests.clouds.ground.authority import Authority
+from tests.runtime.databases import MariaDb, mariadb
+
+pytestmark = pytest.mark.slow
+
+_PASSWORDS = "first-Password_1'\\", "second-Password_2"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[MariaDb]:
+    folder = tmp_path_factory.mktemp("tls")
+    for name, content in zip(("cert", "key"), Authority.kept().issue("other.name"), strict=True):
+        (folder / name).write_bytes(content)
+    with mariadb(f"--ssl-cert={folder}/cert", f"--ssl-key={folder}/key") as running:
+        sql = (
+            f"CREATE USER admin@'%' IDENTIFIED BY '{running.password}';"
+            "GRANT ALL PRIVILEGES ON *.* TO admin@'%' WITH GRANT OPTION;"
+            "CREATE DATABASE others;"
+            # A nobody of this machine would come before users of any machine.
+            "DELETE FROM mysql.global_priv WHERE User = ''; FLUSH PRIVILEGES;"
+        )
+        subprocess.run(running.client, input=sql, text=True, check=True)
+        yield running
+
+
+def _store(server: MariaDb, password: str) -> str:
+    from sqlalchemy import URL
+
+    url = URL.create("mysql+pymysql", "app", password, "127.0.0.1", server.port, "app_store")
+    return url.render_as_string(hide_password=False)
+
+
+def _prepare(server: MariaDb, password: str, folder: Path) -> tuple[int, str]:
+    admin = folder / "admin"
+    admin.write_text(f"mysql+pymysql://admin:{server.password}@127.0.0.1:{server.port}/")
+    environment = {
+        **os.environ,
+        "MLFLOW_BACKEND_STORE_URI": _store(server, password),
+        "TRACKSTACK_DATABASE_ADMIN_URI_FILE": str(admin),
+    }
+    done = CliRunner().invoke(cli, ["database", "--wait", "5"], env=environment)
+    return done.exit_code, f"{done.output}{done.exception or ''}"
+
+
+def test_database_and_user_are_made_once_and_may_do_nothing_else(
+    server: MariaDb, tmp_path: Path
+) -> None:
+    for password in (*_PASSWORDS, _PASSWORDS[1]):
+        code, said = _prepare(server, password, tmp_path)
+        assert (code, said.strip()) == (0, "the database app_store is ready")
+        # The server insists on TLS for this user; its certificate is its own.
+        secured = f"{_store(server, password)}?ssl_check_hostname=false"
+        engine = create_engine(secured)
+        with engine.connect() as connection:
+            connection.execute(text("create table if not exists kept (id int)"))
+            with pytest.raises((OperationalError, ProgrammingError)):
+                connection.execute(text("use others"))
+        engine.dispose()
+
+
+def test_what_is_missing_or_does_not_answer_is_told_without_the_password(
+    server: MariaDb, tmp_path: Path
+) -> None:
+    environment = {**os.environ, "MLFLOW_BACKEND_STORE_URI": _store(server, "secret-word")}
+    done = CliRunner().invoke(cli, ["database"], env=environment)
+    assert "TRACKSTACK_DATABASE_ADMIN_URI" in str(done.exception)
+    code, said = _prepare(MariaDb(server.port, "wrong-word", server.client), "x", tmp_path)
+    assert code == 1
+    assert "refuses the administrator: " in said
+    assert "wrong-word" not in said
+    wrong = MariaDb(9, "secret-word", server.client)
+    code, said = _prepare(wrong, "secret-word", tmp_path)
+    assert code != 0
+    assert "does not answer" in said
+    assert "secret-word" not in said
+    assert urlsplit(_store(wrong, "x")).port == 9
