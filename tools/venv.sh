@@ -45,5 +45,5 @@ groups=""
 for group in "$@"; do groups="$groups --group $group"; done
 # shellcheck disable=SC2086 - one word a flag
 "$uv" pip install --quiet --python .venv/bin/python --require-hashes -c requirements.lock \
-    -r pyproject.toml --extra azure --extra oci --extra postgresql --extra mysql --extra oidc $groups
+    -r pyproject.toml --extra azure --extra oci --extra postgresql --extra mysql --extra oidc --extra s3 $groups
 "$uv" pip install --quiet --python .venv/bin/python --no-deps --editable .

@@ -8,7 +8,7 @@ from infra import containers, environment, front
 from infra.containers import Container
 from infra.environment import Runtime
 from infra.errors import StackError
-from infra.plan.image import ImagePlan, plan_image
+from infra.plan.image import ImagePlan, plan_image, store_extras
 from infra.plan.place import Place, certificate, deployed_version
 from infra.settings import LocalContainer
 
@@ -88,13 +88,14 @@ def plan_docker(settings: LocalContainer, place: Place) -> DockerPlan:
         extra=hosts,
         **size,
     )
+    stores = store_extras(settings.artifacts_destination, settings.backup_destination)
     data_dir = place.path(settings.data_dir or f".trackstack/data/{place.stack}")
     return DockerPlan(
         name=f"trackstack-{place.stack}",
         secrets_dir=str(Path(data_dir) / "secrets"),
         keep_data=settings.keep_data,
         protect=settings.protect,
-        image=plan_image(settings, settings, place, ("mysql", "postgresql")),
+        image=plan_image(settings, settings, place, ("mysql", "postgresql", *stores)),
         registry=settings.registry,
         registry_user=settings.registry_user,
         address=settings.address,

@@ -8,6 +8,8 @@ from infra.plan.place import Place
 from infra.settings.common import Common, ImageKeys
 
 DEFAULT_BASE = "docker.io/library/python:3.12-slim-bookworm"
+# scheme -> extra of pyproject.toml
+_STORE_EXTRAS = {"wasbs": "azure", "oci": "oci", "s3": "s3"}
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,12 @@ def _extra_ca(keys: ImageKeys, place: Place) -> str:
             f"trackstack:extraCaFile: {path} must hold certificates in PEM, and no private key"
         )
     return text
+
+
+def store_extras(*destinations: str | None) -> tuple[str, ...]:
+    """The optional dependencies that addresses of artifacts or backups need, by their schemes."""
+    schemes = {(destination or "").partition(":")[0] for destination in destinations}
+    return tuple(sorted(_STORE_EXTRAS[scheme] for scheme in schemes & _STORE_EXTRAS.keys()))
 
 
 def plan_image(

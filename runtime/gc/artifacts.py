@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from runtime.gc import bulk
 from runtime.gc.azure_blobs import BlobContainer
 from runtime.gc.oci_objects import ObjectBucket
+from runtime.gc.s3_objects import S3Bucket
 from runtime.paths import local_directory
 
 _THREADS = 16
@@ -18,6 +19,7 @@ _THREADS = 16
 _CONTAINERS: Mapping[str, Callable[[str], bulk.Container]] = {
     "wasbs": BlobContainer,
     "oci": ObjectBucket,
+    "s3": S3Bucket,
 }
 
 

@@ -1,0 +1,103 @@
+"""gc on S3: in bulk, and what the store refuses to delete keeps its run. On moto's server."""
+
+import json
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import create_engine, select
+
+from runtime.gc import command, schema
+from runtime.gc.s3_objects import S3Bucket
+
+pytestmark = pytest.mark.slow
+
+_ROOT = "s3://artifacts/store"
+
+
+@pytest.fixture(scope="module")
+def s3() -> Generator[Any]:
+    """A client of a server on loopback that holds the bucket `artifacts`."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    server: Any = ThreadedMotoServer("127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AWS_ACCESS_KEY_ID", "of-a-test")
+        environment.setenv("AWS_SECRET_ACCESS_KEY", "of-a-test")
+        environment.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        library: Any = boto3
+        client = library.client("s3", endpoint_url=f"http://{host}:{port}")
+        client.create_bucket(Bucket="artifacts")
+        yield client
+    server.stop()
+
+
+def _keys(s3: Any) -> set[str]:
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket="artifacts")
+    return {found["Key"] for page in pages for found in page.get("Contents", ())}
+
+
+def test_many_objects_of_many_runs_go_in_bulk_and_what_is_refused_keeps_its_run(
+    s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    uri = f"sqlite:///{tmp_path}/store.sqlite"
+    store: Any = SqlAlchemyStore(uri, _ROOT)
+    live, *deleted = [store.create_run("0", "someone", 1, [], "run").info for _ in range(5)]
+    for info in (live, *deleted[:-1]):
+        prefix = str(info.artifact_uri).split("/", 3)[3]
+        for number in range(60):
+            s3.put_object(Bucket="artifacts", Key=f"{prefix}/deep/{number}", Body=b"x")
+    for info in deleted:
+        store.delete_run(info.run_id)
+
+    def gc(*more: str) -> tuple[int, dict[str, Any]]:
+        arguments = ["--json", "--older-than", "0d0h0m0s", *more]
+        environment = {
+            "MLFLOW_BACKEND_STORE_URI": uri,
+            "MLFLOW_ARTIFACTS_DESTINATION": _ROOT,
+            "TRACKSTACK_DATA_DIR": str(tmp_path),
+            "MLFLOW_S3_ENDPOINT_URL": s3.meta.endpoint_url,
+        }
+        done = CliRunner().invoke(command, arguments, env=environment)
+        return done.exit_code, json.loads(done.stdout)
+
+    kept = next(key for key in _keys(s3) if deleted[0].run_id in key)
+    asked: list[int] = []
+
+    def count(params: dict[str, Any], **_: Any) -> None:
+        asked.append(len(params["Delete"]["Objects"]))
+
+    def refuse(parsed: dict[str, Any], **_: Any) -> None:
+        # As a bucket with a retention rule does.
+        parsed["Errors"] = [{"Key": kept, "Code": "AccessDenied", "Message": "locked"}]
+
+    s3.meta.events.register("provide-client-params.s3.DeleteObjects", count)
+    s3.meta.events.register("after-call.s3.DeleteObjects", refuse)
+    with monkeypatch.context() as patched:
+        patched.setattr(S3Bucket, "__init__", _with(s3))
+        code, said = gc()
+    assert (code, list(said["failed"])) == (1, [deleted[0].run_id])
+    assert asked == [180]
+    code, said = gc("--retry")
+    assert (code, said["failed"]) == (0, {})
+    runs = schema.tables().tables["runs"]
+    with create_engine(uri).connect() as connection:
+        assert set(connection.execute(select(runs.c.run_uuid)).scalars()) == {live.run_id}
+    assert len(_keys(s3)) == 60
+    assert all(live.run_id in key for key in _keys(s3))
+
+
+def _with(client: Any) -> Any:
+    """A bucket that is asked by this client, whose answers a test can change."""
+
+    def init(self: Any, uri: str) -> None:
+        self._client, self._bucket = client, uri.split("/", 3)[2]
+
+    return init
