@@ -95,7 +95,8 @@ class Ground:
             restart_policy={"Name": restart},
             binds=[f"{source}:{target}" for target, source in (mounts or {}).items()],
             mem_limit=int(limits.memory * _GIB) if limits else None,
-            nano_cpus=int(limits.cpus * 1e9) if limits else None,
+            # A cloud's machine may have more than this one.
+            nano_cpus=int(min(limits.cpus, os.cpu_count() or 1) * 1e9) if limits else None,
             extra_hosts=None if beside else {"door.rehearsal": gateway},
         )
         networking = None

@@ -54,7 +54,7 @@ class Real:
     @property
     def registry(self) -> str:
         """The container registry's address, the same for all processes of a rehearsal."""
-        kept = self.ground.folder / "registry"
+        kept = self.ground.folder / "registry-address"
         if not kept.exists():
             kept.write_text(registry.new_address())
         return kept.read_text()
