@@ -30,13 +30,15 @@ _DATA = (
 
 @dataclass(frozen=True)
 class Resource:
-    """One resource of a state."""
+    """One resource of a state; ``needs`` are the URNs that it stands on."""
 
     name: str
     type: str
     inputs: Mapping[str, Any]
     protected: bool
     retained: bool
+    urn: str = ""
+    needs: frozenset[str] = frozenset()
 
     @property
     def holds_data(self) -> bool:
@@ -97,10 +99,40 @@ class Stack:
                 inputs=resource.get("inputs") or {},
                 protected=bool(resource.get("protect")),
                 retained=bool(resource.get("retainOnDelete")),
+                urn=str(resource["urn"]),
+                needs=_needs(resource),
             )
             for resource in found
             if not str(resource["type"]).startswith("pulumi:")
         ]
+
+
+def _needs(resource: Mapping[str, Any]) -> frozenset[str]:
+    """What a resource of an exported state stands on: dependencies, parent, provider."""
+    provider = str(resource.get("provider") or "").rpartition("::")[0]
+    by_property = cast(
+        "Mapping[str, Sequence[str] | None]", resource.get("propertyDependencies") or {}
+    )
+    found = [
+        *(resource.get("dependencies") or ()),
+        *(urn for urns in by_property.values() for urn in urns or ()),
+        resource.get("parent"),
+        provider,
+    ]
+    return frozenset(str(urn) for urn in found if urn)
+
+
+def standing(resources: Sequence[Resource]) -> frozenset[str]:
+    """The URNs of what outlives the stack by itself, and of all that it stands on."""
+    known = {resource.urn: resource for resource in resources}
+    found: set[str] = set()
+    ahead = [resource.urn for resource in resources if resource.retained]
+    while ahead:
+        urn = ahead.pop()
+        if urn not in found:
+            found.add(urn)
+            ahead += known[urn].needs if urn in known else ()
+    return frozenset(found)
 
 
 def _reason(done: "subprocess.CompletedProcess[str]") -> str:

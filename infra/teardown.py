@@ -8,30 +8,38 @@ from typing import Any
 
 import click
 
-from infra.stack import Resource, Stack, main
+from infra.stack import Resource, Stack, main, standing
 from runtime.errors import UserError
 
 
 @dataclass(frozen=True)
 class Teardown:
-    """What `pulumi destroy` will do. ``lost`` and ``kept`` hold data, by name and type."""
+    """What `pulumi destroy` will do. ``lost`` and ``kept`` hold data, by name and type.
+
+    ``staying`` are the URNs of what stays in a cloud and in the state: what is kept there, and
+    what it stands on, so that the next `up` goes on with it under the same names and passwords.
+    """
 
     stack: str
     protected: bool
     removed: int
     lost: tuple[str, ...]
     kept: tuple[str, ...]
+    staying: tuple[str, ...] = ()
 
 
 def decide(stack: str, outputs: Mapping[str, Any], resources: Sequence[Resource]) -> Teardown:
     """Sort what is in the state by what becomes of it."""
     data = [resource for resource in resources if resource.holds_data]
+    staying = standing(resources)
+    gone = [resource for resource in resources if resource.urn not in staying]
     return Teardown(
         stack=stack,
         protected=bool(outputs.get("protected")) or any(r.protected for r in resources),
-        removed=sum(not (resource.holds_data and resource.kept) for resource in resources),
+        removed=sum(not (resource.holds_data and resource.kept) for resource in gone),
         lost=tuple(_named(resource) for resource in data if not resource.kept),
         kept=tuple(_named(resource) for resource in data if resource.kept),
+        staying=tuple(sorted(staying)),
     )
 
 
@@ -45,6 +53,8 @@ def summary(teardown: Teardown) -> str:
     lines = [f"{teardown.stack}: {teardown.removed} resources will be removed"]
     lines += [f"  LOST for good  {name}" for name in teardown.lost]
     lines += [f"  kept           {name}" for name in teardown.kept]
+    if teardown.staying:
+        lines.append("What is kept stays in the stack, with what it stands on: `make up` goes on.")
     if teardown.protected:
         lines.append("The stack is protected (protect: true in its stack file).")
     return "\n".join(lines)
@@ -70,7 +80,8 @@ def apply(stack: Stack, teardown: Teardown, quiet: bool) -> int:
         code = stack.run("state", "unprotect", "--all", "--yes", quiet=quiet)
         if code:
             return code
-    return stack.run("destroy", "--yes", "--skip-preview", quiet=quiet)
+    excluded = [word for urn in teardown.staying for word in ("--exclude", urn)]
+    return stack.run("destroy", "--yes", "--skip-preview", *excluded, quiet=quiet)
 
 
 @click.command()

@@ -169,6 +169,32 @@ def test_a_new_instance_keeps_address_and_data_and_a_second_up_changes_nothing(
     stage.engine.run("up", "--expect-no-changes")
 
 
+def test_what_is_kept_outlives_the_stack_and_the_next_up_goes_on_with_it(
+    stage: Stage, oci: OciCloud
+) -> None:
+    engine = stage.engine
+    engine.run("config", "set", "trackstack:keepData", "true")
+    engine.run("up")
+    objects = set(_objects(oci))
+    down = subprocess.run(
+        [sys.executable, "-m", "infra.teardown", engine.stack, "--yes"],
+        cwd=engine.project_dir,
+        env=engine.environment_of_commands(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert down.returncode == 0, down.stdout + down.stderr
+    assert "kept           database" in down.stdout
+    assert oci.store.find(ContainerInstance.token) == []
+    assert objects <= set(_objects(oci))
+    engine.run("config", "set", "trackstack:keepData", "false")
+    engine.run("up")
+    wait_for(lambda: _answers(stage), "the server on its old data", _READY_SECONDS)
+    found = _client(stage, "print(client.get_experiment_by_name('stays').name)")
+    assert found.stdout.strip() == "stays", found.stderr
+
+
 def test_destroy_leaves_nothing_though_the_bucket_was_full(stage: Stage, oci: OciCloud) -> None:
     assert _objects(oci)
     stage.engine.run("destroy")

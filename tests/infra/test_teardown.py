@@ -13,8 +13,8 @@ from infra.teardown import Teardown
 from runtime.errors import UserError
 
 
-def _resource(kind: str, name: str, *, kept: bool, protected: bool = False) -> Resource:
-    return Resource(name, kind, {}, protected=protected, retained=kept)
+def _resource(kind: str, name: str, *needs: str, kept: bool, protected: bool = False) -> Resource:
+    return Resource(name, kind, {}, protected, kept, f"urn::{name}", frozenset(needs))
 
 
 _STATE = [
@@ -33,6 +33,21 @@ def test_data_are_told_apart_by_whether_they_outlive_the_stack() -> None:
     said = teardown.summary(told)
     assert "LOST for good  database" in said
     assert "kept           artifacts" in said
+
+
+def test_what_is_kept_stays_in_the_state_with_all_that_it_stands_on() -> None:
+    state = [
+        _resource("x:y:Network", "network", "urn::provider", kept=False),
+        _resource("x:y:Subnet", "subnet", "urn::network", kept=False),
+        _resource("x:y:Secret", "password", kept=False),
+        _resource("x:dbforpostgresql:Server", "db", "urn::subnet", "urn::password", kept=True),
+        _resource("x:y:Server", "server", "urn::db", "urn::subnet", kept=False),
+    ]
+    told = teardown.decide("prod", {}, state)
+    names = {urn.removeprefix("urn::") for urn in told.staying}
+    assert names == {"provider", "network", "subnet", "password", "db"}
+    assert told.removed == 1
+    assert "`make up` goes on" in teardown.summary(told)
 
 
 @pytest.mark.parametrize(

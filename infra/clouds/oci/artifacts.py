@@ -37,10 +37,14 @@ class Artifacts:
         identity.allow("manage objects", where)
         identity.allow("read buckets", where)
         _lifecycle(plan, scope, bucket)
-        if not settings.keep_data:
-            EmptiedBucket(
-                "artifacts-emptied", {"namespace": scope.namespace, "bucket": bucket.name}
-            )
+        EmptiedBucket(
+            "artifacts-emptied",
+            {
+                "namespace": scope.namespace,
+                "bucket": bucket.name,
+                "keep_data": settings.keep_data,
+            },
+        )
 
 
 class _EmptiedProvider(DynamicProvider):
@@ -54,6 +58,8 @@ class _EmptiedProvider(DynamicProvider):
         return False
 
     def remove(self, props: Props) -> None:
+        if props["keep_data"]:
+            return
         try:
             Bucket(str(props["namespace"]), str(props["bucket"])).empty()
         except UserError as error:
@@ -62,7 +68,7 @@ class _EmptiedProvider(DynamicProvider):
 
 class EmptiedBucket(Resource, module="trackstack", name="EmptiedBucket"):
     """Empties a bucket before it goes, with the caller's own login: OCI deletes none with objects
-    in it. Inputs ``namespace`` and ``bucket``.
+    in it. Inputs ``namespace``, ``bucket`` and ``keep_data``, which lets it be.
     """
 
     def __init__(self, name: str, props: dict[str, Any]):

@@ -1,6 +1,7 @@
-"""Flexible servers: PostgreSQL made real, MySQL checked."""
+"""Flexible servers, made real by PostgreSQL and MariaDB."""
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from tests import docker as parts
@@ -23,6 +24,9 @@ class FlexibleServer(AzureResource):
     versions: ClassVar[tuple[str, ...]]
     zone: ClassVar[str]
     zone_input: ClassVar[str]
+    # Of tests/images, and what in it tells that the server answers.
+    image: ClassVar[str]
+    ready: ClassVar[Sequence[str]]
 
     @classmethod
     def replace_paths(cls) -> frozenset[str]:
@@ -98,12 +102,52 @@ class FlexibleServer(AzureResource):
         name = f"{inputs['serverName']}.{self.zone}"
         return {**super().compute(id, inputs), "fullyQualifiedDomainName": name, "state": "Ready"}
 
+    def variables(self, login: str) -> Mapping[str, str]:
+        """The image's environment, for an administrator of this name."""
+        raise NotImplementedError
+
+    def create(self, inputs: Props) -> tuple[str, Props]:
+        id, props = super().create(inputs)
+        if self.real:
+            self._start(inputs, props["fullyQualifiedDomainName"])
+        return id, props
+
+    def delete(self, id: str, known: Props) -> None:
+        if self.real:
+            self.real.ground.remove(container(known["serverName"]))
+
+    def _start(self, inputs: Props, host: str) -> None:
+        assert self.real is not None
+        ground, name = self.real.ground, container(inputs["serverName"])
+        chain, key = ground.authority.issue(host)
+        password = inputs["administratorLoginPassword"].encode()
+        folder = ground.files(name, {"tls.pem": chain, "tls.key": key, "password": password})
+        environment = self.variables(inputs["administratorLogin"])
+        image = parts.part_image(self.image)
+        ground.run(name, image, aliases=[host], environment=environment, mounts={"/server": folder})
+        wait_for(lambda: ground.execute(name, self.ready)[0] == 0, f"the server {host}", 90)
+
 
 class Database(AzureResource):
     """A database of a flexible server."""
 
     name_input = "databaseName"
     parents = ("serverName",)
+
+    def command(self, login: str, name: str) -> Sequence[str]:
+        """What makes a database, in the server's container."""
+        raise NotImplementedError
+
+    def create(self, inputs: Props) -> tuple[str, Props]:
+        made = super().create(inputs)
+        if self.real:
+            server = self.store.get(self.parent_id(inputs))
+            assert server is not None
+            command = self.command(server.props["administratorLogin"], inputs["databaseName"])
+            code, said = self.real.ground.execute(container(inputs["serverName"]), command)
+            if code:
+                raise refusal("DatabaseNotCreated", said.strip())
+        return made
 
 
 class FirewallRule(AzureResource):
@@ -127,53 +171,24 @@ class PostgresServer(FlexibleServer):
     zone = "postgres.database.azure.com"
     zone_input = "privateDnsZoneArmResourceId"
 
-    def create(self, inputs: Props) -> tuple[str, Props]:
-        id, props = super().create(inputs)
-        if self.real:
-            self._start(inputs, props["fullyQualifiedDomainName"])
-        return id, props
+    image = "postgresql"
+    ready = ("pg_isready", "-h", "127.0.0.1")
 
-    def delete(self, id: str, known: Props) -> None:
-        if self.real:
-            self.real.ground.remove(container(known["serverName"]))
-
-    def _start(self, inputs: Props, host: str) -> None:
-        assert self.real is not None
-        ground, name = self.real.ground, container(inputs["serverName"])
-        chain, key = ground.authority.issue(host)
-        password = inputs["administratorLoginPassword"].encode()
-        folder = ground.files(name, {"tls.pem": chain, "tls.key": key, "password": password})
-        ground.run(
-            name,
-            parts.part_image("postgresql"),
-            aliases=[host],
-            environment={
-                "POSTGRES_USER": inputs["administratorLogin"],
-                "POSTGRES_DB": "postgres_unused",
-                "POSTGRES_PASSWORD_FILE": "/server/password",
-                "POSTGRES_TLS": "/server",
-            },
-            mounts={"/server": folder},
-        )
-        ready = ["pg_isready", "-h", "127.0.0.1", "-U", inputs["administratorLogin"]]
-        wait_for(lambda: ground.execute(name, ready)[0] == 0, f"PostgreSQL {host}", 90)
+    def variables(self, login: str) -> Mapping[str, str]:
+        return {
+            "POSTGRES_USER": login,
+            "POSTGRES_DB": "postgres_unused",
+            "POSTGRES_PASSWORD_FILE": "/server/password",
+            "POSTGRES_TLS": "/server",
+        }
 
 
 class PostgresDatabase(Database):
     token = "azure-native:dbforpostgresql:Database"
     kind = "Microsoft.DBforPostgreSQL/flexibleServers/databases"
 
-    def create(self, inputs: Props) -> tuple[str, Props]:
-        made = super().create(inputs)
-        if self.real:
-            server = self.store.get(self.parent_id(inputs))
-            assert server is not None
-            user = server.props["administratorLogin"]
-            command = ["createdb", "-h", "/tmp", "-U", user, "-E", "UTF8", inputs["databaseName"]]
-            code, said = self.real.ground.execute(container(inputs["serverName"]), command)
-            if code:
-                raise refusal("DatabaseNotCreated", said.strip())
-        return made
+    def command(self, login: str, name: str) -> Sequence[str]:
+        return ["createdb", "-h", "/tmp", "-U", login, "-E", "UTF8", name]
 
 
 class PostgresFirewallRule(FirewallRule):
@@ -187,11 +202,19 @@ class MysqlServer(FlexibleServer):
     versions = ("5.7", "8.0.21", "8.4")
     zone = "mysql.database.azure.com"
     zone_input = "privateDnsZoneResourceId"
+    image = "mysql"
+    ready = ("mariadb-admin", "ping", "--silent")
+
+    def variables(self, login: str) -> Mapping[str, str]:
+        return {"MYSQL_ADMIN": login}
 
 
 class MysqlDatabase(Database):
     token = "azure-native:dbformysql:Database"
     kind = "Microsoft.DBforMySQL/flexibleServers/databases"
+
+    def command(self, login: str, name: str) -> Sequence[str]:
+        return ["mariadb", "-e", f"CREATE DATABASE `{name}` CHARACTER SET utf8mb4"]
 
 
 class MysqlFirewallRule(FirewallRule):
