@@ -41,6 +41,11 @@ class Container:
     memory_limit: float
     is_front: bool = field(default=False)
 
+    @property
+    def data_volume(self) -> str:
+        """The volume of what it writes: the front's keys are not for the server to see."""
+        return "front-data" if self.is_front else "data"
+
 
 def _secrets(names: Mapping[str, str]) -> dict[str, str]:
     return {variable: f"{SECRETS_DIRECTORY}/{file}" for variable, file in names.items()}

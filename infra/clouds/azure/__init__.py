@@ -41,13 +41,13 @@ def deploy(plan: AzurePlan, secrets: Secrets) -> Deployment:
     make_alerts(plan, scope, parts.logs, parts.database.server)
     return Deployment(
         tracking_uri=reached.uri,
-        tracking_token=identity.token,
+        tracking_token=identity.secrets.token,
         artifacts_destination=plan.artifacts_destination,
         backend_store=Output.unsecret(parts.database.uri.apply(without_password)),
         schedules=plan.schedules,
         version=plan.version,
         logs=reached.logs,
         image=parts.images.runtime,
-        ca_certificate=identity.ca_certificate,
+        ca_certificate=identity.secrets.ca_certificate,
         protected=plan.settings.protect,
     )

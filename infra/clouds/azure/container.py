@@ -4,7 +4,6 @@ They share one network namespace and only the front's port is open. Secrets come
 volume for each container. https://learn.microsoft.com/azure/container-instances/
 """
 
-import base64
 from collections.abc import Mapping
 
 import pulumi
@@ -14,6 +13,7 @@ from pulumi_azure_native import privatedns
 
 from infra.clouds.azure.network import make_zone
 from infra.clouds.azure.parts import Parts
+from infra.clouds.shared.secret_files import encoded
 from infra.containers import DATA_DIRECTORY, SECRETS_DIRECTORY, Container
 from infra.front import PROBE_URL
 from infra.plan.azure import FRONT_PORT
@@ -23,20 +23,11 @@ _BESIDE_CPUS = 0.1
 _DNS_SECONDS = 60
 
 
-def _encoded(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
-
-
-def _data(container: Container) -> str:
-    """The volume of what a container writes: the front's keys are not for the server to see."""
-    return "front-data" if container.is_front else "data"
-
-
 def _secrets(container: Container, files: Mapping[str, Output[str]]) -> aci.VolumeArgs:
     names = sorted(container.secret_files & files.keys())
     return aci.VolumeArgs(
         name=f"{container.name}-secrets",
-        secret={name: Output.secret(files[name].apply(_encoded)) for name in names},
+        secret={name: Output.secret(files[name].apply(encoded)) for name in names},
     )
 
 
@@ -88,7 +79,7 @@ def _container(
             aci.VolumeMountArgs(
                 name=f"{container.name}-secrets", mount_path=SECRETS_DIRECTORY, read_only=True
             ),
-            aci.VolumeMountArgs(name=_data(container), mount_path=DATA_DIRECTORY),
+            aci.VolumeMountArgs(name=container.data_volume, mount_path=DATA_DIRECTORY),
         ],
     )
 
@@ -126,7 +117,7 @@ def make_group(parts: Parts) -> aci.ContainerGroup:
         ],
         volumes=[
             *(aci.VolumeArgs(name=name, empty_dir={}) for name in ("data", "front-data")),
-            *(_secrets(container, identity.files) for container in containers),
+            *(_secrets(container, identity.secrets.files) for container in containers),
         ],
         ip_address=_address(parts),
         subnet_ids=[aci.ContainerGroupSubnetIdArgs(id=parts.networks.compute)]

@@ -15,7 +15,6 @@ from pulumi_azure_native import dbformysql, dbforpostgresql
 from infra.clouds.azure.identity import Identity
 from infra.clouds.azure.network import Networks, make_zone
 from infra.clouds.azure.scope import Scope
-from infra.clouds.shared.generated import GeneratedSecret
 from infra.plan import AzurePlan
 from infra.settings import Secrets
 
@@ -92,12 +91,14 @@ class Database:
         if secrets.backend_store_uri:
             self.uri: Output[str] = secrets.backend_store_uri
         else:
-            self.uri = self._make(plan, scope, networks)
-        identity.files["backend_store_uri"] = self.uri
+            self.uri = self._make(plan, scope, identity, networks)
+        identity.secrets.files["backend_store_uri"] = self.uri
 
-    def _make(self, plan: AzurePlan, scope: Scope, networks: Networks | None) -> Output[str]:
+    def _make(
+        self, plan: AzurePlan, scope: Scope, identity: Identity, networks: Networks | None
+    ) -> Output[str]:
         engine = _ENGINES[plan.settings.database]
-        password = GeneratedSecret("database-password").value
+        password = identity.secrets.generated("database_password")
         server = _server(engine, plan, scope, networks, password)
         database = engine.sdk.Database(
             "database",

@@ -9,7 +9,7 @@ from pulumi import Output, ResourceOptions
 from pulumi_azure_native import authorization, keyvault, managedidentity
 
 from infra.clouds.azure.scope import Scope
-from infra.clouds.shared.generated import CertificateAuthority, GeneratedSecret
+from infra.clouds.shared.secret_files import SecretFiles
 from infra.plan import AzurePlan
 from infra.settings import Secrets
 
@@ -34,27 +34,12 @@ class Identity:
         self.user = managedidentity.UserAssignedIdentity(
             "identity", resource_name_=f"{plan.names.base}-server", **scope.inside, opts=scope.opts
         )
-        self.token = GeneratedSecret("tracking-token").value
-        self.files: dict[str, Output[str]] = {
-            "tracking_token": self.token,
-            "job_token": GeneratedSecret("job-token").value,
-        }
-        if secrets.oidc_client_secret:
-            self.files["oidc_client_secret"] = secrets.oidc_client_secret
-        self.ca_certificate = self._certificates(secrets)
-
-    def _certificates(self, secrets: Secrets) -> Output[str] | None:
-        if self._plan.front is None:
-            return None
-        if self._plan.settings.tls == "internal":
-            name = f"{self._plan.names.base} certificate authority"
-            authority = CertificateAuthority("authority", {"common_name": name})
-            self.files |= {"ca_certificate": authority.certificate, "ca_key": authority.key}
-            return authority.certificate
-        if self._plan.tls_certificate and secrets.tls_key:
-            certificate = Output.from_input(self._plan.tls_certificate)
-            self.files |= {"tls_certificate": certificate, "tls_key": secrets.tls_key}
-        return None
+        self.secrets = SecretFiles(
+            plan.names.base,
+            plan.settings.tls if plan.front else None,
+            plan.tls_certificate,
+            secrets,
+        )
 
     def grant(self, name: str, role: str, on: pulumi.Input[str]) -> None:
         """Give the identity a role on one resource, by its id."""
@@ -101,7 +86,7 @@ class Vault:
         )
         self.ids = {
             file: self._keep(file, value, scope, identity)
-            for file, value in sorted(identity.files.items())
+            for file, value in sorted(identity.secrets.files.items())
         }
 
     def _keep(self, file: str, value: Output[str], scope: Scope, identity: Identity) -> Output[str]:

@@ -5,51 +5,26 @@ has the password after `pulumi destroy`, and clients still have token and certif
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import pulumi_docker as docker
 from pulumi import Output, ResourceOptions
 
-from infra.clouds.shared.generated import CertificateAuthority, GeneratedSecret
+from infra.clouds.shared.secret_files import SecretFiles
 from infra.containers import SECRETS_DIRECTORY
 from infra.plan import DockerPlan
 from infra.settings import Secrets
 
 
-class Identity:
-    """Every secret of the stack, by the name of the file that a container reads it from."""
+class Identity(SecretFiles):
+    """Every secret of the stack, kept on this machine beside its data."""
 
     def __init__(self, plan: DockerPlan, secrets: Secrets) -> None:
-        self._place: dict[str, Any] = {
-            "directory": plan.secrets_dir,
-            "keep_data": plan.keep_data,
-        }
-        self.token = self._generated("tracking_token")
-        self.files: dict[str, Output[str]] = {
-            "tracking_token": self.token,
-            "job_token": self._generated("job_token"),
-        }
-        if secrets.oidc_client_secret:
-            self.files["oidc_client_secret"] = secrets.oidc_client_secret
-        self.ca_certificate = self._certificates(plan, secrets)
+        place = {"directory": plan.secrets_dir, "keep_data": plan.keep_data}
+        super().__init__(plan.name, plan.tls, plan.tls_certificate, secrets, place)
 
     def database_password(self) -> Output[str]:
         """The password of the stack's own database."""
-        return self._generated("database_password")
-
-    def _generated(self, name: str) -> Output[str]:
-        return GeneratedSecret(name.replace("_", "-"), {**self._place, "file": name}).value
-
-    def _certificates(self, plan: DockerPlan, secrets: Secrets) -> Output[str] | None:
-        if plan.tls == "internal":
-            named = {**self._place, "common_name": f"{plan.name} certificate authority"}
-            authority = CertificateAuthority("authority", named)
-            self.files |= {"ca_certificate": authority.certificate, "ca_key": authority.key}
-            return authority.certificate
-        if plan.tls_certificate and secrets.tls_key:
-            certificate = Output.from_input(plan.tls_certificate)
-            self.files |= {"tls_certificate": certificate, "tls_key": secrets.tls_key}
-        return None
+        return self.generated("database_password")
 
 
 def secret_volume(

@@ -45,13 +45,13 @@ def deploy(plan: OciPlan, secrets: Secrets) -> Deployment:
         shown = Output.unsecret(shown.apply(without_password))
     return Deployment(
         tracking_uri=parts.known(plan.tracking_uri),
-        tracking_token=identity.token,
+        tracking_token=identity.secrets.token,
         artifacts_destination=parts.known(plan.artifacts_destination),
         backend_store=shown,
         schedules=plan.schedules,
         version=plan.version,
         logs=logs,
         image=parts.images.runtime,
-        ca_certificate=identity.ca_certificate,
+        ca_certificate=identity.secrets.ca_certificate,
         protected=plan.settings.protect,
     )

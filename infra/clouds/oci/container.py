@@ -5,7 +5,6 @@ that makes the database runs to its end beside them.
 https://docs.oracle.com/iaas/Content/container-instances/home.htm
 """
 
-import base64
 from collections.abc import Mapping
 
 import pulumi
@@ -14,6 +13,7 @@ from pulumi_oci import containerengine as ci
 
 from infra.clouds.oci.database import availability_domain
 from infra.clouds.oci.parts import Parts
+from infra.clouds.shared.secret_files import encoded
 from infra.containers import DATA_DIRECTORY, SECRETS_DIRECTORY, Container
 from infra.plan.oci import front_label
 
@@ -21,15 +21,6 @@ _SHAPE = "CI.Standard.E4.Flex"
 _GRACE_SECONDS = 60
 _HEALTH_PATH = "/health"
 _CPUS_OF_OCPU = 2
-
-
-def _encoded(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
-
-
-def _data(container: Container) -> str:
-    """The volume of what a container writes: the front's keys are not for the server to see."""
-    return "front-data" if container.is_front else "data"
 
 
 def _secrets(
@@ -41,7 +32,7 @@ def _secrets(
         volume_type="CONFIGFILE",
         configs=[
             ci.ContainerInstanceVolumeConfigArgs(
-                file_name=name, data=Output.secret(files[name].apply(_encoded))
+                file_name=name, data=Output.secret(files[name].apply(encoded))
             )
             for name in names
         ],
@@ -72,7 +63,7 @@ def _health_check(
 def _container(parts: Parts, container: Container) -> ci.ContainerInstanceContainerArgs:
     plan = parts.plan
     command = list(container.command)
-    mounts = {f"{container.name}-secrets": SECRETS_DIRECTORY, _data(container): DATA_DIRECTORY}
+    mounts = {f"{container.name}-secrets": SECRETS_DIRECTORY, container.data_volume: DATA_DIRECTORY}
     return ci.ContainerInstanceContainerArgs(
         display_name=container.name,
         image_url=plan.settings.front_image if container.is_front else parts.images.runtime,
@@ -117,7 +108,7 @@ def make_instance(parts: Parts, policy: pulumi.Resource) -> ci.ContainerInstance
                 )
                 for name in ("data", "front-data")
             ),
-            *(_secrets(container, parts.identity.files) for container in plan.containers),
+            *(_secrets(container, parts.identity.secrets.files) for container in plan.containers),
         ],
         vnics=[
             ci.ContainerInstanceVnicArgs(

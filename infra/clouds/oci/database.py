@@ -15,7 +15,6 @@ from pulumi_oci import kms, mysql, vault
 from infra.clouds.oci.identity import Identity
 from infra.clouds.oci.network import DATABASE_PORT, Networks
 from infra.clouds.oci.scope import Scope
-from infra.clouds.shared.generated import GeneratedSecret
 from infra.plan import OciPlan
 from infra.plan.oci import ADMINISTRATOR, DATABASE_NAME, DATABASE_USER
 from infra.settings import Secrets
@@ -45,7 +44,7 @@ class Database:
         self.ready: list[pulumi.Resource] = []
         self.shown: Output[str] = Output.from_input("in Vault")
         if secrets.backend_store_uri:
-            identity.files["backend_store_uri"] = secrets.backend_store_uri
+            identity.secrets.files["backend_store_uri"] = secrets.backend_store_uri
             self.shown = secrets.backend_store_uri
             return
         if plan.settings.database_secret_id:
@@ -59,15 +58,15 @@ class Database:
     def _make(
         self, plan: OciPlan, scope: Scope, identity: Identity, networks: Networks
     ) -> Output[str]:
-        administrator = GeneratedSecret(
-            "database-admin-password", {"length": _MOST_CHARACTERS}
-        ).value
-        password = GeneratedSecret("database-password").value
+        administrator = identity.secrets.generated(
+            "database_admin_password", length=_MOST_CHARACTERS
+        )
+        password = identity.secrets.generated("database_password")
         system = _system(plan, scope, networks, administrator)
         self.system = system.id
         self.ready.append(system)
         host = system.ip_address
-        identity.files["database_admin_uri"] = Output.secret(
+        identity.secrets.files["database_admin_uri"] = Output.secret(
             Output.concat(
                 f"mysql+pymysql://{ADMINISTRATOR}:",
                 administrator,

@@ -9,7 +9,7 @@ from pulumi import Output
 from pulumi_oci import identity
 
 from infra.clouds.oci.scope import Scope
-from infra.clouds.shared.generated import CertificateAuthority, GeneratedSecret
+from infra.clouds.shared.secret_files import SecretFiles
 from infra.plan import OciPlan
 from infra.settings import Secrets
 
@@ -33,25 +33,9 @@ class Identity:
             freeform_tags=dict(plan.tags),
             opts=scope.opts,
         )
-        self.token = GeneratedSecret("tracking-token").value
-        self.files: dict[str, Output[str]] = {
-            "tracking_token": self.token,
-            "job_token": GeneratedSecret("job-token").value,
-        }
-        if secrets.oidc_client_secret:
-            self.files["oidc_client_secret"] = secrets.oidc_client_secret
-        self.ca_certificate = self._certificates(secrets)
-
-    def _certificates(self, secrets: Secrets) -> Output[str] | None:
-        if self._plan.settings.tls == "internal":
-            name = f"{self._plan.names.base} certificate authority"
-            authority = CertificateAuthority("authority", {"common_name": name})
-            self.files |= {"ca_certificate": authority.certificate, "ca_key": authority.key}
-            return authority.certificate
-        if self._plan.tls_certificate and secrets.tls_key:
-            certificate = Output.from_input(self._plan.tls_certificate)
-            self.files |= {"tls_certificate": certificate, "tls_key": secrets.tls_key}
-        return None
+        self.secrets = SecretFiles(
+            plan.names.base, plan.settings.tls, plan.tls_certificate, secrets
+        )
 
     def allow(self, what: str, where: pulumi.Input[str]) -> None:
         """Let the group do ``what`` (``read secret-bundles``) under a condition."""

@@ -1,0 +1,57 @@
+"""The secrets of a stack that its containers read from files, the same on every cloud."""
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+from pulumi import Output
+
+from infra.clouds.shared.generated import CertificateAuthority, GeneratedSecret
+from infra.settings import Secrets
+
+
+def encoded(text: str) -> str:
+    """A file's content in base64, as clouds take it."""
+    return base64.b64encode(text.encode()).decode()
+
+
+class SecretFiles:
+    """``files`` are all secrets by the name of the file that holds each; clouds add their own.
+
+    ``token`` is what clients show; ``ca_certificate`` is in PEM, None where the front's certificate
+    is not the stack's own.
+    """
+
+    def __init__(
+        self,
+        base: str,
+        tls: str | None,
+        tls_certificate: str | None,
+        secrets: Secrets,
+        place: Mapping[str, Any] | None = None,
+    ) -> None:
+        """``base`` names the certificate authority; ``tls`` is None where there is no front;
+        ``place`` are the inputs of GeneratedSecret that say where on this machine it is kept.
+        """
+        self._place = dict(place or {})
+        self.token = self.generated("tracking_token")
+        self.files: dict[str, Output[str]] = {
+            "tracking_token": self.token,
+            "job_token": self.generated("job_token"),
+        }
+        if secrets.oidc_client_secret:
+            self.files["oidc_client_secret"] = secrets.oidc_client_secret
+        self.ca_certificate: Output[str] | None = None
+        if tls == "internal":
+            named = {**self._place, "common_name": f"{base} certificate authority"}
+            authority = CertificateAuthority("authority", named)
+            self.ca_certificate = authority.certificate
+            self.files |= {"ca_certificate": authority.certificate, "ca_key": authority.key}
+        elif tls and tls_certificate and secrets.tls_key:
+            certificate = Output.from_input(tls_certificate)
+            self.files |= {"tls_certificate": certificate, "tls_key": secrets.tls_key}
+
+    def generated(self, name: str, **inputs: Any) -> Output[str]:
+        """A password of the stack's own; ``inputs`` are more of GeneratedSecret's."""
+        given = {**self._place, **({"file": name} if self._place else {}), **inputs}
+        return GeneratedSecret(name.replace("_", "-"), given).value
