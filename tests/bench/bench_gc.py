@@ -22,6 +22,7 @@ from tests.runtime.databases import PostgreSql, postgresql
 from tests.runtime.serving import TRACKSTACK
 
 _MLFLOW = str(Path(TRACKSTACK).with_name("mlflow"))
+# Ordered, because what a run logs lies together in a real store.
 _FILL = (
     """INSERT INTO runs (run_uuid, name, experiment_id, lifecycle_stage, start_time, deleted_time,
         artifact_uri, status, source_type, user_id)
@@ -29,14 +30,15 @@ _FILL = (
         CASE WHEN n <= :deleted THEN 1 END, :root || '/0/' || md5(n::text) || '/artifacts',
         'FINISHED', 'LOCAL', 'someone' FROM generate_series(1, :runs) n""",
     """INSERT INTO params (key, value, run_uuid)
-    SELECT 'p' || k, 'value', run_uuid FROM runs, generate_series(1, 10) k""",
+    SELECT 'p' || k, 'value', run_uuid FROM runs, generate_series(1, 10) k ORDER BY runs.ctid""",
     """INSERT INTO tags (key, value, run_uuid)
-    SELECT 't' || k, 'value', run_uuid FROM runs, generate_series(1, 5) k""",
+    SELECT 't' || k, 'value', run_uuid FROM runs, generate_series(1, 5) k ORDER BY runs.ctid""",
     """INSERT INTO metrics (key, value, timestamp, step, is_nan, run_uuid)
     SELECT 'm' || k, 0.5, s, s, false, run_uuid
-    FROM runs, generate_series(1, 10) k, generate_series(1, 5) s""",
+    FROM runs, generate_series(1, 10) k, generate_series(1, 5) s ORDER BY runs.ctid""",
     """INSERT INTO latest_metrics (key, value, timestamp, step, is_nan, run_uuid)
-    SELECT 'm' || k, 0.5, 5, 5, false, run_uuid FROM runs, generate_series(1, 10) k""",
+    SELECT 'm' || k, 0.5, 5, 5, false, run_uuid
+    FROM runs, generate_series(1, 10) k ORDER BY runs.ctid""",
     "ANALYZE",
 )
 

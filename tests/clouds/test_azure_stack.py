@@ -30,6 +30,8 @@ _OVERRIDES = {
     "pruneSchedule": "* * * * *",
     "backupSchedule": "* * * * *",
     "keepData": False,
+    # The small stack is rehearsed on PostgreSQL.
+    "database": "mysql",
     # This machine has two cores for all replicas.
     "cpus": 1,
     "memory": 2,
