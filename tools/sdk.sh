@@ -1,5 +1,6 @@
 #!/bin/sh
-# Install the provider SDKs that a stack's file asks for, where they are missing: `tools/sdk.sh STACK`.
+# Install what a stack's file asks for and others do not, where it is missing: `tools/sdk.sh STACK`.
+# The provider SDKs of its cloud, and what keeps artifacts or backups elsewhere than on this machine.
 set -eu
 cd "$(dirname "$0")/.."
 file="stacks/Pulumi.$1.yaml"
@@ -7,6 +8,19 @@ file="stacks/Pulumi.$1.yaml"
 value() {
     sed -n "s/^ *trackstack:$1: *[\"']\{0,1\}\([a-z]*\).*/\1/p" "$file" 2>/dev/null
 }
+
+# destination's scheme | extra | a package of it
+while IFS="|" read -r scheme extra package; do
+    if grep -q "^ *trackstack:.*Destination: *[\"']\{0,1\}$scheme://" "$file" 2>/dev/null &&
+        ! ls -d .venv/lib/python*/site-packages/$package >/dev/null 2>&1; then
+        echo "setup: installing what $scheme:// needs"
+        EXTRAS=$extra tools/venv.sh infra </dev/null
+    fi
+done <<LIST
+wasbs|azure|azure/storage
+oci|oci|oci
+s3|s3|boto3
+LIST
 
 case "$(value cloud) $(value compute)" in
 azure*) sdks="docker azure" installed="docker azure_native" ;;

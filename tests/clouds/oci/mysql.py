@@ -20,6 +20,11 @@ class MysqlDbSystem(OciResource):
     service = "Mysql"
     fixed = frozenset({"availabilityDomain", "subnetId", "adminUsername", "compartmentId"})
 
+    @classmethod
+    def computed(cls) -> frozenset[str]:
+        """The address may be asked for, and is given where it is not."""
+        return super().computed() | {"ipAddress"}
+
     def verify(self, inputs: Props) -> None:
         super().verify(inputs)
         self.referred(inputs["subnetId"], Subnet)
