@@ -64,16 +64,17 @@ def prepare(settings: RuntimeSettings, seconds: float) -> str:
     return database
 
 
-@click.command(
-    epilog="Example: DB_SECRET_OCID=ocid1.vaultsecret.… "
-    "TRACKSTACK_DATABASE_ADMIN_URI_FILE=/run/secrets/admin trackstack database"
-)
+@click.command()
 @click.option("--wait", default=900.0, show_default=True, help="Seconds to wait for the server.")
 def command(wait: float) -> None:
     """Make the backend store's database and user, as the server's administrator.
 
     The store is that of MLFLOW_BACKEND_STORE_URI or DB_SECRET_OCID, the administrator's URI that of
     TRACKSTACK_DATABASE_ADMIN_URI_FILE. What is there stays.
+
+    \b
+    Example:
+      TRACKSTACK_DATABASE_ADMIN_URI_FILE=/run/secrets/admin trackstack database --wait 60
     """
     name = prepare(runtime_settings.load(), wait)
     click.echo(f"the database {name} is ready")

@@ -115,7 +115,9 @@ def make_instance(parts: Parts, policy: pulumi.Resource) -> ci.ContainerInstance
                 subnet_id=networks.compute,
                 nsg_ids=[networks.front_rules, networks.server_rules],
                 is_public_ip_assigned=False,
-                hostname_label=front_label(plan.names) if settings.private else None,
+                hostname_label=front_label(plan.names)
+                if settings.private and not settings.vcn_id
+                else None,
             )
         ],
         **scope.inside,

@@ -106,7 +106,7 @@ def _system(
         shape_name=settings.database_shape,
         subnet_id=networks.database,
         nsg_ids=[networks.database_rules],
-        hostname_label="database",
+        hostname_label=None if settings.vcn_id else "database",
         admin_username=ADMINISTRATOR,
         admin_password=password,
         port=DATABASE_PORT,

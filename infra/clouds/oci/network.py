@@ -76,7 +76,8 @@ def make_network(plan: OciPlan, scope: Scope) -> Networks:
             vcn_id=vcn,
             cidr_block=cidr,
             display_name=f"{plan.names.base}-{part}",
-            dns_label=part,
+            # In a network of somebody else's, another stack may have the name.
+            dns_label=None if settings.vcn_id else part,
             prohibit_public_ip_on_vnic=private,
             route_table_id=route,
             security_list_ids=[closed.id],
