@@ -12,7 +12,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 
-from runtime.oci_objects import MOST_IN_A_BATCH, parse
+from runtime.oci_objects import NotDeletedError, parse
 
 
 class OciArtifactRepository(ArtifactRepository):
@@ -65,7 +65,7 @@ class OciArtifactRepository(ArtifactRepository):
         below = [found.name for found in self._bucket.objects(f"{name}/")]
         # A path names a file as well as a folder.
         names = [*below, name] if artifact_path else below
-        for start in range(0, len(names), MOST_IN_A_BATCH):
-            failed = self._bucket.delete(names[start : start + MOST_IN_A_BATCH])
-            if failed:
-                raise MlflowException(next(f"{path}: {why}" for path, why in failed.items()))
+        try:
+            self._bucket.delete_all(names)
+        except NotDeletedError as error:
+            raise MlflowException(str(error)) from None

@@ -20,6 +20,10 @@ MOST_IN_A_BATCH = 1000
 _NOT_FOUND = 404
 
 
+class NotDeletedError(OSError):
+    """An object that is still there, and why."""
+
+
 @functools.cache
 def _storage() -> Any:
     return oci_login.client("object_storage", "ObjectStorageClient")
@@ -96,12 +100,15 @@ class Bucket:
             if failed.status_code != _NOT_FOUND
         }
 
-    def empty(self) -> None:
-        """Delete all objects, with all their versions and what uploads left behind."""
-        names = [found.name for found in self.objects("")]
+    def delete_all(self, names: list[str]) -> None:
+        """Delete any number of objects; raises NotDeletedError where one is left."""
         for start in range(0, len(names), MOST_IN_A_BATCH):
             if failed := self.delete(names[start : start + MOST_IN_A_BATCH]):
-                raise OSError(next(f"{name}: {why}" for name, why in failed.items()))
+                raise NotDeletedError(next(f"{name}: {why}" for name, why in failed.items()))
+
+    def empty(self) -> None:
+        """Delete all objects, with all their versions and what uploads left behind."""
+        self.delete_all([found.name for found in self.objects("")])
         place = (self.namespace, self.name)
         while versions := _storage().list_object_versions(*place).data.items:
             for version in versions:

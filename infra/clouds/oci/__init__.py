@@ -7,7 +7,7 @@ peering or a bastion into the network.
 
 from pulumi import Output
 
-from infra.clouds.oci.artifacts import Artifacts
+from infra.clouds.oci.artifacts import make_artifacts
 from infra.clouds.oci.database import Database
 from infra.clouds.oci.identity import Identity
 from infra.clouds.oci.image import Images
@@ -28,13 +28,13 @@ def deploy(plan: OciPlan, secrets: Secrets) -> Deployment:
     networks = make_network(plan, scope)
     identity = Identity(plan, secrets, scope)
     balancer = make_balancer(plan, scope, networks)
+    make_artifacts(plan, scope, identity)
     parts = Parts(
         plan=plan,
         scope=scope,
         networks=networks,
         identity=identity,
         images=Images(plan, scope, identity),
-        artifacts=Artifacts(plan, scope, identity),
         database=Database(plan, secrets, scope, identity, networks),
         address=balancer.address if balancer else Output.from_input(plan.hostname or ""),
     )

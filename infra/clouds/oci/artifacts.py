@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from pulumi import Output
 from pulumi.dynamic import Resource
 from pulumi_oci import identity as oci_identity
 from pulumi_oci import objectstorage
@@ -17,34 +16,31 @@ from runtime.oci_objects import Bucket
 _KEPT_DAYS, _UPLOAD_DAYS = 14, 7
 
 
-class Artifacts:
-    """``bucket`` is its name."""
-
-    def __init__(self, plan: OciPlan, scope: Scope, identity: Identity) -> None:
-        settings = plan.settings
-        bucket = objectstorage.Bucket(
-            "artifacts",
-            name=plan.names.bucket,
-            namespace=scope.namespace,
-            access_type="NoPublicAccess",
-            storage_tier="Standard",
-            versioning="Enabled" if settings.versioning else "Disabled",
-            **scope.inside,
-            opts=scope.data,
-        )
-        self.bucket: Output[str] = bucket.name
-        where = f"target.bucket.name = '{plan.names.bucket}'"
-        identity.allow("manage objects", where)
-        identity.allow("read buckets", where)
-        _lifecycle(plan, scope, bucket)
-        EmptiedBucket(
-            "artifacts-emptied",
-            {
-                "namespace": scope.namespace,
-                "bucket": bucket.name,
-                "keep_data": settings.keep_data,
-            },
-        )
+def make_artifacts(plan: OciPlan, scope: Scope, identity: Identity) -> None:
+    """The bucket, and the right to use it."""
+    settings = plan.settings
+    bucket = objectstorage.Bucket(
+        "artifacts",
+        name=plan.names.bucket,
+        namespace=scope.namespace,
+        access_type="NoPublicAccess",
+        storage_tier="Standard",
+        versioning="Enabled" if settings.versioning else "Disabled",
+        **scope.inside,
+        opts=scope.data,
+    )
+    where = f"target.bucket.name = '{plan.names.bucket}'"
+    identity.allow("manage objects", where)
+    identity.allow("read buckets", where)
+    _lifecycle(plan, scope, bucket)
+    EmptiedBucket(
+        "artifacts-emptied",
+        {
+            "namespace": scope.namespace,
+            "bucket": bucket.name,
+            "keep_data": settings.keep_data,
+        },
+    )
 
 
 class _EmptiedProvider(DynamicProvider):

@@ -11,7 +11,6 @@ import pulumi
 from pulumi import Output
 from pulumi_oci import containerengine as ci
 
-from infra.clouds.oci.database import availability_domain
 from infra.clouds.oci.parts import Parts
 from infra.clouds.shared.secret_files import encoded
 from infra.containers import DATA_DIRECTORY, SECRETS_DIRECTORY, Container
@@ -92,7 +91,7 @@ def make_instance(parts: Parts, policy: pulumi.Resource) -> ci.ContainerInstance
     return ci.ContainerInstance(
         "server",
         display_name=plan.names.base,
-        availability_domain=availability_domain(plan, scope),
+        availability_domain=scope.availability_domain,
         shape=_SHAPE,
         shape_config=ci.ContainerInstanceShapeConfigArgs(
             ocpus=max(1.0, settings.cpus / _CPUS_OF_OCPU), memory_in_gbs=settings.memory

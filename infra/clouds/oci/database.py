@@ -9,7 +9,6 @@ import json
 
 import pulumi
 from pulumi import Output
-from pulumi_oci import identity as oci_identity
 from pulumi_oci import kms, mysql, vault
 
 from infra.clouds.oci.identity import Identity
@@ -102,7 +101,7 @@ def _system(
     return mysql.MysqlDbSystem(
         "database",
         display_name=f"{plan.names.base}-database",
-        availability_domain=availability_domain(plan, scope),
+        availability_domain=scope.availability_domain,
         shape_name=settings.database_shape,
         subnet_id=networks.database,
         nsg_ids=[networks.database_rules],
@@ -153,15 +152,4 @@ def _keep(plan: OciPlan, scope: Scope, content: Output[str]) -> vault.Secret:
         secret_content=vault.SecretSecretContentArgs(content_type="BASE64", content=content),
         **scope.inside,
         opts=scope.opts,
-    )
-
-
-def availability_domain(plan: OciPlan, scope: Scope) -> Output[str]:
-    """The name of the stack file's availability domain, which is another in each tenancy."""
-    number = plan.settings.availability_domain
-    found = oci_identity.get_availability_domains_output(
-        compartment_id=plan.settings.compartment_id, opts=scope.invoke
-    )
-    return found.availability_domains.apply(
-        lambda domains: domains[min(number, len(domains)) - 1].name
     )

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import pulumi
 from pulumi import Output
 
-from infra.clouds.oci.artifacts import Artifacts
 from infra.clouds.oci.database import Database
 from infra.clouds.oci.identity import Identity
 from infra.clouds.oci.image import Images
@@ -26,7 +25,6 @@ class Parts:
     networks: Networks
     identity: Identity
     images: Images
-    artifacts: Artifacts
     database: Database
     address: Output[str]
 

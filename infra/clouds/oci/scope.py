@@ -6,7 +6,7 @@ from typing import Any
 
 import pulumi_oci as oci
 from pulumi import InvokeOutputOptions, Output, ResourceOptions
-from pulumi_oci import objectstorage
+from pulumi_oci import identity, objectstorage
 
 from infra.plan import OciPlan
 
@@ -15,12 +15,14 @@ from infra.plan import OciPlan
 class Scope:
     """``inside`` is what every resource of the compartment takes; ``opts`` says through which
     provider, ``data`` the same for what holds data: kept and protected as the stack file says.
-    ``namespace`` is the tenancy's in Object Storage and the container registry.
+    ``namespace`` is the tenancy's in Object Storage and the container registry,
+    ``availability_domain`` the name of the stack file's, which is another in each tenancy.
     """
 
     compartment: str
     tags: Mapping[str, str]
     namespace: Output[str]
+    availability_domain: Output[str]
     opts: ResourceOptions
     data: ResourceOptions
 
@@ -46,7 +48,11 @@ def make_scope(plan: OciPlan) -> Scope:
     data = ResourceOptions.merge(
         opts, ResourceOptions(retain_on_delete=settings.keep_data, protect=settings.protect)
     )
-    found = objectstorage.get_namespace_output(
-        compartment_id=settings.compartment_id, opts=InvokeOutputOptions(provider=provider)
+    compartment, invoke = settings.compartment_id, InvokeOutputOptions(provider=provider)
+    found = objectstorage.get_namespace_output(compartment_id=compartment, opts=invoke)
+    domains = identity.get_availability_domains_output(compartment_id=compartment, opts=invoke)
+    number = settings.availability_domain
+    domain = domains.availability_domains.apply(
+        lambda known: known[min(number, len(known)) - 1].name
     )
-    return Scope(settings.compartment_id, plan.tags, found.namespace, opts, data)
+    return Scope(compartment, plan.tags, found.namespace, domain, opts, data)

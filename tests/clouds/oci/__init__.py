@@ -15,7 +15,7 @@ from tests.clouds.oci import (
     registry,
     storage,
 )
-from tests.clouds.oci.real import HOSTS, Real, make_real, trusted
+from tests.clouds.oci.real import HOSTS, Real, make_real
 from tests.clouds.oci.resource import OciResource
 
 _MODULES = (balancer, containers, identity, mysql, network, observability, registry, storage)
@@ -67,7 +67,10 @@ class OciCloud(Cloud):
     def environment(self) -> dict[str, str]:
         if not self.real:
             return {}
-        return {"OCI_CONFIG_FILE": str(self.real.deployer()), "REQUESTS_CA_BUNDLE": str(trusted())}
+        return {
+            "OCI_CONFIG_FILE": str(self.real.deployer()),
+            "REQUESTS_CA_BUNDLE": str(self.real.ground.authority.file),
+        }
 
     def sweep(self) -> None:
         if self.real:

@@ -78,8 +78,3 @@ class Backend(_OfBalancer):
         super().verify(inputs)
         if not (inputs.get("ipAddress") or inputs.get("targetId")):
             raise self.refusal("InvalidParameter", "A backend needs an address or a target.")
-
-
-def rules_of(props: Props) -> list[str]:
-    """The security groups of a load balancer."""
-    return list(props.get("networkSecurityGroupIds") or ())

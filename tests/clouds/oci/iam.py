@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 
 from tests.clouds.framework.resource import Cloud
-from tests.clouds.oci.identity import VERBS, DynamicGroup, Policy, Statement, Verb, parse
+from tests.clouds.oci.identity import VERBS, DynamicGroup, Statement, Verb, statements
 from tests.clouds.oci.resource import TENANCY
 
 # Who deploys, and may do all.
@@ -48,13 +48,8 @@ def may(cloud: Cloud, principal: str, verb: Verb, resource: str, facts: Mapping[
         for group in cloud.store.find(DynamicGroup.token)
         if holds(group.props["matchingRule"], who)
     }
-    statements = [
-        statement
-        for policy in cloud.store.find(Policy.token)
-        for text in policy.props["statements"]
-        if (statement := parse(text))
-    ]
-    return any(_allows(statement, groups, verb, resource, facts) for statement in statements)
+    found = statements(cloud.store)
+    return any(_allows(statement, groups, verb, resource, facts) for statement in found)
 
 
 def _allows(

@@ -52,21 +52,21 @@ def parse(text: str) -> Statement | None:
     )
 
 
+def statements(store: Store) -> list[Statement]:
+    """All statements of all policies."""
+    texts = (text for policy in store.find(Policy.token) for text in policy.props["statements"])
+    return [statement for text in texts if (statement := parse(text))]
+
+
 def lets_service(store: Store, service: str, compartment: str, bucket: str) -> bool:
     """Whether a policy lets a service of OCI's own manage a bucket."""
-    statements = [
-        statement
-        for policy in store.find(Policy.token)
-        for text in policy.props["statements"]
-        if (statement := parse(text))
-    ]
     return any(
         statement.subject.lower() == f"service {service}"
         and statement.verb == "manage"
         and statement.resource == "object-family"
         and statement.compartment in ("", compartment)
         and (not statement.condition or f"'{bucket}'" in statement.condition)
-        for statement in statements
+        for statement in statements(store)
     )
 
 

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from urllib.parse import parse_qs, unquote
 
 from tests.clouds.ground.door import Answer, Asked
-from tests.clouds.oci.signatures import Known, signer
+from tests.clouds.oci.signatures import Known, signed_target, signer
 
 _MOST_IN_A_PAGE = _MOST_IN_A_BATCH = 1000
 _OF_BUCKET = re.compile(r"/n/(?P<namespace>[^/]+)/b/(?P<bucket>[^/]+)(?P<rest>/.*)?")
@@ -73,9 +73,8 @@ class ObjectStorage:
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def answer(self, asked: Asked) -> Answer:
-        """A route of the door; a front tells the path that was signed in X-Forwarded-Uri."""
-        target = asked.headers.get("x-forwarded-uri", asked.target)
-        principal = signer(asked.method, target, asked.headers, asked.body, self.known)
+        """A route of the door."""
+        target, principal = signed_target(asked), signer(asked, self.known)
         try:
             if principal is None:
                 message = "The required information to complete authentication was not provided"

@@ -11,16 +11,14 @@ from tests import docker as parts
 from tests.clouds.framework.resource import Cloud
 from tests.clouds.framework.values import child
 from tests.clouds.ground import Ground, registry
-from tests.clouds.ground.authority import Authority
 from tests.clouds.ground.door import Answer, Asked
 from tests.clouds.oci import iam
 from tests.clouds.oci.identity import Verb
 from tests.clouds.oci.objects import ObjectStorage, Permission
 from tests.clouds.oci.principals import Principals
 from tests.clouds.oci.resource import REGION
-from tests.clouds.oci.signatures import signer
+from tests.clouds.oci.signatures import signed_target, signer
 
-BUCKET = "oci:ObjectStorage/bucket:Bucket"
 REPOSITORY = "oci:Artifacts/containerRepository:ContainerRepository"
 SECRET = "oci:Vault/secret:Secret"
 NAMESPACE = "rehearsal"
@@ -113,16 +111,12 @@ class Real:
         id = f"n/{NAMESPACE}/b/{bucket}"
         return self.may(principal, verb, resource, id, bucket_name=bucket)
 
-    def _signer(self, asked: Asked) -> str | None:
-        target = asked.headers.get("x-forwarded-uri", asked.target)
-        return signer(asked.method, target, asked.headers, asked.body, self.principals.known)
-
     def _secret(self, asked: Asked) -> Answer:
         """https://docs.oracle.com/iaas/api/#/en/secretretrieval/20190301/SecretBundle/"""
-        principal = self._signer(asked)
+        principal = signer(asked, self.principals.known)
         if principal is None:
             return _json(401, {"code": "NotAuthenticated", "message": "not signed"})
-        path = asked.headers.get("x-forwarded-uri", "").partition("?")[0]
+        path = signed_target(asked).partition("?")[0]
         id = unquote(path.rpartition("/")[2])
         found = self.cloud.store.get(id)
         allowed = self.may(principal, "read", "secret-bundles", id, secret_id=id)
@@ -134,7 +128,7 @@ class Real:
         return _json(200, {"secretId": id, "versionNumber": 1, "secretBundleContent": bundle})
 
     def _token(self, asked: Asked) -> Answer:
-        principal = self._signer(asked)
+        principal = signer(asked, self.principals.known)
         if principal is None:
             return _json(401, {"code": "NotAuthenticated", "message": "not signed"})
         return _json(200, {"token": self.registry_token(principal)})
@@ -165,8 +159,3 @@ def make_real(cloud: Cloud, state_dir: Path) -> Real:
     made = Real(cloud, Ground("oci", state_dir / "oci"))
     made.open()
     return made
-
-
-def trusted() -> Path:
-    """The certificate authority of all endpoints."""
-    return Authority.kept().file

@@ -6,7 +6,7 @@ https://docs.oracle.com/iaas/Content/API/Concepts/signingrequests.htm
 import base64
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -14,6 +14,8 @@ from email.utils import parsedate_to_datetime
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from tests.clouds.ground.door import Asked
 
 _PARAMETER = re.compile(r'(\w+)="([^"]*)"')
 _CLOCK_SECONDS = 300
@@ -32,13 +34,14 @@ class Caller:
 Known = Callable[[str], "Caller | None"]
 
 
-def signer(
-    method: str, target: str, headers: Mapping[str, str], body: bytes, known: Known
-) -> str | None:
-    """The principal that signed a request; None where it is not validly signed.
+def signed_target(asked: Asked) -> str:
+    """Path and query that were signed; a front tells them in X-Forwarded-Uri."""
+    return asked.headers.get("x-forwarded-uri", asked.target)
 
-    ``headers`` have lower-case names; ``target`` is path and query as they were sent.
-    """
+
+def signer(asked: Asked, known: Known) -> str | None:
+    """The principal that signed a request; None where it is not validly signed."""
+    headers = asked.headers
     kind, _, rest = headers.get("authorization", "").partition(" ")
     given = dict(_PARAMETER.findall(rest))
     names = given.get("headers", "").split()
@@ -46,12 +49,12 @@ def signer(
     if caller is None or not set(names) >= _ALWAYS or not _is_fresh(headers.get("date", "")):
         return None
     lines = [
-        f"(request-target): {method.lower()} {target}"
+        f"(request-target): {asked.method.lower()} {signed_target(asked)}"
         if name == "(request-target)"
         else f"{name}: {headers.get(name, '')}"
         for name in names
     ]
-    digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
+    digest = base64.b64encode(hashlib.sha256(asked.body).digest()).decode()
     if "x-content-sha256" in names and headers["x-content-sha256"] != digest:
         return None
     signature = base64.b64decode(given.get("signature", ""))
