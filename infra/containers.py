@@ -5,8 +5,8 @@ cloud turns these specifications into its own resources; how secret files get to
 ``SECRETS_DIRECTORY`` is the cloud's part.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from infra import environment
 from infra.environment import Runtime
@@ -93,6 +93,13 @@ def scheduler(settings: Common, runtime: Runtime, *, cpus: float, memory: float)
         memory_request=_SCHEDULER_REQUEST,
         memory_limit=min(_SCHEDULER_LIMIT, round(memory - _FRONT_REQUEST, 2)),
     )
+
+
+def jobs(scheduler: Container, names: Iterable[str]) -> dict[str, Container]:
+    """The scheduler's jobs for a platform that starts each when it is due, by name."""
+    return {
+        job: replace(scheduler, name=job, command=("scheduler", "--once", job)) for job in names
+    }
 
 
 def front(caddyfile: str, secret_files: frozenset[str], *, port: int) -> Container:

@@ -48,7 +48,7 @@ class AzurePlan:
 
     ``subnets`` is None where there is no network, ``hostname`` and ``front`` where the platform has
     TLS; ``tracking_uri`` is empty then, because only Azure knows it. ``own_database`` is False
-    where the backend store is given. ``jobs`` are those that run apart from the server (`scale`),
+    where the backend store is given. ``jobs`` are those that run by themselves (`scale`, `vm`),
     by name; elsewhere ``scheduler`` runs them beside it.
     """
 
@@ -103,15 +103,6 @@ def _hostname(settings: Azure, names: Names) -> str | None:
     return f"{names.dns_label}.{settings.region}.azurecontainer.io"
 
 
-def _jobs(settings: Azure, scheduler: Container) -> dict[str, Container]:
-    if settings.compute != "scale":
-        return {}
-    return {
-        job: replace(scheduler, name=job, command=("scheduler", "--once", job))
-        for job in environment.schedules(settings)
-    }
-
-
 def plan_azure(settings: Azure, place: Place) -> AzurePlan:
     """Decide everything that the stack file leaves open.
 
@@ -160,7 +151,9 @@ def plan_azure(settings: Azure, place: Place) -> AzurePlan:
         version=deployed_version(),
         server=replace(server, memory_request=memory, memory_limit=memory) if alone else server,
         scheduler=scheduler,
-        jobs=_jobs(settings, scheduler),
+        jobs={}
+        if settings.compute == "container"
+        else containers.jobs(scheduler, environment.schedules(settings)),
         front=_front(settings, hostname),
     )
 

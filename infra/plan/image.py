@@ -26,6 +26,11 @@ class ImagePlan:
     inputs: tuple[str, ...]
     arguments: tuple[tuple[str, str], ...]
 
+    @property
+    def trusted(self) -> str:
+        """The certificates in PEM that the stack file says to trust beside the system's."""
+        return dict(self.arguments).get("EXTRA_CA", "")
+
 
 def _extra_ca(keys: ImageKeys, place: Place) -> str:
     if not keys.extra_ca_file:

@@ -20,6 +20,7 @@ UNKNOWN_NAMESPACE = "namespace.trackstack.invalid"
 COMPUTE, DATABASE, PUBLIC = "compute", "database", "public"
 DATABASE_NAME = DATABASE_USER = "mlflow"
 ADMINISTRATOR = "trackstack"
+CPUS_OF_OCPU = 2
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ class OciPlan:
 
     ``hostname`` is None where users reach the server by its public address alone, which stands in
     ``tracking_uri`` and in the containers' environment as UNKNOWN_ADDRESS. ``database`` is the
-    container that makes database and user, None where the stack makes no database.
+    container that makes database and user, None where the stack makes no database. ``jobs`` are
+    those that run by themselves (`vm`), by name; elsewhere ``scheduler`` runs them.
     """
 
     settings: Oci
@@ -66,14 +68,15 @@ class OciPlan:
     version: str
     server: Container
     scheduler: Container
+    jobs: Mapping[str, Container]
     front: Container
     database: Container | None
 
     @property
     def containers(self) -> tuple[Container, ...]:
-        """All of the group."""
+        """All that run beside each other."""
         first = (self.database,) if self.database else ()
-        return (*first, self.server, self.scheduler, self.front)
+        return (*first, self.server, *(self.jobs.values() or (self.scheduler,)), self.front)
 
 
 def _names(settings: Oci, stack: str) -> Names:
@@ -161,6 +164,9 @@ def plan_oci(settings: Oci, place: Place) -> OciPlan:
         has_client_secret="oidcClientSecret" in place.secret_keys,
     )
     scheduler = containers.scheduler(kept, runtime, cpus=cpus, memory=memory)
+    if not given:
+        server, scheduler = _by_vault(server), _by_vault(scheduler)
+    alone = settings.compute == "vm"
     own_database = not (given or settings.database_secret_id)
     return OciPlan(
         settings=settings,
@@ -175,8 +181,9 @@ def plan_oci(settings: Oci, place: Place) -> OciPlan:
         tls_certificate=certificate(settings, place),
         schedules=environment.schedules(settings),
         version=deployed_version(),
-        server=server if given else _by_vault(server),
-        scheduler=scheduler if given else _by_vault(scheduler),
+        server=server,
+        scheduler=scheduler,
+        jobs=containers.jobs(scheduler, environment.schedules(settings)) if alone else {},
         front=containers.front(
             front.caddyfile(
                 settings, (hostname or UNKNOWN_ADDRESS,), port=FRONT_PORT, upstream=upstream

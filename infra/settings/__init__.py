@@ -27,8 +27,8 @@ Settings = Local | LocalContainer | Azure | Oci
 # cloud -> compute -> model; the first compute is the default.
 _CLOUDS: dict[str, dict[str, type[Settings]]] = {
     "local": {"process": Local, "container": LocalContainer},
-    "azure": {"container": Azure, "scale": Azure},
-    "oci": {"container": Oci},
+    "azure": {"container": Azure, "scale": Azure, "vm": Azure},
+    "oci": {"container": Oci, "vm": Oci},
 }
 
 

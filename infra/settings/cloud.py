@@ -3,12 +3,14 @@
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic.alias_generators import to_camel
 
 from infra.settings.common import Common, FrontKeys, ImageKeys, wrong
 from infra.settings.values import Line, Network, Networks, Tags, from_json
+from runtime.cron import calendars
 
 _NAME = r"^[a-z][a-z0-9-]{1,30}[a-z0-9]$"
-
+_PUBLIC_KEY = r"^(ssh-rsa|ssh-ed25519) [A-Za-z0-9+/]+=*( \S+)?$"
 
 Replicas = Annotated[int, BeforeValidator(from_json), Field(ge=1, le=100)]
 
@@ -17,12 +19,12 @@ class CloudKeys(Common, ImageKeys, FrontKeys):
     """Compute, size, network and access of a server in a cloud.
 
     ``container`` is one container group, ``scale`` several replicas behind the platform's load
-    balancer.
+    balancer, ``vm`` a virtual machine.
     """
 
     secret_keys: ClassVar[frozenset[str]] = Common.secret_keys | {"backendStoreUri", "tlsKey"}
 
-    compute: Literal["container", "scale"] = "container"
+    compute: Literal["container", "scale", "vm"] = "container"
     name: Line | None = Field(None, pattern=_NAME)
     """What the names of all resources begin with; trackstack-<stack> without it."""
     region: Line = Field(pattern=r"^[a-z0-9-]+$")
@@ -33,10 +35,13 @@ class CloudKeys(Common, ImageKeys, FrontKeys):
     private: bool = False
     """No public address: reached from the network alone, or what is peered with it."""
     network_cidr: Network = "10.80.0.0/16"
+    ssh_cidrs: Networks = ()
+    """Who may reach a virtual machine's SSH; nobody without it."""
+    ssh_public_key: Line | None = Field(None, pattern=_PUBLIC_KEY)
 
     cpus: float = Field(1, ge=1, le=64)
     memory: float = Field(2, ge=1, le=512)
-    """GiB, of one container group or replica."""
+    """GiB, of one container group, replica or virtual machine."""
     min_replicas: Replicas = 1
     max_replicas: Replicas = 3
 
@@ -71,6 +76,25 @@ class CloudKeys(Common, ImageKeys, FrontKeys):
                 raise wrong(key, "means nothing without compute: scale")
         if self.min_replicas > self.max_replicas:
             raise wrong("minReplicas", f"is more than maxReplicas ({self.max_replicas})")
+        return self
+
+    @model_validator(mode="after")
+    def _of_virtual_machines(self) -> "CloudKeys":
+        if self.compute != "vm":
+            for key, value in (("sshCidrs", self.ssh_cidrs), ("sshPublicKey", self.ssh_public_key)):
+                if value:
+                    raise wrong(key, "means nothing without compute: vm")
+            return self
+        if self.ssh_cidrs and not self.ssh_public_key:
+            raise wrong("sshPublicKey", "is missing; with sshCidrs, put in yours: cat ~/.ssh/*.pub")
+        if "front_image" in self.model_fields_set:
+            raise wrong("frontImage", "means nothing with compute: vm, whose front is a package")
+        for key in ("gc_schedule", "prune_schedule", "backup_schedule"):
+            if schedule := getattr(self, key):
+                try:
+                    calendars(schedule)
+                except ValueError as error:
+                    raise wrong(to_camel(key), str(error)) from None
         return self
 
     @model_validator(mode="after")

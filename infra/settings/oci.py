@@ -31,7 +31,7 @@ SecretId = Annotated[str, _ocid("vaultsecret")]
 
 
 class Oci(CloudKeys):
-    """Container Instances behind a network load balancer."""
+    """A Container Instance (`container`) or an instance (`vm`) behind a network load balancer."""
 
     cloud: Literal["oci"]
     tenancy_id: TenancyId
@@ -66,7 +66,7 @@ class Oci(CloudKeys):
         if self.cpus > 32 or not 1 <= self.memory / max(self.cpus / 2, 1) <= 64:
             raise wrong(
                 "memory",
-                "a container instance has 1 to 64 GiB for two CPUs (one OCPU); allowed: cpus up "
+                "an instance has 1 to 64 GiB for two CPUs (one OCPU); allowed: cpus up "
                 "to 32 and memory in that measure",
             )
         return self

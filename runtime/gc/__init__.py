@@ -16,8 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta, timezone
-from itertools import islice
-from threading import Lock
+from threading import Event, Lock
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -39,8 +38,10 @@ if TYPE_CHECKING:
 # SQLite has one writer: a batch there holds up the server, so that it is kept short.
 _BATCH = {"sqlite": 100}
 _DEFAULT_BATCH = 500
+# Batches that are looked up at once: each look reads all that is due.
+_AHEAD = 40
 # While the database deletes the rows of one batch, the artifacts of another are deleted here.
-_SIDE_BY_SIDE = {"postgresql": 2}
+_SIDE_BY_SIDE = {"postgresql": 4}
 
 
 @dataclass
@@ -92,26 +93,36 @@ class Collector:
                 self.report.count(kind, len(keys))
             return
         side_by_side = _SIDE_BY_SIDE.get(self.engine.dialect.name, 1)
-        batches = self._batches(kind)
+        batches, one_at_a_time, ended = self._batches(kind), Lock(), Event()
 
-        def delete(keys: list[Any]) -> None:
-            self._delete_batch(kind, keys)
+        def delete() -> None:
+            while not ended.is_set():
+                with one_at_a_time:
+                    keys = next(batches, None)
+                if keys is None:
+                    return
+                self._delete_batch(kind, keys)
 
         with ThreadPoolExecutor(side_by_side) as pool:
-            while some := list(islice(batches, side_by_side)):
-                list(pool.map(delete, some))
+            try:
+                for worker in [pool.submit(delete) for _ in range(side_by_side)]:
+                    worker.result()
+            finally:
+                # After a failure or Ctrl-C, the others end their batch and begin no other.
+                ended.set()
 
     def _batches(self, kind: Kind) -> Iterator[list[Any]]:
         limit = _BATCH.get(self.engine.dialect.name, _DEFAULT_BATCH)
         last: Any = None
         while True:
-            query = decide.due(self.metadata, kind, self.before, last, limit)
+            query = decide.due(self.metadata, kind, self.before, last, limit * _AHEAD)
             with self.engine.connect() as connection:
-                keys = [row.key for row in connection.execute(query)]
-            if not keys:
+                rows = connection.execute(query).all()
+            if not rows:
                 return
-            last = keys[-1]
-            yield keys
+            last = rows[-1]
+            for start in range(0, len(rows), limit):
+                yield [row.key for row in rows[start : start + limit]]
 
     def _delete_batch(self, kind: Kind, keys: list[Any]) -> None:
         with _begin(self.engine) as connection:

@@ -3,7 +3,7 @@
 import contextlib
 import subprocess
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -15,6 +15,8 @@ from runtime.gc.s3_objects import S3Bucket
 from runtime.paths import local_directory
 
 _THREADS = 16
+# `rm` at once, and the directories that are worth one.
+_PROCESSES, _FEWEST = 8, 16
 # Of each scheme whose store takes many objects at once.
 _CONTAINERS: Mapping[str, Callable[[str], bulk.Container]] = {
     "wasbs": BlobContainer,
@@ -30,13 +32,20 @@ def resolve(uri: str, destination: str) -> str:
     return f"{destination.rstrip('/')}/{urlsplit(uri).path.lstrip('/')}"
 
 
-def _delete_directories(directories: Mapping[str, Path]) -> dict[str, str]:
+def _delete_directories(directories: Mapping[str, Path], pool: Executor) -> dict[str, str]:
     """Delete local directories, by URI; returns those that failed, with the reason.
 
-    By one `rm` for many: it takes a fifth of the time of Python's own loop over files.
+    By one `rm` for many: it takes a fifth of the time of Python's own loop over files. By several
+    at once, because each waits for the disk most of its time.
     """
-    if not directories:
-        return {}
+    uris = list(directories)
+    size = max(_FEWEST, -(-len(uris) // _PROCESSES))
+    parts = [uris[start : start + size] for start in range(0, len(uris), size)]
+    failed = pool.map(_delete_some, ({uri: directories[uri] for uri in part} for part in parts))
+    return {uri: reason for of_part in failed for uri, reason in of_part.items()}
+
+
+def _delete_some(directories: Mapping[str, Path]) -> dict[str, str]:
     command = ["rm", "-rf", "--", *map(str, directories.values())]
     done = subprocess.run(command, capture_output=True, text=True)
     left = [uri for uri, path in directories.items() if path.exists()] if done.returncode else []
@@ -92,7 +101,7 @@ def delete_all(
 
     with ThreadPoolExecutor(_THREADS) as pool:
         outcomes = pool.map(attempt, others)
-        failed = _delete_directories(local)
+        failed = _delete_directories(local, pool)
         for scheme, open_container in _CONTAINERS.items():
             of_scheme = [uri for uri in remote if _scheme(uri) == scheme]
             failed |= bulk.delete_all(of_scheme, open_container, pool)

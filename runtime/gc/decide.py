@@ -32,15 +32,26 @@ class Kind:
     table: str
     key: str
     location: str
+    made_at: str
     deleted_at: str
 
 
-RUNS = Kind("runs", "runs", "run_uuid", "artifact_uri", "deleted_time")
+RUNS = Kind("runs", "runs", "run_uuid", "artifact_uri", "start_time", "deleted_time")
 LOGGED_MODELS = Kind(
-    "logged_models", "logged_models", "model_id", "artifact_location", "last_updated_timestamp_ms"
+    "logged_models",
+    "logged_models",
+    "model_id",
+    "artifact_location",
+    "creation_timestamp_ms",
+    "last_updated_timestamp_ms",
 )
 EXPERIMENTS = Kind(
-    "experiments", "experiments", "experiment_id", "artifact_location", "last_update_time"
+    "experiments",
+    "experiments",
+    "experiment_id",
+    "artifact_location",
+    "creation_time",
+    "last_update_time",
 )
 
 
@@ -76,21 +87,19 @@ def _is_due(metadata: MetaData, kind: Kind, before: int) -> ColumnElement[bool]:
 
 
 def due(metadata: MetaData, kind: Kind, before: int, after: Any, limit: int) -> Select[Any, Any]:
-    """Keys and artifact URIs of what was deleted until ``before`` (ms since 1970), by key.
+    """Keys of what was deleted until ``before`` (ms since 1970), in the order in which it was made.
 
-    Starts behind the key ``after`` (None: at the first). What a registered version needs is not
-    among them.
+    Starts behind the row ``after`` (None: at the first). What a registered version needs is not
+    among them. What was made one after the other lies together in the tables: by key, each batch
+    would touch pages all over them.
     """
     columns = metadata.tables[kind.table].c
-    key = columns[kind.key]
+    key, made = columns[kind.key], func.coalesce(columns[kind.made_at], 0)
     chosen = and_(_is_due(metadata, kind, before), ~_is_registered(metadata, kind))
-    query = (
-        select(key.label("key"), columns[kind.location].label("location"))
-        .where(chosen)
-        .order_by(key)
-        .limit(limit)
-    )
-    return query if after is None else query.where(key > after)
+    query = select(key.label("key"), made.label("made")).where(chosen).order_by(made, key)
+    if after is not None:
+        query = query.where(or_(made > after.made, and_(made == after.made, key > after.key)))
+    return query.limit(limit)
 
 
 def still_due(

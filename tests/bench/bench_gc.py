@@ -26,7 +26,7 @@ _MLFLOW = str(Path(TRACKSTACK).with_name("mlflow"))
 _FILL = (
     """INSERT INTO runs (run_uuid, name, experiment_id, lifecycle_stage, start_time, deleted_time,
         artifact_uri, status, source_type, user_id)
-    SELECT md5(n::text), 'run', 0, CASE WHEN n <= :deleted THEN 'deleted' ELSE 'active' END, 1,
+    SELECT md5(n::text), 'run', 0, CASE WHEN n <= :deleted THEN 'deleted' ELSE 'active' END, n,
         CASE WHEN n <= :deleted THEN 1 END, :root || '/0/' || md5(n::text) || '/artifacts',
         'FINISHED', 'LOCAL', 'someone' FROM generate_series(1, :runs) n""",
     """INSERT INTO params (key, value, run_uuid)

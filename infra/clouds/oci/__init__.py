@@ -1,5 +1,5 @@
 """A tracking server on OCI: MySQL DB system, Object Storage bucket, Vault, and a Container Instance
-behind a network load balancer, all in one compartment.
+or a virtual machine behind a network load balancer, all in one compartment.
 
 Deliberately not managed: the compartment, DNS zones (point a name at the exported address), and
 peering or a bastion into the network.
@@ -16,6 +16,7 @@ from infra.clouds.oci.observability import make_alarms
 from infra.clouds.oci.parts import Parts
 from infra.clouds.oci.scope import make_scope
 from infra.clouds.oci.server import make_balancer, make_server
+from infra.clouds.oci.vault import Vault
 from infra.outputs import Deployment
 from infra.plan import OciPlan
 from infra.settings import Secrets
@@ -29,16 +30,17 @@ def deploy(plan: OciPlan, secrets: Secrets) -> Deployment:
     identity = Identity(plan, secrets, scope)
     balancer = make_balancer(plan, scope, networks)
     make_artifacts(plan, scope, identity)
+    vault = Vault(plan, scope, identity)
     parts = Parts(
         plan=plan,
         scope=scope,
         networks=networks,
         identity=identity,
         images=Images(plan, scope, identity),
-        database=Database(plan, secrets, scope, identity, networks),
+        database=Database(plan, secrets, scope, identity, networks, vault),
         address=balancer.address if balancer else Output.from_input(plan.hostname or ""),
     )
-    logs = make_server(parts, identity.grant(), balancer)
+    logs = make_server(parts, vault, balancer)
     make_alarms(plan, scope, balancer.id if balancer else None, parts.database.system)
     shown = parts.database.shown
     if secrets.backend_store_uri:

@@ -14,12 +14,12 @@ from pulumi_oci import containerengine as ci
 from infra.clouds.oci.parts import Parts
 from infra.clouds.shared.secret_files import encoded
 from infra.containers import DATA_DIRECTORY, SECRETS_DIRECTORY, Container
-from infra.plan.oci import front_label
+from infra.plan import OciPlan
+from infra.plan.oci import CPUS_OF_OCPU, front_label
 
 _SHAPE = "CI.Standard.E4.Flex"
 _GRACE_SECONDS = 60
 _HEALTH_PATH = "/health"
-_CPUS_OF_OCPU = 2
 
 
 def _secrets(
@@ -84,6 +84,15 @@ def _container(parts: Parts, container: Container) -> ci.ContainerInstanceContai
     )
 
 
+def matching_rule(plan: OciPlan) -> str:
+    """Of a dynamic group that holds the container instances of the stack's compartment."""
+    compartment = plan.settings.compartment_id
+    return (
+        "ALL {resource.type = 'computecontainerinstance', "
+        f"resource.compartment.id = '{compartment}'}}"
+    )
+
+
 def make_instance(parts: Parts, policy: pulumi.Resource) -> ci.ContainerInstance:
     """The container instance, in the private subnet."""
     plan, scope, networks = parts.plan, parts.scope, parts.networks
@@ -94,7 +103,7 @@ def make_instance(parts: Parts, policy: pulumi.Resource) -> ci.ContainerInstance
         availability_domain=scope.availability_domain,
         shape=_SHAPE,
         shape_config=ci.ContainerInstanceShapeConfigArgs(
-            ocpus=max(1.0, settings.cpus / _CPUS_OF_OCPU), memory_in_gbs=settings.memory
+            ocpus=max(1.0, settings.cpus / CPUS_OF_OCPU), memory_in_gbs=settings.memory
         ),
         # The container that makes the database ends well, and is left alone then.
         container_restart_policy="ON_FAILURE",

@@ -4,23 +4,22 @@ The server's own login, which may use one database, is kept in Vault as MySQLDBS
 it; the administrator's is seen by the container alone that makes that database.
 """
 
-import base64
 import json
 
 import pulumi
 from pulumi import Output
-from pulumi_oci import kms, mysql, vault
+from pulumi_oci import mysql
 
 from infra.clouds.oci.identity import Identity
 from infra.clouds.oci.network import DATABASE_PORT, Networks
 from infra.clouds.oci.scope import Scope
+from infra.clouds.oci.vault import Vault
 from infra.plan import OciPlan
 from infra.plan.oci import ADMINISTRATOR, DATABASE_NAME, DATABASE_USER
 from infra.settings import Secrets
 
 # Of an administrator's password.
 _MOST_CHARACTERS = 32
-_SOFTWARE, _AES_BYTES = "SOFTWARE", 32
 
 
 class Database:
@@ -39,6 +38,7 @@ class Database:
         scope: Scope,
         identity: Identity,
         networks: Networks,
+        vault: Vault,
     ) -> None:
         self.ready: list[pulumi.Resource] = []
         self.shown: Output[str] = Output.from_input("in Vault")
@@ -48,14 +48,12 @@ class Database:
             return
         if plan.settings.database_secret_id:
             self.secret = Output.from_input(plan.settings.database_secret_id)
+            vault.allow(self.secret)
         else:
-            self.secret = self._make(plan, scope, identity, networks)
-        identity.allow(
-            "read secret-bundles", Output.concat("target.secret.id = '", self.secret, "'")
-        )
+            self.secret = self._make(plan, scope, identity, networks, vault)
 
     def _make(
-        self, plan: OciPlan, scope: Scope, identity: Identity, networks: Networks
+        self, plan: OciPlan, scope: Scope, identity: Identity, networks: Networks, vault: Vault
     ) -> Output[str]:
         administrator = identity.secrets.generated(
             "database_admin_password", length=_MOST_CHARACTERS
@@ -78,7 +76,7 @@ class Database:
             f"mysql+pymysql://{DATABASE_USER}:***@", host, f":{DATABASE_PORT}/{DATABASE_NAME}"
         )
         login = Output.all(host, password).apply(lambda both: _login(both[0], both[1]))
-        kept = _keep(plan, scope, Output.secret(login))
+        kept = vault.keep("database-login", "database", login)
         self.ready.append(kept)
         return kept.id
 
@@ -91,7 +89,7 @@ def _login(host: str, password: str) -> str:
         "port": str(DATABASE_PORT),
         "database": DATABASE_NAME,
     }
-    return base64.b64encode(json.dumps(content).encode()).decode()
+    return json.dumps(content)
 
 
 def _system(
@@ -123,33 +121,4 @@ def _system(
         ],
         **scope.inside,
         opts=scope.data,
-    )
-
-
-def _keep(plan: OciPlan, scope: Scope, content: Output[str]) -> vault.Secret:
-    """The login in a Vault of the stack's own."""
-    made = kms.Vault(
-        "vault",
-        display_name=f"{plan.names.base}-vault",
-        vault_type="DEFAULT",
-        **scope.inside,
-        opts=scope.opts,
-    )
-    key = kms.Key(
-        "vault-key",
-        display_name=f"{plan.names.base}-key",
-        management_endpoint=made.management_endpoint,
-        protection_mode=_SOFTWARE,
-        key_shape=kms.KeyKeyShapeArgs(algorithm="AES", length=_AES_BYTES),
-        **scope.inside,
-        opts=scope.opts,
-    )
-    return vault.Secret(
-        "database-login",
-        secret_name=f"{plan.names.base}-database",
-        vault_id=made.id,
-        key_id=key.id,
-        secret_content=vault.SecretSecretContentArgs(content_type="BASE64", content=content),
-        **scope.inside,
-        opts=scope.opts,
     )

@@ -1,6 +1,6 @@
 """Who the server is to OCI, what it may do there, and the stack's secrets.
 
-The container instance is a principal of its own by a dynamic group; policies name the stack's own
+What runs the server is a principal of its own by a dynamic group; policies name the stack's own
 resources, and nothing wider. https://docs.oracle.com/iaas/Content/Identity/policyreference/
 """
 
@@ -15,24 +15,12 @@ from infra.settings import Secrets
 
 
 class Identity:
-    """The dynamic group, and every secret by the name of the file that holds it."""
+    """Every secret by the name of the file that holds it; dynamic group and policy at the end."""
 
     def __init__(self, plan: OciPlan, secrets: Secrets, scope: Scope) -> None:
         self._plan = plan
         self._scope = scope
         self._statements: list[pulumi.Input[str]] = []
-        compartment = plan.settings.compartment_id
-        self._group = identity.DynamicGroup(
-            "identity",
-            # All identities of a tenancy are in its root.
-            compartment_id=plan.settings.tenancy_id,
-            name=plan.names.identity,
-            description=f"The container instance of {plan.names.base}",
-            matching_rule="ALL {resource.type = 'computecontainerinstance', "
-            f"resource.compartment.id = '{compartment}'}}",
-            freeform_tags=dict(plan.tags),
-            opts=scope.opts,
-        )
         self.secrets = SecretFiles(
             plan.names.base, plan.settings.tls, plan.tls_certificate, secrets
         )
@@ -43,14 +31,25 @@ class Identity:
         allowed = f"Allow dynamic-group {who} to {what} in compartment id {place} where "
         self._statements.append(Output.concat(allowed, where))
 
-    def grant(self) -> pulumi.Resource:
-        """All that was allowed, in one policy; what runs as the group must wait for it."""
+    def grant(self, rule: pulumi.Input[str]) -> pulumi.Resource:
+        """All that was allowed, in one policy, to what the matching rule holds for."""
+        plan = self._plan
+        group = identity.DynamicGroup(
+            "identity",
+            # All identities of a tenancy are in its root.
+            compartment_id=plan.settings.tenancy_id,
+            name=plan.names.identity,
+            description=f"The server of {plan.names.base}",
+            matching_rule=rule,
+            freeform_tags=dict(plan.tags),
+            opts=self._scope.opts,
+        )
         return identity.Policy(
             "may",
-            compartment_id=self._plan.settings.compartment_id,
-            name=self._plan.names.identity,
-            description=f"What the container instance of {self._plan.names.base} may do",
+            compartment_id=plan.settings.compartment_id,
+            name=plan.names.identity,
+            description=f"What the server of {plan.names.base} may do",
             statements=self._statements,
-            freeform_tags=dict(self._plan.tags),
-            opts=self._scope.after(self._group),
+            freeform_tags=dict(plan.tags),
+            opts=self._scope.after(group),
         )

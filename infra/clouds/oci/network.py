@@ -16,6 +16,7 @@ _ANYWHERE = "0.0.0.0/0"
 _TCP, _ALL = "6", "all"
 _PortRange = core.NetworkSecurityGroupSecurityRuleTcpOptionsDestinationPortRangeArgs
 DATABASE_PORT = 3306
+_SSH_PORT = 22
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,8 @@ def make_network(plan: OciPlan, scope: Scope) -> Networks:
     if public:
         # The load balancer's own probes; requests keep the address of who sends them.
         _let_in("front-probes", server, plan.subnets.public, FRONT_PORT, scope)
+    for index, cidr in enumerate(settings.ssh_cidrs):
+        _let_in(f"ssh-{index}", server, cidr, _SSH_PORT, scope)
     database = _rules_group("database", plan, scope, vcn)
     _let_in("database-from-server", database, server, DATABASE_PORT, scope, is_group=True)
     return Networks(

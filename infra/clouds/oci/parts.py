@@ -15,6 +15,9 @@ from infra.containers import Container
 from infra.plan import OciPlan
 from infra.plan.oci import UNKNOWN_ADDRESS, UNKNOWN_NAMESPACE
 
+# compute -> how the runtime logs in to OCI
+_PRINCIPALS = {"container": "resource_principal", "vm": "instance_principal"}
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -39,7 +42,9 @@ class Parts:
         known = {name: self.known(value) for name, value in container.environment.items()}
         if container.is_front:
             return known
-        login: dict[str, pulumi.Input[str]] = {"OCIFS_IAM_TYPE": "resource_principal"}
+        login: dict[str, pulumi.Input[str]] = {
+            "OCIFS_IAM_TYPE": _PRINCIPALS[self.plan.settings.compute]
+        }
         if self.database.secret is not None:
             login["DB_SECRET_OCID"] = self.database.secret
         return {**known, **login}

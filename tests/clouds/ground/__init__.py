@@ -83,10 +83,13 @@ class Ground:
         limits: Limits | None = None,
         healthcheck: Mapping[str, Any] | None = None,
         restart: str = "always",
+        host_names: Mapping[str, str] | None = None,
+        rights: Mapping[str, Any] | None = None,
     ) -> None:
         """Start a container under ``aliases`` in the network, or in the namespace of ``beside``.
 
-        ``mounts`` are folders of this machine by where they are mounted.
+        ``mounts`` are folders of this machine by where they are mounted, ``host_names`` addresses
+        by name, and ``rights`` are more of the daemon's host configuration.
         """
         daemon, gateway = self._daemon, self.gateway
         mode = f"container:{self.container(beside)}" if beside else self.name
@@ -97,7 +100,8 @@ class Ground:
             mem_limit=int(limits.memory * _GIB) if limits else None,
             # A cloud's machine may have more than this one.
             nano_cpus=int(min(limits.cpus, os.cpu_count() or 1) * 1e9) if limits else None,
-            extra_hosts=None if beside else {"door.rehearsal": gateway},
+            extra_hosts=None if beside else {"door.rehearsal": gateway, **(host_names or {})},
+            **(rights or {}),
         )
         networking = None
         if not beside:

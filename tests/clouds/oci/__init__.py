@@ -1,14 +1,16 @@
 """A rehearsal of OCI as pulumi_oci reaches it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.clouds.framework.resource import Cloud
-from tests.clouds.framework.values import items
+from tests.clouds.framework.values import Props, child, items
 from tests.clouds.oci import (
     balancer,
     containers,
     identity,
+    instances,
     mysql,
     network,
     observability,
@@ -18,7 +20,17 @@ from tests.clouds.oci import (
 from tests.clouds.oci.real import HOSTS, Real, make_real
 from tests.clouds.oci.resource import OciResource
 
-_MODULES = (balancer, containers, identity, mysql, network, observability, registry, storage)
+_MODULES = (
+    balancer,
+    containers,
+    identity,
+    instances,
+    mysql,
+    network,
+    observability,
+    registry,
+    storage,
+)
 _PORT = 443
 
 
@@ -34,16 +46,23 @@ class OciCloud(Cloud):
         for record in self.store.find(balancer.NetworkLoadBalancer.token):
             if host in [ip["ipAddress"] for ip in items(record.props, "ipAddresses")]:
                 return self._behind(record.id, record.props["networkSecurityGroupIds"], caller)
-        for record in self.store.find(containers.ContainerInstance.token):
-            for vnic in items(record.props, "vnics"):
-                label = vnic.get("hostnameLabel")
-                subnet = self.store.get(vnic["subnetId"])
-                vcn = self.store.get(subnet.props["vcnId"]) if subnet else None
-                if label and subnet and vcn:
-                    domain = f"{subnet.props['dnsLabel']}.{vcn.props['dnsLabel']}.oraclevcn.com"
-                    if host == f"{label}.{domain}":
-                        return vnic["privateIp"] if self._lets_in(vnic["nsgIds"], caller) else None
+        for vnic in self._vnics():
+            label = vnic.get("hostnameLabel")
+            subnet = self.store.get(vnic["subnetId"])
+            vcn = self.store.get(subnet.props["vcnId"]) if subnet else None
+            if label and subnet and vcn:
+                domain = f"{subnet.props['dnsLabel']}.{vcn.props['dnsLabel']}.oraclevcn.com"
+                if host == f"{label}.{domain}":
+                    return vnic["privateIp"] if self._lets_in(vnic["nsgIds"], caller) else None
         return None
+
+    def _vnics(self) -> Iterator[Props]:
+        """Of all that computes, with their addresses."""
+        for record in self.store.find(containers.ContainerInstance.token):
+            yield from items(record.props, "vnics")
+        for record in self.store.find(instances.Instance.token):
+            vnic = child(record.props, "createVnicDetails")
+            yield {**vnic, "privateIp": record.props["privateIp"]}
 
     def _behind(self, id: str, groups: list[str], caller: str) -> str | None:
         """The address of what stands behind a load balancer, where all rules let the caller in."""
@@ -51,11 +70,10 @@ class OciCloud(Cloud):
         if not behind or not self._lets_in(groups, caller):
             return None
         address = str(behind[0].props["ipAddress"])
-        for record in self.store.find(containers.ContainerInstance.token):
-            for vnic in items(record.props, "vnics"):
-                # The load balancer keeps the caller's address.
-                if vnic["privateIp"] == address and self._lets_in(vnic["nsgIds"], caller):
-                    return address
+        for vnic in self._vnics():
+            # The load balancer keeps the caller's address.
+            if vnic["privateIp"] == address and self._lets_in(vnic["nsgIds"], caller):
+                return address
         return None
 
     def _lets_in(self, groups: list[str], caller: str) -> bool:
@@ -92,6 +110,7 @@ def cloud(state_dir: Path, *, is_real: bool = False) -> OciCloud:
     functions = [
         containers.GetVnic,
         identity.GetAvailabilityDomains,
+        instances.GetImages,
         network.GetServices,
         storage.GetNamespace,
     ]

@@ -41,6 +41,7 @@ def may(cloud: Cloud, principal: str, verb: Verb, resource: str, facts: Mapping[
     who = {
         "resource.type": principal.split(".")[1],
         "resource.id": principal,
+        "instance.id": principal,
         "resource.compartment.id": str(record.props.get("compartmentId")),
     }
     groups = {

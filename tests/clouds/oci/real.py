@@ -13,6 +13,7 @@ from tests.clouds.framework.values import child
 from tests.clouds.ground import Ground, registry
 from tests.clouds.ground.door import Answer, Asked
 from tests.clouds.oci import iam
+from tests.clouds.oci.federation import Federation
 from tests.clouds.oci.identity import Verb
 from tests.clouds.oci.objects import ObjectStorage, Permission
 from tests.clouds.oci.principals import Principals
@@ -33,6 +34,7 @@ _NEEDS: dict[Permission, tuple[Verb, str]] = {
 HOSTS = {
     f"objectstorage.{REGION}.oraclecloud.com": "/objects",
     f"secrets.vaults.{REGION}.oci.oraclecloud.com": "/secrets",
+    f"auth.{REGION}.oraclecloud.com": "/auth",
 }
 
 
@@ -48,6 +50,7 @@ class Real:
 
     def __post_init__(self) -> None:
         self.objects = ObjectStorage(NAMESPACE, self.principals.known, self._may_use_bucket)
+        self.federation = Federation(self.cloud, self.ground.authority, self.principals)
 
     @property
     def registry(self) -> str:
@@ -62,6 +65,7 @@ class Real:
         routes = self.ground.door.routes
         routes["/objects"] = self.objects.answer
         routes["/secrets"] = self._secret
+        routes["/auth"] = self.federation.answer
         routes["/20180419/docker/token"] = self._token
         routes["/registry"] = self._registry
 

@@ -39,14 +39,14 @@ def signed_target(asked: Asked) -> str:
     return asked.headers.get("x-forwarded-uri", asked.target)
 
 
-def signer(asked: Asked, known: Known) -> str | None:
-    """The principal that signed a request; None where it is not validly signed."""
+def signer(asked: Asked, known: Known, always: frozenset[str] = _ALWAYS) -> str | None:
+    """The principal that signed a request, ``always`` at least; None where it is not validly so."""
     headers = asked.headers
     kind, _, rest = headers.get("authorization", "").partition(" ")
     given = dict(_PARAMETER.findall(rest))
     names = given.get("headers", "").split()
     caller = known(given.get("keyId", "")) if kind == "Signature" else None
-    if caller is None or not set(names) >= _ALWAYS or not _is_fresh(headers.get("date", "")):
+    if caller is None or not set(names) >= always or not _is_fresh(headers.get("date", "")):
         return None
     lines = [
         f"(request-target): {asked.method.lower()} {signed_target(asked)}"

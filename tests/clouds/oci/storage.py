@@ -7,7 +7,7 @@ from tests.clouds.oci.identity import lets_service
 from tests.clouds.oci.real import HOSTS, NAMESPACE
 from tests.clouds.oci.resource import REGION, OciResource, ocid
 
-_OBJECTS, _SECRETS = HOSTS
+_OBJECTS, _SECRETS, _ = HOSTS
 _DAYS, _YEARS = "DAYS", "YEARS"
 
 
@@ -116,6 +116,16 @@ class Vault(OciResource):
         }
         return {**super().compute(id, inputs), **ends}
 
+    def create(self, inputs: Props) -> tuple[str, Props]:
+        made = super().create(inputs)
+        if self.real:
+            self.real.endpoint(_SECRETS)
+        return made
+
+    def delete(self, id: str, known: Props) -> None:
+        if self.real:
+            self.real.ground.remove(_SECRETS.split(".")[0])
+
 
 class Key(OciResource):
     token = "oci:Kms/key:Key"
@@ -143,6 +153,13 @@ class Secret(OciResource):
     service = "Vault"
     fixed = frozenset({"vaultId", "secretName"})
 
+    def compute(self, id: str, inputs: Props) -> Props:
+        known = self.store.get(id)
+        was = child(known.props, "secretContent").get("content") if known else None
+        number = known.props["currentVersionNumber"] if known else 0
+        changed = was != child(inputs, "secretContent").get("content")
+        return {**super().compute(id, inputs), "currentVersionNumber": str(int(number) + changed)}
+
     def verify(self, inputs: Props) -> None:
         super().verify(inputs)
         self.referred(inputs["vaultId"], Vault)
@@ -152,13 +169,3 @@ class Secret(OciResource):
         if any(other.id != self.call.id for other in self.store.find(self.token, **same)):
             taken = f"The secret {inputs['secretName']} already exists in the vault."
             raise self.refusal("Conflict", taken, 409)
-
-    def create(self, inputs: Props) -> tuple[str, Props]:
-        made = super().create(inputs)
-        if self.real:
-            self.real.endpoint(_SECRETS)
-        return made
-
-    def delete(self, id: str, known: Props) -> None:
-        if self.real:
-            self.real.ground.remove(_SECRETS.split(".")[0])

@@ -115,7 +115,9 @@ def _image_keys(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Images and registry, where those of the stack file cannot be had."""
     replaced: dict[str, Any] = {}
     defaults = LocalContainer.model_fields
-    kinds = [("frontImage", "front_image", "front")]
+    kinds: list[tuple[str, str, str]] = []
+    if config.get(f"{_PREFIX}compute") != "vm":
+        kinds.append(("frontImage", "front_image", "front"))
     if config.get(f"{_PREFIX}cloud", "local") == "local":
         kinds.append(("databaseImage", "database_image", "postgresql"))
     for key, field, name in kinds:

@@ -1,0 +1,101 @@
+"""`compute: vm`: an instance that systemd makes a tracking server, as infra/machine.py says.
+
+Its identity is that of the instance itself, and what it is to be stands in its metadata: another
+image or key changes it in place. https://docs.oracle.com/iaas/Content/Compute/home.htm
+"""
+
+import pulumi
+from pulumi import Output, ResourceOptions
+from pulumi_oci import core
+
+from infra import machine
+from infra.clouds.oci.parts import Parts
+from infra.clouds.oci.vault import Vault
+from infra.machine import Machine
+from infra.plan.oci import CPUS_OF_OCPU, front_label
+
+_SHAPE = "VM.Standard.E5.Flex"
+_SYSTEM, _RELEASE = "Canonical Ubuntu", "24.04"
+_DISK_GIB = 50
+
+
+def make_instance(parts: Parts, vault: Vault) -> core.Instance:
+    """The instance, in the private subnet."""
+    plan, scope, networks = parts.plan, parts.scope, parts.networks
+    settings = plan.settings
+    return core.Instance(
+        "server",
+        display_name=plan.names.base,
+        availability_domain=scope.availability_domain,
+        shape=_SHAPE,
+        shape_config=core.InstanceShapeConfigArgs(
+            ocpus=max(1.0, settings.cpus / CPUS_OF_OCPU), memory_in_gbs=settings.memory
+        ),
+        source_details=core.InstanceSourceDetailsArgs(
+            source_type="image", source_id=_image(parts), boot_volume_size_in_gbs=str(_DISK_GIB)
+        ),
+        create_vnic_details=core.InstanceCreateVnicDetailsArgs(
+            subnet_id=networks.compute,
+            nsg_ids=[networks.front_rules, networks.server_rules],
+            assign_public_ip="false",
+            hostname_label=front_label(plan.names)
+            if settings.private and not settings.vcn_id
+            else None,
+        ),
+        metadata={
+            "trackstack": _description(parts, vault),
+            "user_data": machine.user_data("oci", trusted=plan.image.trusted),
+            **({"ssh_authorized_keys": settings.ssh_public_key} if settings.ssh_public_key else {}),
+        },
+        instance_options=core.InstanceInstanceOptionsArgs(
+            # Without it, any request that reaches the metadata gets a key of the instance.
+            are_legacy_imds_endpoints_disabled=True
+        ),
+        availability_config=core.InstanceAvailabilityConfigArgs(recovery_action="RESTORE_INSTANCE"),
+        is_pv_encryption_in_transit_enabled=True,
+        **scope.inside,
+        opts=ResourceOptions.merge(
+            scope.after(*parts.database.ready),
+            # A machine that is there keeps its disk, and is kept up to date from within.
+            ResourceOptions(ignore_changes=["sourceDetails.sourceId"]),
+        ),
+    )
+
+
+def _image(parts: Parts) -> Output[str]:
+    """The newest of the system's images."""
+    found = core.get_images_output(
+        compartment_id=parts.plan.settings.compartment_id,
+        operating_system=_SYSTEM,
+        operating_system_version=_RELEASE,
+        shape=_SHAPE,
+        sort_by="TIMECREATED",
+        sort_order="DESC",
+        opts=parts.scope.invoke,
+    )
+    return found.images.apply(lambda images: images[0].id)
+
+
+def _description(parts: Parts, vault: Vault) -> Output[str]:
+    plan, files = parts.plan, parts.identity.secrets.files
+    asked = {name for container in plan.containers for name in container.secret_files}
+    kept = {
+        name: vault.keep(f"secret-{name.replace('_', '-')}", name.replace("_", "-"), files[name])
+        for name in sorted(asked & files.keys())
+    }
+    # With its version, so that another secret is another description.
+    addresses = {
+        name: Output.concat(secret.id, "?versionNumber=", secret.current_version_number.apply(str))
+        for name, secret in kept.items()
+    }
+    known = {c.name: Output.all(**parts.environment(c)) for c in plan.containers}
+    return Output.all(parts.images.runtime, Output.all(**known), Output.all(**addresses)).apply(
+        lambda of: machine.description(
+            Machine(of[0], plan.containers, of[1], of[2], plan.schedules)
+        )
+    )
+
+
+def matching_rule(instance: core.Instance) -> pulumi.Input[str]:
+    """Of a dynamic group that holds just this instance."""
+    return Output.concat("instance.id = '", instance.id, "'")

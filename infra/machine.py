@@ -1,0 +1,181 @@
+"""What a virtual machine runs, the same on every cloud. Pure.
+
+The runtime image is unpacked on the machine and run by systemd itself: there is no container
+runtime to keep, and each process has no more rights than its unit says. cloud-init installs
+packages and an agent (runtime/systemd/agent.py) once; all else is the description, which the stack
+keeps in the instance's metadata and the agent applies, also when it is another later. So a new
+image or another key changes the machine in place, and its address stays.
+"""
+
+import base64
+import gzip
+import hashlib
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import yaml
+
+from infra.containers import SECRETS_DIRECTORY, USER, Container
+from runtime.cron import calendars
+
+_TEMPLATES = Path(__file__).parents[1] / "runtime" / "systemd"
+_PACKAGES = ("caddy", "python3-cryptography", "skopeo", "umoci", "unattended-upgrades")
+_CREDENTIALS = "/run/credentials"
+_FRONT_PORT = "443"
+_KINDS = {
+    "server": "Type=exec\nRestart=always\nRestartSec=5",
+    # Once in a boot, and until it was done.
+    "database": "Type=oneshot\nRemainAfterExit=yes\nRestart=on-failure\nRestartSec=10",
+}
+_JOB = "Type=oneshot"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """``containers`` are those of the plan, the jobs one each; ``environments`` what each has, by
+    name. ``image`` is by digest; ``secrets`` are addresses in the cloud's vault, by file, which are
+    others when the secrets are. ``schedules`` are five-field crons by job.
+    """
+
+    image: str
+    containers: Sequence[Container]
+    environments: Mapping[str, Mapping[str, str]]
+    secrets: Mapping[str, str]
+    schedules: Mapping[str, str]
+
+
+def description(machine: Machine) -> str:
+    """What the agent makes of a machine, as the metadata holds it: base64 of compressed JSON."""
+    units = {_service(c): _unit(machine, c) for c in machine.containers}
+    timers = {_timer(job): _timer_text(job, cron) for job, cron in machine.schedules.items()}
+    files = {_file(c): _file_text(machine, c) for c in machine.containers}
+    text = json.dumps(
+        {
+            "image": machine.image,
+            "secrets": {name: machine.secrets[name] for name in sorted(_secret_files(machine))},
+            "units": {**units, **timers},
+            # The jobs are started by their timers.
+            "enabled": [
+                *(_service(c) for c in machine.containers if c.name not in machine.schedules),
+                *timers,
+            ],
+            "files": files,
+        },
+        sort_keys=True,
+    )
+    return _compressed(text)
+
+
+def user_data(cloud: str, client_id: str = "", trusted: str = "") -> str:
+    """cloud-init's part, compressed and in base64: packages, the agent, and whom to trust.
+
+    ``client_id`` is that of Azure's managed identity; ``trusted`` are certificates in PEM.
+    """
+    arguments = " ".join(filter(None, (cloud, client_id)))
+    units = {
+        f"/etc/systemd/system/trackstack-agent.{kind}": _template(
+            f"agent.{kind}", arguments=arguments, hardening=_hardening()
+        )
+        for kind in ("service", "timer")
+    }
+    user = USER.partition(":")[0]
+    files = {
+        **units,
+        "/opt/trackstack/agent.py": (_TEMPLATES / "agent.py").read_text(),
+        "/etc/sysusers.d/trackstack.conf": f"u trackstack {user} - /\n",
+        "/etc/tmpfiles.d/trackstack.conf": (
+            "d /etc/trackstack 0755\nd /var/lib/trackstack 0755\n"
+            "d /var/lib/trackstack/data 0700 trackstack trackstack\n"
+        ),
+    }
+    config: dict[str, Any] = {
+        "package_update": True,
+        "packages": list(_PACKAGES),
+        "write_files": [{"path": path, "content": text} for path, text in files.items()],
+        "runcmd": [
+            ["systemctl", "disable", "--now", "caddy.service"],
+            ["systemd-sysusers"],
+            ["systemd-tmpfiles", "--create", "trackstack.conf"],
+            ["systemctl", "daemon-reload"],
+            ["systemctl", "enable", "trackstack-agent.service", "trackstack-agent.timer"],
+            ["systemctl", "start", "--no-block", "trackstack-agent.service"],
+            ["systemctl", "start", "--no-block", "trackstack-agent.timer"],
+        ],
+    }
+    if trusted:
+        config["ca_certs"] = {"trusted": [trusted]}
+    return _compressed(f"#cloud-config\n{yaml.safe_dump(config, width=1000)}")
+
+
+def _compressed(text: str) -> str:
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
+
+
+def _template(file: str, /, **values: str) -> str:
+    return Template((_TEMPLATES / file).read_text()).substitute(values)
+
+
+def _hardening() -> str:
+    return (_TEMPLATES / "hardening.conf").read_text().strip()
+
+
+def _service(container: Container) -> str:
+    return f"trackstack-{container.name}.service"
+
+
+def _timer(job: str) -> str:
+    return f"trackstack-{job}.timer"
+
+
+def _timer_text(job: str, cron: str) -> str:
+    due = "\n".join(f"OnCalendar={calendar}" for calendar in calendars(cron))
+    return _template("job.timer", name=job, calendars=due)
+
+
+def _secret_files(machine: Machine) -> set[str]:
+    return {name for c in machine.containers for name in c.secret_files & machine.secrets.keys()}
+
+
+def _unit(machine: Machine, container: Container) -> str:
+    names = sorted(container.secret_files & machine.secrets.keys())
+    depends = [_file_text(machine, container), *(machine.secrets[name] for name in names)]
+    values = {
+        "again": hashlib.sha256("\n".join(depends).encode()).hexdigest()[:16],
+        "credentials": "\n".join(
+            f"LoadCredential={name}:/run/trackstack/secrets/{name}" for name in names
+        ),
+        "memory": f"{round(container.memory_limit * 1024)}M",
+        "hardening": _hardening(),
+    }
+    if container.is_front:
+        return _template("front.service", port=_FRONT_PORT, **values)
+    return _template(
+        "runtime.service",
+        name=container.name,
+        after="" if container.name == "database" else " trackstack-database.service",
+        digest=machine.image.rpartition(":")[2],
+        kind=_KINDS.get(container.name, _JOB),
+        command=shlex.join(container.command),
+        **values,
+    )
+
+
+def _file(container: Container) -> str:
+    return "Caddyfile" if container.is_front else f"{container.name}.env"
+
+
+def _file_text(machine: Machine, container: Container) -> str:
+    """The front's configuration, or the environment; systemd gives each unit its own secrets."""
+    own = f"{_CREDENTIALS}/{_service(container)}"
+    given = machine.environments[container.name]
+    if container.is_front:
+        return given["CADDYFILE"].replace(SECRETS_DIRECTORY, own)
+    return "".join(
+        f"{name}={json.dumps(value.replace(SECRETS_DIRECTORY, own), ensure_ascii=False)}\n"
+        for name, value in sorted(given.items())
+    )

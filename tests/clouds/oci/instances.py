@@ -1,0 +1,143 @@
+"""Instances: virtual machines, each a principal by a certificate that its metadata shows it."""
+
+import base64
+from typing import cast
+
+from tests.clouds.framework.resource import Function
+from tests.clouds.framework.values import Props, child
+from tests.clouds.ground import Limits, machine
+from tests.clouds.ground.door import Answer, Asked
+from tests.clouds.oci.identity import DOMAINS
+from tests.clouds.oci.network import NetworkSecurityGroup, Subnet
+from tests.clouds.oci.principals import new_key, pem
+from tests.clouds.oci.real import HOSTS, Real
+from tests.clouds.oci.resource import REGION, OciResource, ocid
+
+_SHAPES = ("VM.Standard.E4.Flex", "VM.Standard.E5.Flex", "VM.Standard.A1.Flex")
+_MOST_BYTES = 32_000
+_FIXED_METADATA = ("user_data", "ssh_authorized_keys")
+_AUTH = next(host for host in HOSTS if host.startswith("auth."))
+_BEARER = "Bearer Oracle"
+_SYSTEMS = {("Canonical Ubuntu", "24.04"), ("Oracle Linux", "9")}
+
+
+class Instance(OciResource):
+    token = "oci:Core/instance:Instance"
+    kind = "instance"
+    service = "Compute"
+    fixed = frozenset(
+        {
+            "availabilityDomain",
+            "compartmentId",
+            "sourceDetails.sourceId",
+            *(f"metadata.{key}" for key in _FIXED_METADATA),
+        }
+    )
+
+    def verify(self, inputs: Props) -> None:
+        super().verify(inputs)
+        if inputs["availabilityDomain"] not in DOMAINS:
+            wrong = f"Invalid availabilityDomain {inputs['availabilityDomain']}"
+            raise self.refusal("InvalidParameter", wrong)
+        if inputs["shape"] not in _SHAPES:
+            raise self.refusal("InvalidParameter", f"Shape {inputs['shape']} is not valid.")
+        self._verify_size(child(inputs, "shapeConfig"))
+        vnic = child(inputs, "createVnicDetails")
+        subnet = self.referred(vnic["subnetId"], Subnet)
+        if vnic.get("assignPublicIp") == "true" and subnet.get("prohibitPublicIpOnVnic"):
+            message = "The subnet lets no VNIC have a public address."
+            raise self.refusal("InvalidParameter", message)
+        for group in vnic.get("nsgIds") or ():
+            self.referred(group, NetworkSecurityGroup)
+        metadata = cast("dict[str, str]", inputs.get("metadata") or {})
+        if sum(len(key) + len(value) for key, value in metadata.items()) > _MOST_BYTES:
+            message = f"The metadata is more than {_MOST_BYTES} bytes."
+            raise self.refusal("InvalidParameter", message)
+
+    def _verify_size(self, size: Props) -> None:
+        ocpus, memory = float(size["ocpus"]), float(size.get("memoryInGbs") or 0)
+        if not ocpus >= 1 or not 1 <= memory / ocpus <= 64:
+            wrong = f"{memory:g} GB of memory for {ocpus:g} OCPUs is not from 1 to 64 for each."
+            raise self.refusal("InvalidParameter", wrong)
+
+    def compute(self, id: str, inputs: Props) -> Props:
+        known = self.store.get(id)
+        address = known.props["privateIp"] if known else "10.0.0.21"
+        return {**super().compute(id, inputs), "state": "RUNNING", "privateIp": address}
+
+    def create(self, inputs: Props) -> tuple[str, Props]:
+        id, props = super().create(inputs)
+        if self.real:
+            # It asks from its first boot on.
+            self.store.put(id, self.token, props)
+            try:
+                props["privateIp"] = self._start(self.real, id, inputs)
+            except Exception:
+                self.store.delete(id)
+                raise
+        return id, props
+
+    def readable_inputs(self, props: Props, inputs: Props, known: Props) -> Props:
+        return inputs or super().readable_inputs(props, inputs, known)
+
+    def delete(self, id: str, known: Props) -> None:
+        if self.real:
+            machine.end(self.real.ground, machine_name(id))
+            self.real.ground.remove(_AUTH.split(".")[0])
+
+    def _start(self, real: Real, id: str, inputs: Props) -> str:
+        size, label = child(inputs, "shapeConfig"), child(inputs, "createVnicDetails")
+        metadata = cast("dict[str, str]", inputs["metadata"])
+        real.endpoint(_AUTH)
+        return machine.start(
+            real.ground,
+            machine_name(id),
+            base64.b64decode(metadata["user_data"]),
+            Limits(2 * float(size["ocpus"]), float(size["memoryInGbs"])),
+            metadata=Metadata(real, id).answer,
+            aliases=tuple(filter(None, [label.get("hostnameLabel")])),
+        )
+
+
+def machine_name(id: str) -> str:
+    """What the ground calls an instance."""
+    return f"instance-{id[-8:]}"
+
+
+class GetImages(Function):
+    token = "oci:Core/getImages:getImages"
+
+    def invoke(self, args: Props) -> Props:
+        system = (args.get("operatingSystem"), args.get("operatingSystemVersion"))
+        images = [{"id": ocid("image", " ".join(map(str, system)))}] if system in _SYSTEMS else []
+        return {
+            "id": args["compartmentId"],
+            "compartmentId": args["compartmentId"],
+            "images": images,
+        }
+
+
+class Metadata:
+    """The metadata service of one instance.
+
+    https://docs.oracle.com/iaas/Content/Compute/Tasks/gettingmetadata.htm
+    """
+
+    def __init__(self, real: Real, id: str) -> None:
+        self._real, self._id, self._key = real, id, new_key()
+
+    def answer(self, asked: Asked) -> Answer:
+        record = self._real.cloud.store.get(self._id)
+        if record is None or asked.headers.get("authorization") != _BEARER:
+            return Answer(404 if record is None else 401)
+        metadata = cast("dict[str, str]", record.props.get("metadata") or {})
+        known = {
+            "instance/region": REGION,
+            "instance/canonicalRegionName": REGION,
+            "identity/cert.pem": self._real.federation.certificate(self._id, self._key),
+            "identity/key.pem": pem(self._key).decode(),
+            "identity/intermediate.pem": self._real.ground.authority.certificate,
+            **{f"instance/metadata/{key}": value for key, value in metadata.items()},
+        }
+        found = known.get(asked.rest.removeprefix("/opc/v2/"))
+        return Answer(404) if found is None else Answer(200, found.encode())
