@@ -87,6 +87,8 @@ def user_data(cloud: str, client_id: str = "", trusted: str = "") -> str:
     files = {
         **units,
         "/opt/trackstack/agent.py": (_TEMPLATES / "agent.py").read_text(),
+        # So that an agent of the cloud's that collects syslog sees it.
+        "/etc/systemd/journald.conf.d/trackstack.conf": "[Journal]\nForwardToSyslog=yes\n",
         "/etc/sysusers.d/trackstack.conf": f"u trackstack {user} - /\n",
         "/etc/tmpfiles.d/trackstack.conf": (
             "d /etc/trackstack 0755\nd /var/lib/trackstack 0755\n"
@@ -99,6 +101,7 @@ def user_data(cloud: str, client_id: str = "", trusted: str = "") -> str:
         "write_files": [{"path": path, "content": text} for path, text in files.items()],
         "runcmd": [
             ["systemctl", "disable", "--now", "caddy.service"],
+            ["systemctl", "restart", "systemd-journald.service"],
             ["systemd-sysusers"],
             ["systemd-tmpfiles", "--create", "trackstack.conf"],
             ["systemctl", "daemon-reload"],

@@ -70,6 +70,17 @@ class AzurePlan:
     jobs: Mapping[str, Container]
     front: Container | None
 
+    @property
+    def containers(self) -> tuple[Container, ...]:
+        """All that run beside each other."""
+        jobs = self.jobs.values() or (self.scheduler,)
+        return (self.server, *jobs, *((self.front,) if self.front else ()))
+
+    @property
+    def is_named_privately(self) -> bool:
+        """Whether the network itself must know the server's name."""
+        return self.settings.private and self.hostname is not None
+
 
 def _names(settings: Azure, stack: str) -> Names:
     naming = Naming(base_of(settings.name, stack), settings.subscription_id)
@@ -100,7 +111,8 @@ def _hostname(settings: Azure, names: Names) -> str | None:
         return settings.hostname
     if settings.private:
         return f"mlflow.{names.base}.internal"
-    return f"{names.dns_label}.{settings.region}.azurecontainer.io"
+    zone = "cloudapp.azure.com" if settings.compute == "vm" else "azurecontainer.io"
+    return f"{names.dns_label}.{settings.region}.{zone}"
 
 
 def plan_azure(settings: Azure, place: Place) -> AzurePlan:

@@ -11,6 +11,15 @@ from infra.settings.values import Line
 _GUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _NETWORK_ID = r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft.Network/"
 _ANYWHERE = ("0.0.0.0/0",)
+# name, CPUs, GiB; the cheapest first
+_VM_SIZES = (
+    ("Standard_B2ls_v2", 2, 4),
+    ("Standard_B2s_v2", 2, 8),
+    ("Standard_D4s_v5", 4, 16),
+    ("Standard_D8s_v5", 8, 32),
+    ("Standard_D16s_v5", 16, 64),
+    ("Standard_D32s_v5", 32, 128),
+)
 
 
 def _is_no_burstable(sku: str) -> bool:
@@ -29,7 +38,7 @@ SubscriptionId = Annotated[
 
 
 class Azure(CloudKeys):
-    """Container Instances (`container`) or Container Apps (`scale`)."""
+    """Container Instances (`container`), Container Apps (`scale`) or a virtual machine (`vm`)."""
 
     cloud: Literal["azure"]
     subscription_id: SubscriptionId
@@ -53,8 +62,17 @@ class Azure(CloudKeys):
             raise wrong(
                 "virtualNetworkId",
                 "means nothing to a public container group, which no network can hold; allowed "
-                "with private: true or compute: scale",
+                "with private: true, compute: scale or vm",
             )
+        if self.compute == "vm" and not self.ssh_public_key:
+            raise wrong(
+                "sshPublicKey",
+                "is missing; Azure makes no machine without one, though nobody reaches SSH "
+                "without sshCidrs; put in yours: cat ~/.ssh/*.pub",
+            )
+        if self.compute == "vm" and not self.vm_size:
+            *_, (_, cpus, memory) = _VM_SIZES
+            raise wrong("cpus", f"a virtual machine has at most {cpus}, and {memory} GiB")
         return self
 
     @model_validator(mode="after")
@@ -66,7 +84,7 @@ class Azure(CloudKeys):
                 "allowedCidrs",
                 "Container Instances cannot filter who reaches a public address, and do not see "
                 "whose request it is; allowed: 0.0.0.0/0 alone (TLS and the token protect it), "
-                "private: true or compute: scale",
+                "private: true, compute: scale or vm",
             )
         if self.cpus > 4 or self.memory > 16:
             key, most = ("cpus", 4) if self.cpus > 4 else ("memory", 16)
@@ -86,6 +104,12 @@ class Azure(CloudKeys):
             if given:
                 raise wrong(key, "means nothing with compute: scale, where the platform has TLS")
         return self
+
+    @property
+    def vm_size(self) -> str:
+        """The smallest that has the CPUs and the memory; empty where none has."""
+        fit = (n for n, cpus, gib in _VM_SIZES if cpus >= self.cpus and gib >= self.memory)
+        return next(fit, "")
 
     @property
     def is_networked(self) -> bool:

@@ -1,7 +1,6 @@
 """The development stack on a rehearsed OCI: policies, networks, Vault, jobs, a new instance."""
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -17,7 +16,6 @@ from tests.clouds.oci.identity import Policy
 from tests.clouds.oci.real import Real
 from tests.clouds.rehearsal.stage import Stage, staged
 from tests.conftest import wait_for
-from tests.engine import ROOT
 
 pytestmark = pytest.mark.slow
 
@@ -61,21 +59,8 @@ def _objects(oci: OciCloud) -> list[str]:
     return list(objects)
 
 
-def _client(stage: Stage, code: str, caller: str = "") -> "subprocess.CompletedProcess[str]":
-    """Run Python with the real MLflow client, on a way of its own to the server."""
-    with stage.client(caller) as environment:
-        return subprocess.run(
-            [sys.executable, "-c", f"import mlflow\nclient = mlflow.MlflowClient()\n{code}"],
-            cwd=ROOT,
-            env={**os.environ, **environment},
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-
-
 def _answers(stage: Stage) -> bool:
-    return _client(stage, "client.search_experiments()").returncode == 0
+    return stage.run_client("client.search_experiments()").returncode == 0
 
 
 _UPLOAD = (
@@ -89,7 +74,7 @@ def test_artifacts_go_to_the_bucket_by_the_instances_own_identity(
     stage: Stage, oci: OciCloud
 ) -> None:
     wait_for(lambda: _answers(stage), "the server", _READY_SECONDS)
-    done = _client(stage, _UPLOAD)
+    done = stage.run_client(_UPLOAD)
     assert done.returncode == 0, done.stderr
     run, content = done.stdout.split()
     assert content == "hello"
@@ -97,11 +82,11 @@ def test_artifacts_go_to_the_bucket_by_the_instances_own_identity(
 
 
 def test_another_network_and_a_wrong_token_are_refused(stage: Stage) -> None:
-    outside = _client(stage, "client.search_experiments()", caller="192.0.2.7")
+    outside = stage.run_client("client.search_experiments()", caller="192.0.2.7")
     assert outside.returncode != 0
     assert "502" in outside.stderr
-    wrong = _client(
-        stage, "import os; os.environ['MLFLOW_TRACKING_TOKEN'] = 'x'; client.search_experiments()"
+    wrong = stage.run_client(
+        "import os; os.environ['MLFLOW_TRACKING_TOKEN'] = 'x'; client.search_experiments()"
     )
     assert wrong.returncode != 0
     assert "401" in wrong.stderr or "valid token" in wrong.stderr
@@ -113,7 +98,7 @@ def test_gc_and_backup_run_on_schedule(stage: Stage, oci: OciCloud) -> None:
         "client.log_text(client.create_run(experiment).info.run_id, 'x', 'gone.txt')\n"
         "client.delete_experiment(experiment)"
     )
-    done = _client(stage, code)
+    done = stage.run_client(code)
     assert done.returncode == 0, done.stderr
 
     def is_done() -> bool:
@@ -134,12 +119,12 @@ def test_without_its_policy_the_instance_may_do_nothing(stage: Stage, oci: OciCl
     for policy in policies:
         oci.store.delete(policy.id)
     try:
-        refused = _client(stage, _UPLOAD)
+        refused = stage.run_client(_UPLOAD)
         assert refused.returncode != 0
     finally:
         for policy in policies:
             oci.store.put(policy.id, policy.token, policy.props)
-    assert _client(stage, _UPLOAD).returncode == 0
+    assert stage.run_client(_UPLOAD).returncode == 0
 
 
 def test_no_secret_is_in_plain_text(stage: Stage, oci: OciCloud) -> None:
@@ -156,7 +141,7 @@ def test_a_new_instance_keeps_address_and_data_and_a_second_up_changes_nothing(
 ) -> None:
     [before] = oci.store.find(ContainerInstance.token)
     address = stage.engine.outputs()["tracking_uri"]
-    made = _client(stage, "client.create_experiment('stays')")
+    made = stage.run_client("client.create_experiment('stays')")
     assert made.returncode == 0, made.stderr
     stage.engine.run("config", "set", "trackstack:workers", "2")
     stage.engine.run("up")
@@ -164,7 +149,7 @@ def test_a_new_instance_keeps_address_and_data_and_a_second_up_changes_nothing(
     assert before.id != after.id
     assert stage.engine.outputs()["tracking_uri"] == address
     wait_for(lambda: _answers(stage), "the new instance", _READY_SECONDS)
-    found = _client(stage, "print(client.get_experiment_by_name('stays').name)")
+    found = stage.run_client("print(client.get_experiment_by_name('stays').name)")
     assert found.stdout.strip() == "stays", found.stderr
     stage.engine.run("up", "--expect-no-changes")
 
@@ -191,7 +176,7 @@ def test_what_is_kept_outlives_the_stack_and_the_next_up_goes_on_with_it(
     engine.run("config", "set", "trackstack:keepData", "false")
     engine.run("up")
     wait_for(lambda: _answers(stage), "the server on its old data", _READY_SECONDS)
-    found = _client(stage, "print(client.get_experiment_by_name('stays').name)")
+    found = stage.run_client("print(client.get_experiment_by_name('stays').name)")
     assert found.stdout.strip() == "stays", found.stderr
 
 

@@ -9,9 +9,8 @@ from collections.abc import Mapping
 import pulumi
 from pulumi import Output
 from pulumi_azure_native import containerinstance as aci
-from pulumi_azure_native import privatedns
 
-from infra.clouds.azure.network import make_zone
+from infra.clouds.azure.network import make_record
 from infra.clouds.azure.parts import Parts
 from infra.clouds.shared.secret_files import encoded
 from infra.containers import DATA_DIRECTORY, SECRETS_DIRECTORY, Container
@@ -20,7 +19,6 @@ from infra.plan.azure import FRONT_PORT
 
 # CPUs that the scheduler and the front are each given for certain; all may use what others leave.
 _BESIDE_CPUS = 0.1
-_DNS_SECONDS = 60
 
 
 def _secrets(container: Container, files: Mapping[str, Output[str]]) -> aci.VolumeArgs:
@@ -132,7 +130,8 @@ def make_group(parts: Parts) -> aci.ContainerGroup:
         opts=parts.when_ready(),
     )
     if parts.networks and plan.hostname:
-        _private_name(parts, group, plan.hostname)
+        address = group.ip_address.apply(lambda found: (found.ip if found else "") or "")
+        make_record("front", plan.hostname, address, scope, parts.networks)
     return group
 
 
@@ -141,22 +140,3 @@ def _address(parts: Parts) -> aci.IpAddressArgs:
     if parts.networks:
         return aci.IpAddressArgs(type="Private", ports=ports)
     return aci.IpAddressArgs(type="Public", ports=ports, dns_name_label=parts.plan.names.dns_label)
-
-
-def _private_name(parts: Parts, group: aci.ContainerGroup, hostname: str) -> None:
-    networks = parts.networks
-    if networks is None:
-        return
-    host, _, zone = hostname.partition(".")
-    made = make_zone("front", zone, parts.scope, networks)
-    address = group.ip_address.apply(lambda address: address.ip if address and address.ip else "")
-    privatedns.PrivateRecordSet(
-        "front-name",
-        private_zone_name=made.name,
-        relative_record_set_name=host,
-        record_type="A",
-        ttl=_DNS_SECONDS,
-        a_records=[privatedns.ARecordArgs(ipv4_address=address)],
-        **parts.scope.nested,
-        opts=parts.scope.opts,
-    )

@@ -60,7 +60,7 @@ class Identity:
 class Vault:
     """The Key Vault with the stack's secrets, which the server's identity may read one by one.
 
-    ``ids`` are the secrets' addresses without a version, by file.
+    ``ids`` are the secrets' addresses without a version, by file; ``versions`` those with it.
     """
 
     def __init__(self, plan: AzurePlan, scope: Scope, identity: Identity) -> None:
@@ -84,12 +84,18 @@ class Vault:
             **scope.inside,
             opts=scope.opts,
         )
-        self.ids = {
+        kept = {
             file: self._keep(file, value, scope, identity)
             for file, value in sorted(identity.secrets.files.items())
         }
+        self.ids = {file: secret.properties.secret_uri for file, secret in kept.items()}
+        self.versions = {
+            file: secret.properties.secret_uri_with_version for file, secret in kept.items()
+        }
 
-    def _keep(self, file: str, value: Output[str], scope: Scope, identity: Identity) -> Output[str]:
+    def _keep(
+        self, file: str, value: Output[str], scope: Scope, identity: Identity
+    ) -> keyvault.Secret:
         name = file.replace("_", "-")
         kept = keyvault.Secret(
             f"secret-{name}",
@@ -100,4 +106,4 @@ class Vault:
             opts=ResourceOptions.merge(scope.opts, ResourceOptions(parent=self.vault)),
         )
         identity.grant(f"may-read-{name}", "Key Vault Secrets User", kept.id)
-        return kept.properties.apply(lambda properties: properties.secret_uri)
+        return kept

@@ -21,7 +21,9 @@ _DELEGATED = {
 }
 # Container Apps' own proxy answers at a further port.
 # https://learn.microsoft.com/azure/container-apps/firewall-integration
-_PORTS = {"container": [str(FRONT_PORT)], "scale": [str(FRONT_PORT), "31443"]}
+_PORTS = {"scale": [str(FRONT_PORT), "31443"]}
+_SSH_PORT = "22"
+_DNS_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -36,18 +38,23 @@ class Networks:
 
 def _rules(plan: AzurePlan) -> list[network.SecurityRuleArgs]:
     """What may come in from outside the network; Azure's own rules refuse the rest."""
+    settings = plan.settings
+    ports = _PORTS.get(settings.compute, [str(FRONT_PORT)])
+    let_in = [("front", settings.allowed_cidrs, ports), ("ssh", settings.ssh_cidrs, [_SSH_PORT])]
     return [
         network.SecurityRuleArgs(
-            name="front",
-            priority=100,
+            name=name,
+            priority=100 + index,
             direction="Inbound",
             access="Allow",
             protocol="Tcp",
-            source_address_prefixes=list(plan.settings.allowed_cidrs),
+            source_address_prefixes=list(cidrs),
             source_port_range="*",
             destination_address_prefix="*",
-            destination_port_ranges=_PORTS[plan.settings.compute],
+            destination_port_ranges=ports,
         )
+        for index, (name, cidrs, ports) in enumerate(let_in)
+        if cidrs
     ]
 
 
@@ -162,6 +169,23 @@ def make_zone(name: str, zone: str, scope: Scope, networks: Networks) -> private
         opts=scope.opts,
     )
     return made
+
+
+def make_record(
+    name: str, hostname: str, address: Output[str], scope: Scope, networks: Networks
+) -> None:
+    """A name for an address, inside the network."""
+    host, _, zone = hostname.partition(".")
+    privatedns.PrivateRecordSet(
+        f"{name}-name",
+        private_zone_name=make_zone(name, zone, scope, networks).name,
+        relative_record_set_name=host,
+        record_type="A",
+        ttl=_DNS_SECONDS,
+        a_records=[privatedns.ARecordArgs(ipv4_address=address)],
+        **scope.nested,
+        opts=scope.opts,
+    )
 
 
 def make_endpoint(

@@ -1,7 +1,7 @@
 """Logs in Log Analytics; alerts by mail: server down, a job failed, the database's disk."""
 
 from pulumi import InvokeOutputOptions, Output
-from pulumi_azure_native import monitor, operationalinsights
+from pulumi_azure_native import compute, monitor, operationalinsights
 
 from infra.clouds.azure.scope import Scope
 from infra.plan import AzurePlan
@@ -10,10 +10,12 @@ _KEPT_DAYS = 30
 _EVERY, _WINDOW = "PT5M", "PT15M"
 _FULL_PERCENT = 85
 _WARNING = 2
+_SYSLOG = "Microsoft-Syslog"
 # Where each compute's standard output is, and its text.
 _TABLES = {
     "container": ("ContainerInstanceLog_CL", "Message"),
     "scale": ("ContainerAppConsoleLogs_CL", "Log_s"),
+    "vm": ("Syslog | where ProcessName startswith 'trackstack'", "SyslogMessage"),
 }
 
 
@@ -39,6 +41,63 @@ class Logs:
         self.key: Output[str] = Output.secret(
             keys.apply(lambda found: found.primary_shared_key or "")
         )
+
+
+def collect_journal(
+    plan: AzurePlan,
+    scope: Scope,
+    logs: Logs,
+    machine: compute.VirtualMachine,
+    identity: Output[str],
+) -> None:
+    """Bring a machine's journal to the workspace, by Azure's own agent as the managed identity.
+
+    https://learn.microsoft.com/azure/azure-monitor/agents/azure-monitor-agent-manage
+    """
+    known = {"identifier-name": "mi_res_id", "identifier-value": identity}
+    agent = compute.VirtualMachineExtension(
+        "logs-agent",
+        vm_extension_name="AzureMonitorLinuxAgent",
+        vm_name=machine.name,
+        publisher="Microsoft.Azure.Monitor",
+        type="AzureMonitorLinuxAgent",
+        type_handler_version="1.0",
+        auto_upgrade_minor_version=True,
+        enable_automatic_upgrade=True,
+        settings={"authentication": {"managedIdentity": known}},
+        **scope.inside,
+        opts=scope.opts,
+    )
+    rule = monitor.DataCollectionRule(
+        "logs-rule",
+        data_collection_rule_name=f"{plan.names.base}-journal",
+        kind="Linux",
+        data_sources=monitor.DataCollectionRuleDataSourcesArgs(
+            syslog=[
+                monitor.SyslogDataSourceArgs(
+                    name="journal",
+                    streams=[_SYSLOG],
+                    facility_names=["daemon"],
+                    log_levels=["Info", "Notice", "Warning", "Error", "Critical"],
+                )
+            ]
+        ),
+        destinations=monitor.DataCollectionRuleDestinationsArgs(
+            log_analytics=[
+                monitor.LogAnalyticsDestinationArgs(name="logs", workspace_resource_id=logs.id)
+            ]
+        ),
+        data_flows=[monitor.DataFlowArgs(streams=[_SYSLOG], destinations=["logs"])],
+        **scope.inside,
+        opts=scope.opts,
+    )
+    monitor.DataCollectionRuleAssociation(
+        "logs-of-server",
+        association_name="journal",
+        resource_uri=machine.id,
+        data_collection_rule_id=rule.id,
+        opts=scope.after(agent),
+    )
 
 
 def make_alerts(plan: AzurePlan, scope: Scope, logs: Logs, database: Output[str] | None) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pulumi
 
+from infra.clouds.azure.network import make_record
 from infra.clouds.azure.parts import Parts
 
 
@@ -44,9 +45,27 @@ def _scale(parts: Parts) -> Reached:
     )
 
 
+def _vm(parts: Parts) -> Reached:
+    from infra.clouds.azure.identity import Vault
+    from infra.clouds.azure.vm import make_machine
+
+    plan, networks = parts.plan, parts.networks
+    if networks is None or plan.hostname is None:
+        raise ValueError("a virtual machine has a network and a name")
+    vault = Vault(plan, parts.scope, parts.identity)
+    address = make_machine(parts, vault, networks)
+    if plan.is_named_privately:
+        make_record("front", plan.hostname, address, parts.scope, networks)
+    return Reached(
+        plan.tracking_uri,
+        f"ssh trackstack-admin@{plan.hostname} journalctl -fu trackstack-server",
+    )
+
+
 _COMPUTES: dict[str, Callable[[Parts], Reached]] = {
     "container": _container,
     "scale": _scale,
+    "vm": _vm,
 }
 
 

@@ -8,6 +8,7 @@ from tests.clouds.azure import (
     containers,
     database,
     identity,
+    machines,
     network,
     observability,
     privatedns,
@@ -27,12 +28,16 @@ _MODULES = (
     containers,
     database,
     identity,
+    machines,
     network,
     observability,
     privatedns,
     registry,
     storage,
 )
+
+
+_PORT = 443
 
 
 @dataclass
@@ -50,9 +55,22 @@ class AzureCloud(Cloud):
                 lets_in = apps.lets_in(record.props, caller)
                 name = f"{record.props['containerAppName']}-ingress"
                 return self.real.ground.address(name) if self.real and lets_in else None
+        for record in self.store.find(network.PublicIPAddress.token):
+            if record.props.get("dnsSettings", {}).get("fqdn") == host:
+                return self._at(record.id, caller)
         for record in self.store.find(privatedns.PrivateRecordSet.token):
             if record.props["fqdn"] == f"{host}.":
                 return next(r["ipv4Address"] for r in items(record.props, "aRecords"))
+        return None
+
+    def _at(self, public: str, caller: str) -> str | None:
+        """The address of the interface that has a public one, where its subnet lets callers in."""
+        for record in self.store.find(machines.NetworkInterface.token):
+            for entry in items(record.props, "ipConfigurations"):
+                if child(entry, "publicIPAddress").get("id") == public:
+                    subnet = self.store.get(child(entry, "subnet")["id"])
+                    lets_in = subnet and network.lets_in(self.store, subnet.props, caller, _PORT)
+                    return entry["privateIPAddress"] if lets_in else None
         return None
 
     def sweep(self) -> None:

@@ -8,6 +8,7 @@ import hashlib
 import json
 import secrets
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import cast
 from urllib.parse import parse_qs
@@ -15,6 +16,7 @@ from urllib.parse import parse_qs
 from tests.clouds.azure.identity import ROLES, RoleAssignment, UserAssignedIdentity
 from tests.clouds.azure.resource import TENANT
 from tests.clouds.framework.resource import Cloud
+from tests.clouds.framework.store import Record
 from tests.clouds.framework.values import Props, child
 from tests.clouds.ground import Ground
 from tests.clouds.ground.door import Answer, Asked
@@ -45,6 +47,7 @@ class Entra:
         routes["/oauth2/exchange"] = self._exchange
         routes["/registry"] = self._registry
         routes["/blob"] = self._blob
+        routes["/vault"] = self._vault
 
     def token(self, principal: str) -> str:
         """A new token for a principal."""
@@ -99,14 +102,19 @@ class Entra:
         ]
         if not holders:
             return _refuse(401, "the identity header is not that of this resource")
-        given = child(holders[0].props, "identity").get("userAssignedIdentities")
+        return self.managed(holders[0], asked.query)
+
+    def managed(self, holder: Record, query: Mapping[str, str]) -> Answer:
+        """A token for a managed identity that is assigned to a resource."""
+        given = child(holder.props, "identity").get("userAssignedIdentities")
         for id in cast("list[str]", given or []):
             record = self.cloud.store.get(id)
-            if record and record.props["clientId"] == asked.query.get("client_id"):
+            if record and record.props["clientId"] == query.get("client_id"):
                 body = {
                     "access_token": self.token(record.props["principalId"]),
                     "expires_on": str(int(time.time()) + _LIFE_SECONDS),
-                    "resource": asked.query.get("resource"),
+                    "expires_in": str(_LIFE_SECONDS),
+                    "resource": query.get("resource"),
                     "token_type": "Bearer",
                     "client_id": record.props["clientId"],
                 }
@@ -131,6 +139,22 @@ class Entra:
         if principal == DEPLOYER or (reads and self.may(principal, "AcrPull", asked.rest)):
             return Answer(200)
         return _refuse(403, "the identity has no such role on this registry")
+
+    def _vault(self, asked: Asked) -> Answer:
+        """A secret of a Key Vault, whose id follows in the path.
+
+        https://learn.microsoft.com/rest/api/keyvault/secrets/get-secret
+        """
+        kind, _, token = asked.headers.get("authorization", "").partition(" ")
+        principal = self._tokens.get(token) if kind == "Bearer" else None
+        if principal is None:
+            return _refuse(401, "the request has no valid token")
+        path = asked.headers.get("x-forwarded-uri", "").partition("?")[0]
+        id = f"{asked.rest}/secrets/{path.split('/')[2]}"
+        record = self.cloud.store.get(id)
+        if record is None or not self.may(principal, "Key Vault Secrets User", id):
+            return _refuse(403, "the identity may not read this secret")
+        return _json(200, {"id": id, "value": child(record.props, "properties")["value"]})
 
     def _blob(self, asked: Asked) -> Answer:
         """Whether a request to Blob storage may pass; the account's id follows in the path."""

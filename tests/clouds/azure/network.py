@@ -1,12 +1,14 @@
 """Virtual networks, subnets, security groups, public addresses."""
 
 import hashlib
+import ipaddress
 import re
 
-from tests.clouds.azure.resource import AzureResource, refusal
+from tests.clouds.azure.resource import AzureResource, place, refusal
 from tests.clouds.framework import checks
 from tests.clouds.framework.checks import Network
 from tests.clouds.framework.errors import CloudError
+from tests.clouds.framework.store import Store
 from tests.clouds.framework.values import Props, child, items
 
 
@@ -116,7 +118,30 @@ class PublicIPAddress(AzureResource):
 
     def compute(self, id: str, inputs: Props) -> Props:
         octets = hashlib.sha256(id.encode()).digest()
-        return {**super().compute(id, inputs), "ipAddress": f"20.{octets[0]}.{octets[1]}.7"}
+        shown = {**super().compute(id, inputs), "ipAddress": f"20.{octets[0]}.{octets[1]}.7"}
+        settings = child(inputs, "dnsSettings")
+        if label := settings.get("domainNameLabel"):
+            fqdn = f"{label}.{place(inputs['location'])}.cloudapp.azure.com"
+            shown["dnsSettings"] = {**settings, "fqdn": fqdn}
+        return shown
+
+    def readable_inputs(self, props: Props, inputs: Props, known: Props) -> Props:
+        return inputs or super().readable_inputs(props, inputs, known)
+
+
+def lets_in(store: Store, subnet: Props, caller: str, port: int) -> bool:
+    """Whether the rules of a subnet let an address reach a port."""
+    group = store.get(str(child(subnet, "networkSecurityGroup").get("id")))
+    rules = items(group.props, "securityRules") if group else []
+    return any(
+        rule["access"] == "Allow"
+        and str(port) in (rule.get("destinationPortRanges") or [rule.get("destinationPortRange")])
+        and any(
+            ipaddress.ip_address(caller) in ipaddress.ip_network(source)
+            for source in rule.get("sourceAddressPrefixes") or [rule.get("sourceAddressPrefix")]
+        )
+        for rule in rules
+    )
 
 
 class NatGateway(AzureResource):

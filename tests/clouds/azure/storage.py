@@ -133,6 +133,17 @@ class Vault(AzureResource):
         properties = {**inputs["properties"], "vaultUri": uri}
         return {**super().compute(id, inputs), "properties": properties}
 
+    def create(self, inputs: Props) -> tuple[str, Props]:
+        id, props = super().create(inputs)
+        if self.real:
+            name = inputs["vaultName"].lower()
+            self.real.ground.endpoint(name, f"{name}.vault.azure.net", f"/vault{id}")
+        return id, props
+
+    def delete(self, id: str, known: Props) -> None:
+        if self.real:
+            self.real.ground.remove(known["vaultName"].lower())
+
     def readable_inputs(self, props: Props, inputs: Props, known: Props) -> Props:
         read = super().readable_inputs(props, inputs, known)
         own = {k: v for k, v in props["properties"].items() if k != "vaultUri"}
@@ -156,7 +167,8 @@ class Secret(AzureResource):
 
     def compute(self, id: str, inputs: Props) -> Props:
         uri = f"https://{inputs['vaultName']}.vault.azure.net/secrets/{inputs['secretName']}"
-        known = {"secretUri": uri, "secretUriWithVersion": f"{uri}/{guid(id).replace('-', '')}"}
+        version = guid(f"{id}{child(inputs, 'properties').get('value')}").replace("-", "")
+        known = {"secretUri": uri, "secretUriWithVersion": f"{uri}/{version}"}
         return {**super().compute(id, inputs), "properties": {**inputs["properties"], **known}}
 
     def readable_inputs(self, props: Props, inputs: Props, known: Props) -> Props:

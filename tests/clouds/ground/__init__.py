@@ -120,6 +120,23 @@ class Ground:
         )
         daemon.start(made["Id"])
 
+    def endpoint(self, name: str, host: str, route: str) -> None:
+        """Serve a route of the door over TLS at the very name that it has in the cloud.
+
+        What was asked for comes along in X-Forwarded-Uri.
+        """
+        chain, key = self.authority.issue(host)
+        config = (
+            "{\nadmin off\nauto_https off\nskip_install_trust\n}\n"
+            f"https://{host} {{\ntls /front/tls.pem /front/tls.key\nrewrite * {route}\n"
+            f"reverse_proxy {self.door.address} {{\n"
+            "header_up X-Forwarded-Uri {http.request.orig_uri}\n}\n}\n"
+        )
+        files = {"tls.pem": chain, "tls.key": key, "Caddyfile": config.encode()}
+        run = ["caddy", "run", "--adapter", "caddyfile", "--config", "/front/Caddyfile"]
+        image, folder = parts.part_image("front"), self.files(name, files)
+        self.run(name, image, run, aliases=[host], mounts={"/front": folder})
+
     def inspect(self, name: str) -> dict[str, Any] | None:
         """What the daemon says of a part's container; None where there is none."""
         try:
@@ -144,6 +161,10 @@ class Ground:
         for name in names:
             if self.inspect(name):
                 self._daemon.stop(self.container(name), timeout=_GRACE_SECONDS)
+
+    def restart(self, name: str) -> None:
+        """Let a part end and start again, as a reboot does."""
+        self._daemon.restart(self.container(name), timeout=_GRACE_SECONDS)
 
     def wait(self, name: str) -> int:
         """Wait for the end of a part's container; returns its exit code."""

@@ -83,20 +83,23 @@ class Instance(OciResource):
     def delete(self, id: str, known: Props) -> None:
         if self.real:
             machine.end(self.real.ground, machine_name(id))
+            machine.unplug(self.real.ground, machine_name(id))
             self.real.ground.remove(_AUTH.split(".")[0])
 
     def _start(self, real: Real, id: str, inputs: Props) -> str:
         size, label = child(inputs, "shapeConfig"), child(inputs, "createVnicDetails")
         metadata = cast("dict[str, str]", inputs["metadata"])
         real.endpoint(_AUTH)
-        return machine.start(
+        name, aliases = machine_name(id), tuple(filter(None, [label.get("hostnameLabel")]))
+        address = machine.plug(real.ground, name, aliases)
+        machine.start(
             real.ground,
-            machine_name(id),
+            name,
             base64.b64decode(metadata["user_data"]),
             Limits(2 * float(size["ocpus"]), float(size["memoryInGbs"])),
             metadata=Metadata(real, id).answer,
-            aliases=tuple(filter(None, [label.get("hostnameLabel")])),
         )
+        return address
 
 
 def machine_name(id: str) -> str:

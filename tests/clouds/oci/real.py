@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
 
-from tests import docker as parts
 from tests.clouds.framework.resource import Cloud
 from tests.clouds.framework.values import child
 from tests.clouds.ground import Ground, registry
@@ -76,19 +75,7 @@ class Real:
 
     def endpoint(self, host: str) -> None:
         """Serve one of HOSTS at the very name that it has in the cloud."""
-        name, ground = host.split(".")[0], self.ground
-        chain, key = ground.authority.issue(host)
-        config = (
-            "{\nadmin off\nauto_https off\nskip_install_trust\n}\n"
-            f"https://{host} {{\ntls /front/tls.pem /front/tls.key\nrewrite * {HOSTS[host]}\n"
-            f"reverse_proxy {ground.door.address} {{\n"
-            "header_up X-Forwarded-Uri {http.request.orig_uri}\n}\n}\n"
-        )
-        files = {"tls.pem": chain, "tls.key": key, "Caddyfile": config.encode()}
-        folder = ground.files(name, files)
-        run = ["caddy", "run", "--adapter", "caddyfile", "--config", "/front/Caddyfile"]
-        image = parts.part_image("front")
-        ground.run(name, image, run, aliases=[host], mounts={"/front": folder})
+        self.ground.endpoint(host.split(".")[0], host, HOSTS[host])
 
     def may(self, principal: str, verb: Verb, resource: str, id: str, **facts: str) -> bool:
         """Whether a principal may do something with what is there under an id."""

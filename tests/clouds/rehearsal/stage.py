@@ -7,8 +7,11 @@ the stack file stay where they are: a rehearsal needs none of them.
 
 import functools
 import ipaddress
+import os
 import secrets
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -75,6 +78,18 @@ class Stage:
         known = functools.partial(_resolve, self.clouds, caller=caller or self._allowed())
         with open_way(known) as way:
             yield {**environment, "HTTPS_PROXY": way, "NO_PROXY": _DIRECT}
+
+    def run_client(self, code: str, caller: str = "") -> "subprocess.CompletedProcess[str]":
+        """Run Python with the real MLflow client as ``client``, on a way of its own."""
+        with self.client(caller) as environment:
+            return subprocess.run(
+                [sys.executable, "-c", f"import mlflow\nclient = mlflow.MlflowClient()\n{code}"],
+                cwd=ROOT,
+                env={**os.environ, **environment},
+                capture_output=True,
+                text=True,
+                timeout=300,
+            )
 
     def _allowed(self) -> str:
         cidrs = cast("list[str]", self.config.get(f"{_PREFIX}allowedCidrs") or ["0.0.0.0/0"])

@@ -1,0 +1,127 @@
+"""`compute: vm`: a virtual machine that systemd makes a tracking server, as infra/machine.py says.
+
+It acts as the stack's managed identity, and what it is to be stands in its user data: another image
+or key changes it in place. https://learn.microsoft.com/azure/virtual-machines/user-data
+"""
+
+import pulumi
+from pulumi import Output, ResourceOptions
+from pulumi_azure_native import compute, network
+
+from infra import machine
+from infra.clouds.azure.identity import Vault
+from infra.clouds.azure.network import Networks, make_endpoint
+from infra.clouds.azure.observability import collect_journal
+from infra.clouds.azure.parts import Parts
+from infra.machine import Machine
+
+_USER = "trackstack-admin"
+_DISK_GIB = 64
+_IMAGE = compute.ImageReferenceArgs(
+    publisher="Canonical", offer="ubuntu-24_04-lts", sku="server", version="latest"
+)
+_VAULT_ZONE = "privatelink.vaultcore.azure.net"
+
+
+def make_machine(parts: Parts, vault: Vault, networks: Networks) -> Output[str]:
+    """The machine; returns its address in the network."""
+    plan, scope, identity = parts.plan, parts.scope, parts.identity
+    depends: list[pulumi.Resource] = []
+    if plan.settings.private:
+        whole = vault.vault.id
+        depends.append(make_endpoint("vault", _VAULT_ZONE, "vault", whole, plan, scope, networks))
+    interface = _interface(parts, networks)
+    made = compute.VirtualMachine(
+        "server",
+        vm_name=plan.names.base,
+        identity=compute.VirtualMachineIdentityArgs(
+            type=compute.ResourceIdentityType.USER_ASSIGNED,
+            user_assigned_identities=[identity.user.id],
+        ),
+        hardware_profile=compute.HardwareProfileArgs(vm_size=plan.settings.vm_size),
+        os_profile=_system(parts),
+        storage_profile=compute.StorageProfileArgs(
+            image_reference=_IMAGE,
+            os_disk=compute.OSDiskArgs(
+                create_option="FromImage",
+                delete_option="Delete",
+                disk_size_gb=_DISK_GIB,
+                managed_disk=compute.ManagedDiskParametersArgs(storage_account_type="Premium_LRS"),
+            ),
+        ),
+        network_profile=compute.NetworkProfileArgs(
+            network_interfaces=[compute.NetworkInterfaceReferenceArgs(id=interface.id)]
+        ),
+        security_profile=compute.SecurityProfileArgs(
+            security_type="TrustedLaunch",
+            uefi_settings=compute.UefiSettingsArgs(secure_boot_enabled=True, v_tpm_enabled=True),
+        ),
+        user_data=_description(parts, vault),
+        **scope.inside,
+        opts=ResourceOptions.merge(parts.when_ready(), ResourceOptions(depends_on=depends)),
+    )
+    collect_journal(plan, scope, parts.logs, made, identity.user.id)
+    return interface.ip_configurations.apply(
+        lambda found: (found[0].private_ip_address or "") if found else ""
+    )
+
+
+def _system(parts: Parts) -> compute.OSProfileArgs:
+    plan = parts.plan
+    key = compute.SshPublicKeyArgs(
+        path=f"/home/{_USER}/.ssh/authorized_keys", key_data=plan.settings.ssh_public_key
+    )
+    return compute.OSProfileArgs(
+        computer_name=plan.names.base,
+        admin_username=_USER,
+        custom_data=parts.identity.user.client_id.apply(
+            lambda client: machine.user_data("azure", client, plan.image.trusted)
+        ),
+        linux_configuration=compute.LinuxConfigurationArgs(
+            disable_password_authentication=True,
+            ssh=compute.SshConfigurationArgs(public_keys=[key]),
+        ),
+    )
+
+
+def _interface(parts: Parts, networks: Networks) -> network.NetworkInterface:
+    plan, scope = parts.plan, parts.scope
+    address = None
+    if not plan.settings.private:
+        made = network.PublicIPAddress(
+            "address",
+            public_ip_address_name=f"{plan.names.base}-address",
+            sku=network.PublicIPAddressSkuArgs(name="Standard"),
+            public_ip_allocation_method="Static",
+            dns_settings=network.PublicIPAddressDnsSettingsArgs(
+                domain_name_label=plan.names.dns_label
+            ),
+            **scope.inside,
+            opts=scope.opts,
+        )
+        address = network.PublicIPAddressArgs(id=made.id)
+    return network.NetworkInterface(
+        "interface",
+        network_interface_name=f"{plan.names.base}-interface",
+        ip_configurations=[
+            network.NetworkInterfaceIPConfigurationArgs(
+                name="server",
+                subnet=network.SubnetArgs(id=networks.compute),
+                private_ip_allocation_method="Dynamic",
+                public_ip_address=address,
+            )
+        ],
+        **scope.inside,
+        opts=scope.opts,
+    )
+
+
+def _description(parts: Parts, vault: Vault) -> Output[str]:
+    plan = parts.plan
+    known = {c.name: Output.all(**parts.environment(c)) for c in plan.containers}
+    of = (parts.images.runtime, Output.all(**known), Output.all(**vault.versions))
+    return Output.all(*of).apply(
+        lambda of: machine.description(
+            Machine(of[0], plan.containers, of[1], of[2], plan.schedules)
+        )
+    )
