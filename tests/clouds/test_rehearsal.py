@@ -77,6 +77,13 @@ def test_a_stack_that_is_not_there_is_told() -> None:
 
 
 @pytest.mark.slow
+def test_a_config_that_is_none_is_told() -> None:
+    done = _rehearse("local", "--config", "compute")
+    assert done.returncode == 2
+    assert "--config compute: must be KEY=VALUE" in done.stderr
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("stack", ["local", "local-container", "azure-dev"])
 def test_a_stack_is_rehearsed_and_leaves_nothing(stack: str, tmp_path: Path) -> None:
     svg = tmp_path / "graph.svg"

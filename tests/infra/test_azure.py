@@ -1,5 +1,7 @@
 """What a stack on Azure makes, whatever its keys say: on mocks, with no engine and no cloud."""
 
+import base64
+import gzip
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +22,7 @@ pytestmark = pytest.mark.slow
 
 _ROOT = Path(__file__).parents[2]
 _SUBSCRIPTION = "11111111-2222-4333-8444-555555555555"
+_PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "A" * 43
 _ROLES = {
     "7f951dda-4ed3-4680-a7ca-43fe172d538d": "containerregistry:Registry",
     "ba92f5b4-2d11-453d-a403-e96b0029c9fe": "storage:BlobContainer",
@@ -34,7 +37,9 @@ _OUTPUTS: dict[str, dict[str, Any]] = {
         "clientId": "client",
         "tenantId": "tenant",
     },
-    "keyvault:Secret": {"properties": {"secretUri": "https://vault/secrets/s"}},
+    "keyvault:Secret": {
+        "properties": {"secretUri": "https://vault/s", "secretUriWithVersion": "https://vault/s/1"}
+    },
     "app:ManagedEnvironment": {"defaultDomain": "apps.example"},
     "operationalinsights:Workspace": {"customerId": "customer"},
     "docker:index/image:Image": {"repoDigest": f"registry.azurecr.io/t@sha256:{'0' * 64}"},
@@ -87,9 +92,9 @@ def _exchange(_server: str, _token: str) -> str:
 
 @st.composite
 def _keys(draw: st.DrawFn) -> dict[str, Any]:
-    compute = draw(st.sampled_from(["container", "scale"]))
+    compute = draw(st.sampled_from(["container", "scale", "vm"]))
     private = draw(st.booleans())
-    filtered = compute == "scale" or private
+    filtered = compute != "container" or private
     keys: dict[str, Any] = {
         "cloud": "azure",
         "subscriptionId": _SUBSCRIPTION,
@@ -110,6 +115,10 @@ def _keys(draw: st.DrawFn) -> dict[str, Any]:
     if filtered and draw(st.booleans()):
         group = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network"
         keys["virtualNetworkId"] = f"{group}/virtualNetworks/theirs"
+    if compute == "vm":
+        keys["sshPublicKey"] = _PUBLIC_KEY
+        if draw(st.booleans()):
+            keys["sshCidrs"] = ["203.0.113.7/32"]
     return keys
 
 
@@ -121,7 +130,11 @@ def test_whatever_the_keys_nothing_is_open_and_no_right_too_wide(keys: dict[str,
     _check_roles(made)
     _check_stores(plan, made)
     for group in made.of("network:NetworkSecurityGroup"):
-        [rule] = group["securityRules"]
+        [rule, *ssh] = group["securityRules"]
+        assert [r["sourceAddressPrefixes"] for r in ssh] == (
+            [keys["sshCidrs"]] if "sshCidrs" in keys else []
+        )
+        assert all(r["destinationPortRanges"] == ["22"] for r in ssh)
         ports = ["443", "31443"] if keys["compute"] == "scale" else ["443"]
         assert (rule["destinationPortRanges"], rule["access"]) == (ports, "Allow")
         assert rule["sourceAddressPrefixes"] == keys["allowedCidrs"]
@@ -136,6 +149,12 @@ def test_whatever_the_keys_nothing_is_open_and_no_right_too_wide(keys: dict[str,
         assert container["ipAddress"]["type"] == ("Private" if keys["private"] else "Public")
         written = json.dumps(container["containers"])
         assert "Generated-0" not in written
+    for made_vm in made.of("compute:VirtualMachine"):
+        described = gzip.decompress(base64.b64decode(made_vm["userData"])).decode()
+        assert "Generated-0" not in described
+        assert made_vm["osProfile"]["linuxConfiguration"]["disablePasswordAuthentication"] is True
+        addresses = [ip for ip in made.of("network:PublicIPAddress") if "dnsSettings" in ip]
+        assert len(addresses) == (0 if keys["private"] else 1)
     own_group = [name for kind, name, _ in made.resources if kind == "resources:ResourceGroup"]
     assert own_group == ([] if "resourceGroup" in keys else ["group"])
     assert bool(made.of("monitor:ActionGroup")) == ("alertEmail" in keys)

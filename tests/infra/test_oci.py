@@ -1,5 +1,7 @@
 """What a stack on OCI makes, whatever its keys say: on mocks, with no engine and no cloud."""
 
+import base64
+import gzip
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,9 +30,12 @@ _BASE: dict[str, Any] = {
     "region": "eu-frankfurt-1",
     "allowedCidrs": ["203.0.113.0/24", "198.51.100.0/24"],
 }
+_PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "A" * 43
 _OUTPUTS: dict[str, dict[str, Any]] = {
     "Core/publicIp:PublicIp": {"ipAddress": "192.0.2.9"},
     "Mysql/mysqlDbSystem:MysqlDbSystem": {"ipAddress": "10.80.64.10"},
+    "Core/instance:Instance": {"privateIp": "10.80.0.21"},
+    "Vault/secret:Secret": {"currentVersionNumber": "1"},
     "Kms/vault:Vault": {"managementEndpoint": "https://vault.example"},
     "docker:index/image:Image": {"repoDigest": f"fra.ocir.io/n/t@sha256:{'0' * 64}"},
     "trackstack:GeneratedSecret": {"value": "Generated-0"},
@@ -60,6 +65,7 @@ class Made(pulumi.runtime.Mocks):
             "availabilityDomains": [
                 {"name": f"AD-{n}", "id": "", "compartmentId": ""} for n in "123"
             ],
+            "images": [{"id": "ocid1.image"}],
             "privateIpAddress": "10.80.0.20",
         }
 
@@ -87,6 +93,7 @@ def _exchange(_host: str) -> str:
 def _keys(draw: st.DrawFn) -> dict[str, Any]:
     keys = {
         **_BASE,
+        "compute": draw(st.sampled_from(["container", "vm"])),
         "private": draw(st.booleans()),
         "keepData": draw(st.booleans()),
         "versioning": draw(st.booleans()),
@@ -102,6 +109,8 @@ def _keys(draw: st.DrawFn) -> dict[str, Any]:
             "vcnId": "ocid1.vcn.oc1.eu-frankfurt-1.theirs",
             "hostname": "mlflow.example.com",
         }
+    if keys["compute"] == "vm" and draw(st.booleans()):
+        keys |= {"sshPublicKey": _PUBLIC_KEY, "sshCidrs": ["203.0.113.7/32"]}
     return keys
 
 
@@ -112,6 +121,15 @@ def test_whatever_the_keys_nothing_is_open_and_no_right_too_wide(keys: dict[str,
     _check_rules(keys, made)
     _check_policies(plan, made)
     _check_stores(keys, made)
+    {"container": _check_container, "vm": _check_vm}[keys["compute"]](keys, made)
+    assert bool(made.of("NetworkLoadBalancer")) != keys["private"]
+    assert bool(made.of("Vcn")) == ("vcnId" not in keys)
+    assert bool(made.of("Alarm")) == (
+        "alertEmail" in keys and ("databaseSecretId" not in keys or not keys["private"])
+    )
+
+
+def _check_container(keys: dict[str, Any], made: Made) -> None:
     [instance] = made.of("ContainerInstance")
     assert [vnic["isPublicIpAssigned"] for vnic in instance["vnics"]] == [False]
     written = json.dumps(instance["containers"])
@@ -126,11 +144,19 @@ def test_whatever_the_keys_nothing_is_open_and_no_right_too_wide(keys: dict[str,
     own_database = "databaseSecretId" not in keys
     names = [entry["displayName"] for entry in instance["containers"]]
     assert names == [*(["database"] if own_database else []), "server", "scheduler", "front"]
-    assert bool(made.of("NetworkLoadBalancer")) != keys["private"]
-    assert bool(made.of("Vcn")) == ("vcnId" not in keys)
-    assert bool(made.of("Alarm")) == (
-        "alertEmail" in keys and (own_database or not keys["private"])
-    )
+
+
+def _check_vm(keys: dict[str, Any], made: Made) -> None:
+    [instance] = made.of("Instance")
+    assert instance["createVnicDetails"]["assignPublicIp"] == "false"
+    assert instance["instanceOptions"] == {"areLegacyImdsEndpointsDisabled": True}
+    assert ("ssh_authorized_keys" in instance["metadata"]) == ("sshPublicKey" in keys)
+    described = gzip.decompress(base64.b64decode(instance["metadata"]["trackstack"])).decode()
+    assert "Generated-0" not in described
+    assert ".trackstack.invalid" not in described
+    assert set(json.loads(described)["secrets"]) >= {"tracking_token", "job_token", "ca_key"}
+    [group] = made.of("DynamicGroup")
+    assert group["matchingRule"] == "instance.id = 'ocid1.server'"
 
 
 def _check_rules(keys: dict[str, Any], made: Made) -> None:
@@ -142,7 +168,8 @@ def _check_rules(keys: dict[str, Any], made: Made) -> None:
     }
     probes = set[tuple[str, int]]() if keys["private"] else {("10.80.128.0/18", 443)}
     front = {(cidr, 443) for cidr in keys["allowedCidrs"]}
-    assert sources == front | probes | {("ocid1.server-rules", 3306)}
+    ssh = {(cidr, 22) for cidr in keys.get("sshCidrs", ())}
+    assert sources == front | probes | ssh | {("ocid1.server-rules", 3306)}
     public = [s["displayName"] for s in made.of("Subnet") if not s["prohibitPublicIpOnVnic"]]
     assert len(public) == (0 if keys["private"] else 1)
     assert bool(made.of("InternetGateway")) == (not keys["private"] and "vcnId" not in keys)

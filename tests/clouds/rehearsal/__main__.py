@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import yaml
 
 from tests.clouds.framework.conditions import Fault
 from tests.clouds.rehearsal import cost, picture
@@ -156,6 +157,14 @@ def _show(report: Report) -> None:
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("stack")
+@click.option(
+    "--config",
+    "-c",
+    "given",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Another value than in the stack file; can be repeated.",
+)
 @click.option("--keep", is_flag=True, help="Leave it up to look at, until Ctrl-C.")
 @click.option("--fault", type=click.IntRange(min=1), help="Let the N-th creation fail once.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
@@ -165,7 +174,14 @@ def _show(report: Report) -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Where the picture goes.  [default: .trackstack/rehearsal/STACK.svg]",
 )
-def main(stack: str, keep: bool, fault: int | None, as_json: bool, svg: Path | None) -> None:
+def main(
+    stack: str,
+    given: tuple[str, ...],
+    keep: bool,
+    fault: int | None,
+    as_json: bool,
+    svg: Path | None,
+) -> None:
     """Rehearse STACK: up on clouds that stand in, smoke test, second up, down, proof.
 
     Needs no account. Exits 1 where something failed, 2 where the stack cannot be rehearsed.
@@ -173,13 +189,14 @@ def main(stack: str, keep: bool, fault: int | None, as_json: bool, svg: Path | N
     \b
     Examples:
       make rehearse STACK=local-container
+      make rehearse STACK=oci-dev REHEARSE="--config compute=vm"
       python -m tests.clouds.rehearsal local-container --fault 5 --json
     """
     folder = Path(tempfile.mkdtemp(prefix="trackstack-"))
     report, began = Report(stack), time.monotonic()
     svg = svg or ROOT / ".trackstack" / "rehearsal" / f"{stack}.svg"
     try:
-        with staged(stack, folder) as stage:
+        with staged(stack, folder, dict(map(_parse, given))) as stage:
             report.replaced = list(stage.replaced)
             if fault:
                 for cloud in stage.clouds:
@@ -206,6 +223,13 @@ def main(stack: str, keep: bool, fault: int | None, as_json: bool, svg: Path | N
     if report.left:
         click.echo(f"rehearse: left behind: {', '.join(report.left)}", err=True)
         sys.exit(_FAILED)
+
+
+def _parse(given: str) -> tuple[str, Any]:
+    key, sign, value = given.partition("=")
+    if not (key and sign):
+        raise RehearsalError(f"--config {given}: must be KEY=VALUE, such as compute=vm")
+    return key.removeprefix("trackstack:"), yaml.safe_load(value)
 
 
 def _wait(stage: Stage) -> None:

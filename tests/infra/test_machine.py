@@ -1,0 +1,110 @@
+"""What a virtual machine is told to be: pure, but that systemd reads its calendars in the end."""
+
+import base64
+import gzip
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from infra import machine
+from infra.machine import Machine
+from infra.plan import OciPlan, make_plan
+from infra.plan.place import Place
+from infra.settings import parse
+
+_KEYS = {
+    "cloud": "oci",
+    "tenancyId": "ocid1.tenancy.oc1..aaaatest",
+    "compartmentId": "ocid1.compartment.oc1..aaaatest",
+    "region": "eu-frankfurt-1",
+    "allowedCidrs": '["203.0.113.0/24"]',
+    "compute": "vm",
+}
+
+
+def _machine(**keys: str) -> Machine:
+    plan = make_plan(parse({**_KEYS, **keys}), Place("test", Path(__file__).parents[2]))
+    assert isinstance(plan, OciPlan)
+    return Machine(
+        image=f"registry.example/t@sha256:{'a' * 64}",
+        containers=plan.containers,
+        environments={c.name: c.environment for c in plan.containers},
+        secrets={name: f"{name}?1" for c in plan.containers for name in c.secret_files},
+        schedules=plan.schedules,
+    )
+
+
+def _read(text: str) -> Any:
+    return gzip.decompress(base64.b64decode(text)).decode()
+
+
+def _described(of: Machine) -> dict[str, Any]:
+    return json.loads(_read(machine.description(of)))
+
+
+def test_server_front_and_timers_are_enabled_and_jobs_start_by_timers_alone() -> None:
+    described = _described(_machine(backupSchedule="30 2 * * *"))
+    names = ("database.service", "server.service", "front.service")
+    timers = ("gc.timer", "prune.timer", "backup.timer")
+    assert described["enabled"] == [f"trackstack-{name}" for name in (*names, *timers)]
+    assert "OnCalendar=*-*-* 2:30:00 UTC" in described["units"]["trackstack-backup.timer"]
+
+
+def test_each_unit_gets_its_own_secrets_and_no_other() -> None:
+    units = _described(_machine())["units"]
+    server, front = units["trackstack-server.service"], units["trackstack-front.service"]
+    assert "LoadCredential=tracking_token:" in server
+    assert "ca_key" not in server
+    assert "LoadCredential=ca_key:" in front
+    assert "tracking_token" not in front
+    assert "tracking_token" not in units["trackstack-gc.service"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "units"),
+    [
+        ({"image": f"registry.example/t@sha256:{'b' * 64}"}, {"server", "database", "gc", "prune"}),
+        ({"secrets": "tracking_token"}, {"server"}),
+        ({"secrets": "ca_key"}, {"front"}),
+        ({"secrets": "job_token"}, {"server", "gc", "prune"}),
+    ],
+)
+def test_a_unit_is_another_when_what_it_depends_on_is(
+    changed: dict[str, str], units: set[str]
+) -> None:
+    before = _machine()
+    if "secrets" in changed:
+        after = replace(before, secrets={**before.secrets, changed["secrets"]: "another?2"})
+    else:
+        after = replace(before, **changed)
+    old, new = _described(before)["units"], _described(after)["units"]
+    others = {name for name in new if new[name] != old[name]}
+    assert others == {f"trackstack-{unit}.service" for unit in units}
+
+
+def test_cloud_init_installs_what_the_agent_needs_and_trusts_whom_the_stack_file_says() -> None:
+    text = _read(machine.user_data("azure", "client-1", "PEM"))
+    assert text.startswith("#cloud-config\n")
+    config = yaml.safe_load(text)
+    assert {"skopeo", "umoci", "caddy"} <= set(config["packages"])
+    assert config["ca_certs"] == {"trusted": ["PEM"]}
+    files = {entry["path"]: entry["content"] for entry in config["write_files"]}
+    unit = files["/etc/systemd/system/trackstack-agent.service"]
+    assert "/opt/trackstack/agent.py azure client-1\n" in unit
+    compile(files["/opt/trackstack/agent.py"], "agent.py", "exec")
+    assert "ca_certs" not in yaml.safe_load(_read(machine.user_data("oci")))
+
+
+def test_both_parts_fit_in_the_metadata_of_every_cloud() -> None:
+    environment = json.dumps({f"VARIABLE_{n}": "x" * 40 for n in range(50)})
+    described = machine.description(_machine(environment=environment, backupSchedule="0 1 * * *"))
+    assert len(described) + len(machine.user_data("oci")) < 24_000
+
+
+def test_the_same_machine_is_described_by_the_same_text() -> None:
+    assert machine.description(_machine()) == machine.description(_machine())
+    assert machine.user_data("oci") == machine.user_data("oci")
