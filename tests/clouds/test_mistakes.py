@@ -5,12 +5,20 @@ from pathlib import Path
 import pytest
 
 from tests.clouds.framework.errors import CloudError
-from tests.clouds.mistakes import Mistake, on_azure, on_docker, on_oci, on_oci_parts
+from tests.clouds.mistakes import (
+    Mistake,
+    on_azure,
+    on_azure_machines,
+    on_docker,
+    on_oci,
+    on_oci_parts,
+)
 
 pytestmark = pytest.mark.slow  # importing the SDKs' metadata takes seconds
 
 _CLOUDS = {
     "azure": on_azure,
+    "azure, machines": on_azure_machines,
     "docker": on_docker,
     "oci": on_oci,
     "oci, parts": on_oci_parts,

@@ -84,24 +84,23 @@ def test_a_config_that_is_none_is_told() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stack", ["local", "local-container", "azure-dev"])
-def test_a_stack_is_rehearsed_and_leaves_nothing(stack: str, tmp_path: Path) -> None:
+def test_a_stack_is_rehearsed_and_leaves_nothing(tmp_path: Path) -> None:
     svg = tmp_path / "graph.svg"
-    before = _containers()
-    done = _rehearse(stack, "--json", "--picture", str(svg))
+    done = _rehearse("local", "--json", "--picture", str(svg))
     assert done.returncode == 0, done.stderr[-3000:]
     report = json.loads(done.stdout)
     assert report["left"] == []
     assert "server" in report["critical_path"]
     assert "server" in {step["name"] for step in report["steps"]}
     assert svg.read_text().startswith("<svg")
-    assert _containers() <= before
 
 
 @pytest.mark.slow
-def test_a_creation_that_fails_is_made_good_by_the_next_up() -> None:
+def test_a_creation_that_fails_is_made_good_by_the_next_up_and_nothing_is_left() -> None:
+    before = _containers()
     done = _rehearse("local-container", "--fault", "12", "--json")
     assert done.returncode == 0, done.stderr[-3000:]
     report = json.loads(done.stdout)
     assert [step for step in report["steps"] if step["operation"] == "create failed"]
     assert report["left"] == []
+    assert _containers() <= before

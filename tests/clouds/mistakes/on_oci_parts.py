@@ -11,6 +11,7 @@ from tests.clouds.oci.storage import NAMESPACE
 
 _ORACLE = "https://docs.oracle.com/en-us/iaas"
 _INSTANCES = f"{_ORACLE}/Content/container-instances/creating-a-container-instance.htm"
+_MACHINES = f"{_ORACLE}/api/#/en/iaas/20160918/datatypes/LaunchInstanceDetails"
 _MYSQL = f"{_ORACLE}/api/#/en/mysql/20190415/datatypes/CreateDbSystemDetails"
 _BALANCER = f"{_ORACLE}/Content/NetworkLoadBalancer/overview.htm"
 _ROUTES = f"{_ORACLE}/Content/Network/Tasks/managingroutetables.htm"
@@ -68,6 +69,22 @@ def _of_balancer(**given: Any) -> Callable[[World], Props]:
 
 def _volume(**given: Any) -> list[Props]:
     return [{"name": "secrets", "volumeType": "CONFIGFILE", **given}]
+
+
+def _machine(public: str = "false", **given: Any) -> Callable[[World], Props]:
+    return _inside(
+        lambda made: {
+            "availabilityDomain": DOMAINS[0],
+            "shape": "VM.Standard.E5.Flex",
+            "shapeConfig": {"ocpus": 1, "memoryInGbs": 8},
+            "sourceDetails": {"sourceType": "image", "sourceId": "ocid1.image"},
+            "createVnicDetails": {
+                "subnetId": made.ids["private"],
+                "assignPublicIp": public,
+            },
+            **given,
+        }
+    )
 
 
 MISTAKES = [
@@ -233,5 +250,33 @@ MISTAKES = [
         lambda _: {"namespace": NAMESPACE, "bucket": "bucket", "rules": []},
         "InsufficientServicePermissions",
         f"{_ORACLE}/Content/Object/Tasks/usinglifecyclepolicies.htm",
+    ),
+    Mistake(
+        "machine of a shape that is none",
+        "Instance",
+        _machine(shape="VM.Huge"),
+        "Shape VM.Huge is not valid",
+        _MACHINES,
+    ),
+    Mistake(
+        "machine with too little memory",
+        "Instance",
+        _machine(shapeConfig={"ocpus": 4, "memoryInGbs": 2}),
+        "is not from 1 to 64 for each",
+        _MACHINES,
+    ),
+    Mistake(
+        "machine with too much metadata",
+        "Instance",
+        _machine(metadata={"user_data": "x" * 40_000}),
+        "more than 32000 bytes",
+        f"{_ORACLE}/Content/Compute/Tasks/updatinginstancemetada.htm",
+    ),
+    Mistake(
+        "machine with a public address in a private subnet",
+        "Instance",
+        _machine(public="true"),
+        "The subnet lets no VNIC have a public address",
+        _MACHINES,
     ),
 ]
