@@ -16,7 +16,7 @@ from runtime.paths import local_directory
 
 _THREADS = 16
 # `rm` at once, and the directories that are worth one.
-_PROCESSES, _FEWEST = 8, 16
+_PROCESSES, _FEWEST = 4, 16
 # Of each scheme whose store takes many objects at once.
 _CONTAINERS: Mapping[str, Callable[[str], bulk.Container]] = {
     "wasbs": BlobContainer,
