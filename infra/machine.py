@@ -26,7 +26,6 @@ from runtime.cron import calendars
 _TEMPLATES = Path(__file__).parents[1] / "runtime" / "systemd"
 _PACKAGES = ("caddy", "python3-cryptography", "skopeo", "umoci", "unattended-upgrades")
 _CREDENTIALS = "/run/credentials"
-_FRONT_PORT = "443"
 _KINDS = {
     "server": "Type=exec\nRestart=always\nRestartSec=5",
     # Once in a boot, and until it was done.
@@ -156,7 +155,7 @@ def _unit(machine: Machine, container: Container) -> str:
         "hardening": _hardening(),
     }
     if container.is_front:
-        return _template("front.service", port=_FRONT_PORT, **values)
+        return _template("front.service", port=str(container.port), **values)
     return _template(
         "runtime.service",
         name=container.name,

@@ -76,11 +76,6 @@ class AzurePlan:
         jobs = self.jobs.values() or (self.scheduler,)
         return (self.server, *jobs, *((self.front,) if self.front else ()))
 
-    @property
-    def is_named_privately(self) -> bool:
-        """Whether the network itself must know the server's name."""
-        return self.settings.private and self.hostname is not None
-
 
 def _names(settings: Azure, stack: str) -> Names:
     naming = Naming(base_of(settings.name, stack), settings.subscription_id)

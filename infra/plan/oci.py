@@ -20,7 +20,7 @@ UNKNOWN_NAMESPACE = "namespace.trackstack.invalid"
 COMPUTE, DATABASE, PUBLIC = "compute", "database", "public"
 DATABASE_NAME = DATABASE_USER = "mlflow"
 ADMINISTRATOR = "trackstack"
-CPUS_OF_OCPU = 2
+_CPUS_OF_OCPU = 2
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,17 @@ class OciPlan:
     database: Container | None
 
     @property
+    def ocpus(self) -> float:
+        """What OCI counts: two of the stack file's CPUs each, and one at least."""
+        return max(1.0, self.settings.cpus / _CPUS_OF_OCPU)
+
+    @property
+    def private_label(self) -> str | None:
+        """The server's name in a private network of the stack's own."""
+        own = self.settings.private and not self.settings.vcn_id
+        return _front_label(self.names) if own else None
+
+    @property
     def containers(self) -> tuple[Container, ...]:
         """All that run beside each other."""
         first = (self.database,) if self.database else ()
@@ -100,10 +111,10 @@ def _subnets(settings: Oci) -> Subnets:
 def _hostname(settings: Oci, names: Names) -> str | None:
     if settings.hostname or not settings.private:
         return settings.hostname
-    return f"{front_label(names)}.{COMPUTE}.{names.dns_label}.oraclevcn.com"
+    return f"{_front_label(names)}.{COMPUTE}.{names.dns_label}.oraclevcn.com"
 
 
-def front_label(names: Names) -> str:
+def _front_label(names: Names) -> str:
     """The server's name in its subnet."""
     return f"mlflow-{names.base}"[:63].rstrip("-")
 

@@ -85,11 +85,7 @@ def _container(
 def make_group(parts: Parts) -> aci.ContainerGroup:
     """The group, and in a network a private name for its address."""
     plan, scope, identity = parts.plan, parts.scope, parts.identity
-    front = plan.front
-    if front is None:
-        raise ValueError("a container group has a front")
     images = {"front": plan.settings.front_image}
-    containers = [plan.server, plan.scheduler, front]
     cpus = {"server": plan.settings.cpus - 2 * _BESIDE_CPUS}
     group = aci.ContainerGroup(
         "server",
@@ -111,11 +107,11 @@ def make_group(parts: Parts) -> aci.ContainerGroup:
                 parts.environment(container),
                 cpus.get(container.name, _BESIDE_CPUS),
             )
-            for container in containers
+            for container in plan.containers
         ],
         volumes=[
             *(aci.VolumeArgs(name=name, empty_dir={}) for name in ("data", "front-data")),
-            *(_secrets(container, identity.secrets.files) for container in containers),
+            *(_secrets(container, identity.secrets.files) for container in plan.containers),
         ],
         ip_address=_address(parts),
         subnet_ids=[aci.ContainerGroupSubnetIdArgs(id=parts.networks.compute)]

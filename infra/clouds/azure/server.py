@@ -54,7 +54,7 @@ def _vm(parts: Parts) -> Reached:
         raise ValueError("a virtual machine has a network and a name")
     vault = Vault(plan, parts.scope, parts.identity)
     address = make_machine(parts, vault, networks)
-    if plan.is_named_privately:
+    if plan.settings.private:
         make_record("front", plan.hostname, address, parts.scope, networks)
     return Reached(
         plan.tracking_uri,

@@ -13,7 +13,7 @@ from infra.clouds.azure.identity import Vault
 from infra.clouds.azure.network import Networks, make_endpoint
 from infra.clouds.azure.observability import collect_journal
 from infra.clouds.azure.parts import Parts
-from infra.machine import Machine
+from infra.clouds.shared.described import described
 
 _USER = "trackstack-admin"
 _DISK_GIB = 64
@@ -56,7 +56,13 @@ def make_machine(parts: Parts, vault: Vault, networks: Networks) -> Output[str]:
             security_type="TrustedLaunch",
             uefi_settings=compute.UefiSettingsArgs(secure_boot_enabled=True, v_tpm_enabled=True),
         ),
-        user_data=_description(parts, vault),
+        user_data=described(
+            parts.images.runtime,
+            plan.containers,
+            parts.environment,
+            vault.versions,
+            plan.schedules,
+        ),
         **scope.inside,
         opts=ResourceOptions.merge(parts.when_ready(), ResourceOptions(depends_on=depends)),
     )
@@ -113,15 +119,4 @@ def _interface(parts: Parts, networks: Networks) -> network.NetworkInterface:
         ],
         **scope.inside,
         opts=scope.opts,
-    )
-
-
-def _description(parts: Parts, vault: Vault) -> Output[str]:
-    plan = parts.plan
-    known = {c.name: Output.all(**parts.environment(c)) for c in plan.containers}
-    of = (parts.images.runtime, Output.all(**known), Output.all(**vault.versions))
-    return Output.all(*of).apply(
-        lambda of: machine.description(
-            Machine(of[0], plan.containers, of[1], of[2], plan.schedules)
-        )
     )

@@ -15,7 +15,6 @@ from infra.clouds.oci.parts import Parts
 from infra.clouds.shared.secret_files import encoded
 from infra.containers import DATA_DIRECTORY, SECRETS_DIRECTORY, Container
 from infra.plan import OciPlan
-from infra.plan.oci import CPUS_OF_OCPU, front_label
 
 _SHAPE = "CI.Standard.E4.Flex"
 _GRACE_SECONDS = 60
@@ -103,7 +102,7 @@ def make_instance(parts: Parts, policy: pulumi.Resource) -> ci.ContainerInstance
         availability_domain=scope.availability_domain,
         shape=_SHAPE,
         shape_config=ci.ContainerInstanceShapeConfigArgs(
-            ocpus=max(1.0, settings.cpus / CPUS_OF_OCPU), memory_in_gbs=settings.memory
+            ocpus=plan.ocpus, memory_in_gbs=settings.memory
         ),
         # The container that makes the database ends well, and is left alone then.
         container_restart_policy="ON_FAILURE",
@@ -123,9 +122,7 @@ def make_instance(parts: Parts, policy: pulumi.Resource) -> ci.ContainerInstance
                 subnet_id=networks.compute,
                 nsg_ids=[networks.front_rules, networks.server_rules],
                 is_public_ip_assigned=False,
-                hostname_label=front_label(plan.names)
-                if settings.private and not settings.vcn_id
-                else None,
+                hostname_label=plan.private_label,
             )
         ],
         **scope.inside,

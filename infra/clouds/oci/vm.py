@@ -11,8 +11,7 @@ from pulumi_oci import core
 from infra import machine
 from infra.clouds.oci.parts import Parts
 from infra.clouds.oci.vault import Vault
-from infra.machine import Machine
-from infra.plan.oci import CPUS_OF_OCPU, front_label
+from infra.clouds.shared.described import described
 
 _SHAPE = "VM.Standard.E5.Flex"
 _SYSTEM, _RELEASE = "Canonical Ubuntu", "24.04"
@@ -28,9 +27,7 @@ def make_instance(parts: Parts, vault: Vault) -> core.Instance:
         display_name=plan.names.base,
         availability_domain=scope.availability_domain,
         shape=_SHAPE,
-        shape_config=core.InstanceShapeConfigArgs(
-            ocpus=max(1.0, settings.cpus / CPUS_OF_OCPU), memory_in_gbs=settings.memory
-        ),
+        shape_config=core.InstanceShapeConfigArgs(ocpus=plan.ocpus, memory_in_gbs=settings.memory),
         source_details=core.InstanceSourceDetailsArgs(
             source_type="image", source_id=_image(parts), boot_volume_size_in_gbs=str(_DISK_GIB)
         ),
@@ -38,9 +35,7 @@ def make_instance(parts: Parts, vault: Vault) -> core.Instance:
             subnet_id=networks.compute,
             nsg_ids=[networks.front_rules, networks.server_rules],
             assign_public_ip="false",
-            hostname_label=front_label(plan.names)
-            if settings.private and not settings.vcn_id
-            else None,
+            hostname_label=plan.private_label,
         ),
         metadata={
             "trackstack": _description(parts, vault),
@@ -88,11 +83,8 @@ def _description(parts: Parts, vault: Vault) -> Output[str]:
         name: Output.concat(secret.id, "?versionNumber=", secret.current_version_number.apply(str))
         for name, secret in kept.items()
     }
-    known = {c.name: Output.all(**parts.environment(c)) for c in plan.containers}
-    return Output.all(parts.images.runtime, Output.all(**known), Output.all(**addresses)).apply(
-        lambda of: machine.description(
-            Machine(of[0], plan.containers, of[1], of[2], plan.schedules)
-        )
+    return described(
+        parts.images.runtime, plan.containers, parts.environment, addresses, plan.schedules
     )
 
 

@@ -140,13 +140,17 @@ class Entra:
             return Answer(200)
         return _refuse(403, "the identity has no such role on this registry")
 
+    def _bearer(self, asked: Asked) -> str | None:
+        """Whose token a request bears."""
+        kind, _, token = asked.headers.get("authorization", "").partition(" ")
+        return self._tokens.get(token) if kind == "Bearer" else None
+
     def _vault(self, asked: Asked) -> Answer:
         """A secret of a Key Vault, whose id follows in the path.
 
         https://learn.microsoft.com/rest/api/keyvault/secrets/get-secret
         """
-        kind, _, token = asked.headers.get("authorization", "").partition(" ")
-        principal = self._tokens.get(token) if kind == "Bearer" else None
+        principal = self._bearer(asked)
         if principal is None:
             return _refuse(401, "the request has no valid token")
         path = asked.headers.get("x-forwarded-uri", "").partition("?")[0]
@@ -158,8 +162,7 @@ class Entra:
 
     def _blob(self, asked: Asked) -> Answer:
         """Whether a request to Blob storage may pass; the account's id follows in the path."""
-        kind, _, token = asked.headers.get("authorization", "").partition(" ")
-        principal = self._tokens.get(token) if kind == "Bearer" else None
+        principal = self._bearer(asked)
         if principal is None:
             return _refuse(401, "the request has no valid token", "NoAuthenticationInformation")
         method = asked.headers.get("x-forwarded-method", "")

@@ -15,7 +15,7 @@ from tests.clouds.framework.resource import Function
 from tests.clouds.framework.values import Props, child, items
 from tests.clouds.ground import Limits
 from tests.clouds.oci.identity import DOMAINS
-from tests.clouds.oci.network import NetworkSecurityGroup, Subnet
+from tests.clouds.oci.network import verify_vnic
 from tests.clouds.oci.real import Real
 from tests.clouds.oci.resource import OciResource, ocid
 
@@ -44,12 +44,7 @@ class ContainerInstance(OciResource):
         if inputs.get("containerRestartPolicy", "ALWAYS") not in _RESTARTS:
             raise self.refusal("InvalidParameter", "containerRestartPolicy is not valid.")
         for vnic in items(inputs, "vnics"):
-            subnet = self.referred(vnic["subnetId"], Subnet)
-            if vnic.get("isPublicIpAssigned") and subnet.get("prohibitPublicIpOnVnic"):
-                message = "The subnet lets no VNIC have a public address."
-                raise self.refusal("InvalidParameter", message)
-            for group in vnic.get("nsgIds") or ():
-                self.referred(group, NetworkSecurityGroup)
+            verify_vnic(self, vnic, is_public=bool(vnic.get("isPublicIpAssigned")))
         for problem in (*_sizes(inputs), *_volumes(inputs)):
             raise self.refusal("InvalidParameter", problem)
 

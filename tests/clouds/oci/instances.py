@@ -8,7 +8,7 @@ from tests.clouds.framework.values import Props, child
 from tests.clouds.ground import Limits, machine
 from tests.clouds.ground.door import Answer, Asked
 from tests.clouds.oci.identity import DOMAINS
-from tests.clouds.oci.network import NetworkSecurityGroup, Subnet
+from tests.clouds.oci.network import verify_vnic
 from tests.clouds.oci.principals import new_key, pem
 from tests.clouds.oci.real import HOSTS, Real
 from tests.clouds.oci.resource import REGION, OciResource, ocid
@@ -43,12 +43,7 @@ class Instance(OciResource):
             raise self.refusal("InvalidParameter", f"Shape {inputs['shape']} is not valid.")
         self._verify_size(child(inputs, "shapeConfig"))
         vnic = child(inputs, "createVnicDetails")
-        subnet = self.referred(vnic["subnetId"], Subnet)
-        if vnic.get("assignPublicIp") == "true" and subnet.get("prohibitPublicIpOnVnic"):
-            message = "The subnet lets no VNIC have a public address."
-            raise self.refusal("InvalidParameter", message)
-        for group in vnic.get("nsgIds") or ():
-            self.referred(group, NetworkSecurityGroup)
+        verify_vnic(self, vnic, is_public=vnic.get("assignPublicIp") == "true")
         metadata = cast("dict[str, str]", inputs.get("metadata") or {})
         if sum(len(key) + len(value) for key, value in metadata.items()) > _MOST_BYTES:
             message = f"The metadata is more than {_MOST_BYTES} bytes."

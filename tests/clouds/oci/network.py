@@ -203,6 +203,16 @@ class SecurityRule(OciResource):
             raise self.refusal("InvalidParameter", f"The source {source} is no CIDR block.")
 
 
+def verify_vnic(owner: OciResource, vnic: Props, *, is_public: bool) -> None:
+    """Refuse a VNIC whose subnet or groups are not there, or whose subnet has no public ones."""
+    subnet = owner.referred(vnic["subnetId"], Subnet)
+    if is_public and subnet.get("prohibitPublicIpOnVnic"):
+        message = "The subnet lets no VNIC have a public address."
+        raise owner.refusal("InvalidParameter", message)
+    for group in vnic.get("nsgIds") or ():
+        owner.referred(group, NetworkSecurityGroup)
+
+
 def lets_in(store: Store, groups: Iterable[str], caller: str, port: int) -> bool:
     """Whether one of the security groups lets an address in at a TCP port."""
     found: list[Network] = []

@@ -1,0 +1,25 @@
+"""What a virtual machine is to be, from what only the cloud knows, the same on every cloud."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from pulumi import Input, Output
+
+from infra import machine
+from infra.containers import Container
+from infra.machine import Machine
+
+
+def described(
+    image: Output[str],
+    containers: Sequence[Container],
+    environment: Callable[[Container], Mapping[str, Input[str]]],
+    secrets: Mapping[str, Output[str]],
+    schedules: Mapping[str, str],
+) -> Output[str]:
+    """infra.machine.description; the arguments are those of Machine, once they are known."""
+    environments = {c.name: Output.all(**environment(c)) for c in containers}
+    return Output.all(image, Output.all(**environments), Output.all(**secrets)).apply(
+        lambda known: machine.description(
+            Machine(known[0], containers, known[1], known[2], schedules)
+        )
+    )
