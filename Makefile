@@ -16,8 +16,8 @@ up: setup ## bring up STACK (default: local) and say how to use it
 down: setup ## stop STACK and say what is kept; the data stay unless its stack file says keepData: false
 	@$(ENTER) python -m infra.teardown "$(STACK)" $(if $(YES),--yes)
 
-preview: setup ## show what `make up` would change
-	@$(ENTER) pulumi preview --stack "$(STACK)"
+preview: setup ## show what `make up` would change, and whether the policies hold
+	@$(ENTER) pulumi preview --policy-pack "$(CURDIR)/infra/policies/pack" --stack "$(STACK)"
 
 refresh: setup ## compare STACK's state with what runs
 	@$(ENTER) pulumi refresh --yes --stack "$(STACK)"

@@ -11,6 +11,7 @@ import base64
 import gzip
 import hashlib
 import json
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ _KINDS = {
     "database": "Type=oneshot\nRemainAfterExit=yes\nRestart=on-failure\nRestartSec=10",
 }
 _JOB = "Type=oneshot"
+_CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def user_data(cloud: str, client_id: str = "", trusted: str = "") -> str:
         ],
     }
     if trusted:
-        config["ca_certs"] = {"trusted": [trusted]}
+        config["ca_certs"] = {"trusted": _CERTIFICATE.findall(trusted)}
     return _compressed(f"#cloud-config\n{yaml.safe_dump(config, width=1000)}")
 
 
@@ -177,6 +179,8 @@ def _file_text(machine: Machine, container: Container) -> str:
     given = machine.environments[container.name]
     if container.is_front:
         return given["CADDYFILE"].replace(SECRETS_DIRECTORY, own)
+    # An update in place takes a while: whoever waits for it asks for the image.
+    given = {**given, "TRACKSTACK_IMAGE": machine.image}
     return "".join(
         f"{name}={json.dumps(value.replace(SECRETS_DIRECTORY, own), ensure_ascii=False)}\n"
         for name, value in sorted(given.items())

@@ -22,7 +22,8 @@ from runtime.errors import UserError
 
 _BY_DIGEST = re.compile(r"\S+@sha256:[0-9a-f]{64}")
 _KEY = "trackstack:image"
-_POLICIES = Path("infra/policies")
+# The engine starts it from the program's own folder.
+_POLICIES = str(Path(__file__).parent / "policies" / "pack")
 
 
 @dataclass(frozen=True)
@@ -86,10 +87,10 @@ def decide(
 
 
 def check(outputs: Mapping[str, Any], seconds: float = 0) -> list[str]:
-    """What is not well with a server: its answer, its access check, an artifact's way.
+    """What is not well with a server: its answer, its access check, an artifact's way, its image.
 
     A server does not start on a backend store of another schema, so one that answers is migrated.
-    Asks again for ``seconds``, while a new one starts.
+    Asks again for ``seconds``, while a new one starts and the one before still answers.
     """
     deadline = time.monotonic() + seconds
     with tempfile.TemporaryDirectory() as folder:
@@ -105,6 +106,9 @@ def check(outputs: Mapping[str, Any], seconds: float = 0) -> list[str]:
         while True:
             found = [one(settings) for one in doctor.REMOTE_CHECKS]
             problems = [f"{one.check}: {one.found}" for one in found if not one.well]
+            runs = None if problems else doctor.image_of(settings)
+            if runs and runs != outputs.get("image"):
+                problems = [f"server: still runs {runs}"]
             if not problems or time.monotonic() >= deadline:
                 return problems
             time.sleep(2)
@@ -147,9 +151,7 @@ class Target:
         return entry.get("value")
 
     def preview(self) -> int:
-        there = (_POLICIES / "PulumiPolicy.yaml").is_file()
-        policies = ["--policy-pack", str(_POLICIES)] if there else []
-        return self._stack.run("preview", *policies, quiet=self._quiet)
+        return self._stack.run("preview", "--policy-pack", _POLICIES, quiet=self._quiet)
 
     def up(self, message: str) -> int:
         arguments = ("up", "--yes", "--skip-preview", "--suppress-outputs", "--message", message)

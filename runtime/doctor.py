@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Callable
@@ -93,6 +94,13 @@ def _artifacts(settings: RuntimeSettings) -> Finding:
             advice = "see the server's log, and its rights on the artifact store"
             return Finding("artifacts", False, found, advice)
     return Finding("artifacts", True, f"{settings.artifacts_destination} takes and gives files")
+
+
+def image_of(settings: RuntimeSettings) -> str | None:
+    """The image that a server says it runs; None where it does not say it."""
+    _, body = request(settings, "GET", "/metrics", token_of(settings))
+    found = re.search(r'^trackstack_build_info\{image="([^"]+)"', body.decode(), re.MULTILINE)
+    return found[1] if found else None
 
 
 def _jobs(settings: RuntimeSettings) -> Finding:

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
@@ -74,6 +75,20 @@ def rows_of(result: object) -> Mapping[str, float]:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def build_info(image: str | None) -> Any:
+    """What runs: versions, and the image where the stack says it. Pure."""
+    from prometheus_client.core import GaugeMetricFamily
+
+    labels = {
+        "version": version("trackstack"),
+        "mlflow": version("mlflow"),
+        "image": image or "",
+    }
+    info = GaugeMetricFamily("trackstack_build_info", "What runs here.", labels=list(labels))
+    info.add_metric(list(labels.values()), 1)
+    return info
 
 
 def job_families(runs: Mapping[str, "LastRun"]) -> Iterable[Any]:
@@ -205,6 +220,7 @@ class Metrics:
         from runtime.scheduler import read_state
 
         yield from job_families(read_state(self._settings.data_dir))
+        yield build_info(self._settings.image)
         self._count()
         up = GaugeMetricFamily("trackstack_store_up", "1 where the backend store can be read.")
         up.add_metric([], self._store_up)

@@ -76,6 +76,7 @@ class RuntimeSettings(BaseModel):
     static_prefix: str | None = Field(None, alias="MLFLOW_STATIC_PREFIX")
     gunicorn_opts: str | None = Field(None, alias="MLFLOW_GUNICORN_OPTS")
     job_execution: bool = Field(False, alias="MLFLOW_SERVER_ENABLE_JOB_EXECUTION")
+    image: str | None = Field(None, alias="TRACKSTACK_IMAGE")
     supervised: bool = Field(False, alias="TRACKSTACK_SUPERVISED")
     upgrade: bool = Field(False, alias="TRACKSTACK_UPGRADE")
     protect_registry: bool = Field(False, alias="TRACKSTACK_PROTECT_REGISTRY")

@@ -16,6 +16,7 @@ from infra.clouds import deploy
 from infra.clouds.azure import image
 from infra.plan import AzurePlan, make_plan
 from infra.plan.place import Place
+from infra.policies.rules import RULES
 from infra.settings import Secrets, parse
 
 pytestmark = pytest.mark.slow
@@ -66,10 +67,19 @@ class Made(pulumi.runtime.Mocks):
         outputs = dict(inputs)
         if "identity" in inputs:
             outputs["identity"] = {"type": "UserAssigned", "userAssignedIdentities": {}}
-        return f"/{kind}/{args.name}", {**outputs, "name": name, **_OUTPUTS.get(kind, {})}
+        return f"/providers/{kind}/{args.name}", {**outputs, "name": name, **_OUTPUTS.get(kind, {})}
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> Any:
         return {"token": "a token", "primarySharedKey": "a key"}
+
+    def broken(self) -> list[str]:
+        """What the policies say, but that a test's stack protects nothing."""
+        return [
+            problem
+            for kind, _, inputs in self.resources
+            for rule in RULES
+            for problem in rule.problems(f"azure-native:{kind}", inputs, "dev")
+        ]
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         return [inputs for found, _, inputs in self.resources if found == kind]
@@ -129,6 +139,7 @@ def test_whatever_the_keys_nothing_is_open_and_no_right_too_wide(keys: dict[str,
         plan, made = _deploy(keys, monkeypatch)
     _check_roles(made)
     _check_stores(plan, made)
+    assert made.broken() == []
     for group in made.of("network:NetworkSecurityGroup"):
         [rule, *ssh] = group["securityRules"]
         assert [r["sourceAddressPrefixes"] for r in ssh] == (
@@ -164,7 +175,7 @@ def _check_roles(made: Made) -> None:
     assignments = made.of("authorization:RoleAssignment")
     for assignment in assignments:
         role = assignment["roleDefinitionId"].rsplit("/", 1)[1]
-        assert assignment["scope"].startswith(f"/{_ROLES[role]}/")
+        assert assignment["scope"].startswith(f"/providers/{_ROLES[role]}/")
         assert assignment["principalId"] == "principal"
     assert len({a["scope"] for a in assignments}) == len(assignments)
 

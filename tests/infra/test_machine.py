@@ -87,11 +87,12 @@ def test_a_unit_is_another_when_what_it_depends_on_is(
 
 
 def test_cloud_init_installs_what_the_agent_needs_and_trusts_whom_the_stack_file_says() -> None:
-    text = _read(machine.user_data("azure", "client-1", "PEM"))
+    two = [f"-----BEGIN CERTIFICATE-----\n{n}\n-----END CERTIFICATE-----" for n in "12"]
+    text = _read(machine.user_data("azure", "client-1", "# ours\n" + "\n".join(two)))
     assert text.startswith("#cloud-config\n")
     config = yaml.safe_load(text)
     assert {"skopeo", "umoci", "caddy"} <= set(config["packages"])
-    assert config["ca_certs"] == {"trusted": ["PEM"]}
+    assert config["ca_certs"] == {"trusted": two}
     files = {entry["path"]: entry["content"] for entry in config["write_files"]}
     unit = files["/etc/systemd/system/trackstack-agent.service"]
     assert "/opt/trackstack/agent.py azure client-1\n" in unit

@@ -16,6 +16,7 @@ from infra.clouds import deploy
 from infra.clouds.oci import image
 from infra.plan import OciPlan, make_plan
 from infra.plan.place import Place
+from infra.policies.rules import RULES
 from infra.settings import Secrets, parse
 from tests.clouds.oci.identity import parse as parse_statement
 
@@ -69,6 +70,15 @@ class Made(pulumi.runtime.Mocks):
             "privateIpAddress": "10.80.0.20",
         }
 
+    def broken(self) -> list[str]:
+        """What the policies say, but that a test's stack protects nothing."""
+        return [
+            problem
+            for kind, _, inputs in self.resources
+            for rule in RULES
+            for problem in rule.problems(f"oci:{kind}", inputs, "dev")
+        ]
+
     def of(self, kind: str) -> list[dict[str, Any]]:
         return [inputs for found, _, inputs in self.resources if found.endswith(f":{kind}")]
 
@@ -121,6 +131,7 @@ def test_whatever_the_keys_nothing_is_open_and_no_right_too_wide(keys: dict[str,
     _check_rules(keys, made)
     _check_policies(plan, made)
     _check_stores(keys, made)
+    assert made.broken() == []
     {"container": _check_container, "vm": _check_vm}[keys["compute"]](keys, made)
     assert bool(made.of("NetworkLoadBalancer")) != keys["private"]
     assert bool(made.of("Vcn")) == ("vcnId" not in keys)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.metrics import area_of, job_families, rows_of
+from runtime.metrics import area_of, build_info, job_families, rows_of
 from runtime.scheduler import LastRun
 from tests.conftest import wait_for
 from tests.runtime.serving import Serving, serving
@@ -30,6 +30,13 @@ def test_a_job_that_never_succeeded_has_no_time_of_success() -> None:
     assert samples["trackstack_job_last_exit_code"] == 1
     assert samples["trackstack_job_last_duration_seconds"] == 1.5
     assert "trackstack_job_last_success_timestamp_seconds" not in samples
+
+
+def test_what_runs_is_told_with_its_image() -> None:
+    [sample] = build_info("registry.example/t@sha256:1").samples
+    assert sample.labels["image"] == "registry.example/t@sha256:1"
+    assert sample.labels["mlflow"]
+    assert build_info(None).samples[0].labels["image"] == ""
 
 
 def _value(server: Serving, pattern: str) -> float | None:

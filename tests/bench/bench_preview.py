@@ -1,0 +1,85 @@
+"""`pulumi preview` of a cloud stack beside that of a program that only imports what the stack uses.
+
+`python -m tests.bench.bench_preview --stack oci-prod`: both by the real engine, the stack on its
+rehearsed cloud. What is over 1 is what our program does: plan, resources, their registration.
+"""
+
+import argparse
+import ast
+import json
+import statistics
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from tests.clouds.rehearsal.stage import staged
+from tests.engine import ROOT, Engine
+
+_MOST = 1.5
+_SHARED = ROOT / "infra/clouds/shared"
+
+
+def _imports(cloud: str) -> list[str]:
+    """The import statements of SDKs in the program's folder for a cloud."""
+    found: set[str] = set()
+    for path in [*(ROOT / "infra/clouds" / cloud).glob("*.py"), *_SHARED.glob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("pulumi_"):
+                found |= {f"from {node.module} import {alias.name}" for alias in node.names}
+            elif isinstance(node, ast.Import):
+                names = (alias.name for alias in node.names)
+                found |= {f"import {name}" for name in names if name.startswith("pulumi")}
+    return sorted(found)
+
+
+def _empty(folder: Path, cloud: str, like: Engine) -> Engine:
+    project = folder / "empty"
+    project.mkdir()
+    (project / "Pulumi.yaml").write_text("name: empty\nruntime: python\n")
+    (project / "__main__.py").write_text("\n".join(_imports(cloud)) + "\n")
+    return replace(like, project_dir=project, state_dir=folder / "state-of-empty", stack="empty")
+
+
+def _seconds(engine: Engine) -> float:
+    began = time.monotonic()
+    engine.run("preview")
+    return time.monotonic() - began
+
+
+def main() -> None:
+    """Print the figures; exits 1 beyond 1.5 times the empty program."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--stack", default="oci-prod", help="a stack on Azure or OCI")
+    parser.add_argument("--times", type=int, default=5, help="previews of each, in turn")
+    parser.add_argument("--json", action="store_true", help="for machines")
+    options = parser.parse_args()
+    with (
+        tempfile.TemporaryDirectory(prefix="trackstack-") as folder,
+        staged(options.stack, Path(folder)) as stage,
+    ):
+        cloud = str(stage.config["trackstack:cloud"])
+        ours, empty = stage.engine, _empty(Path(folder), cloud, stage.engine)
+        try:
+            # The first of each is a warm-up.
+            pairs = [(_seconds(ours), _seconds(empty)) for _ in range(options.times + 1)][1:]
+        finally:
+            for made in stage.clouds:
+                made.sweep()
+    mine, theirs = (statistics.median(seconds) for seconds in zip(*pairs, strict=True))
+    figures = {
+        "preview": round(mine, 2),
+        "empty": round(theirs, 2),
+        "ratio": round(mine / theirs, 2),
+    }
+    if options.json:
+        print(json.dumps({"stack": options.stack, **figures}))
+    else:
+        print(f"{options.stack}: {mine:.2f} s; an empty program with its imports {theirs:.2f} s")
+        print(f"ours / empty: {mine / theirs:.2f} times the time")
+    sys.exit(mine / theirs > _MOST)
+
+
+if __name__ == "__main__":
+    main()
