@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.locks import one_at_a_time
+
 ROOT = Path(__file__).parent.parent
 _TOOLS = ROOT / "tools" / "docker"
 _LOCAL_CAS = Path("/usr/local/share/ca-certificates")
@@ -33,9 +35,11 @@ class Registry:
 
 def _tool(name: str, *arguments: str) -> str:
     """Run one of tools/docker; what it says goes to the test's output."""
-    done = subprocess.run(
-        [str(_TOOLS / name), *arguments], stdout=subprocess.PIPE, text=True, timeout=600
-    )
+    # They start the daemon and install Debian's packages.
+    with one_at_a_time("system"):
+        done = subprocess.run(
+            [str(_TOOLS / name), *arguments], stdout=subprocess.PIPE, text=True, timeout=600
+        )
     if done.returncode:
         raise RuntimeError(f"tools/docker/{name} ended with {done.returncode}")
     return done.stdout.strip()

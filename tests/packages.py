@@ -6,6 +6,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from tests.locks import one_at_a_time
+
 _INSTALLED = Path(__file__).parents[1] / ".trackstack" / "npm"
 
 
@@ -25,12 +27,14 @@ def ensure_debian(command: str, *packages: str) -> str:
 def install_debian(*packages: str) -> None:
     """Install Debian packages; raises RuntimeError where that cannot be done."""
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for arguments in (["update", "-qq"], ["install", "-qq", "--no-install-recommends", *packages]):
-        done = subprocess.run(
-            ["apt-get", "-y", *arguments], env=environment, capture_output=True, text=True
-        )
-        if done.returncode:
-            raise RuntimeError(f"apt-get {arguments[0]} failed: {done.stderr.strip()[-500:]}")
+    install = ["install", "-qq", "--no-install-recommends", *packages]
+    with one_at_a_time("system"):
+        for arguments in (["update", "-qq"], install):
+            done = subprocess.run(
+                ["apt-get", "-y", *arguments], env=environment, capture_output=True, text=True
+            )
+            if done.returncode:
+                raise RuntimeError(f"apt-get {arguments[0]} failed: {done.stderr.strip()[-500:]}")
 
 
 @functools.cache
@@ -45,11 +49,12 @@ def install_npm(source: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     lock = (source / "package-lock.json").read_bytes()
     marker = folder / "installed.json"
-    if not marker.exists() or marker.read_bytes() != lock:
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(source / name, folder)
-        subprocess.run(["npm", "ci", "--silent", "--no-audit"], cwd=folder, check=True)
-        marker.write_bytes(lock)
+    with one_at_a_time(f"npm-{source.name}"):
+        if not marker.exists() or marker.read_bytes() != lock:
+            for name in ("package.json", "package-lock.json"):
+                shutil.copy(source / name, folder)
+            subprocess.run(["npm", "ci", "--silent", "--no-audit"], cwd=folder, check=True)
+            marker.write_bytes(lock)
     return folder
 
 

@@ -15,6 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from infra.clouds.shared.generated import make_authority, write_private
 from tests.engine import ROOT
+from tests.locks import one_at_a_time
 
 _FOLDER = ROOT / ".trackstack" / "rehearsal" / "authority"
 _DAYS = 30
@@ -31,11 +32,12 @@ class Authority:
     def kept(cls) -> "Authority":
         """The one of this checkout, made where it is missing."""
         certificate, key = _FOLDER / "certificate.pem", _FOLDER / "key.pem"
-        if not (certificate.exists() and key.exists()):
-            _FOLDER.mkdir(parents=True, exist_ok=True)
-            made = make_authority("Trackstack rehearsal")
-            write_private(key, made[1])
-            write_private(certificate, made[0])
+        with one_at_a_time("authority"):
+            if not (certificate.exists() and key.exists()):
+                _FOLDER.mkdir(parents=True, exist_ok=True)
+                made = make_authority("Trackstack rehearsal")
+                write_private(key, made[1])
+                write_private(certificate, made[0])
         return cls(certificate.read_text(), key.read_text())
 
     @property

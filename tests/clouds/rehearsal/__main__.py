@@ -15,8 +15,9 @@ from typing import Any
 import click
 import yaml
 
+from infra import cost
 from tests.clouds.framework.conditions import Fault
-from tests.clouds.rehearsal import cost, picture
+from tests.clouds.rehearsal import picture
 from tests.clouds.rehearsal.proof import Machine, remove_volumes
 from tests.clouds.rehearsal.stage import RehearsalError, Stage, staged
 from tests.clouds.rehearsal.timing import Events, critical_path, dependencies, short

@@ -1,12 +1,50 @@
 """An estimate of what a stack costs a month, from a small dated table of list prices."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import yaml
 
 _TABLE = Path(__file__).with_name("prices.yaml")
+# Operations of a preview on what is there before it, and on what is there after it.
+_THERE_BEFORE = frozenset({"same", "update", "replace", "create-replacement", "delete"})
+_THERE_AFTER = frozenset({"same", "update", "replace", "create-replacement", "create", "import"})
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a stack costs a month before and after an update, in dollars of the day ``date``."""
+
+    before: float
+    after: float
+    date: str
+
+    def __str__(self) -> str:
+        return (
+            f"about {self.after:.0f} USD a month, {self.after - self.before:+.0f} "
+            f"(list prices of {self.date})"
+        )
+
+
+def change(events: Iterable[str]) -> Change:
+    """The change that a preview foresees; ``events`` are the lines of the engine's event log."""
+    before: dict[str, Mapping[str, Any]] = {}
+    after: dict[str, Mapping[str, Any]] = {}
+    for event in map(json.loads, events):
+        step = event.get("resourcePreEvent", {}).get("metadata")
+        if not step:
+            continue
+        for operations, state, found in (
+            (_THERE_BEFORE, "old", before),
+            (_THERE_AFTER, "new", after),
+        ):
+            if step["op"] in operations and step.get(state):
+                found[step["urn"]] = step[state]
+    now, then = estimate(before.values()), estimate(after.values())
+    return Change(now["dollars"], then["dollars"], then["date"])
 
 
 def estimate(resources: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
