@@ -29,7 +29,7 @@ class Change:
         )
 
 
-def change(events: Iterable[str]) -> Change:
+def foresee(events: Iterable[str]) -> Change:
     """The change that a preview foresees; ``events`` are the lines of the engine's event log."""
     before: dict[str, Mapping[str, Any]] = {}
     after: dict[str, Mapping[str, Any]] = {}

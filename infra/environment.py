@@ -46,7 +46,14 @@ def store(settings: Common, runtime: Runtime) -> dict[str, str]:
         "TRACKSTACK_DATA_DIR": runtime.data_dir,
         "MLFLOW_ARTIFACTS_DESTINATION": runtime.artifacts_destination,
         "MLFLOW_TRACKING_URI": runtime.server_uri,
+        # For a backup by hand, the one before a migration, and for a restore.
+        "TRACKSTACK_BACKUP_DESTINATION": backups(settings, runtime.data_dir),
     }
+
+
+def backups(settings: Common, data_dir: str) -> str:
+    """Where the stack keeps its backups, as its own processes reach it."""
+    return settings.backup_destination or f"{data_dir}/backups"
 
 
 def _access(settings: Common, runtime: Runtime) -> dict[str, str]:
@@ -69,6 +76,7 @@ def server(settings: Common, runtime: Runtime) -> dict[str, str]:
     return {
         **store(settings, runtime),
         **_access(settings, runtime),
+        **_given({"TRACKSTACK_RESTORE_BACKUP": settings.restore_backup}),
         "MLFLOW_HOST": runtime.host,
         "MLFLOW_PORT": str(runtime.port),
         "MLFLOW_WORKERS": str(settings.workers),
@@ -82,9 +90,6 @@ def scheduler(settings: Common, runtime: Runtime) -> dict[str, str]:
     return {
         **store(settings, runtime),
         **_given({"TRACKSTACK_BACKUP_SCHEDULE": settings.backup_schedule}),
-        # For a backup by hand too.
-        "TRACKSTACK_BACKUP_DESTINATION": settings.backup_destination
-        or f"{runtime.data_dir}/backups",
         "TRACKSTACK_BACKUP_KEEP": str(settings.backup_keep),
         "TRACKSTACK_GC_SCHEDULE": settings.gc_schedule,
         "TRACKSTACK_PRUNE_SCHEDULE": settings.prune_schedule,

@@ -13,6 +13,7 @@ class Deployment:
     tracking_uri: pulumi.Input[str]
     tracking_token: pulumi.Output[str]
     artifacts_destination: pulumi.Input[str]
+    backup_destination: pulumi.Input[str]
     backend_store: pulumi.Input[str]
     schedules: Mapping[str, str]
     version: str
@@ -34,6 +35,7 @@ def export(deployment: Deployment) -> None:
     pulumi.export("registry_uri", deployment.tracking_uri)
     pulumi.export("tracking_token", pulumi.Output.secret(deployment.tracking_token))
     pulumi.export("artifacts_destination", deployment.artifacts_destination)
+    pulumi.export("backup_destination", deployment.backup_destination)
     pulumi.export("backend_store", deployment.backend_store)
     pulumi.export("schedules", dict(deployment.schedules))
     pulumi.export("version", deployment.version)

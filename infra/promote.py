@@ -9,15 +9,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from infra.stack import Stack, main
+from infra.cost import Change, foresee
+from infra.stack import Stack, client_of, main
 from runtime import doctor
-from runtime import settings as runtime_settings
 from runtime.errors import UserError
 
 _BY_DIGEST = re.compile(r"\S+@sha256:[0-9a-f]{64}")
@@ -57,6 +57,7 @@ class Outcome:
     before: str | None
     backup: str | None
     problems: tuple[str, ...]
+    cost: Change | None = None
 
 
 def decide(
@@ -93,16 +94,7 @@ def check(outputs: Mapping[str, Any], seconds: float = 0) -> list[str]:
     Asks again for ``seconds``, while a new one starts and the one before still answers.
     """
     deadline = time.monotonic() + seconds
-    with tempfile.TemporaryDirectory() as folder:
-        environment = {
-            "MLFLOW_TRACKING_URI": str(outputs["tracking_uri"]),
-            "MLFLOW_TRACKING_TOKEN": str(outputs["tracking_token"]),
-        }
-        if outputs.get("ca_certificate"):
-            authority = Path(folder) / "ca.pem"
-            authority.write_text(str(outputs["ca_certificate"]))
-            environment["MLFLOW_TRACKING_SERVER_CERT_PATH"] = str(authority)
-        settings = runtime_settings.load(environment)
+    with client_of(outputs) as settings:
         while True:
             found = [one(settings) for one in doctor.REMOTE_CHECKS]
             problems = [f"{one.check}: {one.found}" for one in found if not one.well]
@@ -150,8 +142,17 @@ class Target:
         entry: Mapping[str, Any] = values.get(_KEY) or {}
         return entry.get("value")
 
-    def preview(self) -> int:
-        return self._stack.run("preview", "--policy-pack", _POLICIES, quiet=self._quiet)
+    def preview(self) -> Change | None:
+        """What an update would change in cost; None where the preview fails or a policy does."""
+        with tempfile.TemporaryDirectory() as folder:
+            log = Path(folder) / "events.jsonl"
+            options = ("--policy-pack", _POLICIES, "--event-log", str(log))
+            # Behind this stands the option --event-log.
+            debugging = {"PULUMI_DEBUG_COMMANDS": "true"}
+            if self._stack.run("preview", *options, quiet=self._quiet, environment=debugging):
+                return None
+            with log.open() as events:
+                return foresee(events)
 
     def up(self, message: str) -> int:
         arguments = ("up", "--yes", "--skip-preview", "--suppress-outputs", "--message", message)
@@ -197,10 +198,12 @@ def carry_out(
     target.configure(promotion.image)
     goes_on, backup = False, None
     try:
-        if target.preview():
+        change = target.preview()
+        if change is None:
             raise UserError("the preview failed; its reason stands above; nothing was changed")
+        click.echo(f"cost: {change}", err=True)
         if wish.dry_run or not _agree(promotion.target, wish.yes):
-            return Outcome("previewed", promotion.image, promotion.before, None, ())
+            return Outcome("previewed", promotion.image, promotion.before, None, (), change)
         # A stack that is not up yet has nothing to lose.
         if outputs and wish.backup:
             backup = back_up(outputs)
@@ -208,7 +211,7 @@ def carry_out(
     finally:
         if not goes_on:
             target.configure(configured)
-    return apply(promotion, target, wish, backup)
+    return replace(apply(promotion, target, wish, backup), cost=change)
 
 
 def _agree(target: str, yes: bool) -> bool:
@@ -242,7 +245,7 @@ def command(
 ) -> int:
     """Run in one stack the very image, by digest, that runs in another.
 
-    Checks that the other one is well, shows the preview with its policies, asks, backs the target
+    Checks that the other one is well, previews with policies and cost, asks, backs the target
     up, updates it and checks it. Where the update or the check fails, the image before runs again.
     The image is written to the target's stack file. Exits 0 only if it runs and is well.
 

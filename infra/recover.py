@@ -1,74 +1,219 @@
-"""`make recover`: a backup's database and artifacts back in a stack, before its server starts."""
+"""`make recover`: a backup's database and artifacts back in a stack, before its server starts.
+
+A stack of processes on this machine is filled from here while it is down. Any other is brought up
+empty; the backup is copied to where it keeps its own, by the logins of whoever runs this, so that
+no cloud needs another's; and its server, told the backup's name, restores it before it serves.
+"""
 
 import os
+import re
+import shlex
 import subprocess
 import sys
+import tarfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import click
 
-from infra.stack import Stack, main
+from infra.stack import Stack, client_of, main
 from runtime.errors import UserError
+from runtime.probe import request, token_of
+from runtime.settings import RuntimeSettings
+
+if TYPE_CHECKING:
+    from runtime.backup.manifest import Manifest
+
+_TRACKSTACK = str(Path(sys.executable).with_name("trackstack"))
+_KEY = "trackstack:restoreBackup"
+# What a server counts of its store.
+_COUNTED = ("experiments", "runs", "registered_models", "model_versions")
+_COUNT = r'^trackstack_entities\{{kind="{}",.*\}} (\S+)$'
+
+
+def _value(config: Mapping[str, Any], key: str) -> str | None:
+    entry: Mapping[str, Any] = config.get(f"trackstack:{key}") or {}
+    return entry.get("value")
+
+
+def fills_itself(config: Mapping[str, Any]) -> bool:
+    """Whether the stack's server restores, because its store cannot be reached from here."""
+    is_here = _value(config, "cloud") in (None, "local")
+    return not is_here or _value(config, "compute") == "container"
 
 
 def decide(stack: str, config: Mapping[str, Any], outputs: Mapping[str, Any]) -> dict[str, str]:
-    """The environment in which `trackstack restore` fills the stack's store; UserError where it
-    cannot be filled from here.
+    """The environment in which `trackstack restore` fills a stack's store from here; UserError
+    where it cannot.
     """
-
-    def value(key: str) -> str | None:
-        entry: Mapping[str, Any] = config.get(f"trackstack:{key}") or {}
-        return entry.get("value")
-
     if "tracking_uri" in outputs:
         raise UserError(f"{stack} is up; its server must not run: make down STACK={stack}")
-    if value("cloud") not in (None, "local") or value("compute") == "container":
-        raise UserError(
-            f"only a stack of processes on this machine is filled before it is up; for {stack}, "
-            "run `trackstack restore` with its MLFLOW_BACKEND_STORE_URI and "
-            "MLFLOW_ARTIFACTS_DESTINATION"
-        )
     if "trackstack:backendStoreUri" in config:
         raise UserError(
             f"{stack} has a database of its own: run `trackstack restore` with "
             "MLFLOW_BACKEND_STORE_URI_FILE"
         )
-    folder = Path(value("dataDir") or f".trackstack/data/{stack}").absolute()
+    folder = Path(_value(config, "dataDir") or f".trackstack/data/{stack}").absolute()
     found = {"TRACKSTACK_DATA_DIR": str(folder)}
-    if artifacts := value("artifactsDestination"):
+    if artifacts := _value(config, "artifactsDestination"):
         found["MLFLOW_ARTIFACTS_DESTINATION"] = artifacts
     return found
+
+
+def counts(metrics: str) -> dict[str, int]:
+    """How many of each kind a server's store holds, by its metrics. Pure."""
+    return {
+        kind: sum(int(float(n)) for n in re.findall(_COUNT.format(kind), metrics, re.MULTILINE))
+        for kind in _COUNTED
+    }
+
+
+def differences(counted: Mapping[str, int], of: "Manifest") -> list[str]:
+    """The kinds of which a server has another number than a backup. Pure."""
+    expected = {kind: of.tables[kind].rows for kind in counted if kind in of.tables}
+    return [
+        f"{counted[kind]} {kind}, the backup has {rows}"
+        for kind, rows in expected.items()
+        if counted[kind] != rows
+    ]
+
+
+def refuse_data(counted: Mapping[str, int], stack: str) -> None:
+    """Raise UserError where a server's store holds more than an empty one does. Pure."""
+    held = [f"{n} {kind}" for kind, n in counted.items() if n > (kind == "experiments")]
+    if held:
+        raise UserError(
+            f"{stack} holds data ({', '.join(held)}); only an empty stack is recovered: destroy "
+            "it, or recover another"
+        )
+
+
+def _fill_from_here(
+    stack: Stack, environment: dict[str, str], from_uri: str, chosen: list[str], flags: list[str]
+) -> int:
+    Path(environment["TRACKSTACK_DATA_DIR"]).mkdir(mode=0o700, parents=True, exist_ok=True)
+    done = subprocess.run(
+        [_TRACKSTACK, "restore", "--from", from_uri, *flags, *chosen],
+        env={**os.environ, **environment},
+    )
+    return done.returncode
+
+
+def _copy(outputs: Mapping[str, Any], from_uri: str, name: str) -> None:
+    """Copy a backup to where the stack keeps its own: by its `command`, or else by its URI."""
+    command, to = outputs.get("command"), str(outputs["backup_destination"])
+    if not command:
+        arguments = [_TRACKSTACK, "backup", "--to", to, "copy", "--from", from_uri, name]
+        _run(subprocess.Popen(arguments), to)
+        return
+    with TemporaryDirectory(prefix="trackstack-recover-") as folder:
+        local = [_TRACKSTACK, "backup", "--to", folder, "copy", "--from", from_uri, name]
+        _run(subprocess.Popen(local, stdout=subprocess.DEVNULL), folder)
+        taking = [*shlex.split(str(command)), "backup", "copy", "--from", "-", name]
+        process = subprocess.Popen(taking, stdin=subprocess.PIPE)
+        pipe = cast("IO[bytes]", process.stdin)
+        with pipe, tarfile.open(fileobj=pipe, mode="w|") as archive:
+            archive.add(Path(folder) / name, name)
+        _run(process, to)
+
+
+def _run(process: "subprocess.Popen[bytes]", to: str) -> None:
+    if process.wait():
+        raise UserError(f"the backup could not be copied to {to}; its reason stands above")
+
+
+def _up(stack: Stack, message: str) -> None:
+    if stack.run("up", "--yes", "--skip-preview", "--suppress-outputs", "--message", message):
+        raise UserError(f"pulumi up of {stack.name} failed; put it right and run this again")
+
+
+def _counts(client: RuntimeSettings) -> dict[str, int] | None:
+    """What the server counts; None while it does not serve."""
+    status, body = request(client, "GET", "/metrics", token_of(client))
+    return counts(body.decode()) if status == 200 else None
+
+
+def _wait(client: RuntimeSettings, of: "Manifest", seconds: float) -> list[str]:
+    """What is not as in the backup after so long; nothing as soon as all is."""
+    deadline = time.monotonic() + seconds
+    while True:
+        counted = _counts(client)
+        problems = ["it does not answer"] if counted is None else differences(counted, of)
+        if not problems or time.monotonic() >= deadline:
+            return problems
+        time.sleep(5)
+
+
+def _fill_by_server(
+    stack: Stack, from_uri: str, backup: str | None, patience: float, *, dry_run: bool
+) -> int:
+    from runtime.backup import manifest
+    from runtime.backup.place import Place
+
+    of = manifest.read(Place(from_uri), backup)
+    outputs = stack.outputs(secrets=True)
+    click.echo(f"recover: {of.name} of {of.created}: {of.rows} rows, {of.total_bytes} bytes")
+    if dry_run:
+        return 0
+    if "tracking_uri" in outputs:
+        with client_of(outputs) as client:
+            counted = _counts(client)
+        if counted and not differences(counted, of):
+            click.echo(f"recover: {stack.name} holds what {of.name} does already")
+            return 0
+        refuse_data(counted or {}, stack.name)
+    else:
+        _up(stack, f"make room for {of.name}")
+        outputs = stack.outputs(secrets=True)
+    click.echo(f"recover: copying it to {outputs['backup_destination']}")
+    _copy(outputs, from_uri, of.name)
+    stack.run("config", "set", _KEY, of.name)
+    _up(stack, f"recover from {of.name}")
+    click.echo("recover: waiting for the server to have restored it")
+    with client_of(stack.outputs(secrets=True)) as client:
+        problems = _wait(client, of, patience)
+    if problems:
+        raise UserError(
+            f"{stack.name} does not hold what {of.name} does: {'; '.join(problems)}; its log says "
+            f"why: make logs STACK={stack.name}"
+        )
+    click.echo(f"recover: {stack.name} holds what {of.name} does")
+    return 0
 
 
 @click.command()
 @click.argument("name", metavar="STACK")
 @click.option("--from", "from_uri", required=True, help="Where backups are: a directory or URI.")
 @click.option("--backup", help="Its name; the newest without it.")
-@click.option("--force", is_flag=True, help="Replace what the stack's data directory holds.")
+@click.option("--force", is_flag=True, help="Replace what a local stack's data directory holds.")
+@click.option("--patience", default=1800.0, help="Seconds in which a server must have it (1800).")
 @click.option("--dry-run", is_flag=True, help="Check that it could begin; change nothing.")
-def command(name: str, from_uri: str, backup: str | None, force: bool, dry_run: bool) -> int:
-    """Fill STACK from a backup, of whichever cloud and database; then bring it up.
+def command(
+    name: str, from_uri: str, backup: str | None, force: bool, patience: float, dry_run: bool
+) -> int:
+    """Fill STACK from a backup, of whichever cloud and database.
 
-    Exits with what `trackstack restore` exits with. Run again after a kill, it goes on.
+    A local stack of processes must be down, and is brought up afterwards; any other is brought up
+    empty, and restores before it serves. Exits with what `trackstack restore` exits with. Run
+    again after a failure or a kill, it goes on.
 
     \b
     Examples:
       make recover STACK=local FROM=/backups
-      python -m infra.recover local --from wasbs://backups@account.blob.core.windows.net/prod
+      python -m infra.recover oci-prod --from wasbs://backups@account.blob.core.windows.net/prod
     """
     stack = Stack(name)
-    environment = decide(name, stack.ask("config", "--json"), stack.outputs())
-    Path(environment["TRACKSTACK_DATA_DIR"]).mkdir(mode=0o700, parents=True, exist_ok=True)
+    config = cast("dict[str, Any]", stack.ask("config", "--json"))
+    if fills_itself(config):
+        if force:
+            raise UserError("--force: only the store of a local stack of processes is replaced")
+        return _fill_by_server(stack, from_uri, backup, patience, dry_run=dry_run)
     flags = [flag for flag, on in (("--force", force), ("--dry-run", dry_run)) if on]
-    chosen = [backup] if backup else []
-    trackstack = str(Path(sys.executable).with_name("trackstack"))
-    done = subprocess.run(
-        [trackstack, "restore", "--from", from_uri, *flags, *chosen],
-        env={**os.environ, **environment},
-    )
-    return done.returncode
+    environment = decide(name, config, stack.outputs())
+    return _fill_from_here(stack, environment, from_uri, [backup] if backup else [], flags)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,21 @@
 """A stack that exists, by the engine's own commands: what drift, down and promote share."""
 
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 import click
 
+from runtime import settings as runtime_settings
 from runtime.errors import UserError
+from runtime.settings import RuntimeSettings
 
 # Types of resources whose loss is a loss of data, by a word in them.
 _DATA = (
@@ -69,14 +75,24 @@ class Stack:
             raise UserError(f"pulumi {' '.join(arguments)}: {_reason(done)}")
         return json.loads(done.stdout)
 
-    def run(self, *arguments: str, quiet: bool = False) -> int:
+    def run(
+        self,
+        *arguments: str,
+        quiet: bool = False,
+        environment: Mapping[str, str] | None = None,
+    ) -> int:
         """Run a command on the terminal, to its end; returns its exit code.
 
         An interrupt is the engine's to handle: it finishes what it is doing and frees its lock.
-        ``quiet`` sends what it prints to stderr, where stdout is a machine's.
+        ``quiet`` sends what it prints to stderr, where stdout is a machine's; ``environment`` is
+        added to this process's own.
         """
         command = ["pulumi", *arguments, "--stack", self.name]
-        process = subprocess.Popen(command, stdout=sys.stderr if quiet else None)
+        process = subprocess.Popen(
+            command,
+            stdout=sys.stderr if quiet else None,
+            env={**os.environ, **(environment or {})},
+        )
         while True:
             try:
                 return process.wait()
@@ -105,6 +121,21 @@ class Stack:
             for resource in found
             if not str(resource["type"]).startswith("pulumi:")
         ]
+
+
+@contextmanager
+def client_of(outputs: Mapping[str, Any]) -> Generator[RuntimeSettings]:
+    """The settings of a client of the stack that exports ``outputs``, with its secrets."""
+    with TemporaryDirectory() as folder:
+        environment = {
+            "MLFLOW_TRACKING_URI": str(outputs["tracking_uri"]),
+            "MLFLOW_TRACKING_TOKEN": str(outputs["tracking_token"]),
+        }
+        if outputs.get("ca_certificate"):
+            authority = Path(folder) / "ca.pem"
+            authority.write_text(str(outputs["ca_certificate"]))
+            environment["MLFLOW_TRACKING_SERVER_CERT_PATH"] = str(authority)
+        yield runtime_settings.load(environment)
 
 
 def _needs(resource: Mapping[str, Any]) -> frozenset[str]:

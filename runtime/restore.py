@@ -5,6 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import click
+from sqlalchemy import Engine
 
 from runtime import settings as runtime_settings
 from runtime.errors import UserError
@@ -13,6 +14,8 @@ from runtime.settings import RuntimeSettings
 from runtime.store import open_engine
 
 _SCRATCH = ".trackstack-restore"
+# As long as a restore of a large store takes another replica.
+_WAIT_SECONDS = 6 * 3600
 
 
 def check(
@@ -84,6 +87,23 @@ def restore(
     if migrate:
         done["upgraded"] = upgrade(settings, back_up=False)
     return done
+
+
+def fill_empty(settings: RuntimeSettings, engine: Engine) -> None:
+    """Restore the backup that TRACKSTACK_RESTORE_BACKUP names, where the store holds no data yet.
+
+    Replicas that start together restore once. What an earlier store left among the artifacts is
+    written over: the backup's files are the same, or are what its rows mean.
+    """
+    from runtime.backup import schema
+
+    with only_one(engine, "recovery", wait_seconds=_WAIT_SECONDS):
+        if not schema.is_unfinished(engine) and schema.holds_data(engine):
+            return
+        name = settings.restore_backup
+        click.echo(f"trackstack: restoring {name}", err=True)
+        done = restore(settings, None, name, force=True, with_artifacts=True, migrate=True)
+        click.echo(f"trackstack: restored {done['rows']} rows, {done['files']} artifacts", err=True)
 
 
 def _complain(problems: list[str]) -> None:

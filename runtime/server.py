@@ -23,7 +23,7 @@ import click
 from gunicorn.app.base import BaseApplication
 from uvicorn_worker import UvicornWorker
 
-from runtime import metrics
+from runtime import metrics, restore
 from runtime import settings as runtime_settings
 from runtime.access.patience import PatientProtocol
 from runtime.errors import UserError
@@ -36,6 +36,8 @@ from runtime.webhooks import encryption_key
 _SAID = 4
 # Seconds without a sign of life from a worker's event loop, and to finish what was begun.
 _HANGING, _GRACE = 300, 25
+# Seconds that every platform's probes leave a container to start in.
+_UNTOLD = 60
 _LOOPBACK = ("localhost", "localhost:*", "127.0.0.1", "127.0.0.1:*", "[::1]", "[::1]:*")
 
 
@@ -194,6 +196,8 @@ def _open_store(settings: RuntimeSettings) -> None:
     try:
         engine = open_engine(settings)
         if can_connect(engine, settings):
+            if settings.restore_backup:
+                restore.fill_empty(settings, engine)
             check_whole(engine)
         if settings.upgrade:
             from runtime.upgrade import upgrade
@@ -214,7 +218,12 @@ def _check_store(settings: RuntimeSettings) -> None:
     """Open the store in a child: its connections must not be there when workers are forked."""
     child = multiprocessing.get_context("fork").Process(target=_open_store, args=(settings,))
     child.start()
-    child.join()
+    child.join(_UNTOLD)
+    if child.is_alive():
+        from runtime.waiting import answering
+
+        with answering(settings):
+            child.join()
     if child.exitcode == 3:
         raise UserError(
             f"the schema of {settings.backend_store} is older than this MLflow's; "
@@ -254,7 +263,8 @@ def command() -> None:
     """Serve MLflow behind the token, until SIGTERM or Ctrl-C.
 
     Makes an empty backend store ready; refuses one of an older schema, or with
-    TRACKSTACK_UPGRADE=true migrates it first as `trackstack upgrade` does. Every route but /health
+    TRACKSTACK_UPGRADE=true migrates it first as `trackstack upgrade` does. An empty one is filled
+    from the backup that TRACKSTACK_RESTORE_BACKUP names, where it is set. Every route but /health
     needs a token: the stack's own (MLFLOW_TRACKING_TOKEN or MLFLOW_TRACKING_TOKEN_FILE) or one
     made with `trackstack token add`.
 

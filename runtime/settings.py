@@ -106,6 +106,7 @@ class RuntimeSettings(BaseModel):
     backup_schedule: Schedule | None = Field(None, alias="TRACKSTACK_BACKUP_SCHEDULE")
     backup_destination: str | None = Field(None, alias="TRACKSTACK_BACKUP_DESTINATION")
     backup_keep: int = Field(7, ge=1, alias="TRACKSTACK_BACKUP_KEEP")
+    restore_backup: str | None = Field(None, alias="TRACKSTACK_RESTORE_BACKUP")
     database_admin_uri: SecretStr | None = Field(None, alias="TRACKSTACK_DATABASE_ADMIN_URI")
     db_secret_ocid: str | None = Field(None, alias="DB_SECRET_OCID")
     given_oci_login: OciLogin | None = Field(None, alias="OCIFS_IAM_TYPE")

@@ -60,6 +60,7 @@ class AzurePlan:
     own_database: bool
     artifact_container: str
     artifacts_destination: str
+    backup_destination: str
     hostname: str | None
     tracking_uri: str
     tls_certificate: str | None
@@ -151,6 +152,7 @@ def plan_azure(settings: Azure, place: Place) -> AzurePlan:
         own_database="backendStoreUri" not in place.secret_keys,
         artifact_container=_CONTAINER,
         artifacts_destination=runtime.artifacts_destination,
+        backup_destination=environment.backups(kept, runtime.data_dir),
         hostname=hostname,
         tracking_uri=url,
         tls_certificate=certificate(settings, place),

@@ -40,6 +40,7 @@ class DockerPlan:
     tls_certificate: str | None
     database_image: str | None
     artifacts_destination: str
+    backup_destination: str
     schedules: Mapping[str, str]
     version: str
     front_image: str
@@ -106,6 +107,7 @@ def plan_docker(settings: LocalContainer, place: Place) -> DockerPlan:
         tls_certificate=tls_certificate,
         database_image=None if "backendStoreUri" in place.secret_keys else settings.database_image,
         artifacts_destination=runtime.artifacts_destination,
+        backup_destination=environment.backups(settings, runtime.data_dir),
         schedules=environment.schedules(settings),
         version=deployed_version(),
         front_image=settings.front_image,

@@ -29,6 +29,7 @@ class LocalPlan:
     port: int
     tracking_uri: str
     artifacts_destination: str
+    backup_destination: str
     backend_store: str
     schedules: Mapping[str, str]
     version: str
@@ -71,6 +72,7 @@ def plan_local(settings: Local, place: Place) -> LocalPlan:
         port=settings.port,
         tracking_uri=uri,
         artifacts_destination=artifacts,
+        backup_destination=environment.backups(settings, str(data_dir)),
         backend_store=f"sqlite:///{data_dir}/store/mydb.sqlite",
         schedules=environment.schedules(settings),
         version=deployed_version(),

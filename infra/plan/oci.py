@@ -61,6 +61,7 @@ class OciPlan:
     image: ImagePlan
     registry_host: str
     artifacts_destination: str
+    backup_destination: str
     hostname: str | None
     tracking_uri: str
     tls_certificate: str | None
@@ -187,6 +188,7 @@ def plan_oci(settings: Oci, place: Place) -> OciPlan:
         image=plan_image(settings, settings, place, ("mysql", "oci", "postgresql")),
         registry_host=settings.registry_host or f"{settings.region}.ocir.io",
         artifacts_destination=runtime.artifacts_destination,
+        backup_destination=environment.backups(kept, runtime.data_dir),
         hostname=hostname,
         tracking_uri=runtime.public_url,
         tls_certificate=certificate(settings, place),

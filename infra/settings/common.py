@@ -6,7 +6,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from infra.settings.values import Digest, Environment, Hostname, HttpsUrl, Line, Lines
+from infra.settings.values import BackupName, Digest, Environment, Hostname, HttpsUrl, Line, Lines
 from runtime.settings import Age, Schedule
 
 
@@ -48,6 +48,8 @@ class Common(Keys):
     backup_schedule: Schedule | None = None
     backup_destination: Line | None = None
     backup_keep: int = Field(7, ge=1, le=10000)
+    restore_backup: BackupName | None = None
+    """What an empty store is filled from before the server starts."""
     keep_data: bool = True
     protect: bool = False
     protect_registry: bool = False

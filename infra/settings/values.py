@@ -72,12 +72,19 @@ def _check_digest(text: str) -> str:
     return text
 
 
+def _check_backup_name(text: str) -> str:
+    if not re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{4}", text):
+        raise ValueError("must name a backup, such as 20261121T035500Z-3fa2")
+    return text
+
+
 Line = Annotated[str, Field(min_length=1), AfterValidator(_no_line_breaks)]
 Lines = Annotated[tuple[Line, ...], BeforeValidator(from_json)]
 Environment = Annotated[dict[str, Line], BeforeValidator(from_json), AfterValidator(_check_names)]
 Tags = Annotated[dict[str, Line], BeforeValidator(from_json)]
 HttpsUrl = Annotated[str, AfterValidator(_check_https)]
 Digest = Annotated[str, AfterValidator(_check_digest)]
+BackupName = Annotated[str, AfterValidator(_check_backup_name)]
 Hostname = Annotated[str, AfterValidator(_check_hostname)]
 Network = Annotated[str, AfterValidator(_check_network)]
 Networks = Annotated[tuple[Network, ...], BeforeValidator(from_json)]

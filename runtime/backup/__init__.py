@@ -48,6 +48,7 @@ def command(
       trackstack backup --to wasbs://backups@account.blob.core.windows.net/prod --json
       trackstack backup --to /backups list
       trackstack backup --to /backups verify
+      trackstack backup --to /mnt/usb copy --from /backups
     """
     ctx.obj = to
     if ctx.invoked_subcommand:
@@ -118,6 +119,32 @@ def list_command(ctx: click.Context, as_json: bool) -> None:
         files = of.artifacts.files if of.artifacts else "no"
         size = human_bytes(of.total_bytes)
         click.echo(f"{name}  MLflow {of.mlflow_version}, {of.rows} rows, {files} artifacts, {size}")
+
+
+@command.command("copy")
+@click.argument("name", required=False)
+@click.option("--from", "from_uri", required=True, metavar="URI", help="`-`: a tar from stdin.")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.pass_context
+def copy_command(ctx: click.Context, name: str | None, from_uri: str, as_json: bool) -> None:
+    """Copy a backup (default: the newest) from another place, and check it on its way.
+
+    For a copy elsewhere, and for a stack that is to be recovered from it.
+
+    \b
+    Examples:
+      trackstack backup --to /mnt/usb copy --from oci://backups@namespace/prod
+      tar -c -C /backups 20261121T035500Z-3fa2 | trackstack backup copy --from -
+    """
+    from runtime.backup import make
+
+    target = make.destination(runtime_settings.load(), _place(ctx))
+    with make.opened(from_uri, target) as source:
+        of = make.copy(source, target, name)
+    if as_json:
+        click.echo(json.dumps({"name": of.name, "to": target.uri, "bytes": of.total_bytes}))
+    else:
+        click.echo(f"{target.uri}/{of.name}: {human_bytes(of.total_bytes)}")
 
 
 @command.command("verify")

@@ -1,6 +1,8 @@
 """Making a backup and checking it."""
 
 import shutil
+import sys
+import tarfile
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
@@ -188,6 +190,48 @@ def compare(engine: Engine, of: Manifest) -> list[str]:
                 elif same_kind and found.digest != part.digest:
                     problems.append(f"table {table.name}: other rows")
     return problems
+
+
+@contextmanager
+def opened(uri: str, target: Place) -> Generator[Place]:
+    """The place at ``uri``; for ``-``, what a tar on stdin holds, unpacked beside ``target``."""
+    if uri != "-":
+        yield Place(uri)
+        return
+    if target.directory:
+        target.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=target.directory, prefix=".taken-in-") as folder:
+        try:
+            with tarfile.open(fileobj=sys.stdin.buffer, mode="r|") as archive:
+                archive.extractall(folder, filter="data")
+        except tarfile.TarError as error:
+            raise UserError(f"what comes in is no tar: {error}", 2) from None
+        yield Place(folder)
+
+
+def copy(source: Place, target: Place, name: str | None) -> Manifest:
+    """Copy a backup (default: the newest), checked on its way; one that is there is left as it is.
+
+    Raises UserError where the backup is broken; it is none at the target then.
+    """
+    of = manifest.read(source, name)
+    if manifest.names(target).get(of.name):
+        return of
+    here, there = source.at(of.name), target.at(of.name)
+    with scratch_of(there, _SCRATCH) as scratch:
+        for part in of.tables.values():
+            there.put(fetch_part(here, part, scratch), part.path)
+        if of.artifacts:
+            listing = fetch_part(here, of.artifacts, scratch).rename(scratch / "listing")
+            of_artifacts = there.at(ARTIFACTS)
+            _, broken = artifacts.copy_out(here.at(ARTIFACTS), listing, scratch, of_artifacts)
+            if broken:
+                raise UserError(f"the backup is broken, {len(broken)} files: {broken[0]}")
+            there.put(listing, of.artifacts.path)
+        file = scratch / manifest.MANIFEST
+        file.write_text(of.to_json())
+        there.put(file, manifest.MANIFEST)
+    return of
 
 
 def verify(place: Place, name: str | None) -> tuple[Manifest, list[str]]:

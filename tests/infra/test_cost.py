@@ -49,6 +49,6 @@ def test_a_preview_foresees_what_changes_in_cost() -> None:
         _event("delete-replaced", "urn:c", 1, None),
         _event("delete", "urn:d", 1, None),
     ]
-    change = cost.change(events)
+    change = cost.foresee(events)
     assert (change.before, change.after) == (round(3 * 29.6, 2), round(7 * 29.6, 2))
     assert str(change).startswith("about 207 USD a month, +118 (list prices of 20")

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from infra import promote
+from infra.cost import Change
 from infra.promote import Promotion, Wish
 from runtime.errors import UserError
 from tests import docker as parts
@@ -42,13 +43,16 @@ def test_an_image_is_promoted_only_by_digest_and_only_where_it_does_not_run_alre
             promote.decide("dev", "prod", None, {**_UP, "image": image}, {})
 
 
+_CHANGE = Change(10, 12.5, "2026-11-21")
+
+
 @dataclass
 class _Target:
     """A stack on which `up` works with these images only."""
 
     good: frozenset[str]
     image: str | None = _OLD
-    previews: int = 0
+    change: Change | None = _CHANGE
     said: list[str] = field(default_factory=list[str])
 
     def configure(self, image: str | None) -> None:
@@ -57,8 +61,8 @@ class _Target:
     def configured(self) -> str | None:
         return self.image
 
-    def preview(self) -> int:
-        return self.previews
+    def preview(self) -> Change | None:
+        return self.change
 
     def up(self, message: str) -> int:
         self.said.append(message)
@@ -107,11 +111,12 @@ def test_a_bad_image_makes_room_for_the_one_before() -> None:
 
 def test_until_it_is_agreed_and_backed_up_the_stack_file_stays_as_it_was() -> None:
     target = _Target(frozenset({_NEW}))
-    assert _carry_out(target, replace(_WISH, dry_run=True)).result == "previewed"
-    target.previews = 1
+    previewed = _carry_out(target, replace(_WISH, dry_run=True))
+    assert (previewed.result, previewed.cost) == ("previewed", target.change)
+    broken = replace(target, change=None)
     with pytest.raises(UserError, match="preview failed"):
-        _carry_out(target)
-    target.previews = 0
+        _carry_out(broken)
+    assert broken.image == _OLD
     for command in (f"{sys.executable} -c exit(1)", None):
         with pytest.raises(UserError, match="back"):
             promote.carry_out(_PLAN, target, {**_UP, "command": command}, _WISH)  # pyright: ignore[reportArgumentType]

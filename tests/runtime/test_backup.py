@@ -18,11 +18,13 @@ from runtime.backup import make, manifest, rows, schema
 from runtime.backup.manifest import Manifest
 from runtime.backup.place import Place, check_path
 from runtime.errors import UserError
-from runtime.settings import RuntimeSettings
+from runtime.settings import RuntimeSettings, load
 from runtime.store import open_engine
+from runtime.waiting import answering
+from tests.conftest import find_free_port
 from tests.runtime.databases import Server, mariadb, postgresql
 from tests.runtime.filled import fill, settings_of
-from tests.runtime.serving import TRACKSTACK, serving
+from tests.runtime.serving import TRACKSTACK, request, serving
 
 _NOW = datetime(2026, 11, 21, tzinfo=timezone.utc)
 
@@ -391,3 +393,62 @@ def test_a_store_is_backed_up_as_it_was_at_one_moment(database: Server, tmp_path
         assert rows.summarise(connection, tables["tags"]) == before
     with engine.connect() as later:
         assert rows.summarise(later, tables["tags"]).rows == 0
+
+
+@pytest.mark.slow
+def test_a_backup_is_copied_once_and_a_broken_one_not(
+    made: tuple[Place, Manifest], tmp_path: Path
+) -> None:
+    place, of = made
+    target = Place(str(tmp_path / "copies"))
+    assert make.copy(place, target, None) == of
+    assert make.verify(target, None) == (of, [])
+    kept = (tmp_path / "copies" / of.name / "manifest.json").stat().st_mtime_ns
+    make.copy(place, target, of.name)
+    assert (tmp_path / "copies" / of.name / "manifest.json").stat().st_mtime_ns == kept
+    artifact = next((tmp_path / "copies" / of.name / "artifacts").rglob("*.txt"))
+    artifact.write_text("something else")
+    with pytest.raises(UserError, match="is broken, 1 files"):
+        make.copy(target, Place(str(tmp_path / "again")), None)
+    assert manifest.names(Place(str(tmp_path / "again"))) == {of.name: False}
+
+
+@pytest.mark.slow
+def test_a_server_fills_an_empty_store_before_it_serves_and_no_other(
+    made: tuple[Place, Manifest],
+    filled: RuntimeSettings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    place, of = made
+    # As `make recover` hands it over to a container.
+    tarred = subprocess.run(
+        ["tar", "-c", "-C", place.uri, of.name], capture_output=True, check=True
+    )
+    taking = [TRACKSTACK, "backup", "--to", str(tmp_path / "own"), "copy", "--from", "-"]
+    subprocess.run(taking, input=tarred.stdout, check=True, timeout=120)
+    told: dict[str, Any] = {
+        "TRACKSTACK_BACKUP_DESTINATION": str(tmp_path / "own"),
+        "TRACKSTACK_RESTORE_BACKUP": of.name,
+    }
+    target = settings_of(tmp_path / "data")
+    with serving(tmp_path / "data", **told) as server:
+        assert make.compare(open_engine(target), of) == []
+        assert _artifacts(target) == _artifacts(filled)
+        server.client(monkeypatch).create_experiment("made since")
+    with serving(tmp_path / "data", **told) as server:
+        assert server.client(monkeypatch).get_experiment_by_name("made since")
+
+
+@pytest.mark.slow
+def test_a_server_that_takes_long_to_fill_its_store_is_alive_and_says_so(tmp_path: Path) -> None:
+    settings = load(
+        {"MLFLOW_HOST": "127.0.0.1", "MLFLOW_PORT": str(find_free_port())}
+        | {"TRACKSTACK_DATA_DIR": str(tmp_path)}
+    )
+    uri = f"http://127.0.0.1:{settings.port}"
+    with answering(settings):
+        assert request(f"{uri}/health").status == 200
+        answer = request(f"{uri}/api/2.0/mlflow/runs/create", method="POST", body=b"{}")
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "30")
+        assert b"restored or migrated" in answer.body

@@ -43,6 +43,7 @@ def deploy(plan: AzurePlan, secrets: Secrets) -> Deployment:
         tracking_uri=reached.uri,
         tracking_token=identity.secrets.token,
         artifacts_destination=plan.artifacts_destination,
+        backup_destination=plan.backup_destination,
         backend_store=Output.unsecret(parts.database.uri.apply(without_password)),
         schedules=plan.schedules,
         version=plan.version,

@@ -75,6 +75,7 @@ def deploy(plan: LocalPlan, secrets: Secrets) -> Deployment:
         tracking_uri=plan.tracking_uri,
         tracking_token=token.value,
         artifacts_destination=plan.artifacts_destination,
+        backup_destination=plan.backup_destination,
         backend_store=backend_store,
         schedules=plan.schedules,
         version=plan.version,

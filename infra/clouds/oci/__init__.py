@@ -49,6 +49,7 @@ def deploy(plan: OciPlan, secrets: Secrets) -> Deployment:
         tracking_uri=parts.known(plan.tracking_uri),
         tracking_token=identity.secrets.token,
         artifacts_destination=parts.known(plan.artifacts_destination),
+        backup_destination=parts.known(plan.backup_destination),
         backend_store=shown,
         schedules=plan.schedules,
         version=plan.version,

@@ -1,0 +1,54 @@
+"""Alive, but not ready: what the server's port answers while its store is restored or migrated."""
+
+import ssl
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socket import AF_INET6
+
+from runtime.settings import RuntimeSettings
+
+_RETRY_SECONDS = 30
+_MESSAGE = b"The store is being restored or migrated; try again in a while.\n"
+
+
+class _Answer(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        # A probe that finds nobody would have the container killed in the midst of it.
+        is_probe = self.path.endswith("/health")
+        body = b"OK" if is_probe else _MESSAGE
+        self.send_response(200 if is_probe else 503)
+        if not is_probe:
+            self.send_header("Retry-After", str(_RETRY_SECONDS))
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing: a log line a probe would bury what the work says."""
+
+
+class _Ipv6Server(ThreadingHTTPServer):
+    address_family = AF_INET6
+
+
+@contextmanager
+def answering(settings: RuntimeSettings) -> Generator[None]:
+    """Answer at the server's address: probes with 200, all else with 503 and when to come again."""
+    kind = _Ipv6Server if ":" in settings.host else ThreadingHTTPServer
+    server = kind((settings.host, settings.port), _Answer)
+    if settings.tls_cert_file:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(settings.tls_cert_file, settings.tls_key_file)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
