@@ -64,7 +64,7 @@ setup: .trackstack/infra.ready ## install the virtual environment, the engine an
 	@touch $@
 
 test: lint ## everything: format, lint, types, unit tests, end-to-end tests on real parts
-	@$(ENTER) python -m pytest
+	@$(ENTER) python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: lint ## the inner loop: format, lint, types, fast tests
 	@$(ENTER) python -m pytest -m "not slow" --quiet

@@ -42,9 +42,11 @@ def _rehearse(*arguments: str) -> "subprocess.CompletedProcess[str]":
 
 
 def _containers() -> set[str]:
-    """Of rehearsals; one that was kept, or is under way elsewhere, may have some."""
+    """Of rehearsals of this stack; one that was kept may have some."""
     parts.ensure_daemon()
-    names = parts.docker("ps", "--all", "--filter", "name=rehearsal", "--format", "{{.Names}}")
+    names = parts.docker(
+        "ps", "--all", "--filter", "name=local-container-rehearsal", "--format", "{{.Names}}"
+    )
     return set(names.split())
 
 

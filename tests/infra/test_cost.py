@@ -33,7 +33,8 @@ def _event(operation: str, urn: str, old: int | None, new: int | None) -> str:
 
     def state(cpu: int | None) -> dict[str, Any] | None:
         requests = {"requests": {"cpu": cpu}}
-        return cpu and {"type": kind, "inputs": {"containers": [{"resources": requests}]}}
+        inputs = {"containers": [{"resources": requests}]}
+        return {"type": kind, "inputs": inputs} if cpu else None
 
     step = {"op": operation, "urn": urn, "type": kind, "old": state(old), "new": state(new)}
     return json.dumps({"sequence": 1, "resourcePreEvent": {"metadata": step}})
