@@ -35,7 +35,7 @@ recover: setup ## fill STACK from the newest backup in FROM, and bring it up
 	@$(ENTER) tools/up.sh "$(STACK)"
 
 run: ## run a trackstack command beside STACK's server: make run ARGS="backup verify"
-	@$(ENTER) eval "$$(pulumi stack output command --stack "$(STACK)") $(ARGS)"
+	@$(ENTER) python -m infra.run "$(STACK)" $(ARGS)
 
 status: ## print STACK's address, token command, logs
 	@$(ENTER) python -m infra.summary "$(STACK)"

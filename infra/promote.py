@@ -19,6 +19,8 @@ from infra.cost import Change, foresee
 from infra.stack import Stack, client_of, main
 from runtime import doctor
 from runtime.errors import UserError
+from runtime.probe import request, token_of
+from runtime.settings import RuntimeSettings
 
 _BY_DIGEST = re.compile(r"\S+@sha256:[0-9a-f]{64}")
 _KEY = "trackstack:image"
@@ -83,7 +85,8 @@ def decide(
         target=target,
         image=image,
         before=before if _BY_DIGEST.fullmatch(before) else None,
-        needed=before != image,
+        # A cloud's stack runs a copy of it, in a registry of its own.
+        needed=before.rpartition("@")[2] != image.rpartition("@")[2],
     )
 
 
@@ -107,10 +110,11 @@ def check(outputs: Mapping[str, Any], seconds: float = 0) -> list[str]:
 
 
 def back_up(outputs: Mapping[str, Any]) -> str:
-    """Back the stack up by its own `command`; returns the backup's name."""
+    """Back the stack up by its own `command`, or by request; returns the backup's name."""
     command = outputs.get("command")
     if not command:
-        raise UserError("this stack cannot back itself up; promote with --no-backup to go on")
+        with client_of(outputs) as client:
+            return _request_backup(client)
     done = subprocess.run(
         [*shlex.split(str(command)), "backup", "--json"],
         stdin=subprocess.DEVNULL,
@@ -118,9 +122,27 @@ def back_up(outputs: Mapping[str, Any]) -> str:
         text=True,
     )
     if done.returncode:
-        raise UserError(f"the backup failed, nothing was changed: {done.stderr.strip()[-500:]}")
+        raise UserError(f"the backup failed: {done.stderr.strip()[-500:]}")
     name: str = json.loads(done.stdout)["name"]
     return name
+
+
+def _request_backup(client: RuntimeSettings, patience: float = 3600) -> str:
+    def ask(method: str) -> dict[str, Any]:
+        status, body = request(client, method, "/trackstack/backups", token_of(client))
+        if status not in (200, 202):
+            said = body.decode(errors="replace")[:500]
+            raise UserError(f"the server makes no backup ({status}): {said}")
+        return json.loads(body)
+
+    before = set(ask("GET")["backups"])
+    ask("POST")
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        if made := set(ask("GET")["backups"]) - before:
+            return max(made)
+        time.sleep(2)
+    raise UserError(f"no backup was made within {patience:.0f} s; the server's log says why")
 
 
 class Target:
@@ -206,7 +228,12 @@ def carry_out(
             return Outcome("previewed", promotion.image, promotion.before, None, (), change)
         # A stack that is not up yet has nothing to lose.
         if outputs and wish.backup:
-            backup = back_up(outputs)
+            try:
+                backup = back_up(outputs)
+            except UserError as error:
+                raise UserError(
+                    f"nothing was changed: {error}; --no-backup goes on without one"
+                ) from None
         goes_on = True
     finally:
         if not goes_on:

@@ -47,6 +47,8 @@ class Azure(CloudKeys):
     """An existing one; the stack makes its own without it."""
     virtual_network_id: Line | None = Field(None, pattern=f"^{_NETWORK_ID}virtualNetworks/[^/]+$")
     """An existing one, in which networkCidr is free; the stack makes its own without it."""
+    image_build: Literal["docker", "acr"] = "docker"
+    """By the Docker daemon of this machine, or by a task of the container registry."""
     database: Literal["postgresql", "mysql"] = "postgresql"
     database_sku: Line = Field("Standard_B1ms", pattern=r"^Standard_[A-Z][A-Za-z0-9_]+$")
 
@@ -58,6 +60,8 @@ class Azure(CloudKeys):
                 f"{self.database_sku} has no standby; highAvailability needs one such as "
                 "Standard_D2ds_v5",
             )
+        if self.image and self.image_build == "acr":
+            raise wrong("imageBuild", "means nothing where image names one that is built")
         if self.virtual_network_id and not self.is_networked:
             raise wrong(
                 "virtualNetworkId",

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from runtime import metrics
-from runtime.access import pages
+from runtime.access import backups, pages
 from runtime.access.answers import (
     add_missing,
     answer,
@@ -234,6 +234,11 @@ class Access:
             # In a thread: it asks the database.
             content = await asyncio.to_thread(self._metrics.render)
             await answer(send, 200, [(b"content-type", metrics.CONTENT_TYPE)], content)
+        elif path == backups.PATH:
+            status, content = await asyncio.to_thread(
+                backups.respond, self._settings, exchange.method
+            )
+            await answer(send, status, [(b"content-type", b"application/json")], content)
         else:
             await self._app(_cleaned(scope), receive, send)
 

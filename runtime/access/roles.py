@@ -26,6 +26,7 @@ _ADMIN = re.compile(
     r"/(ajax-)?api/[23]\.0/mlflow/"
     r"(jobs|prompt-optimization/jobs|webhooks|workspaces|gateway/(?!endpoints/(get|list))"
     r"|assistant|scorers/online-config)(/|$)"
+    r"|/trackstack/"
 )
 _REGISTRY_DELETE = re.compile(
     r"/(ajax-)?api/[23]\.0/mlflow/(registered-models|model-versions)/delete$"

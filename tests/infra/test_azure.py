@@ -13,7 +13,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from infra.clouds import deploy
-from infra.clouds.azure import image
+from infra.clouds.azure import build, image
 from infra.plan import AzurePlan, make_plan
 from infra.plan.place import Place
 from infra.policies.rules import RULES
@@ -29,6 +29,7 @@ _ROLES = {
     "ba92f5b4-2d11-453d-a403-e96b0029c9fe": "storage:BlobContainer",
     "4633458b-17de-408a-b874-0445c86b69e6": "keyvault:Secret",
 }
+_COPY = f"own.azurecr.io/trackstack@sha256:{'a' * 64}"
 _OUTPUTS: dict[str, dict[str, Any]] = {
     "containerregistry:Registry": {"loginServer": "registry.azurecr.io"},
     "dbforpostgresql:Server": {"fullyQualifiedDomainName": "db.postgres.database.azure.com"},
@@ -45,6 +46,10 @@ _OUTPUTS: dict[str, dict[str, Any]] = {
     "operationalinsights:Workspace": {"customerId": "customer"},
     "docker:index/image:Image": {"repoDigest": f"registry.azurecr.io/t@sha256:{'0' * 64}"},
     "trackstack:GeneratedSecret": {"value": "Generated-0"},
+    "trackstack:CopiedImage": {"reference": _COPY},
+    "containerregistry:TaskRun": {
+        "runResult": {"outputImages": [{"digest": f"sha256:{'0' * 64}"}]}
+    },
     "trackstack:CertificateAuthority": {"certificate": "CERTIFICATE", "key": "KEY"},
 }
 
@@ -70,7 +75,8 @@ class Made(pulumi.runtime.Mocks):
         return f"/providers/{kind}/{args.name}", {**outputs, "name": name, **_OUTPUTS.get(kind, {})}
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> Any:
-        return {"token": "a token", "primarySharedKey": "a key"}
+        upload = {"uploadUrl": "https://upload.example", "relativePath": "source.tar.gz"}
+        return {"token": "a token", "primarySharedKey": "a key", **upload}
 
     def broken(self) -> list[str]:
         """What the policies say, but that a test's stack protects nothing."""
@@ -91,9 +97,14 @@ def _deploy(keys: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> tuple[Azur
     assert isinstance(plan, AzurePlan)
     made = Made()
     pulumi.runtime.set_mocks(made, project="trackstack", stack="azure-test")
-    monkeypatch.setattr(image, "_exchange", _exchange)
+    monkeypatch.setattr(image, "exchange", _exchange)
+    monkeypatch.setattr(build, "_upload", _upload)
     cast("Any", pulumi.runtime).test(lambda: deploy(plan, Secrets()))()
     return plan, made
+
+
+def _upload(_plan: Any, told: Any) -> str:
+    return told.relative_path
 
 
 def _exchange(_server: str, _token: str) -> str:
@@ -115,6 +126,7 @@ def _keys(draw: st.DrawFn) -> dict[str, Any]:
         "database": draw(st.sampled_from(["postgresql", "mysql"])),
         "keepData": draw(st.booleans()),
         "versioning": draw(st.booleans()),
+        "imageBuild": draw(st.sampled_from(["docker", "acr"])),
     }
     if draw(st.booleans()):
         keys |= {"highAvailability": True, "databaseSku": "Standard_D2ds_v5"}
@@ -216,7 +228,7 @@ def test_names_keep_within_their_limits_and_end_with_what_is_unique(
     assert other.names.base == plan.names.base
 
 
-def test_an_image_by_digest_is_neither_built_nor_is_there_a_registry(
+def test_an_image_by_digest_is_not_built_but_copied_to_the_stack_s_own_registry(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     keys = {
@@ -227,6 +239,9 @@ def test_an_image_by_digest_is_neither_built_nor_is_there_a_registry(
         "image": f"registry.example.com/trackstack@sha256:{'a' * 64}",
     }
     _, made = _deploy(keys, monkeypatch)
-    assert made.of("containerregistry:Registry") == made.of("docker:index/image:Image") == []
+    assert made.of("docker:index/image:Image") == []
+    assert len(made.of("containerregistry:Registry")) == 1
+    [copied] = made.of("trackstack:CopiedImage")
+    assert copied["image"] == keys["image"]
     [group] = made.of("containerinstance:ContainerGroup")
-    assert group["containers"][0]["image"] == keys["image"]
+    assert group["containers"][0]["image"] == _COPY

@@ -90,7 +90,7 @@ def _deploy(keys: dict[str, Any]) -> tuple[OciPlan, Made]:
     made = Made()
     pulumi.runtime.set_mocks(made, project="trackstack", stack="oci-test")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(image, "_exchange", _exchange)
+        patch.setattr(image, "exchange", _exchange)
         cast("Any", pulumi.runtime).test(lambda: deploy(plan, Secrets()))()
     return plan, made
 
@@ -229,7 +229,10 @@ def test_names_keep_within_their_limits() -> None:
     assert other.names.identity != mine.names.identity
 
 
-def test_an_image_by_digest_is_neither_built_nor_is_there_a_repository() -> None:
+def test_an_image_by_digest_is_not_built_but_copied_to_the_stack_s_own_repository() -> None:
     keys = {**_BASE, "image": f"registry.example.com/trackstack@sha256:{'a' * 64}"}
     _, made = _deploy(keys)
-    assert made.of("ContainerRepository") == made.of("Image") == []
+    assert made.of("Image") == []
+    assert len(made.of("ContainerRepository")) == 1
+    [copied] = made.of("CopiedImage")
+    assert copied["image"] == keys["image"]

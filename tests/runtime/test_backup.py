@@ -21,7 +21,7 @@ from runtime.errors import UserError
 from runtime.settings import RuntimeSettings, load
 from runtime.store import open_engine
 from runtime.waiting import answering
-from tests.conftest import find_free_port
+from tests.conftest import find_free_port, wait_for
 from tests.runtime.databases import Server, mariadb, postgresql
 from tests.runtime.filled import fill, settings_of
 from tests.runtime.serving import TRACKSTACK, request, serving
@@ -453,3 +453,25 @@ def test_a_server_that_takes_long_to_fill_its_store_is_alive_and_says_so(tmp_pat
         answer = request(f"{uri}/api/2.0/mlflow/runs/create", method="POST", body=b"{}")
         assert (answer.status, answer.headers["Retry-After"]) == (503, "30")
         assert b"restored or migrated" in answer.body
+
+
+@pytest.mark.slow
+def test_an_administrator_has_a_backup_made_by_request_and_nobody_else(tmp_path: Path) -> None:
+    place = Place(str(tmp_path / "backups"))
+    with serving(tmp_path / "data", TRACKSTACK_BACKUP_DESTINATION=place.uri) as server:
+        writer = server.run("token", "add", "writer", "--role", "write").stdout.split()[-1]
+        server.wait_until(writer, 200)
+        for method in ("GET", "POST"):
+            assert server.request(method, "/trackstack/backups", writer).status == 403
+        assert server.request("POST", "/trackstack/backups", server.token).status == 202
+
+        def made() -> list[str]:
+            answer = server.request("GET", "/trackstack/backups", server.token)
+            return json.loads(answer.body)["backups"]
+
+        wait_for(made, "a backup")
+        assert made() == list(manifest.names(place))
+    with serving(tmp_path / "data") as server:
+        refused = server.request("POST", "/trackstack/backups", server.token)
+        assert refused.status == 409
+        assert b"TRACKSTACK_BACKUP_DESTINATION" in refused.body

@@ -1,11 +1,6 @@
 """MLflow's registry webhooks on a real server, with a real receiver that checks each signature."""
 
-import http.server
 import json
-import threading
-from collections.abc import Generator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,55 +8,10 @@ import pytest
 
 from runtime import settings, webhooks
 from tests.conftest import find_free_port, wait_for
+from tests.runtime.receiver import receiving
 from tests.runtime.serving import Serving, serving
 
 _SECRET = "a secret of both sides"
-
-
-@dataclass
-class Receiver:
-    """An HTTP server that keeps what is signed and refuses the rest."""
-
-    url: str = ""
-    bodies: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    refused: int = 0
-    busy: int = 0
-    """How many deliveries to turn away with 503."""
-
-    def answer(self, headers: Any, body: bytes) -> int:
-        if self.busy:
-            self.busy -= 1
-            return 503
-        if not webhooks.verify(_SECRET, headers, body):
-            self.refused += 1
-            return 401
-        self.bodies.append(json.loads(body))
-        return 200
-
-    def events(self) -> list[tuple[str, str]]:
-        return [(body["entity"], body["action"]) for body in self.bodies]
-
-
-@contextmanager
-def _receiving() -> Generator[Receiver]:
-    receiver = Receiver()
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(receiver.answer(self.headers, body))
-            self.end_headers()
-
-        def log_message(self, format: str, *args: Any) -> None:
-            return
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        receiver.url = f"http://127.0.0.1:{server.server_address[1]}/promoted"
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield receiver
-        finally:
-            server.shutdown()
 
 
 def _start(folder: Path, port: int, **environment: str) -> Any:
@@ -82,7 +32,7 @@ def test_deliveries_are_signed_repeated_and_survive_a_restart(
 ) -> None:
     port = find_free_port()
     job_token = {"TRACKSTACK_JOB_TOKEN": "a token of the jobs, which the stack keeps"}
-    with _receiving() as receiver:
+    with receiving(_SECRET) as receiver:
         with _start(tmp_path / "s", port, **_LOCAL, **job_token) as server:
             client = server.client(monkeypatch)
             hook = client.create_webhook(

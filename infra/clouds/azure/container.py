@@ -97,9 +97,7 @@ def make_group(parts: Parts) -> aci.ContainerGroup:
         ),
         image_registry_credentials=[
             aci.ImageRegistryCredentialArgs(server=parts.images.registry, identity=identity.user.id)
-        ]
-        if parts.images.registry
-        else None,
+        ],
         containers=[
             _container(
                 container,

@@ -10,18 +10,20 @@ import pulumi_docker as docker
 from pulumi import Output, ResourceOptions
 from pulumi_azure_native import authorization, containerregistry
 
+from infra.clouds.azure.build import build_image
 from infra.clouds.azure.identity import Identity
 from infra.clouds.azure.scope import Scope
+from infra.clouds.shared.copied import CopiedImage, host_of
 from infra.clouds.shared.image import RuntimeImage
 from infra.plan import AzurePlan
 
 _REPOSITORY = "trackstack"
 # What the registry calls a caller that shows a token in place of a password.
-_TOKEN_USER = "00000000-0000-0000-0000-000000000000"  # noqa: S105
+TOKEN_USER = "00000000-0000-0000-0000-000000000000"  # noqa: S105
 _TIMEOUT_SECONDS = 30
 
 
-def _exchange(server: str, token: str) -> str:
+def exchange(server: str, token: str) -> str:
     """A registry's refresh token for a token of Azure's.
 
     https://github.com/Azure/acr/blob/main/docs/AAD-OAuth.md
@@ -43,15 +45,9 @@ def _exchange(server: str, token: str) -> str:
 
 
 class Images:
-    """``runtime`` is the runtime image by digest; ``registry`` is where it lies, None where the
-    stack file names an image that is there.
-    """
+    """``runtime`` is the runtime image by digest, in the stack's own ``registry``."""
 
     def __init__(self, plan: AzurePlan, scope: Scope, identity: Identity) -> None:
-        self.registry: Output[str] | None = None
-        if plan.image.digest:
-            self.runtime: Output[str] = Output.from_input(plan.image.digest)
-            return
         registry = containerregistry.Registry(
             "registry",
             registry_name=plan.names.registry,
@@ -62,22 +58,41 @@ class Images:
             opts=scope.opts,
         )
         identity.grant("may-pull", "AcrPull", registry.id)
-        self.registry = registry.login_server
-        token = authorization.get_client_token_output(opts=_invoke(scope))
-        password = Output.all(registry.login_server, Output.secret(token.token)).apply(
-            lambda both: _exchange(both[0], both[1])
+        self.registry: Output[str] = registry.login_server
+        token = Output.secret(
+            authorization.get_client_token_output(opts=_invoke(scope)).apply(lambda got: got.token)
         )
-        self.runtime = RuntimeImage(
+        login = Output.all(self.registry, token)
+        password = Output.secret(login.apply(lambda both: exchange(both[0], both[1])))
+        repository = Output.concat(self.registry, f"/{_REPOSITORY}")
+        if plan.image.digest:
+            host = host_of(plan.image.digest)
+            self.runtime = CopiedImage(
+                "image",
+                plan.image.digest,
+                repository=repository,
+                username=TOKEN_USER,
+                password=password,
+                from_password=login.apply(lambda both: _login_of(host, both[0], both[1])),
+            ).reference
+            return
+        if plan.settings.image_build == "acr":
+            self.runtime = build_image(plan.image, scope, registry, self.registry, _REPOSITORY)
+            return
+        self.runtime: Output[str] = RuntimeImage(
             "image",
             plan.image,
-            repository=Output.concat(registry.login_server, f"/{_REPOSITORY}"),
+            repository=repository,
             registry=docker.RegistryArgs(
-                server=registry.login_server,
-                username=_TOKEN_USER,
-                password=Output.secret(password),
+                server=self.registry, username=TOKEN_USER, password=password
             ),
             opts=ResourceOptions(provider=docker.Provider("docker")),
         ).reference
+
+
+def _login_of(host: str, own: str, token: str) -> str:
+    """The password for the registry of a given image; empty where Azure's login is not for it."""
+    return exchange(host, token) if host == own or host.endswith(".azurecr.io") else ""
 
 
 def _invoke(scope: Scope):

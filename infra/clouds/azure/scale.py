@@ -60,11 +60,9 @@ class ContainerApps:
             app.VolumeArgs(name=_DATA, storage_type="EmptyDir"),
         ]
 
-    def registries(self) -> list[app.RegistryCredentialsArgs] | None:
-        registry = self._parts.images.registry
-        if registry is None:
-            return None
-        return [app.RegistryCredentialsArgs(server=registry, identity=self._parts.identity.user.id)]
+    def registries(self) -> list[app.RegistryCredentialsArgs]:
+        own, identity = self._parts.images.registry, self._parts.identity.user.id
+        return [app.RegistryCredentialsArgs(server=own, identity=identity)]
 
     def identity(self) -> app.ManagedServiceIdentityArgs:
         return app.ManagedServiceIdentityArgs(

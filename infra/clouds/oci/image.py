@@ -11,17 +11,18 @@ from pulumi_oci import artifacts
 
 from infra.clouds.oci.identity import Identity
 from infra.clouds.oci.scope import Scope
+from infra.clouds.shared.copied import CopiedImage, host_of
 from infra.clouds.shared.image import RuntimeImage
 from infra.plan import OciPlan
 from runtime import oci_login
 from runtime.errors import UserError
 
 # What the registry calls a caller that shows a token in place of a password.
-_TOKEN_USER = "BEARER_TOKEN"  # noqa: S105
+TOKEN_USER = "BEARER_TOKEN"  # noqa: S105
 _TIMEOUT_SECONDS = 30
 
 
-def _exchange(host: str) -> str:
+def exchange(host: str) -> str:
     """A registry's token for the login of this machine's OCI configuration.
 
     https://docs.oracle.com/iaas/Content/Registry/Tasks/registrypushingimagesusingthedockercli.htm
@@ -49,9 +50,6 @@ class Images:
     """``runtime`` is the runtime image by digest."""
 
     def __init__(self, plan: OciPlan, scope: Scope, identity: Identity) -> None:
-        if plan.image.digest:
-            self.runtime: Output[str] = Output.from_input(plan.image.digest)
-            return
         repository = artifacts.ContainerRepository(
             "repository",
             display_name=plan.names.repository,
@@ -63,11 +61,24 @@ class Images:
         identity.allow("read repos", f"target.repo.name = '{plan.names.repository}'")
         host = plan.registry_host
         # Asked for once the repository is there, and so not in a preview of a new stack.
-        password = Output.secret(repository.id.apply(lambda _: _exchange(host)))
-        self.runtime = RuntimeImage(
+        password = Output.secret(repository.id.apply(lambda _: exchange(host)))
+        name = Output.concat(host, "/", scope.namespace, "/", repository.display_name)
+        if plan.image.digest:
+            given = host_of(plan.image.digest)
+            knows = given == host or given.endswith(".ocir.io")
+            self.runtime = CopiedImage(
+                "image",
+                plan.image.digest,
+                repository=name,
+                username=TOKEN_USER,
+                password=password,
+                from_password=repository.id.apply(lambda _: exchange(given) if knows else ""),
+            ).reference
+            return
+        self.runtime: Output[str] = RuntimeImage(
             "image",
             plan.image,
-            repository=Output.concat(host, "/", scope.namespace, "/", repository.display_name),
-            registry=docker.RegistryArgs(server=host, username=_TOKEN_USER, password=password),
+            repository=name,
+            registry=docker.RegistryArgs(server=host, username=TOKEN_USER, password=password),
             opts=ResourceOptions(provider=docker.Provider("docker")),
         ).reference

@@ -12,7 +12,7 @@ from infra.plan.image import ImagePlan
 from infra.plan.place import deployed_version
 
 
-def _files(plan: ImagePlan) -> list[Path]:
+def files(plan: ImagePlan) -> list[Path]:
     """All that the build can see, in a fixed order (.dockerignore says the same)."""
     paths = [plan.root / name for name in plan.inputs]
     found = [file for path in paths for file in ([path] if path.is_file() else path.rglob("*"))]
@@ -22,7 +22,7 @@ def _files(plan: ImagePlan) -> list[Path]:
 def content_tag(plan: ImagePlan) -> str:
     """A tag that is another when anything that goes into the image is another."""
     digest = hashlib.sha256(repr(plan.arguments).encode())
-    for file in _files(plan):
+    for file in files(plan):
         name = file.relative_to(plan.root).as_posix()
         digest.update(f"\0{name}\0{int(os.access(file, os.X_OK))}\0".encode())
         digest.update(file.read_bytes())

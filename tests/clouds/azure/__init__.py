@@ -14,6 +14,7 @@ from tests.clouds.azure import (
     privatedns,
     registry,
     storage,
+    tasks,
 )
 from tests.clouds.azure.client import GetClientConfig, GetClientToken
 from tests.clouds.azure.entra import Entra
@@ -34,6 +35,7 @@ _MODULES = (
     privatedns,
     registry,
     storage,
+    tasks,
 )
 
 
@@ -90,7 +92,12 @@ def _types() -> list[type[AzureResource]]:
 
 def cloud(state_dir: Path, *, is_real: bool = False) -> AzureCloud:
     """The cloud with its state in ``state_dir``; ``is_real`` lets its resources run."""
-    functions = [observability.GetSharedKeys, GetClientConfig, GetClientToken]
+    functions = [
+        observability.GetSharedKeys,
+        tasks.GetUploadUrl,
+        GetClientConfig,
+        GetClientToken,
+    ]
     made = AzureCloud("azure-native", _types(), state_dir, functions)
     if is_real:
         ground = Ground("azure", state_dir / "azure")

@@ -16,3 +16,5 @@ class Real:
     # Of jobs that are scheduled: what stops them, by id; and how each execution ended, by name.
     jobs: dict[str, threading.Event] = field(default_factory=dict[str, threading.Event])
     executions: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
+    # Contexts of builds that were sent to a registry, by where it has them.
+    uploads: dict[str, bytes] = field(default_factory=dict[str, bytes])

@@ -1,0 +1,64 @@
+"""`make run`: a `trackstack` command beside a stack's server.
+
+In a cloud's containers nobody can run one. What is about backups is done all the same: made by
+request to the server, and read from where the stack keeps them, by the logins of whoever asks.
+"""
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from infra.promote import back_up
+from infra.stack import Stack, main
+from runtime.errors import UserError
+
+_TRACKSTACK = str(Path(sys.executable).with_name("trackstack"))
+
+
+def decide(outputs: Mapping[str, Any], words: Sequence[str]) -> list[str] | None:
+    """The command to run here; None where the server is asked to make a backup.
+
+    Raises UserError where the stack is not up, or the command cannot be had there.
+    """
+    if "tracking_uri" not in outputs:
+        raise UserError("the stack is not up; bring it up with: make up STACK=...")
+    if command := outputs.get("command"):
+        return [*shlex.split(str(command)), *words]
+    if list(words) == ["backup"]:
+        return None
+    if list(words[:2]) in (["backup", "list"], ["backup", "verify"]):
+        return [_TRACKSTACK, "backup", "--to", str(outputs["backup_destination"]), *words[1:]]
+    raise UserError(
+        f"{' '.join(words)}: nobody can run a command in the containers of this stack; what can be "
+        "had: backup, backup list, backup verify"
+    )
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.argument("name", metavar="STACK")
+@click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED)
+def command(name: str, words: tuple[str, ...]) -> int:
+    """Run a trackstack command beside STACK's server; exits with its exit code.
+
+    \b
+    Examples:
+      make run ARGS="backup verify"
+      make run STACK=azure-prod ARGS="backup"
+      python -m infra.run local gc --dry-run --json
+    """
+    outputs = Stack(name).outputs(secrets=True)
+    here = decide(outputs, words)
+    if here is None:
+        click.echo(f"{outputs['backup_destination']}/{back_up(outputs)}")
+        return 0
+    return subprocess.run(here, env=os.environ).returncode
+
+
+if __name__ == "__main__":
+    main("infra.run", command)

@@ -1,0 +1,40 @@
+"""Backups by request: for stacks in which nobody can run a command, such as a cloud's containers.
+
+`POST` begins one in a process of its own, `GET` lists those that are complete, from where they are
+kept: any worker of any replica can be asked.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from runtime.backup import manifest
+from runtime.backup.place import Place
+from runtime.errors import UserError
+from runtime.settings import RuntimeSettings
+
+PATH = "/trackstack/backups"
+
+
+def respond(settings: RuntimeSettings, method: str) -> tuple[int, bytes]:
+    """Status and JSON body. Reads the store of backups, so not for an event loop."""
+    to = settings.backup_destination
+    if not to:
+        return 409, _body(error="TRACKSTACK_BACKUP_DESTINATION is not set: backups go nowhere")
+    if method == "POST":
+        command = [str(Path(sys.executable).with_name("trackstack")), "backup", "--json"]
+        # Its words are the server's log's; whoever asked sees the backup appear, or does not.
+        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sys.stderr)
+        return 202, _body(to=to)
+    if method != "GET":
+        return 405, _body(error="GET lists, POST makes one")
+    try:
+        names = manifest.names(Place(to))
+    except UserError as error:
+        return 503, _body(error=str(error))
+    return 200, _body(to=to, backups=[name for name, is_whole in names.items() if is_whole])
+
+
+def _body(**fields: object) -> bytes:
+    return json.dumps(fields).encode()

@@ -1,0 +1,60 @@
+"""Copying an image from registry to registry: it stays the same, to the digest."""
+
+import base64
+import json
+import secrets
+from pathlib import Path
+
+import pytest
+
+from infra.clouds.shared import registry
+from infra.clouds.shared.registry import Login, Repository
+from runtime.errors import UserError
+from tests import docker as parts
+
+
+def test_logins_are_those_that_docker_keeps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    assert registry.login_of_docker("r.example.org") == Login()
+    auth = base64.b64encode(b"ann:p:w").decode()
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"auths": {"r.example.org": {"auth": auth}}}))
+    assert registry.login_of_docker("r.example.org") == Login("ann", "p:w")
+    assert registry.login_of_docker("other.example.org") == Login()
+    config.write_text(json.dumps({"credsStore": "that-is-not-here"}))
+    assert registry.login_of_docker("r.example.org") == Login()
+
+
+@pytest.mark.slow
+def test_a_copy_has_the_digest_and_a_second_one_sends_nothing(tmp_path: Path) -> None:
+    own = parts.registry()
+    login = Login(own.username, own.password)
+    mark = secrets.token_hex(4)
+    source, target = (f"{own.address}/{mark}-{name}" for name in ("from", "to"))
+    (tmp_path / "Dockerfile").write_text(f"FROM {parts.base_image()}\nLABEL mark={mark}\n")
+    config = tmp_path / "config"
+    config.mkdir()
+    auth = base64.b64encode(f"{own.username}:{own.password}".encode()).decode()
+    (config / "config.json").write_text(json.dumps({"auths": {own.address: {"auth": auth}}}))
+    docker = ("--config", str(config))
+    parts.docker("build", "--quiet", "--tag", f"{source}:1", str(tmp_path))
+    parts.docker(*docker, "push", "--quiet", f"{source}:1")
+    names = json.loads(
+        parts.docker("image", "inspect", "--format", "{{json .RepoDigests}}", f"{source}:1")
+    )
+    digest = next(name for name in names if name.startswith(source)).partition("@")[2]
+    to = Repository(target, login)
+    registry.copy(Repository(source, login), digest, to)
+    parts.docker(*docker, "pull", "--quiet", f"{target}@{digest}")
+    registry.copy(Repository(target, login), digest, to)
+
+    with pytest.raises(UserError, match="refuses your login"):
+        registry.copy(Repository(source, Login("ann", "wrong")), digest, to)
+    with pytest.raises(UserError, match="has no sha256:"):
+        registry.copy(Repository(source, login), f"sha256:{'0' * 64}", to)
+    with pytest.raises(UserError, match="cannot be reached"):
+        registry.copy(Repository(f"127.0.0.1:1/{mark}", login), digest, to)
+    for name in (f"{source}:1", f"{target}@{digest}"):
+        parts.docker("image", "rm", "--force", name, check=False)

@@ -1,0 +1,26 @@
+"""What `make run` runs, and where."""
+
+from typing import Any
+
+import pytest
+
+from infra.run import decide
+from runtime.errors import UserError
+
+_UP: dict[str, Any] = {"tracking_uri": "https://t", "backup_destination": "oci://b@n/backups"}
+
+
+def test_beside_the_server_where_that_can_be_and_else_what_is_about_backups() -> None:
+    beside = {**_UP, "command": "docker exec --interactive s trackstack"}
+    assert decide(beside, ("gc", "--json"))[-2:] == ["gc", "--json"]  # pyright: ignore[reportOptionalSubscript]
+    assert decide(_UP, ("backup",)) is None
+    here = decide(_UP, ("backup", "verify", "--json"))
+    assert here
+    assert here[1:] == ["backup", "--to", "oci://b@n/backups", "verify", "--json"]
+
+
+def test_what_cannot_be_run_is_told() -> None:
+    with pytest.raises(UserError, match="what can be had: backup"):
+        decide(_UP, ("gc",))
+    with pytest.raises(UserError, match="make up"):
+        decide({}, ("backup",))
