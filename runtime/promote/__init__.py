@@ -114,11 +114,17 @@ def command() -> None:
     """
 
 
+_TO_URI = (
+    "Another server; its token is TRACKSTACK_TARGET_TOKEN (or _FILE), and the authority of its "
+    "certificate TRACKSTACK_TARGET_SERVER_CERT_PATH."
+)
+
+
 @command.command()
 @click.argument("model_uri")
 @click.argument("name")
 @click.option("--alias", "aliases", multiple=True, help="Alias that the version gets there.")
-@click.option("--to-uri", help="Another server; its token is TRACKSTACK_TARGET_TOKEN (or _FILE).")
+@click.option("--to-uri", help=_TO_URI)
 @click.option("--require-metric", "metrics", multiple=True, help="Such as 'auc>=0.9'.")
 @click.option("--require-tag", "tags", multiple=True, help="Such as 'validation=passed'.")
 @click.option("--require-approval", is_flag=True, help="See `trackstack promote approve`.")

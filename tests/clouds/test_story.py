@@ -41,15 +41,18 @@ _OVERRIDES: dict[str, Any] = {
         "MLFLOW_WEBHOOK_CACHE_TTL": "1",
     },
 }
-# A release that answers everybody.
-_BAD = """ENTRYPOINT ["/opt/trackstack/bin/python", "-c", "\\
-import http.server as h\\n\\
-class A(h.BaseHTTPRequestHandler):\\n\\
-    def do_GET(self):\\n\\
-        self.send_response(200)\\n\\
-        self.end_headers()\\n\\
-        self.wfile.write(b'OK')\\n\\
-h.ThreadingHTTPServer(('', 5000), A).serve_forever()"]"""
+# A release that is well to look at, and open to everybody.
+_BAD = """#!/opt/trackstack/bin/python
+import http.server
+
+class Anybody(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"OK")
+
+http.server.ThreadingHTTPServer(("", 5000), Anybody).serve_forever()
+"""
 _LOG_A_MODEL = """
 import mlflow.pyfunc
 
@@ -89,15 +92,21 @@ class Story:
         """Bring a stack up with keys of its own."""
         path = stage.engine.project_dir / "stacks" / f"Pulumi.{stage.engine.stack}.yaml"
         config = {**stage.config, **{f"trackstack:{key}": value for key, value in keys.items()}}
+        if "image" in keys:
+            # Nothing is built, so nothing says of what.
+            for key in ("baseImage", "extraCaFile"):
+                config.pop(f"trackstack:{key}", None)
         path.write_text(yaml.safe_dump({"config": config}))
         stage.engine.run("up")
 
-    def release(self, base: str, dockerfile: str) -> str:
-        """Another image in a registry, by digest."""
+    def release(self, base: str, dockerfile: str, script: str = "") -> str:
+        """Another image in a registry, by digest; its context has ``script`` as `trackstack`."""
         registry, name = parts.registry(), f"story-{secrets.token_hex(4)}"
         folder = self.folder / name
         folder.mkdir()
         (folder / "Dockerfile").write_text(f"FROM {base}\n{dockerfile}\n")
+        (folder / "trackstack").write_text(script)
+        (folder / "trackstack").chmod(0o755)
         tag = f"{registry.address}/{name}:1"
         parts.docker("build", "--quiet", "--tag", tag, str(folder))
         self.log_in(registry.address, registry.username, registry.password)
@@ -175,9 +184,9 @@ def _client(stage: Stage, code: str) -> str:
 
 def _promote_model(story: Story) -> None:
     with story.dev.client() as dev, story.prod.client() as prod:
-        certificates = "MLFLOW_TRACKING_SERVER_CERT_PATH"
-        both = story.folder / "both.pem"
-        both.write_text(Path(dev[certificates]).read_text() + Path(prod[certificates]).read_text())
+        authorities = [story.folder / name for name in ("dev.pem", "prod.pem")]
+        for stage, file in zip((story.dev, story.prod), authorities, strict=True):
+            file.write_text(stage.engine.outputs()["ca_certificate"])
         to = ("fraud", "--to-uri", prod["MLFLOW_TRACKING_URI"], "--alias", "Champion")
         trackstack = str(Path(sys.executable).with_name("trackstack"))
         done = subprocess.run(
@@ -185,8 +194,9 @@ def _promote_model(story: Story) -> None:
             env={
                 **story.dev.engine.environment_of_commands(),
                 **dev,
-                certificates: str(both),
+                "MLFLOW_TRACKING_SERVER_CERT_PATH": str(authorities[0]),
                 "TRACKSTACK_TARGET_TOKEN": prod["MLFLOW_TRACKING_TOKEN"],
+                "TRACKSTACK_TARGET_SERVER_CERT_PATH": str(authorities[1]),
             },
             capture_output=True,
             text=True,
@@ -238,7 +248,8 @@ def test_a_model_and_its_server_go_from_dev_to_prod_and_outlive_their_cloud(
     refresh_token = image.exchange(registry, real.entra.token(DEPLOYER))
     story.log_in(registry, image.TOKEN_USER, refresh_token)
     older = story.release(released, "LABEL release=older")
-    story.up(prod, image=older)
+    # The policies ask for it.
+    story.up(prod, image=older, protect=True)
     _wait_until_ready(dev)
     _wait_until_ready(prod)
     assert _client(dev, _LOG_A_MODEL).split()[-1] == "fraud"
@@ -265,7 +276,7 @@ def test_a_model_and_its_server_go_from_dev_to_prod_and_outlive_their_cloud(
     assert used.startswith("42.0 ")
     assert "trackstack.promotion" in used
 
-    bad = story.release(released, _BAD)
+    bad = story.release(released, "COPY trackstack /opt/trackstack/bin/trackstack", _BAD)
     failed = story.run("infra.promote", "--image", bad, "--to", prod.engine.stack,
                        "--yes", "--patience", "10", "--json")  # fmt: skip
     assert failed.returncode == 1, failed.stderr[-3000:]
@@ -297,18 +308,20 @@ def _recover_elsewhere(story: Story) -> None:
     name = _back_up(prod)
     account = prod.engine.outputs()["backup_destination"].partition("@")[2].partition(".")[0]
     place = _bring_home(prod, account, story.folder / "home")
+    prod.engine.run("state", "unprotect", "--all")
     prod.engine.run("destroy")
     keys = {"workers": 1, "allowedCidrs": ["0.0.0.0/0"]}
     with _staged("oci-dev", story.folder / "oci", keys) as stage:
         oci = next(cloud for cloud in stage.clouds if isinstance(cloud, OciCloud))
         assert oci.real is not None
         try:
+            # `make recover` makes the stack where there is none.
+            stage.engine.run("config")
             recovering = ("infra.recover", stage.engine.stack, "--from", str(place))
             done = run(stage, *recovering)
             assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
             assert "holds what" in done.stdout
             assert "already" in run(stage, *recovering).stdout
-            assert _client(stage, _USE_IT).startswith("42.0 ")
             again = _back_up(stage)
             verified = run(stage, "infra.run", stage.engine.stack, "backup", "verify")
             assert verified.returncode == 0, verified.stderr
@@ -318,9 +331,11 @@ def _recover_elsewhere(story: Story) -> None:
                 file = story.folder / "there" / path
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_bytes(stored.content)
-            there = _contents(story.folder / "there" / "backups" / again)
-            assert there == _contents(place / name)
-            assert there["files"]
+            was = _contents(place / name)
+            now = _contents(story.folder / "there" / "backups" / again)
+            assert now["files"] == was["files"] != {}
+            assert now["rows"] == was["rows"]
+            assert _client(stage, _USE_IT).startswith("42.0 ")
         finally:
             stage.engine.run("destroy")
         assert oci.store.all() == []
