@@ -41,7 +41,7 @@ _DEFAULT_BATCH = 500
 # Batches that are looked up at once: each look reads all that is due.
 _AHEAD = 40
 # While the database deletes the rows of one batch, the artifacts of another are deleted here.
-_SIDE_BY_SIDE = {"postgresql": 4}
+_SIDE_BY_SIDE = {"postgresql": 3}
 
 
 @dataclass

@@ -4,7 +4,8 @@ The order is derived from the foreign keys of MLflow's models, so that a table w
 MLflow adds is covered by itself; no schema is copied.
 """
 
-from collections.abc import Iterable, Sequence
+import functools
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -14,7 +15,8 @@ from sqlalchemy import (
     MetaData,
     Table,
     any_,
-    bindparam,
+    cast,
+    func,
     select,
     tuple_,
     update,
@@ -22,14 +24,19 @@ from sqlalchemy import (
 from sqlalchemy import delete as delete_from
 from sqlalchemy.dialects.postgresql import ARRAY
 
+# In no key of MLflow's.
+_SEPARATOR = "\n"
+
 
 def among(dialect: str, column: ColumnElement[Any], ids: Sequence[Any]) -> ColumnElement[bool]:
     """Whether a column is one of ``ids``.
 
-    PostgreSQL takes them as one array: its driver works long on hundreds of parameters.
+    PostgreSQL takes them as one text: its driver works long on hundreds of parameters, and on the
+    entries of an array.
     """
     if dialect == "postgresql":
-        return column == any_(bindparam(None, list(ids), type_=ARRAY(column.type)))
+        listed = func.string_to_array(_SEPARATOR.join(map(str, ids)), _SEPARATOR)
+        return column == any_(cast(listed, ARRAY(column.type)))
     return column.in_(ids)
 
 
@@ -45,14 +52,17 @@ def tables() -> MetaData:
     return metadata
 
 
-def _references(metadata: MetaData, parent: Table) -> Iterable[tuple[Table, ForeignKeyConstraint]]:
+@functools.cache
+def _references(metadata: MetaData, parent: Table) -> Sequence[tuple[Table, ForeignKeyConstraint]]:
+    found: list[tuple[Table, ForeignKeyConstraint]] = []
     seen: set[tuple[str, tuple[str, ...]]] = set()
     for child in metadata.sorted_tables:
         for constraint in child.foreign_key_constraints:
             key = (child.name, tuple(constraint.column_keys))
             if constraint.referred_table is parent and key not in seen:
                 seen.add(key)
-                yield child, constraint
+                found.append((child, constraint))
+    return found
 
 
 def _pointing_at(

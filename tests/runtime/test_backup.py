@@ -1,11 +1,13 @@
 """Backups: what they hold, when they count as whole, where they restore to."""
 
 import gzip
+import io
 import json
 import os
 import random
 import subprocess
 import sys
+import tarfile
 from collections.abc import Generator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -475,3 +477,21 @@ def test_an_administrator_has_a_backup_made_by_request_and_nobody_else(tmp_path:
         refused = server.request("POST", "/trackstack/backups", server.token)
         assert refused.status == 409
         assert b"TRACKSTACK_BACKUP_DESTINATION" in refused.body
+
+
+@pytest.mark.parametrize("name", ["../outside", "/outside"])
+def test_a_tar_that_leads_out_of_its_folder_is_refused(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        member = tarfile.TarInfo(name)
+        member.size = 1
+        archive.addfile(member, io.BytesIO(b"x"))
+    packed.seek(0)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(packed))
+    place = Place(str(tmp_path / "place"))
+    with pytest.raises(UserError, match="outside of itself"), make.opened("-", place):
+        pass
+    assert not (tmp_path / "outside").exists()
+    assert list((tmp_path / "place").iterdir()) == []

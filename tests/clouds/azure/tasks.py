@@ -82,7 +82,7 @@ class TaskRun(AzureResource):
         with tempfile.TemporaryDirectory() as folder:
             context = io.BytesIO(real.uploads.pop(str(request["sourceLocation"])))
             with tarfile.open(fileobj=context) as archive:
-                archive.extractall(Path(folder) / "context", filter="data")
+                archive.extractall(Path(folder) / "context")
             file = Path(folder) / "context" / str(request["dockerFilePath"])
             login = f"{_TOKEN_USER}:{real.entra.token(DEPLOYER)}".encode()
             known = {"auths": {server: {"auth": base64.b64encode(login).decode()}}}
