@@ -13,6 +13,7 @@ import sys
 import tarfile
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING, Any, cast
@@ -115,7 +116,8 @@ def _copy(outputs: Mapping[str, Any], from_uri: str, name: str) -> None:
         taking = [*shlex.split(str(command)), "backup", "copy", "--from", "-", name]
         process = subprocess.Popen(taking, stdin=subprocess.PIPE)
         pipe = cast("IO[bytes]", process.stdin)
-        with pipe, tarfile.open(fileobj=pipe, mode="w|") as archive:
+        # Where it ends early, it has said why.
+        with suppress(BrokenPipeError), pipe, tarfile.open(fileobj=pipe, mode="w|") as archive:
             archive.add(Path(folder) / name, name)
         _run(process, to)
 
@@ -165,7 +167,8 @@ def _fill_by_server(
             click.echo(f"recover: {stack.name} holds what {of.name} does already")
             return 0
         refuse_data(counted or {}, stack.name)
-    else:
+    # One of an earlier version does not say where it keeps its backups.
+    if "backup_destination" not in outputs:
         _up(stack, f"make room for {of.name}")
         outputs = stack.outputs(secrets=True)
     click.echo(f"recover: copying it to {outputs['backup_destination']}")

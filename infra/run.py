@@ -30,6 +30,10 @@ def decide(outputs: Mapping[str, Any], words: Sequence[str]) -> list[str] | None
         raise UserError("the stack is not up; bring it up with: make up STACK=...")
     if command := outputs.get("command"):
         return [*shlex.split(str(command)), *words]
+    if "backup_destination" not in outputs:
+        raise UserError(
+            "an earlier version brought the stack up; bring it up again: make up STACK=..."
+        )
     if list(words) == ["backup"]:
         return None
     if list(words[:2]) in (["backup", "list"], ["backup", "verify"]):

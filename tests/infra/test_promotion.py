@@ -24,6 +24,7 @@ from tests.clouds.framework.servicer import serving
 from tests.conftest import find_free_port
 from tests.engine import ROOT, Engine
 from tests.infra.project import configure, make_project
+from tests.runtime.serving import request
 
 _NEW, _OLD = ("registry.example/t@sha256:" + digit * 64 for digit in "ab")
 _UP = {"tracking_uri": "https://t", "tracking_token": "t"}
@@ -132,8 +133,14 @@ class Stacks:
         mark = secrets.token_hex(4)
         self.dev: Engine = make_project(folder, f"d{mark}", providers=providers)
         self.prod = replace(self.dev, stack=f"p{mark}")
+        self.again = replace(self.dev, stack=f"r{mark}")
 
     def up(self, engine: Engine, **keys: Any) -> dict[str, Any]:
+        self.configure(engine, **keys)
+        engine.run("up")
+        return engine.outputs()
+
+    def configure(self, engine: Engine, **keys: Any) -> None:
         config: dict[str, Any] = {
             "trackstack:cloud": "local",
             "trackstack:compute": "container",
@@ -150,8 +157,6 @@ class Stacks:
         configure(engine, config)
         password = self.registry.password
         engine.run("config", "set", "--secret", "trackstack:registryPassword", password)
-        engine.run("up")
-        return engine.outputs()
 
     def built_on(self, image: str, dockerfile: str) -> str:
         """Another image in the registry, by digest."""
@@ -175,8 +180,11 @@ class Stacks:
         return next(name for name in json.loads(digests) if name.startswith(f"{repository}@"))
 
     def promote(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        return self.run("infra.promote", *arguments, "--to", self.prod.stack, "--json")
+
+    def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            [sys.executable, "-m", "infra.promote", *arguments, "--to", self.prod.stack, "--json"],
+            [sys.executable, "-m", *arguments],
             cwd=self.dev.project_dir,
             env={**self.dev.environment_of_commands(), "PYTHONPATH": str(ROOT)},
             stdin=subprocess.DEVNULL,
@@ -191,7 +199,7 @@ class Stacks:
         return yaml.safe_load(path.read_text())["config"]["trackstack:image"]
 
     def remove(self) -> None:
-        for engine in (self.prod, self.dev):
+        for engine in (self.again, self.prod, self.dev):
             with contextlib.suppress(AssertionError, subprocess.TimeoutExpired):
                 engine.run("destroy", check=False)
             for kind, all_ in (("container", ["--all"]), ("network", []), ("volume", [])):
@@ -222,6 +230,22 @@ class A(h.BaseHTTPRequestHandler):\\n\\
 h.ThreadingHTTPServer(('', 5000), A).serve_forever()"]"""
 
 
+def _ask(engine: Engine, path: str, body: bytes | None = None) -> bytes:
+    outputs = engine.outputs()
+    authority = engine.project_dir / "authority.pem"
+    authority.write_text(outputs["ca_certificate"])
+    answer = request(
+        f"{outputs['tracking_uri']}/api/2.0/mlflow/{path}",
+        "POST" if body else "GET",
+        outputs["tracking_token"],
+        {"Content-Type": "application/json"},
+        body,
+        authority,
+    )
+    assert answer.status == 200, answer.body
+    return answer.body
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_prod_runs_dev_s_very_image_and_goes_back_from_a_bad_one(stacks: Stacks) -> None:
@@ -232,6 +256,10 @@ def test_prod_runs_dev_s_very_image_and_goes_back_from_a_bad_one(stacks: Stacks)
     released = stacks.up(stacks.dev, **base)["image"]
     older = stacks.built_on(released, "LABEL release=older")
     assert stacks.up(stacks.prod, image=older)["image"] == older
+
+    assert _ask(stacks.prod, "experiments/create", b'{"name": "kept"}')
+    assert _ask(stacks.dev, "experiments/create", b'{"name": "other"}')
+    assert _ask(stacks.dev, "experiments/create", b'{"name": "more"}')
 
     unasked = stacks.promote("--from", stacks.dev.stack)
     assert unasked.returncode == 1
@@ -257,3 +285,16 @@ def test_prod_runs_dev_s_very_image_and_goes_back_from_a_bad_one(stacks: Stacks)
     assert promote.check(stacks.prod.outputs()) == []
     for said in (done, failed):
         assert stacks.prod.outputs()["tracking_token"] not in said.stdout + said.stderr
+
+    # The last backup, made before the bad release, has all that prod had; a third stack takes it.
+    backups = stacks.folder / "home"
+    parts.docker("cp", f"trackstack-{stacks.prod.stack}-scheduler:/data/backups", str(backups))
+    stacks.prod.run("destroy")
+    stacks.configure(stacks.again, image=released)
+    recovered = stacks.run("infra.recover", stacks.again.stack, "--from", str(backups))
+    assert recovered.returncode == 0, (recovered.stdout + recovered.stderr)[-3000:]
+    assert "holds what" in recovered.stdout
+    assert _ask(stacks.again, "experiments/get-by-name?experiment_name=kept")
+    over = stacks.run("infra.recover", stacks.dev.stack, "--from", str(backups))
+    assert over.returncode == 1
+    assert "only an empty stack is recovered" in over.stderr
