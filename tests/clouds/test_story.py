@@ -224,7 +224,8 @@ def _back_up(stage: Stage) -> str:
 def _contents(backup: Path) -> dict[str, Any]:
     """Rows by table, and the artifacts with their checksums."""
     of: dict[str, Any] = json.loads((backup / "manifest.json").read_text())
-    rows = {name: table["rows"] for name, table in of["tables"].items()}
+    # Some tables are made when they are first needed.
+    rows = {name: table["rows"] for name, table in of["tables"].items() if table["rows"]}
     artifacts = backup / "artifacts"
     files = {
         path.relative_to(artifacts).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
