@@ -1,6 +1,8 @@
 """What tests in every folder share."""
 
+import contextlib
 import os
+import secrets
 import socket
 import time
 from collections.abc import Callable
@@ -25,10 +27,12 @@ def free_port() -> int:
 
 
 def find_free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """From below the range in which the kernel takes ports for connections: it stays free."""
+    while True:
+        port = 12_000 + secrets.randbelow(20_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def wait_for(condition: Callable[[], object], what: str, seconds: float = 60) -> None:
