@@ -9,7 +9,6 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 import tarfile
 import time
 from collections.abc import Mapping
@@ -23,12 +22,12 @@ import click
 from infra.stack import Stack, client_of, main
 from runtime.errors import UserError
 from runtime.probe import request, token_of
+from runtime.process import trackstack
 from runtime.settings import RuntimeSettings
 
 if TYPE_CHECKING:
     from runtime.backup.manifest import Manifest
 
-_TRACKSTACK = str(Path(sys.executable).with_name("trackstack"))
 _KEY = "trackstack:restoreBackup"
 # What a server counts of its store.
 _COUNTED = ("experiments", "runs", "registered_models", "model_versions")
@@ -97,7 +96,7 @@ def _fill_from_here(
 ) -> int:
     Path(environment["TRACKSTACK_DATA_DIR"]).mkdir(mode=0o700, parents=True, exist_ok=True)
     done = subprocess.run(
-        [_TRACKSTACK, "restore", "--from", from_uri, *flags, *chosen],
+        [trackstack(), "restore", "--from", from_uri, *flags, *chosen],
         env={**os.environ, **environment},
     )
     return done.returncode
@@ -107,11 +106,11 @@ def _copy(outputs: Mapping[str, Any], from_uri: str, name: str) -> None:
     """Copy a backup to where the stack keeps its own: by its `command`, or else by its URI."""
     command, to = outputs.get("command"), str(outputs["backup_destination"])
     if not command:
-        arguments = [_TRACKSTACK, "backup", "--to", to, "copy", "--from", from_uri, name]
+        arguments = [trackstack(), "backup", "--to", to, "copy", "--from", from_uri, name]
         _run(subprocess.Popen(arguments), to)
         return
     with TemporaryDirectory(prefix="trackstack-recover-") as folder:
-        local = [_TRACKSTACK, "backup", "--to", folder, "copy", "--from", from_uri, name]
+        local = [trackstack(), "backup", "--to", folder, "copy", "--from", from_uri, name]
         _run(subprocess.Popen(local, stdout=subprocess.DEVNULL), folder)
         taking = [*shlex.split(str(command)), "backup", "copy", "--from", "-", name]
         process = subprocess.Popen(taking, stdin=subprocess.PIPE)

@@ -7,9 +7,7 @@ request to the server, and read from where the stack keeps them, by the logins o
 import os
 import shlex
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import click
@@ -17,8 +15,7 @@ import click
 from infra.promote import back_up
 from infra.stack import Stack, main
 from runtime.errors import UserError
-
-_TRACKSTACK = str(Path(sys.executable).with_name("trackstack"))
+from runtime.process import trackstack
 
 
 def decide(outputs: Mapping[str, Any], words: Sequence[str]) -> list[str] | None:
@@ -37,7 +34,7 @@ def decide(outputs: Mapping[str, Any], words: Sequence[str]) -> list[str] | None
     if list(words) == ["backup"]:
         return None
     if list(words[:2]) in (["backup", "list"], ["backup", "verify"]):
-        return [_TRACKSTACK, "backup", "--to", str(outputs["backup_destination"]), *words[1:]]
+        return [trackstack(), "backup", "--to", str(outputs["backup_destination"]), *words[1:]]
     raise UserError(
         f"{' '.join(words)}: nobody can run a command in the containers of this stack; what can be "
         "had: backup, backup list, backup verify"

@@ -5,6 +5,7 @@ mode), so that whichever worker answers tells of all. MLflow's own request metri
 (`--expose-prometheus`) see its Flask half only.
 """
 
+import functools
 import os
 import shutil
 import tempfile
@@ -77,6 +78,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+@functools.cache
 def build_info(image: str | None) -> Any:
     """What runs: versions, and the image where the stack says it. Pure."""
     from prometheus_client.core import GaugeMetricFamily

@@ -1,8 +1,9 @@
-"""What keeps a killed process from leaving orphans behind."""
+"""How the runtime starts its own command, and what keeps a killed process from leaving orphans."""
 
 import ctypes
 import signal
 import sys
+from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 
@@ -15,3 +16,8 @@ def die_with_parent(sig: int = signal.SIGTERM) -> None:
     """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, sig)
+
+
+def trackstack() -> str:
+    """The runtime's command in the environment that runs this program."""
+    return str(Path(sys.executable).with_name("trackstack"))

@@ -8,7 +8,6 @@ one, which stays, keeps nothing of MLflow in memory.
 import json
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -21,7 +20,7 @@ import click
 from runtime import cron
 from runtime import settings as runtime_settings
 from runtime.errors import UserError
-from runtime.process import die_with_parent
+from runtime.process import die_with_parent, trackstack
 from runtime.settings import RuntimeSettings
 
 _RETRY_SECONDS = (10, 60)
@@ -96,7 +95,7 @@ class Job:
 
     def run(self) -> tuple[int, object]:
         """The exit code, and the last line of stdout where it is JSON."""
-        command = [str(Path(sys.executable).with_name("trackstack")), self._name, "--json"]
+        command = [trackstack(), self._name, "--json"]
         self._child = subprocess.Popen(
             command,
             stdout=subprocess.PIPE,

@@ -7,6 +7,7 @@ registry ends with the test process that started it.
 
 import atexit
 import functools
+import json
 import os
 import subprocess
 import tempfile
@@ -108,6 +109,15 @@ def build(
         flags.append("--no-cache")
     docker("build", "--quiet", "--tag", tag, "--file", str(dockerfile), *flags, str(context))
     return docker("image", "inspect", "--format", "{{.Id}}", tag)
+
+
+def push(tag: str, config: Path) -> str:
+    """Push an image by the logins in ``config``; returns its name by digest."""
+    docker("--config", str(config), "push", "--quiet", tag)
+    names = docker("image", "inspect", "--format", "{{json .RepoDigests}}", tag)
+    # The daemon knows an equal image by the names of earlier registries too.
+    repository = tag.rpartition(":")[0]
+    return next(name for name in json.loads(names) if name.startswith(f"{repository}@"))
 
 
 @functools.cache

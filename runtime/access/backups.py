@@ -7,11 +7,11 @@ kept: any worker of any replica can be asked.
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 from runtime.backup import manifest
 from runtime.backup.place import Place
 from runtime.errors import UserError
+from runtime.process import trackstack
 from runtime.settings import RuntimeSettings
 
 PATH = "/trackstack/backups"
@@ -23,7 +23,7 @@ def respond(settings: RuntimeSettings, method: str) -> tuple[int, bytes]:
     if not to:
         return 409, _body(error="TRACKSTACK_BACKUP_DESTINATION is not set: backups go nowhere")
     if method == "POST":
-        command = [str(Path(sys.executable).with_name("trackstack")), "backup", "--json"]
+        command = [trackstack(), "backup", "--json"]
         # Its words are the server's log's; whoever asked sees the backup appear, or does not.
         subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sys.stderr)
         return 202, _body(to=to)

@@ -89,7 +89,6 @@ def _fill(server: PostgreSql, root: Path, runs: int, deleted: int) -> str:
 def _pass(command: list[str], uri: str, root: Path) -> tuple[float, float]:
     """Seconds and peak MiB of a command."""
     environment = {
-        **{k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "TRACKSTACK"))},
         "MLFLOW_BACKEND_STORE_URI": uri,
         "MLFLOW_ARTIFACTS_DESTINATION": str(root),
         "TRACKSTACK_DATA_DIR": str(root),

@@ -28,6 +28,7 @@ from tests.clouds.rehearsal.stage import Stage, staged
 from tests.conftest import wait_for
 from tests.engine import ROOT
 from tests.runtime.receiver import receiving
+from tests.runtime.serving import TRACKSTACK
 
 _SECRET = "a secret of both sides"
 _READY_SECONDS = 180
@@ -110,9 +111,7 @@ class Story:
         tag = f"{registry.address}/{name}:1"
         parts.docker("build", "--quiet", "--tag", tag, str(folder))
         self.log_in(registry.address, registry.username, registry.password)
-        parts.docker("--config", str(self.docker), "push", "--quiet", tag)
-        names = parts.docker("image", "inspect", "--format", "{{json .RepoDigests}}", tag)
-        return next(each for each in json.loads(names) if each.startswith(f"{tag[:-2]}@"))
+        return parts.push(tag, self.docker)
 
     @property
     def docker(self) -> Path:
@@ -188,9 +187,8 @@ def _promote_model(story: Story) -> None:
         for stage, file in zip((story.dev, story.prod), authorities, strict=True):
             file.write_text(stage.engine.outputs()["ca_certificate"])
         to = ("fraud", "--to-uri", prod["MLFLOW_TRACKING_URI"], "--alias", "Champion")
-        trackstack = str(Path(sys.executable).with_name("trackstack"))
         done = subprocess.run(
-            [trackstack, "promote", "model", "models:/fraud/1", *to, *_GATE, "--json"],
+            [TRACKSTACK, "promote", "model", "models:/fraud/1", *to, *_GATE, "--json"],
             env={
                 **story.dev.engine.environment_of_commands(),
                 **dev,

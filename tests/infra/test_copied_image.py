@@ -38,16 +38,11 @@ def test_a_copy_has_the_digest_and_a_second_one_sends_nothing(tmp_path: Path) ->
     config.mkdir()
     auth = base64.b64encode(f"{own.username}:{own.password}".encode()).decode()
     (config / "config.json").write_text(json.dumps({"auths": {own.address: {"auth": auth}}}))
-    docker = ("--config", str(config))
     parts.docker("build", "--quiet", "--tag", f"{source}:1", str(tmp_path))
-    parts.docker(*docker, "push", "--quiet", f"{source}:1")
-    names = json.loads(
-        parts.docker("image", "inspect", "--format", "{{json .RepoDigests}}", f"{source}:1")
-    )
-    digest = next(name for name in names if name.startswith(source)).partition("@")[2]
+    digest = parts.push(f"{source}:1", config).partition("@")[2]
     to = Repository(target, login)
     registry.copy(Repository(source, login), digest, to)
-    parts.docker(*docker, "pull", "--quiet", f"{target}@{digest}")
+    parts.docker("--config", str(config), "pull", "--quiet", f"{target}@{digest}")
     registry.copy(Repository(target, login), digest, to)
 
     with pytest.raises(UserError, match="refuses your login"):

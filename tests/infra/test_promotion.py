@@ -173,11 +173,7 @@ class Stacks:
             text=True,
             check=True,
         )
-        parts.docker(*config, "push", "--quiet", tag)
-        digests = parts.docker("image", "inspect", "--format", "{{json .RepoDigests}}", tag)
-        # The daemon knows an equal image by the names of earlier registries too.
-        repository = tag.rpartition(":")[0]
-        return next(name for name in json.loads(digests) if name.startswith(f"{repository}@"))
+        return parts.push(tag, folder)
 
     def promote(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         return self.run("infra.promote", *arguments, "--to", self.prod.stack, "--json")

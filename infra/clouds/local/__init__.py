@@ -5,9 +5,7 @@ listens on loopback only, so that the network is the one port.
 """
 
 import shlex
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -24,6 +22,7 @@ from infra.environment import JOB_SECRETS, SERVER_SECRETS, SIGN_IN_SECRETS, STOR
 from infra.outputs import Deployment
 from infra.plan import LocalPlan
 from infra.settings import Secrets
+from runtime.process import trackstack
 from runtime.settings import without_password
 
 
@@ -92,4 +91,4 @@ def _command(environment: Mapping[str, str]) -> str:
         for name, value in sorted(environment.items())
         if name != "TRACKSTACK_SUPERVISED"
     ]
-    return shlex.join(["env", *variables, str(Path(sys.executable).with_name("trackstack"))])
+    return shlex.join(["env", *variables, trackstack()])

@@ -8,9 +8,10 @@ from pulumi import ResourceOptions
 from pulumi.dynamic import Resource
 
 from infra.clouds.local.identity import secret_file
-from infra.clouds.local.supervisor import base_environment, trackstack
+from infra.clouds.local.supervisor import base_environment
 from infra.clouds.shared.dynamic import DynamicProvider, Props
 from infra.clouds.shared.generated import write_private
+from runtime.process import trackstack
 
 
 class _DatabaseProvider(DynamicProvider):

@@ -20,6 +20,7 @@ from supervisor.xmlrpc import Faults, SupervisorTransport
 
 from infra.clouds.shared.dynamic import DynamicProvider, Props
 from infra.clouds.shared.generated import write_private
+from runtime.process import trackstack
 
 # A process that ends sooner has not started: a server needs some seconds to find out.
 _START_SECONDS = 15
@@ -89,11 +90,6 @@ _INHERITED = [
 def base_environment() -> dict[str, str]:
     """What every process of the stack inherits."""
     return {name: os.environ[name] for name in _INHERITED if name in os.environ}
-
-
-def trackstack() -> str:
-    """The runtime's command in the environment that runs this program."""
-    return str(Path(sys.executable).with_name("trackstack"))
 
 
 def running_pid(data_dir: str) -> int | None:

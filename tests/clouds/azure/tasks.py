@@ -90,7 +90,4 @@ class TaskRun(AzureResource):
             tag = f"{server}/{name}"
             build = ("build", "--quiet", "--file", str(file), *arguments, "--tag", tag)
             parts.docker(*build, str(Path(folder) / "context"))
-            parts.docker("--config", folder, "push", "--quiet", tag)
-        names = parts.docker("image", "inspect", "--format", "{{json .RepoDigests}}", tag)
-        pushed = next(each for each in json.loads(names) if each.startswith(server))
-        return str(pushed.rpartition("@")[2])
+            return parts.push(tag, Path(folder)).rpartition("@")[2]
