@@ -6,7 +6,7 @@ from pathlib import Path
 import pulumi
 
 from infra import outputs, settings
-from infra.clouds import deploy
+from infra.clouds.deploy import deploy
 from infra.errors import StackError
 from infra.plan import make_plan
 from infra.plan.place import Place

@@ -151,6 +151,8 @@ class Engine:
             "PULUMI_BACKEND_URL": (self.state_dir / "backend").as_uri(),
             "PULUMI_CONFIG_PASSPHRASE": self.passphrase,
             "PULUMI_SKIP_UPDATE_CHECK": "true",
+            # Plugins of rehearsed clouds are attached; the engine would look for them elsewhere.
+            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
             **({"PULUMI_DEBUG_PROVIDERS": self.providers} if self.providers else {}),
             **self.environment,
         }

@@ -21,16 +21,31 @@ _MOST = 1.5
 _SHARED = ROOT / "infra/clouds/shared"
 
 
-def _imports(cloud: str) -> list[str]:
-    """The import statements of SDKs in the program's folder for a cloud."""
+def _uses(cloud: str) -> list[str]:
+    """Statements that import all that the program takes from SDKs for a cloud.
+
+    The SDKs load a module when something in it is first asked for, so that is asked for too.
+    """
     found: set[str] = set()
     for path in [*(ROOT / "infra/clouds" / cloud).glob("*.py"), *_SHARED.glob("*.py")]:
-        for node in ast.walk(ast.parse(path.read_text())):
+        tree = ast.parse(path.read_text())
+        modules: dict[str, str] = {}
+        for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("pulumi_"):
-                found |= {f"from {node.module} import {alias.name}" for alias in node.names}
+                source = node.module
+                modules |= {
+                    a.asname or a.name: f"from {source} import {a.name}" for a in node.names
+                }
             elif isinstance(node, ast.Import):
-                names = (alias.name for alias in node.names)
-                found |= {f"import {name}" for name in names if name.startswith("pulumi")}
+                named = {a.asname or a.name: f"import {a.name}" for a in node.names}
+                modules |= {k: v for k, v in named.items() if v.startswith("import pulumi")}
+        found |= set(modules.values())
+        for node in ast.walk(tree):
+            if not (isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)):
+                continue
+            if statement := modules.get(node.value.id):
+                name = statement.rpartition(" ")[2].rpartition(".")[2]
+                found.add(f"{statement}; {name}.{node.attr}")
     return sorted(found)
 
 
@@ -38,7 +53,7 @@ def _empty(folder: Path, cloud: str, like: Engine) -> Engine:
     project = folder / "empty"
     project.mkdir()
     (project / "Pulumi.yaml").write_text("name: empty\nruntime: python\n")
-    (project / "__main__.py").write_text("\n".join(_imports(cloud)) + "\n")
+    (project / "__main__.py").write_text("\n".join(_uses(cloud)) + "\n")
     return replace(like, project_dir=project, state_dir=folder / "state-of-empty", stack="empty")
 
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from infra.clouds import deploy
 from infra.clouds.azure import build, image
+from infra.clouds.deploy import deploy
 from infra.plan import AzurePlan, make_plan
 from infra.plan.place import Place
 from infra.policies.rules import RULES

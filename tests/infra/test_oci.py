@@ -12,7 +12,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from infra.clouds import deploy
+from infra.clouds.deploy import deploy
 from infra.clouds.oci import image
 from infra.plan import OciPlan, make_plan
 from infra.plan.place import Place

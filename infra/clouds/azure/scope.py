@@ -1,14 +1,23 @@
 """Where the stack's resources go: subscription, resource group, region."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pulumi_azure_native as azure
-from pulumi import Output, ResourceOptions
+from pulumi import (
+    Alias,
+    Output,
+    ResourceOptions,
+    ResourceTransformationArgs,
+    ResourceTransformationResult,
+)
 from pulumi_azure_native import resources
 
 from infra.plan import AzurePlan
+
+_OF_A_VERSION = re.compile(r"/v\d{8}")
 
 
 @dataclass(frozen=True)
@@ -41,7 +50,7 @@ def make_scope(plan: AzurePlan) -> Scope:
     """The resource group: the stack's own, unless the stack file names one."""
     settings = plan.settings
     provider = azure.Provider("azure", subscription_id=settings.subscription_id)
-    opts = ResourceOptions(provider=provider)
+    opts = ResourceOptions(provider=provider, transformations=[_without_versions])
     data = ResourceOptions.merge(
         opts, ResourceOptions(retain_on_delete=settings.keep_data, protect=settings.protect)
     )
@@ -58,3 +67,17 @@ def make_scope(plan: AzurePlan) -> Scope:
         )
         group = made.name
     return Scope(group, settings.region, plan.tags, opts, data)
+
+
+def _without_versions(args: ResourceTransformationArgs) -> ResourceTransformationResult:
+    """Drop the aliases for states of older versions of an API, which no state of ours can be: the
+    SDK gives each resource dozens, and they are a third of the time of a preview.
+    """
+    kept = [alias for alias in args.opts.aliases or () if not _is_of_a_version(alias)]
+    args.opts.aliases = kept or None
+    return ResourceTransformationResult(args.props, args.opts)
+
+
+def _is_of_a_version(alias: object) -> bool:
+    kind = alias.type_ if isinstance(alias, Alias) else None
+    return isinstance(kind, str) and bool(_OF_A_VERSION.search(kind))

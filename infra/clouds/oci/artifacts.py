@@ -1,17 +1,12 @@
 """The bucket, which only the container instance may use."""
 
-from typing import Any
-
-from pulumi.dynamic import Resource
 from pulumi_oci import identity as oci_identity
 from pulumi_oci import objectstorage
 
+from infra.clouds.oci.emptied import EmptiedBucket
 from infra.clouds.oci.identity import Identity
 from infra.clouds.oci.scope import Scope
-from infra.clouds.shared.dynamic import DynamicProvider, Props
 from infra.plan import OciPlan
-from runtime.errors import UserError
-from runtime.oci_objects import Bucket
 
 _KEPT_DAYS, _UPLOAD_DAYS = 14, 7
 
@@ -41,34 +36,6 @@ def make_artifacts(plan: OciPlan, scope: Scope, identity: Identity) -> None:
             "keep_data": settings.keep_data,
         },
     )
-
-
-class _EmptiedProvider(DynamicProvider):
-    place = "bucket"
-    replaced_by = frozenset({"namespace", "bucket"})
-
-    def apply(self, props: Props) -> Props:
-        return {}
-
-    def drifted(self, props: Props) -> bool:
-        return False
-
-    def remove(self, props: Props) -> None:
-        if props["keep_data"]:
-            return
-        try:
-            Bucket(str(props["namespace"]), str(props["bucket"])).empty()
-        except UserError as error:
-            raise RuntimeError(f"{error}; see `oci setup config`") from None
-
-
-class EmptiedBucket(Resource, module="trackstack", name="EmptiedBucket"):
-    """Empties a bucket before it goes, with the caller's own login: OCI deletes none with objects
-    in it. Inputs ``namespace``, ``bucket`` and ``keep_data``, which lets it be.
-    """
-
-    def __init__(self, name: str, props: dict[str, Any]):
-        super().__init__(_EmptiedProvider(), name, props)
 
 
 def _lifecycle(plan: OciPlan, scope: Scope, bucket: objectstorage.Bucket) -> None:

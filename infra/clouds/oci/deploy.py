@@ -1,0 +1,60 @@
+"""A tracking server on OCI: MySQL DB system, Object Storage bucket, Vault, and a Container Instance
+or a virtual machine behind a network load balancer, all in one compartment.
+
+Deliberately not managed: the compartment, DNS zones (point a name at the exported address), and
+peering or a bastion into the network.
+"""
+
+from pulumi import Output
+
+from infra.clouds.oci.artifacts import make_artifacts
+from infra.clouds.oci.database import Database
+from infra.clouds.oci.identity import Identity
+from infra.clouds.oci.image import Images
+from infra.clouds.oci.network import make_network
+from infra.clouds.oci.observability import make_alarms
+from infra.clouds.oci.parts import Parts
+from infra.clouds.oci.scope import make_scope
+from infra.clouds.oci.server import make_balancer, make_server
+from infra.clouds.oci.vault import Vault
+from infra.outputs import Deployment
+from infra.plan import OciPlan
+from infra.settings import Secrets
+from runtime.settings import without_password
+
+
+def deploy(plan: OciPlan, secrets: Secrets) -> Deployment:
+    """Register the stack's resources."""
+    scope = make_scope(plan)
+    networks = make_network(plan, scope)
+    identity = Identity(plan, secrets, scope)
+    balancer = make_balancer(plan, scope, networks)
+    make_artifacts(plan, scope, identity)
+    vault = Vault(plan, scope, identity)
+    parts = Parts(
+        plan=plan,
+        scope=scope,
+        networks=networks,
+        identity=identity,
+        images=Images(plan, scope, identity),
+        database=Database(plan, secrets, scope, identity, networks, vault),
+        address=balancer.address if balancer else Output.from_input(plan.hostname or ""),
+    )
+    logs = make_server(parts, vault, balancer)
+    make_alarms(plan, scope, balancer.id if balancer else None, parts.database.system)
+    shown = parts.database.shown
+    if secrets.backend_store_uri:
+        shown = Output.unsecret(shown.apply(without_password))
+    return Deployment(
+        tracking_uri=parts.known(plan.tracking_uri),
+        tracking_token=identity.secrets.token,
+        artifacts_destination=parts.known(plan.artifacts_destination),
+        backup_destination=parts.known(plan.backup_destination),
+        backend_store=shown,
+        schedules=plan.schedules,
+        version=plan.version,
+        logs=logs,
+        image=parts.images.runtime,
+        ca_certificate=identity.secrets.ca_certificate,
+        protected=plan.settings.protect,
+    )
