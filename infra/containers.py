@@ -95,10 +95,17 @@ def scheduler(settings: Common, runtime: Runtime, *, cpus: float, memory: float)
     )
 
 
-def jobs(scheduler: Container, names: Iterable[str]) -> dict[str, Container]:
-    """The scheduler's jobs for a platform that starts each when it is due, by name."""
+def jobs(
+    scheduler: Container, names: Iterable[str], *, on_replicas: bool = False
+) -> dict[str, Container]:
+    """The scheduler's jobs for a platform that starts each when it is due, by name.
+
+    ``on_replicas`` says that it does so on several machines, of which one is to run it.
+    """
+    turn = ("--my-turn",) if on_replicas else ()
     return {
-        job: replace(scheduler, name=job, command=("scheduler", "--once", job)) for job in names
+        job: replace(scheduler, name=job, command=("scheduler", "--once", job, *turn))
+        for job in names
     }
 
 

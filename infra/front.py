@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from infra.containers import SECRETS_DIRECTORY
 from infra.settings.common import FrontKeys
 
-# Seen in the container only: passes /health on to the server, and answers itself elsewhere.
+# Seen in the container only: whether the front lives. The server has a probe of its own.
 _PROBE = "http://127.0.0.1:2020"
 PROBE_URL = f"{_PROBE}/health"
 
@@ -42,11 +42,22 @@ def _tls(keys: FrontKeys) -> str:
     return "tls internal" if keys.tls == "internal" else "# certificate by ACME"
 
 
-def caddyfile(keys: FrontKeys, names: Sequence[str], *, port: int, upstream: str) -> str:
+def _probed(keys: FrontKeys, port: int, upstream: str) -> str:
+    """The server's health under any name; `handle`, because Caddy has `respond` answer first."""
+    return (
+        f":{port} {{\n{_tls(keys)}\nhandle /health {{\nreverse_proxy {upstream}\n}}\n"
+        "handle {\nrespond 404\n}\n}\n"
+    )
+
+
+def caddyfile(
+    keys: FrontKeys, names: Sequence[str], *, port: int, upstream: str, is_probed: bool = False
+) -> str:
     """The front for the host names or addresses ``names`` on ``port``, before ``upstream``.
 
-    ``upstream`` is the server's ``host:port``. Timeouts leave an upload of hours alone, and only
-    limit how long a client may take over the head of a request.
+    ``upstream`` is the server's ``host:port``. ``is_probed`` says that a load balancer asks for
+    /health by an address of its own choice. Timeouts leave an upload of hours alone, and only limit
+    how long a client may take over the head of a request.
     """
     sites = ", ".join(f"https://{name}:{port}" for name in names)
     options = "\n".join(_global_options(keys, names[0]))
@@ -54,5 +65,6 @@ def caddyfile(keys: FrontKeys, names: Sequence[str], *, port: int, upstream: str
         f"{{\n{options}\nservers {{\ntimeouts {{\nread_header 10s\nidle 5m\n}}\n}}\n}}\n"
         f"{sites} {{\n{_tls(keys)}\n"
         f"reverse_proxy {upstream} {{\nflush_interval -1\n}}\n}}\n"
-        f"{_PROBE} {{\nbind 127.0.0.1\nreverse_proxy /health {upstream}\nrespond 200\n}}\n"
+        f"{_probed(keys, port, upstream) if is_probed else ''}"
+        f"{_PROBE} {{\nbind 127.0.0.1\nrespond 200\n}}\n"
     )

@@ -1,7 +1,7 @@
 """Five-field cron expressions, in UTC, as crontab(5) reads them."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from croniter import CroniterBadCronError, CroniterBadDateError, croniter
 
@@ -23,6 +23,12 @@ def check_schedule(expression: str) -> str:
 def next_time(expression: str, after: datetime) -> datetime:
     """The first moment after ``after`` (timezone-aware) at which ``expression`` is due."""
     due: datetime = croniter(expression, after).get_next(datetime)
+    return due
+
+
+def last_time(expression: str, at: datetime) -> datetime:
+    """The last moment at which ``expression`` was due, ``at`` (timezone-aware) included."""
+    due: datetime = croniter(expression, at + timedelta(seconds=1)).get_prev(datetime)
     return due
 
 

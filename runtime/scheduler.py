@@ -188,7 +188,12 @@ def _stop(_signal: int, _frame: FrameType | None) -> None:
     type=click.Choice(["gc", "prune", "backup"]),
     help="Run this job now and end: for a platform that has schedules of its own.",
 )
-def command(once: str | None) -> int:
+@click.option(
+    "--my-turn",
+    is_flag=True,
+    help="With --once: only where no other replica came first for the time at which it was due.",
+)
+def command(once: str | None, my_turn: bool) -> int:
     """Run gc, prune and backup on their schedules, one at a time, until SIGTERM or Ctrl-C.
 
     Schedules are five-field cron in UTC: TRACKSTACK_GC_SCHEDULE (*/10 * * * *),
@@ -201,8 +206,11 @@ def command(once: str | None) -> int:
     Examples:
       TRACKSTACK_GC_SCHEDULE="0 * * * *" trackstack scheduler
       trackstack scheduler --once gc
+      trackstack scheduler --once gc --my-turn
     """
     settings = runtime_settings.load()
+    if my_turn and not once:
+        raise UserError("--my-turn needs --once", 2)
     if settings.backup_schedule and not settings.backup_destination:
         raise UserError("TRACKSTACK_BACKUP_SCHEDULE needs TRACKSTACK_BACKUP_DESTINATION", 2)
     if settings.supervised:
@@ -210,12 +218,25 @@ def command(once: str | None) -> int:
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
     try:
+        if once and my_turn and not _is_my_turn(once, settings):
+            _say(f"{once}: another replica runs it")
+            return 0
         if once:
             return _run_once(once, settings)
         _loop(settings)
     except Stopped:
         _say("scheduler: stopped")
     return 0
+
+
+def _is_my_turn(name: str, settings: RuntimeSettings) -> bool:
+    from runtime.store import open_engine
+    from runtime.turns import take_turn
+
+    crons = schedules(settings)
+    if name not in crons:
+        raise UserError(f"{name} has no schedule; see TRACKSTACK_{name.upper()}_SCHEDULE", 2)
+    return take_turn(open_engine(settings), name, cron.last_time(crons[name], _now()))
 
 
 def _run_once(name: str, settings: RuntimeSettings) -> int:

@@ -13,7 +13,7 @@ from infra.plan.place import Place, certificate, deployed_version
 from infra.settings.oci import Oci
 
 FRONT_PORT = 443
-# Stands in the containers' environment for the public address, which only OCI knows.
+# Stands in the containers' environment for the address, which only OCI knows.
 UNKNOWN_ADDRESS = "address.trackstack.invalid"
 # Of the bucket's namespace, which only OCI knows too.
 UNKNOWN_NAMESPACE = "namespace.trackstack.invalid"
@@ -48,10 +48,10 @@ class Subnets:
 class OciPlan:
     """What the stack file leaves open, beside what it says (``settings``).
 
-    ``hostname`` is None where users reach the server by its public address alone, which stands in
-    ``tracking_uri`` and in the containers' environment as UNKNOWN_ADDRESS. ``database`` is the
+    Without a host name, users reach the server by its address, which stands in ``tracking_uri`` and
+    in the containers' environment as UNKNOWN_ADDRESS. ``database`` is the
     container that makes database and user, None where the stack makes no database. ``jobs`` are
-    those that run by themselves (`vm`), by name; elsewhere ``scheduler`` runs them.
+    those that run by themselves (`vm`, `scale`), by name; elsewhere ``scheduler`` runs them.
     """
 
     settings: Oci
@@ -62,7 +62,6 @@ class OciPlan:
     registry_host: str
     artifacts_destination: str
     backup_destination: str
-    hostname: str | None
     tracking_uri: str
     tls_certificate: str | None
     schedules: Mapping[str, str]
@@ -77,12 +76,6 @@ class OciPlan:
     def ocpus(self) -> float:
         """What OCI counts: two of the stack file's CPUs each, and one at least."""
         return max(1.0, self.settings.cpus / _CPUS_OF_OCPU)
-
-    @property
-    def private_label(self) -> str | None:
-        """The server's name in a private network of the stack's own."""
-        own = self.settings.private and not self.settings.vcn_id
-        return _front_label(self.names) if own else None
 
     @property
     def containers(self) -> tuple[Container, ...]:
@@ -107,17 +100,6 @@ def _subnets(settings: Oci) -> Subnets:
     parts = ipaddress.IPv4Network(settings.network_cidr).subnets(prefixlen_diff=2)
     compute, database, public, _ = (str(part) for part in parts)
     return Subnets(settings.network_cidr, compute, database, public)
-
-
-def _hostname(settings: Oci, names: Names) -> str | None:
-    if settings.hostname or not settings.private:
-        return settings.hostname
-    return f"{_front_label(names)}.{COMPUTE}.{names.dns_label}.oraclevcn.com"
-
-
-def _front_label(names: Names) -> str:
-    """The server's name in its subnet."""
-    return f"mlflow-{names.base}"[:63].rstrip("-")
 
 
 def _by_vault(container: Container) -> Container:
@@ -151,7 +133,7 @@ def plan_oci(settings: Oci, place: Place) -> OciPlan:
     Raises StackError where a file that it names cannot be used or a secret is missing.
     """
     names = _names(settings, place.stack)
-    hostname = _hostname(settings, names)
+    address = settings.hostname or UNKNOWN_ADDRESS
     bucket = f"oci://{names.bucket}@{UNKNOWN_NAMESPACE}"
     upstream = f"127.0.0.1:{containers.SERVER_PORT}"
     runtime = Runtime(
@@ -160,7 +142,7 @@ def plan_oci(settings: Oci, place: Place) -> OciPlan:
         host="127.0.0.1",
         port=containers.SERVER_PORT,
         server_uri=f"http://{upstream}",
-        public_url=f"https://{hostname or UNKNOWN_ADDRESS}",
+        public_url=f"https://{address}",
     )
     # What is on a container's own disk goes with it.
     kept = settings.model_copy(
@@ -178,7 +160,8 @@ def plan_oci(settings: Oci, place: Place) -> OciPlan:
     scheduler = containers.scheduler(kept, runtime, cpus=cpus, memory=memory)
     if not given:
         server, scheduler = _by_vault(server), _by_vault(scheduler)
-    alone = settings.compute == "vm"
+    on_replicas = settings.compute == "scale"
+    crons = environment.schedules(settings) if settings.compute in settings.machines else {}
     own_database = not (given or settings.database_secret_id)
     return OciPlan(
         settings=settings,
@@ -189,17 +172,20 @@ def plan_oci(settings: Oci, place: Place) -> OciPlan:
         registry_host=settings.registry_host or f"{settings.region}.ocir.io",
         artifacts_destination=runtime.artifacts_destination,
         backup_destination=environment.backups(kept, runtime.data_dir),
-        hostname=hostname,
         tracking_uri=runtime.public_url,
         tls_certificate=certificate(settings, place),
         schedules=environment.schedules(settings),
         version=deployed_version(),
         server=server,
         scheduler=scheduler,
-        jobs=containers.jobs(scheduler, environment.schedules(settings)) if alone else {},
+        jobs=containers.jobs(scheduler, crons, on_replicas=on_replicas),
         front=containers.front(
             front.caddyfile(
-                settings, (hostname or UNKNOWN_ADDRESS,), port=FRONT_PORT, upstream=upstream
+                settings,
+                (address,),
+                port=FRONT_PORT,
+                upstream=upstream,
+                is_probed=True,
             ),
             front.SECRET_FILES[settings.tls],
             port=FRONT_PORT,

@@ -162,6 +162,7 @@ def _not_protected(_props: Props) -> Iterator[str]:
     yield "it holds data and is not protected; set trackstack:protect: true"
 
 
+_LAUNCH = "instanceDetails.launchDetails"
 _AZURE_SERVERS = ("azure-native:dbforpostgresql:Server", "azure-native:dbformysql:Server")
 _DATA = (
     *_AZURE_SERVERS,
@@ -240,6 +241,10 @@ RULES = (
             "oci:Core/instance:Instance": _all(
                 _must_be("instanceOptions.areLegacyImdsEndpointsDisabled", True),
                 _must_be("createVnicDetails.assignPublicIp", "false"),
+            ),
+            "oci:Core/instanceConfiguration:InstanceConfiguration": _all(
+                _must_be(f"{_LAUNCH}.instanceOptions.areLegacyImdsEndpointsDisabled", True),
+                _must_be(f"{_LAUNCH}.createVnicDetails.assignPublicIp", False),
             ),
         },
     ),

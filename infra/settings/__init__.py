@@ -28,7 +28,7 @@ Settings = Local | LocalContainer | Azure | Oci
 _CLOUDS: dict[str, dict[str, type[Settings]]] = {
     "local": {"process": Local, "container": LocalContainer},
     "azure": {"container": Azure, "scale": Azure, "vm": Azure},
-    "oci": {"container": Oci, "vm": Oci},
+    "oci": {"container": Oci, "scale": Oci, "vm": Oci},
 }
 
 

@@ -23,6 +23,8 @@ class CloudKeys(Common, ImageKeys, FrontKeys):
     """
 
     secret_keys: ClassVar[frozenset[str]] = Common.secret_keys | {"backendStoreUri", "tlsKey"}
+    # Those that run on virtual machines.
+    machines: ClassVar[tuple[str, ...]] = ("vm",)
 
     compute: Literal["container", "scale", "vm"] = "container"
     name: Line | None = Field(None, pattern=_NAME)
@@ -80,15 +82,18 @@ class CloudKeys(Common, ImageKeys, FrontKeys):
 
     @model_validator(mode="after")
     def _of_virtual_machines(self) -> "CloudKeys":
-        if self.compute != "vm":
+        if self.compute not in self.machines:
             for key, value in (("sshCidrs", self.ssh_cidrs), ("sshPublicKey", self.ssh_public_key)):
                 if value:
-                    raise wrong(key, "means nothing without compute: vm")
+                    raise wrong(key, f"means nothing without compute: {' or '.join(self.machines)}")
             return self
         if self.ssh_cidrs and not self.ssh_public_key:
             raise wrong("sshPublicKey", "is missing; with sshCidrs, put in yours: cat ~/.ssh/*.pub")
         if "front_image" in self.model_fields_set:
-            raise wrong("frontImage", "means nothing with compute: vm, whose front is a package")
+            raise wrong(
+                "frontImage",
+                f"means nothing with compute: {self.compute}, whose front is a package",
+            )
         for key in ("gc_schedule", "prune_schedule", "backup_schedule"):
             if schedule := getattr(self, key):
                 try:

@@ -1,6 +1,6 @@
 """The keys of a stack on OCI."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -31,7 +31,11 @@ SecretId = Annotated[str, _ocid("vaultsecret")]
 
 
 class Oci(CloudKeys):
-    """A Container Instance (`container`) or an instance (`vm`) behind a network load balancer."""
+    """A Container Instance (`container`), an instance (`vm`) or a pool of them (`scale`), behind a
+    network load balancer.
+    """
+
+    machines: ClassVar[tuple[str, ...]] = ("vm", "scale")
 
     cloud: Literal["oci"]
     tenancy_id: TenancyId
@@ -56,8 +60,12 @@ class Oci(CloudKeys):
             raise wrong(
                 "hostname", f"is missing; tls: {self.tls} needs a name that leads to the server"
             )
-        if self.private and self.vcn_id and not self.hostname:
-            raise wrong("hostname", "is missing; with private: true in a network of your own")
+        if self.tls == "acme" and self.compute == "scale":
+            raise wrong(
+                "tls",
+                "acme would have each replica prove the name for itself; allowed with "
+                "compute: scale: internal, files",
+            )
         if self.high_availability and self.database_shape in _ALONE:
             raise wrong(
                 "databaseShape",

@@ -2,19 +2,16 @@
 
 import json
 import os
-import ssl
 import subprocess
 import sys
 import tempfile
-import threading
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.clouds.asking import asking
 from tests.clouds.azure import AzureCloud, blob
 from tests.clouds.azure.identity import RoleAssignment
 from tests.clouds.azure.real import Real
@@ -169,28 +166,11 @@ def test_no_secret_is_in_plain_text(stage: Stage, azure: AzureCloud) -> None:
 def test_an_update_costs_no_request_and_a_second_up_changes_nothing(
     stage: Stage, azure: AzureCloud
 ) -> None:
-    answers: list[str] = []
-    stopped = threading.Event()
-
-    def keep_asking() -> None:
-        with stage.client() as environment:
-            ask = _asker(environment)
-            while not stopped.wait(0.1):
-                answers.append(ask())
-
-    asking = threading.Thread(target=keep_asking)
-    asking.start()
-    try:
-        wait_for(lambda: len(answers) > 5, "first answers", 60)
+    with asking(stage) as answers:
         stage.engine.run("config", "set", "trackstack:workers", "2")
         before = [r.props["latestRevisionName"] for r in azure.store.all() if _is_app(r)]
         stage.engine.run("up")
         after = [r.props["latestRevisionName"] for r in azure.store.all() if _is_app(r)]
-        asked = len(answers)
-        wait_for(lambda: len(answers) > asked + 5, "last answers", 60)
-    finally:
-        stopped.set()
-        asking.join()
     assert before != after
     assert set(answers) == {"200"}
     stage.engine.run("up", "--expect-no-changes")
@@ -198,33 +178,6 @@ def test_an_update_costs_no_request_and_a_second_up_changes_nothing(
 
 def _is_app(record: Any) -> bool:
     return record.token.endswith(":ContainerApp")
-
-
-def _asker(environment: Mapping[str, str]) -> Callable[[], str]:
-    """Asks the server on a connection of its own; gives the status, or why none came.
-
-    It waits as long as MLflow's client does (``MLFLOW_HTTP_REQUEST_TIMEOUT``: 120 s) and, as that
-    does, asks again where a connection breaks; an answer that tells of a failure stands.
-    """
-    url = f"{environment['MLFLOW_TRACKING_URI']}{_SEARCH}"
-    token = environment["MLFLOW_TRACKING_TOKEN"]
-    context = ssl.create_default_context(cafile=environment["REQUESTS_CA_BUNDLE"])
-    opener = urllib.request.build_opener(
-        urllib.request.ProxyHandler({"https": environment["HTTPS_PROXY"]}),
-        urllib.request.HTTPSHandler(context=context),
-    )
-
-    def ask(again: bool = True) -> str:
-        asked = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
-        try:
-            with opener.open(asked, timeout=120) as answer:
-                return str(answer.status)
-        except urllib.error.HTTPError as error:
-            return str(error.code)
-        except OSError as error:
-            return ask(again=False) if again else repr(error)
-
-    return ask
 
 
 def test_destroy_leaves_nothing(stage: Stage, azure: AzureCloud) -> None:

@@ -36,6 +36,9 @@ _OUTPUTS: dict[str, dict[str, Any]] = {
     "Core/publicIp:PublicIp": {"ipAddress": "192.0.2.9"},
     "Mysql/mysqlDbSystem:MysqlDbSystem": {"ipAddress": "10.80.64.10"},
     "Core/instance:Instance": {"privateIp": "10.80.0.21"},
+    "NetworkLoadBalancer/networkLoadBalancer:NetworkLoadBalancer": {
+        "ipAddresses": [{"ipAddress": "10.80.0.9"}]
+    },
     "Vault/secret:Secret": {"currentVersionNumber": "1"},
     "Kms/vault:Vault": {"managementEndpoint": "https://vault.example"},
     "docker:index/image:Image": {"repoDigest": f"fra.ocir.io/n/t@sha256:{'0' * 64}"},
@@ -103,7 +106,7 @@ def _exchange(_host: str) -> str:
 def _keys(draw: st.DrawFn) -> dict[str, Any]:
     keys = {
         **_BASE,
-        "compute": draw(st.sampled_from(["container", "vm"])),
+        "compute": draw(st.sampled_from(["container", "scale", "vm"])),
         "private": draw(st.booleans()),
         "keepData": draw(st.booleans()),
         "versioning": draw(st.booleans()),
@@ -119,7 +122,10 @@ def _keys(draw: st.DrawFn) -> dict[str, Any]:
             "vcnId": "ocid1.vcn.oc1.eu-frankfurt-1.theirs",
             "hostname": "mlflow.example.com",
         }
-    if keys["compute"] == "vm" and draw(st.booleans()):
+    if keys["compute"] == "scale":
+        least, most = sorted((draw(st.integers(1, 9)), draw(st.integers(1, 9))))
+        keys |= {"minReplicas": least, "maxReplicas": most}
+    if keys["compute"] != "container" and draw(st.booleans()):
         keys |= {"sshPublicKey": _PUBLIC_KEY, "sshCidrs": ["203.0.113.7/32"]}
     return keys
 
@@ -132,12 +138,12 @@ def test_whatever_the_keys_nothing_is_open_and_no_right_too_wide(keys: dict[str,
     _check_policies(plan, made)
     _check_stores(keys, made)
     assert made.broken() == []
-    {"container": _check_container, "vm": _check_vm}[keys["compute"]](keys, made)
-    assert bool(made.of("NetworkLoadBalancer")) != keys["private"]
+    checks = {"container": _check_container, "scale": _check_scale, "vm": _check_vm}
+    checks[keys["compute"]](keys, made)
+    [balancer] = made.of("NetworkLoadBalancer")
+    assert balancer["isPrivate"] == keys["private"]
     assert bool(made.of("Vcn")) == ("vcnId" not in keys)
-    assert bool(made.of("Alarm")) == (
-        "alertEmail" in keys and ("databaseSecretId" not in keys or not keys["private"])
-    )
+    assert bool(made.of("Alarm")) == ("alertEmail" in keys)
 
 
 def _check_container(keys: dict[str, Any], made: Made) -> None:
@@ -160,14 +166,37 @@ def _check_container(keys: dict[str, Any], made: Made) -> None:
 def _check_vm(keys: dict[str, Any], made: Made) -> None:
     [instance] = made.of("Instance")
     assert instance["createVnicDetails"]["assignPublicIp"] == "false"
+    _check_machine(keys, instance)
+    [group] = made.of("DynamicGroup")
+    assert group["matchingRule"] == "instance.id = 'ocid1.server'"
+
+
+def _check_scale(keys: dict[str, Any], made: Made) -> None:
+    [pool] = made.of("InstancePool")
+    least, most = keys["minReplicas"], keys["maxReplicas"]
+    assert pool["size"] == least
+    assert len(pool["placementConfigurations"]) == 3
+    [configuration] = made.of("InstanceConfiguration")
+    launched = configuration["instanceDetails"]["launchDetails"]
+    assert launched["createVnicDetails"]["assignPublicIp"] is False
+    _check_machine(keys, launched)
+    assert [
+        (policy["capacity"]["min"], policy["capacity"]["max"])
+        for found in made.of("AutoScalingConfiguration")
+        for policy in found["policies"]
+    ] == ([(least, most)] if most > least else [])
+    [rollout] = made.of("Rollout")
+    assert rollout["pool"] == "ocid1.server"
+
+
+def _check_machine(keys: dict[str, Any], instance: dict[str, Any]) -> None:
     assert instance["instanceOptions"] == {"areLegacyImdsEndpointsDisabled": True}
     assert ("ssh_authorized_keys" in instance["metadata"]) == ("sshPublicKey" in keys)
     described = gzip.decompress(base64.b64decode(instance["metadata"]["trackstack"])).decode()
     assert "Generated-0" not in described
     assert ".trackstack.invalid" not in described
     assert set(json.loads(described)["secrets"]) >= {"tracking_token", "job_token", "ca_key"}
-    [group] = made.of("DynamicGroup")
-    assert group["matchingRule"] == "instance.id = 'ocid1.server'"
+    assert ("--my-turn" in described) == (keys["compute"] == "scale")
 
 
 def _check_rules(keys: dict[str, Any], made: Made) -> None:
@@ -177,7 +206,7 @@ def _check_rules(keys: dict[str, Any], made: Made) -> None:
         (rule["source"], rule["tcpOptions"]["destinationPortRange"]["min"])
         for rule in made.of("NetworkSecurityGroupSecurityRule")
     }
-    probes = set[tuple[str, int]]() if keys["private"] else {("10.80.128.0/18", 443)}
+    probes = {("10.80.0.0/18" if keys["private"] else "10.80.128.0/18", 443)}
     front = {(cidr, 443) for cidr in keys["allowedCidrs"]}
     ssh = {(cidr, 22) for cidr in keys.get("sshCidrs", ())}
     assert sources == front | probes | ssh | {("ocid1.server-rules", 3306)}

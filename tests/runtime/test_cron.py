@@ -2,7 +2,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from runtime.cron import calendars, check_schedule, next_time
+from runtime.cron import calendars, check_schedule, last_time, next_time
 
 _NOON_FRIDAY = datetime(2026, 11, 20, 12, 3, tzinfo=timezone.utc)
 
@@ -44,6 +44,15 @@ def test_what_is_no_five_field_schedule_is_refused(schedule: str) -> None:
 )
 def test_a_timer_is_due_when_cron_is(schedule: str, as_timer: list[str]) -> None:
     assert calendars(schedule) == as_timer
+
+
+@pytest.mark.parametrize(
+    ("at", "due"),
+    [("12:20:00", "12:20:00"), ("12:20:01", "12:20:00"), ("12:39:59", "12:20:00")],
+)
+def test_what_is_due_now_was_due_last(at: str, due: str) -> None:
+    moment = datetime.fromisoformat(f"2026-11-20T{at}+00:00")
+    assert last_time("*/20 * * * *", moment).strftime("%H:%M:%S") == due
 
 
 @pytest.mark.parametrize("schedule", ["0 0 L * *", "0 0 * * 5#2"])

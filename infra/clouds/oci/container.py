@@ -122,7 +122,6 @@ def make_instance(parts: Parts, policy: pulumi.Resource) -> ci.ContainerInstance
                 subnet_id=networks.compute,
                 nsg_ids=[networks.front_rules, networks.server_rules],
                 is_public_ip_assigned=False,
-                hostname_label=plan.private_label,
             )
         ],
         **scope.inside,

@@ -1,5 +1,5 @@
-"""A tracking server on OCI: MySQL DB system, Object Storage bucket, Vault, and a Container Instance
-or a virtual machine behind a network load balancer, all in one compartment.
+"""A tracking server on OCI: MySQL DB system, Object Storage bucket, Vault, and behind a network
+load balancer a Container Instance, a virtual machine or a pool of them, all in one compartment.
 
 Deliberately not managed: the compartment, DNS zones (point a name at the exported address), and
 peering or a bastion into the network.
@@ -38,10 +38,10 @@ def deploy(plan: OciPlan, secrets: Secrets) -> Deployment:
         identity=identity,
         images=Images(plan, scope, identity),
         database=Database(plan, secrets, scope, identity, networks, vault),
-        address=balancer.address if balancer else Output.from_input(plan.hostname or ""),
+        address=balancer.address,
     )
     logs = make_server(parts, vault, balancer)
-    make_alarms(plan, scope, balancer.id if balancer else None, parts.database.system)
+    make_alarms(plan, scope, balancer.id, parts.database.system)
     shown = parts.database.shown
     if secrets.backend_store_uri:
         shown = Output.unsecret(shown.apply(without_password))

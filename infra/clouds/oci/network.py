@@ -93,9 +93,9 @@ def make_network(plan: OciPlan, scope: Scope) -> Networks:
     for index, cidr in enumerate(settings.allowed_cidrs):
         _let_in(f"front-{index}", front, cidr, FRONT_PORT, scope)
     server = _rules_group("server", plan, scope, vcn)
-    if public:
-        # The load balancer's own probes; requests keep the address of who sends them.
-        _let_in("front-probes", server, plan.subnets.public, FRONT_PORT, scope)
+    # The load balancer's own probes; requests keep the address of who sends them.
+    probes = plan.subnets.public if public else plan.subnets.compute
+    _let_in("front-probes", server, probes, FRONT_PORT, scope)
     for index, cidr in enumerate(settings.ssh_cidrs):
         _let_in(f"ssh-{index}", server, cidr, _SSH_PORT, scope)
     database = _rules_group("database", plan, scope, vcn)

@@ -12,7 +12,7 @@ _PENDING = "PT5M"
 
 
 def make_alarms(
-    plan: OciPlan, scope: Scope, balancer: Output[str] | None, database: Output[str] | None
+    plan: OciPlan, scope: Scope, balancer: Output[str], database: Output[str] | None
 ) -> None:
     """Alarms to the address of the stack file; none without one."""
     if plan.settings.alert_email is None:
@@ -45,9 +45,8 @@ def make_alarms(
             opts=scope.opts,
         )
 
-    if balancer is not None:
-        down = Output.concat('UnhealthyBackends[1m]{resourceId = "', balancer, '"}.max() > 0')
-        alarm("server-down", "oci_nlb", down, "The MLflow tracking server does not answer.")
+    down = Output.concat('UnhealthyBackends[1m]{resourceId = "', balancer, '"}.max() > 0')
+    alarm("server-down", "oci_nlb", down, "The MLflow tracking server does not answer.")
     if database is not None:
         used = Output.concat('DbVolumeUtilization[5m]{resourceId = "', database, '"}.max()')
         full = Output.concat(used, f" > {_FULL_PERCENT}")

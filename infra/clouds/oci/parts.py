@@ -16,7 +16,11 @@ from infra.plan import OciPlan
 from infra.plan.oci import UNKNOWN_ADDRESS, UNKNOWN_NAMESPACE
 
 # compute -> how the runtime logs in to OCI
-_PRINCIPALS = {"container": "resource_principal", "vm": "instance_principal"}
+_PRINCIPALS = {
+    "container": "resource_principal",
+    "scale": "instance_principal",
+    "vm": "instance_principal",
+}
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,15 @@ class Scope:
     """``inside`` is what every resource of the compartment takes; ``opts`` says through which
     provider, ``data`` the same for what holds data: kept and protected as the stack file says.
     ``namespace`` is the tenancy's in Object Storage and the container registry,
-    ``availability_domain`` the name of the stack file's, which is another in each tenancy.
+    ``availability_domains`` are the names of the region's, which are others in each tenancy, and
+    ``availability_domain`` is the stack file's.
     """
 
     compartment: str
     tags: Mapping[str, str]
     namespace: Output[str]
     availability_domain: Output[str]
+    availability_domains: Output[list[str]]
     opts: ResourceOptions
     data: ResourceOptions
 
@@ -52,7 +54,6 @@ def make_scope(plan: OciPlan) -> Scope:
     found = objectstorage.get_namespace_output(compartment_id=compartment, opts=invoke)
     domains = identity.get_availability_domains_output(compartment_id=compartment, opts=invoke)
     number = settings.availability_domain
-    domain = domains.availability_domains.apply(
-        lambda known: known[min(number, len(known)) - 1].name
-    )
-    return Scope(compartment, plan.tags, found.namespace, domain, opts, data)
+    names = domains.availability_domains.apply(lambda known: [domain.name for domain in known])
+    name = names.apply(lambda known: known[min(number, len(known)) - 1])
+    return Scope(compartment, plan.tags, found.namespace, name, names, opts, data)

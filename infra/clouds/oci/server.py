@@ -1,5 +1,8 @@
-"""The server, by the stack file's compute, and where it is reached: a network load balancer with a
-reserved address, which stays when what is behind it is replaced, or its own private name.
+"""The server, by the stack file's compute, behind a network load balancer: its address stays when
+what is behind it is replaced, and nobody is led to a new one before that is healthy.
+
+The load balancer passes TLS through to the front beside each server: no key leaves the machines,
+and security groups see who asks.
 """
 
 from collections.abc import Callable
@@ -12,6 +15,7 @@ from pulumi_oci import networkloadbalancer as nlb
 
 from infra.clouds.oci.network import Networks
 from infra.clouds.oci.parts import Parts
+from infra.clouds.oci.rollout import Rollout
 from infra.clouds.oci.scope import Scope
 from infra.clouds.oci.vault import Vault
 from infra.plan import OciPlan
@@ -22,18 +26,32 @@ _PROBE_MILLISECONDS = 10_000
 
 @dataclass(frozen=True)
 class Balancer:
-    """OCIDs, and the public ``address``."""
+    """OCIDs, and the ``address`` that users reach."""
 
     id: Output[str]
     backend_set: Output[str]
     address: Output[str]
 
 
-def make_balancer(plan: OciPlan, scope: Scope, networks: Networks) -> Balancer | None:
-    """The load balancer of a server with a public address; None of one without."""
-    if networks.public is None:
-        return None
-    address = core.PublicIp(
+def make_balancer(plan: OciPlan, scope: Scope, networks: Networks) -> Balancer:
+    """The load balancer, with a reserved public address or one of the network's own."""
+    reserved = _address(plan, scope) if networks.public else None
+    balancer = nlb.NetworkLoadBalancer(
+        "balancer",
+        display_name=f"{plan.names.base}-balancer",
+        subnet_id=networks.public or networks.compute,
+        is_private=networks.public is None,
+        reserved_ips=[nlb.NetworkLoadBalancerReservedIpArgs(id=reserved.id)] if reserved else None,
+        network_security_group_ids=[networks.front_rules],
+        **scope.inside,
+        opts=scope.opts,
+    )
+    address = reserved.ip_address if reserved else balancer.ip_addresses[0].ip_address.apply(str)
+    return Balancer(balancer.id, _backends(balancer, scope), address)
+
+
+def _address(plan: OciPlan, scope: Scope) -> core.PublicIp:
+    return core.PublicIp(
         "address",
         lifetime="RESERVED",
         display_name=f"{plan.names.base}-address",
@@ -43,16 +61,10 @@ def make_balancer(plan: OciPlan, scope: Scope, networks: Networks) -> Balancer |
             scope.opts, pulumi.ResourceOptions(ignore_changes=["privateIpId"])
         ),
     )
-    balancer = nlb.NetworkLoadBalancer(
-        "balancer",
-        display_name=f"{plan.names.base}-balancer",
-        subnet_id=networks.public,
-        is_private=False,
-        reserved_ips=[nlb.NetworkLoadBalancerReservedIpArgs(id=address.id)],
-        network_security_group_ids=[networks.front_rules],
-        **scope.inside,
-        opts=scope.opts,
-    )
+
+
+def _backends(balancer: nlb.NetworkLoadBalancer, scope: Scope) -> Output[str]:
+    """The name of the backend set, which users reach."""
     backends = nlb.BackendSet(
         "backends",
         name="server",
@@ -60,8 +72,13 @@ def make_balancer(plan: OciPlan, scope: Scope, networks: Networks) -> Balancer |
         policy="FIVE_TUPLE",
         # The security group of the server sees who asks.
         is_preserve_source=True,
+        # The server's own health, by way of the front.
         health_checker=nlb.BackendSetHealthCheckerArgs(
-            protocol="TCP", port=FRONT_PORT, interval_in_millis=_PROBE_MILLISECONDS
+            protocol="HTTPS",
+            port=FRONT_PORT,
+            url_path="/health",
+            return_code=200,
+            interval_in_millis=_PROBE_MILLISECONDS,
         ),
         opts=scope.opts,
     )
@@ -74,10 +91,10 @@ def make_balancer(plan: OciPlan, scope: Scope, networks: Networks) -> Balancer |
         protocol="TCP",
         opts=scope.opts,
     )
-    return Balancer(balancer.id, backends.name, address.ip_address)
+    return backends.name
 
 
-def _container(parts: Parts, vault: Vault) -> tuple[Output[str], Output[str]]:
+def _container(parts: Parts, vault: Vault, balancer: Balancer) -> Output[str]:
     from infra.clouds.oci.container import make_instance, matching_rule
 
     del vault  # Its secrets come as files.
@@ -86,39 +103,67 @@ def _container(parts: Parts, vault: Vault) -> tuple[Output[str], Output[str]]:
     vnic = core.get_vnic_output(
         vnic_id=instance.vnics[0].vnic_id.apply(str), opts=parts.scope.invoke
     )
+    _put_behind(balancer, vnic.private_ip_address, parts)
     names = [container.name for container in parts.plan.containers]
     server = instance.containers[names.index("server")].container_id.apply(lambda id: id or "OCID")
     logs = "oci container-instances container retrieve-logs --file - --container-id "
-    return vnic.private_ip_address, Output.concat(logs, server)
+    return Output.concat(logs, server)
 
 
-def _vm(parts: Parts, vault: Vault) -> tuple[Output[str], Output[str]]:
+def _vm(parts: Parts, vault: Vault, balancer: Balancer) -> Output[str]:
     from infra.clouds.oci.vm import make_instance, matching_rule
 
     instance = make_instance(parts, vault)
     # Until it may, it asks again.
-    parts.identity.grant(matching_rule(instance))
-    shown = Output.concat("ssh ubuntu@", instance.private_ip, " journalctl -fu trackstack-server")
-    return instance.private_ip, shown
+    _put_behind(balancer, instance.private_ip, parts, parts.identity.grant(matching_rule(instance)))
+    return Output.concat("ssh ubuntu@", instance.private_ip, " journalctl -fu trackstack-server")
 
 
-# compute -> what makes it; returns its private address, and the command that shows its log
-_COMPUTES: dict[str, Callable[[Parts, Vault], tuple[Output[str], Output[str]]]] = {
+def _scale(parts: Parts, vault: Vault, balancer: Balancer) -> Output[str]:
+    from infra.clouds.oci.scale import make_pool, matching_rule
+
+    policy = parts.identity.grant(matching_rule(parts.plan))
+    pool = make_pool(parts, vault, policy, balancer.id, balancer.backend_set)
+    _lead_to(balancer, parts, pool=pool)
+    listed = "oci compute-management instance-pool list-instances --output table"
+    where = parts.plan.settings.compartment_id
+    return Output.concat(f"{listed} --compartment-id {where} --instance-pool-id ", pool)
+
+
+def _put_behind(
+    balancer: Balancer, address: Output[str], parts: Parts, *needed: pulumi.Resource
+) -> None:
+    backend = nlb.Backend(
+        "backend",
+        network_load_balancer_id=balancer.id,
+        backend_set_name=balancer.backend_set,
+        ip_address=address,
+        port=FRONT_PORT,
+        opts=parts.scope.after(*needed),
+    )
+    _lead_to(balancer, parts, backend=backend.name)
+
+
+def _lead_to(balancer: Balancer, parts: Parts, **target: Output[str]) -> None:
+    Rollout(
+        "rollout",
+        {
+            "compartment": parts.scope.compartment,
+            "balancer": balancer.id,
+            "backend_set": balancer.backend_set,
+            **target,
+        },
+    )
+
+
+# compute -> what makes it behind the load balancer; returns the command that shows its log
+_COMPUTES: dict[str, Callable[[Parts, Vault, Balancer], Output[str]]] = {
     "container": _container,
+    "scale": _scale,
     "vm": _vm,
 }
 
 
-def make_server(parts: Parts, vault: Vault, balancer: Balancer | None) -> Output[str]:
+def make_server(parts: Parts, vault: Vault, balancer: Balancer) -> Output[str]:
     """The compute behind the load balancer; returns the command that shows the server's log."""
-    address, logs = _COMPUTES[parts.plan.settings.compute](parts, vault)
-    if balancer:
-        nlb.Backend(
-            "backend",
-            network_load_balancer_id=balancer.id,
-            backend_set_name=balancer.backend_set,
-            ip_address=address,
-            port=FRONT_PORT,
-            opts=parts.scope.opts,
-        )
-    return logs
+    return _COMPUTES[parts.plan.settings.compute](parts, vault, balancer)

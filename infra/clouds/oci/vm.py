@@ -13,9 +13,9 @@ from infra.clouds.oci.parts import Parts
 from infra.clouds.oci.vault import Vault
 from infra.clouds.shared.described import described
 
-_SHAPE = "VM.Standard.E5.Flex"
-_SYSTEM, _RELEASE = "Canonical Ubuntu", "24.04"
-_DISK_GIB = 50
+SHAPE = "VM.Standard.E5.Flex"
+SYSTEM, RELEASE = "Canonical Ubuntu", "24.04"
+DISK_GIB = 50
 
 
 def make_instance(parts: Parts, vault: Vault) -> core.Instance:
@@ -26,22 +26,17 @@ def make_instance(parts: Parts, vault: Vault) -> core.Instance:
         "server",
         display_name=plan.names.base,
         availability_domain=scope.availability_domain,
-        shape=_SHAPE,
+        shape=SHAPE,
         shape_config=core.InstanceShapeConfigArgs(ocpus=plan.ocpus, memory_in_gbs=settings.memory),
         source_details=core.InstanceSourceDetailsArgs(
-            source_type="image", source_id=_image(parts), boot_volume_size_in_gbs=str(_DISK_GIB)
+            source_type="image", source_id=_image(parts), boot_volume_size_in_gbs=str(DISK_GIB)
         ),
         create_vnic_details=core.InstanceCreateVnicDetailsArgs(
             subnet_id=networks.compute,
             nsg_ids=[networks.front_rules, networks.server_rules],
             assign_public_ip="false",
-            hostname_label=plan.private_label,
         ),
-        metadata={
-            "trackstack": _description(parts, vault),
-            "user_data": machine.user_data("oci", trusted=plan.image.trusted),
-            **({"ssh_authorized_keys": settings.ssh_public_key} if settings.ssh_public_key else {}),
-        },
+        metadata=metadata(parts, vault),
         instance_options=core.InstanceInstanceOptionsArgs(
             # Without it, any request that reaches the metadata gets a key of the instance.
             are_legacy_imds_endpoints_disabled=True
@@ -61,14 +56,24 @@ def _image(parts: Parts) -> Output[str]:
     """The newest of the system's images."""
     found = core.get_images_output(
         compartment_id=parts.plan.settings.compartment_id,
-        operating_system=_SYSTEM,
-        operating_system_version=_RELEASE,
-        shape=_SHAPE,
+        operating_system=SYSTEM,
+        operating_system_version=RELEASE,
+        shape=SHAPE,
         sort_by="TIMECREATED",
         sort_order="DESC",
         opts=parts.scope.invoke,
     )
     return found.images.apply(lambda images: images[0].id)
+
+
+def metadata(parts: Parts, vault: Vault) -> dict[str, pulumi.Input[str]]:
+    """What makes an instance a tracking server."""
+    key = parts.plan.settings.ssh_public_key
+    return {
+        "trackstack": _description(parts, vault),
+        "user_data": machine.user_data("oci", trusted=parts.plan.image.trusted),
+        **({"ssh_authorized_keys": key} if key else {}),
+    }
 
 
 def _description(parts: Parts, vault: Vault) -> Output[str]:

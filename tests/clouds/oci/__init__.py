@@ -7,6 +7,7 @@ from pathlib import Path
 from tests.clouds.framework.resource import Cloud
 from tests.clouds.framework.values import Props, child, items
 from tests.clouds.oci import (
+    api,
     balancer,
     containers,
     identity,
@@ -14,6 +15,7 @@ from tests.clouds.oci import (
     mysql,
     network,
     observability,
+    pools,
     registry,
     storage,
 )
@@ -28,6 +30,7 @@ _MODULES = (
     mysql,
     network,
     observability,
+    pools,
     registry,
     storage,
 )
@@ -39,6 +42,8 @@ class OciCloud(Cloud):
     """``real`` makes it real; None checks only."""
 
     real: Real | None = None
+    # How many connections went to one of several backends.
+    turn: int = 0
 
     def resolve(self, host: str, caller: str) -> str | None:
         if self.real and host in HOSTS:
@@ -66,15 +71,24 @@ class OciCloud(Cloud):
 
     def _behind(self, id: str, groups: list[str], caller: str) -> str | None:
         """The address of what stands behind a load balancer, where all rules let the caller in."""
-        behind = self.store.find(balancer.Backend.token, networkLoadBalancerId=id)
-        if not behind or not self._lets_in(groups, caller):
+        address = self._backend(id)
+        if not address or not self._lets_in(groups, caller):
             return None
-        address = str(behind[0].props["ipAddress"])
         for vnic in self._vnics():
             # The load balancer keeps the caller's address.
             if vnic["privateIp"] == address and self._lets_in(vnic["nsgIds"], caller):
                 return address
         return None
+
+    def _backend(self, id: str) -> str | None:
+        """The address of the backend whose turn it is."""
+        found = self.store.find(balancer.Backend.token, networkLoadBalancerId=id)
+        addresses = [str(b.props["ipAddress"]) for b in found if not b.props.get("isDrain")]
+        if len(addresses) < 2:
+            return next(iter(addresses), None)
+        self.turn += 1
+        turned = addresses[self.turn % len(addresses) :] + addresses[: self.turn % len(addresses)]
+        return next(filter(api.is_healthy, turned), None)
 
     def _lets_in(self, groups: list[str], caller: str) -> bool:
         return network.lets_in(self.store, groups, caller, _PORT)
@@ -117,4 +131,5 @@ def cloud(state_dir: Path, *, is_real: bool = False) -> OciCloud:
     made = OciCloud("oci", _types(), state_dir, functions)
     if is_real:
         made.real = make_real(made, state_dir)
+        made.real.ground.door.routes["/api"] = api.Api(made.real).answer
     return made

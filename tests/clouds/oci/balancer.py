@@ -4,7 +4,10 @@ import hashlib
 
 from tests.clouds.framework.values import Props, items
 from tests.clouds.oci.network import NetworkSecurityGroup, Subnet
+from tests.clouds.oci.real import HOSTS
 from tests.clouds.oci.resource import OciResource
+
+_API = next(host for host in HOSTS if host.startswith("network-load-balancer-api."))
 
 
 class PublicIp(OciResource):
@@ -37,11 +40,20 @@ class NetworkLoadBalancer(OciResource):
             if reserved.get("id"):
                 self.referred(reserved["id"], PublicIp)
 
+    def create(self, inputs: Props) -> tuple[str, Props]:
+        if self.real:
+            self.real.endpoint(_API)
+        return super().create(inputs)
+
+    def delete(self, id: str, known: Props) -> None:
+        if self.real:
+            self.real.ground.remove(_API.split(".")[0])
+
     def compute(self, id: str, inputs: Props) -> Props:
         found = [self.store.get(str(ip.get("id"))) for ip in items(inputs, "reservedIps")]
         addresses = [
             {"ipAddress": record.props["ipAddress"], "isPublic": True} for record in found if record
-        ]
+        ] or [{"ipAddress": f"10.80.0.{int(id[-2:], 16) % 50 + 50}", "isPublic": False}]
         return {**super().compute(id, inputs), "ipAddresses": addresses}
 
 
@@ -78,3 +90,6 @@ class Backend(_OfBalancer):
         super().verify(inputs)
         if not (inputs.get("ipAddress") or inputs.get("targetId")):
             raise self.refusal("InvalidParameter", "A backend needs an address or a target.")
+
+    def compute(self, id: str, inputs: Props) -> Props:
+        return {**super().compute(id, inputs), "name": f"{inputs['ipAddress']}:{inputs['port']}"}

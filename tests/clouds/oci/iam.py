@@ -44,6 +44,8 @@ def may(cloud: Cloud, principal: str, verb: Verb, resource: str, facts: Mapping[
         "instance.id": principal,
         "resource.compartment.id": str(record.props.get("compartmentId")),
     }
+    if who["resource.type"] == "instance":
+        who["instance.compartment.id"] = who["resource.compartment.id"]
     groups = {
         group.props["name"].lower()
         for group in cloud.store.find(DynamicGroup.token)

@@ -18,7 +18,7 @@ _MOST_BYTES = 32_000
 _FIXED_METADATA = ("user_data", "ssh_authorized_keys")
 _AUTH = next(host for host in HOSTS if host.startswith("auth."))
 _BEARER = "Bearer Oracle"
-_SYSTEMS = {("Canonical Ubuntu", "24.04"), ("Oracle Linux", "9")}
+SYSTEMS = {("Canonical Ubuntu", "24.04"), ("Oracle Linux", "9")}
 
 
 class Instance(OciResource):
@@ -39,21 +39,10 @@ class Instance(OciResource):
         if inputs["availabilityDomain"] not in DOMAINS:
             wrong = f"Invalid availabilityDomain {inputs['availabilityDomain']}"
             raise self.refusal("InvalidParameter", wrong)
-        if inputs["shape"] not in _SHAPES:
-            raise self.refusal("InvalidParameter", f"Shape {inputs['shape']} is not valid.")
-        self._verify_size(child(inputs, "shapeConfig"))
+        verify_size(self, inputs)
         vnic = child(inputs, "createVnicDetails")
         verify_vnic(self, vnic, is_public=vnic.get("assignPublicIp") == "true")
-        metadata = cast("dict[str, str]", inputs.get("metadata") or {})
-        if sum(len(key) + len(value) for key, value in metadata.items()) > _MOST_BYTES:
-            message = f"The metadata is more than {_MOST_BYTES} bytes."
-            raise self.refusal("InvalidParameter", message)
-
-    def _verify_size(self, size: Props) -> None:
-        ocpus, memory = float(size["ocpus"]), float(size.get("memoryInGbs") or 0)
-        if not ocpus >= 1 or not 1 <= memory / ocpus <= 64:
-            wrong = f"{memory:g} GB of memory for {ocpus:g} OCPUs is not from 1 to 64 for each."
-            raise self.refusal("InvalidParameter", wrong)
+        verify_metadata(self, inputs)
 
     def compute(self, id: str, inputs: Props) -> Props:
         known = self.store.get(id)
@@ -66,7 +55,7 @@ class Instance(OciResource):
             # It asks from its first boot on.
             self.store.put(id, self.token, props)
             try:
-                props["privateIp"] = self._start(self.real, id, inputs)
+                props["privateIp"] = start(self.real, id, inputs)
             except Exception:
                 self.store.delete(id)
                 raise
@@ -77,24 +66,51 @@ class Instance(OciResource):
 
     def delete(self, id: str, known: Props) -> None:
         if self.real:
-            machine.end(self.real.ground, machine_name(id))
-            machine.unplug(self.real.ground, machine_name(id))
-            self.real.ground.remove(_AUTH.split(".")[0])
+            end(self.real, id)
 
-    def _start(self, real: Real, id: str, inputs: Props) -> str:
-        size, label = child(inputs, "shapeConfig"), child(inputs, "createVnicDetails")
-        metadata = cast("dict[str, str]", inputs["metadata"])
-        real.endpoint(_AUTH)
-        name, aliases = machine_name(id), tuple(filter(None, [label.get("hostnameLabel")]))
-        address = machine.plug(real.ground, name, aliases)
-        machine.start(
-            real.ground,
-            name,
-            base64.b64decode(metadata["user_data"]),
-            Limits(2 * float(size["ocpus"]), float(size["memoryInGbs"])),
-            metadata=Metadata(real, id).answer,
-        )
-        return address
+
+def verify_size(owner: OciResource, inputs: Props) -> None:
+    """Refuse a shape that there is not, or not in this size."""
+    if inputs["shape"] not in _SHAPES:
+        raise owner.refusal("InvalidParameter", f"Shape {inputs['shape']} is not valid.")
+    size = child(inputs, "shapeConfig")
+    ocpus, memory = float(size["ocpus"]), float(size.get("memoryInGbs") or 0)
+    if not ocpus >= 1 or not 1 <= memory / ocpus <= 64:
+        wrong = f"{memory:g} GB of memory for {ocpus:g} OCPUs is not from 1 to 64 for each."
+        raise owner.refusal("InvalidParameter", wrong)
+
+
+def verify_metadata(owner: OciResource, inputs: Props) -> None:
+    """Refuse more metadata than an instance can have."""
+    metadata = cast("dict[str, str]", inputs.get("metadata") or {})
+    if sum(len(key) + len(value) for key, value in metadata.items()) > _MOST_BYTES:
+        message = f"The metadata is more than {_MOST_BYTES} bytes."
+        raise owner.refusal("InvalidParameter", message)
+
+
+def start(real: Real, id: str, inputs: Props) -> str:
+    """Boot an instance that the store knows; returns its private address."""
+    size, label = child(inputs, "shapeConfig"), child(inputs, "createVnicDetails")
+    metadata = cast("dict[str, str]", inputs["metadata"])
+    real.endpoint(_AUTH)
+    name, aliases = machine_name(id), tuple(filter(None, [label.get("hostnameLabel")]))
+    address = machine.plug(real.ground, name, aliases)
+    machine.start(
+        real.ground,
+        name,
+        base64.b64decode(metadata["user_data"]),
+        Limits(2 * float(size["ocpus"]), float(size["memoryInGbs"])),
+        metadata=Metadata(real, id).answer,
+    )
+    return address
+
+
+def end(real: Real, id: str) -> None:
+    """Switch an instance off and remove it."""
+    machine.end(real.ground, machine_name(id))
+    machine.unplug(real.ground, machine_name(id))
+    if not [other for other in real.cloud.store.find(Instance.token) if other.id != id]:
+        real.ground.remove(_AUTH.split(".")[0])
 
 
 def machine_name(id: str) -> str:
@@ -107,7 +123,7 @@ class GetImages(Function):
 
     def invoke(self, args: Props) -> Props:
         system = (args.get("operatingSystem"), args.get("operatingSystemVersion"))
-        images = [{"id": ocid("image", " ".join(map(str, system)))}] if system in _SYSTEMS else []
+        images = [{"id": ocid("image", " ".join(map(str, system)))}] if system in SYSTEMS else []
         return {
             "id": args["compartmentId"],
             "compartmentId": args["compartmentId"],

@@ -34,6 +34,8 @@ HOSTS = {
     f"objectstorage.{REGION}.oraclecloud.com": "/objects",
     f"secrets.vaults.{REGION}.oci.oraclecloud.com": "/secrets",
     f"auth.{REGION}.oraclecloud.com": "/auth",
+    f"iaas.{REGION}.oraclecloud.com": "/api",
+    f"network-load-balancer-api.{REGION}.oci.oraclecloud.com": "/api",
 }
 
 
@@ -67,6 +69,9 @@ class Real:
         routes["/auth"] = self.federation.answer
         routes["/20180419/docker/token"] = self._token
         routes["/registry"] = self._registry
+
+    def is_deployer(self, principal: str) -> bool:
+        return principal == iam.DEPLOYER
 
     def deployer(self) -> Path:
         """The configuration file of who deploys."""

@@ -7,7 +7,7 @@ from tests.clouds.oci.identity import lets_service
 from tests.clouds.oci.real import HOSTS, NAMESPACE
 from tests.clouds.oci.resource import REGION, OciResource, ocid
 
-_OBJECTS, _SECRETS, _ = HOSTS
+_OBJECTS, _SECRETS, *_ = HOSTS
 _DAYS, _YEARS = "DAYS", "YEARS"
 
 

@@ -21,7 +21,9 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from infra.settings.cloud import CloudKeys
 from infra.settings.local import LocalContainer
+from infra.settings.oci import Oci
 from tests import docker as parts
 from tests.clouds.azure import resource as azure
 from tests.clouds.framework.resource import Cloud
@@ -131,7 +133,8 @@ def _image_keys(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     replaced: dict[str, Any] = {}
     defaults = LocalContainer.model_fields
     kinds: list[tuple[str, str, str]] = []
-    if config.get(f"{_PREFIX}compute") != "vm":
+    keys = Oci if config.get(f"{_PREFIX}cloud") == "oci" else CloudKeys
+    if config.get(f"{_PREFIX}compute") not in keys.machines:
         kinds.append(("frontImage", "front_image", "front"))
     if config.get(f"{_PREFIX}cloud", "local") == "local":
         kinds.append(("databaseImage", "database_image", "postgresql"))

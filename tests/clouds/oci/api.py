@@ -1,0 +1,114 @@
+"""Compute management and network load balancers, as the deployer calls them."""
+
+import json
+import ssl
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from tests.clouds.framework.store import Record
+from tests.clouds.framework.values import Props
+from tests.clouds.ground.door import Answer, Asked
+from tests.clouds.oci import pools
+from tests.clouds.oci.balancer import Backend
+from tests.clouds.oci.instances import Instance
+from tests.clouds.oci.real import Real
+from tests.clouds.oci.resource import ocid
+from tests.clouds.oci.signatures import signed_target, signer
+
+
+def is_healthy(address: str) -> bool:
+    """As the load balancer's health checker finds out: it looks at no certificate."""
+    trusting = ssl.create_default_context()
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+    opener = urllib.request.build_opener(
+        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trusting)
+    )
+    try:
+        with opener.open(f"https://{address}/health", timeout=5) as answer:
+            return answer.status == 200
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+@dataclass(frozen=True)
+class Api:
+    """Answers who deploys, and nobody else.
+
+    https://docs.oracle.com/iaas/api/#/en/iaas/latest/InstancePool/
+    https://docs.oracle.com/iaas/api/#/en/networkloadbalancer/latest/Backend/
+    """
+
+    real: Real
+
+    def answer(self, asked: Asked) -> Answer:
+        principal = signer(asked, self.real.principals.known)
+        if principal is None or not self.real.is_deployer(principal):
+            return _json(401, {"code": "NotAuthenticated", "message": "not signed"})
+        path = [unquote(part) for part in signed_target(asked).partition("?")[0].split("/")[2:]]
+        match path:
+            case ["instancePools", id]:
+                return self._pool(id)
+            case ["instancePools", id, "instances"]:
+                return self._instances(id)
+            case ["networkLoadBalancers", id, "backendSets", name, "backends"]:
+                return _json(200, {"items": [b.props for b in self._backends(id, name)]})
+            case ["networkLoadBalancers", id, "backendSets", name, "backends", backend]:
+                return self._change(id, name, backend, json.loads(asked.body))
+            case ["networkLoadBalancers", id, "backendSets", name, "backends", backend, "health"]:
+                return self._health(id, name, backend)
+            case ["workRequests", id]:
+                return _json(200, {"id": id, "status": "SUCCEEDED"})
+            case _:
+                return _json(404, {"code": "NotFound", "message": "/".join(path)})
+
+    def _pool(self, id: str) -> Answer:
+        found = self.real.cloud.store.get(id)
+        if found is None:
+            return _json(404, {"code": "NotAuthorizedOrNotFound", "message": id})
+        return _json(200, {"id": id, "size": found.props["size"]})
+
+    def _instances(self, pool: str) -> Answer:
+        store = self.real.cloud.store
+        return _json(
+            200,
+            [
+                {"id": member.id, "loadBalancerBackends": self._attached(member)}
+                for member in pools.members(store.find(Instance.token), pool)
+            ],
+        )
+
+    def _attached(self, member: Record) -> list[Props]:
+        address = member.props["privateIp"]
+        return [
+            {
+                "loadBalancerId": backend.props["networkLoadBalancerId"],
+                "backendSetName": backend.props["backendSetName"],
+                "backendName": backend.props["name"],
+            }
+            for backend in self.real.cloud.store.find(Backend.token, ipAddress=address)
+        ]
+
+    def _health(self, balancer: str, name: str, backend: str) -> Answer:
+        found = [b for b in self._backends(balancer, name) if b.props["name"] == backend]
+        if not found:
+            return _json(404, {"code": "NotAuthorizedOrNotFound", "message": backend})
+        is_good = is_healthy(str(found[0].props["ipAddress"]))
+        return _json(200, {"status": "OK" if is_good else "CRITICAL", "healthCheckResults": []})
+
+    def _backends(self, balancer: str, name: str) -> list[Record]:
+        same = {"networkLoadBalancerId": balancer, "backendSetName": name}
+        return self.real.cloud.store.find(Backend.token, **same)
+
+    def _change(self, balancer: str, name: str, backend: str, change: Props) -> Answer:
+        for found in self._backends(balancer, name):
+            if found.props["name"] == backend:
+                self.real.cloud.store.put(found.id, Backend.token, {**found.props, **change})
+                return Answer(202, headers={"opc-work-request-id": ocid("workrequest", backend)})
+        return _json(404, {"code": "NotAuthorizedOrNotFound", "message": backend})
+
+
+def _json(status: int, body: object) -> Answer:
+    text = json.dumps(body).encode()
+    return Answer(status, text, {"Content-Type": "application/json"})

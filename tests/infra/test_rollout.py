@@ -1,0 +1,50 @@
+"""Whom `up` leads users to, and when; test_oci_scale does it for real."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from infra.clouds.oci import rollout
+
+_PROPS = {"compartment": "c", "balancer": "b", "backend_set": "server", "backend": "10.0.0.2:443"}
+
+
+class _Client:
+    """A load balancer with an old backend and a new one, whose health is ``health``."""
+
+    def __init__(self, health: str) -> None:
+        self.health, self.drained = health, list[str]()
+
+    def get_backend_health(self, _balancer: str, _set: str, name: str) -> Any:
+        return SimpleNamespace(data=SimpleNamespace(status=self.health))
+
+    def list_backends(self, _balancer: str, _set: str) -> Any:
+        names = ("10.0.0.1:443", "10.0.0.2:443")
+        items = [SimpleNamespace(name=name, is_drain=False) for name in names]
+        return SimpleNamespace(data=SimpleNamespace(items=items))
+
+    def update_backend(self, _b: str, _details: Any, _set: str, name: str) -> Any:
+        self.drained.append(name)
+        return SimpleNamespace(headers=dict[str, str]())
+
+
+@pytest.mark.parametrize(("health", "drained"), [("OK", ["10.0.0.1:443"]), ("CRITICAL", [])])
+def test_the_old_server_is_let_go_only_when_the_new_one_is_healthy(
+    health: str, drained: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = _Client(health)
+    for name in ("_WAIT_SECONDS", "_LOOK_AGAIN_SECONDS", "_GRACE_SECONDS"):
+        monkeypatch.setattr(rollout, name, 0)
+
+    def logged_in(_service: str, _kind: str) -> _Client:
+        return client
+
+    monkeypatch.setattr(rollout.oci_login, "client", logged_in)
+    provider = rollout.RolloutProvider()
+    if health == "OK":
+        provider.apply(dict(_PROPS))
+    else:
+        with pytest.raises(RuntimeError, match="^0 of 1 new servers are healthy"):
+            provider.apply(dict(_PROPS))
+    assert client.drained == drained

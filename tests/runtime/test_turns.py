@@ -1,0 +1,78 @@
+"""Of replicas on which a job is due at the same moment, one runs it."""
+
+import os
+import subprocess
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from runtime.store import open_engine
+from runtime.turns import take_turn
+from tests.runtime.databases import Server, mariadb, postgresql
+from tests.runtime.filled import settings_of
+from tests.runtime.serving import TRACKSTACK
+
+pytestmark = pytest.mark.slow
+
+_DUE = datetime(2026, 11, 20, 12, 0, tzinfo=timezone.utc)
+_REPLICAS = 6
+
+
+@pytest.mark.parametrize("start", [nullcontext, postgresql, mariadb])
+def test_one_of_many_takes_each_turn(
+    start: Callable[[], AbstractContextManager[Server | None]], tmp_path: Path
+) -> None:
+    with start() as server:
+        settings = settings_of(tmp_path, server.new_database() if server else None)
+        settings.make_directories()
+        engines = [open_engine(settings) for _ in range(_REPLICAS)]
+        with ThreadPoolExecutor(_REPLICAS) as replicas:
+
+            def turns(job: str, due: datetime) -> list[bool]:
+                taken = [replicas.submit(take_turn, engine, job, due) for engine in engines]
+                return sorted(one.result() for one in taken)
+
+            one = [False] * (_REPLICAS - 1) + [True]
+            assert turns("gc", _DUE) == one
+            assert turns("backup", _DUE) == one
+            assert turns("gc", _DUE) == [False] * _REPLICAS
+            assert turns("gc", _DUE + timedelta(minutes=10)) == one
+            # A clock that is behind.
+            assert turns("gc", _DUE) == [False] * _REPLICAS
+
+
+def test_the_scheduler_leaves_to_another_what_that_one_took(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    settings.make_directories()
+    environment = {
+        **os.environ,
+        "TRACKSTACK_DATA_DIR": str(tmp_path),
+        # Due once a year: no minute ends between the two.
+        "TRACKSTACK_GC_SCHEDULE": "0 0 1 1 *",
+    }
+
+    def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [TRACKSTACK, *arguments],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    assert run("upgrade").returncode == 0
+    first = run("scheduler", "--once", "gc", "--my-turn")
+    assert "gc: done in" in first.stdout, first.stdout + first.stderr
+    second = run("scheduler", "--once", "gc", "--my-turn")
+    assert second.returncode == 0
+    assert second.stdout.strip().endswith("Z gc: another replica runs it")
+    alone = run("scheduler", "--my-turn")
+    assert alone.returncode == 2
+    assert "--my-turn needs --once" in alone.stderr
+    unscheduled = run("scheduler", "--once", "backup", "--my-turn")
+    assert unscheduled.returncode == 2
+    assert "TRACKSTACK_BACKUP_SCHEDULE" in unscheduled.stderr
