@@ -45,6 +45,6 @@ def test_the_old_server_is_let_go_only_when_the_new_one_is_healthy(
     if health == "OK":
         provider.apply(dict(_PROPS))
     else:
-        with pytest.raises(RuntimeError, match="^0 of 1 new servers are healthy"):
+        with pytest.raises(RuntimeError, match=r"^0 of 1 new servers are healthy"):
             provider.apply(dict(_PROPS))
     assert client.drained == drained
