@@ -29,6 +29,7 @@ _DATA = (
     "dbforpostgresql:server",
     "objectstorage/bucket",
     "mysqldbsystem",
+    "psql/dbsystem",
     "core/volume:",
     "filestorage/filesystem",
 )

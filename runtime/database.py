@@ -8,11 +8,13 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from runtime import settings as runtime_settings
 from runtime.errors import UserError
+from runtime.lock import only_one
 from runtime.settings import RuntimeSettings
 from runtime.store import is_refusal
 
 _CONNECT_SECONDS = 10
 _PAUSE_SECONDS = 5
+_LOCK_SECONDS = 60
 
 
 def _wait(uri: str, seconds: float) -> Connection:
@@ -42,26 +44,56 @@ def prepare(settings: RuntimeSettings, seconds: float) -> str:
     store = make_url(settings.backend_store_uri.get_secret_value())
     admin = settings.database_admin_uri.get_secret_value()
     names = (store.username or "", store.database or "")
-    if store.get_backend_name() != "mysql" or not all(name.isidentifier() for name in names):
-        raise UserError(f"{settings.backend_store} names no database and user of MySQL", 2)
+    make = _MAKERS.get(store.get_backend_name())
+    if make is None or not all(name.isidentifier() for name in names):
+        raise UserError(
+            f"{settings.backend_store} names no database and user of MySQL or PostgreSQL", 2
+        )
     user, database = names
-    # The driver quotes what is bound, on this side of the connection.
-    login = {"user": user, "password": store.password}
     try:
         with _wait(admin, seconds) as connection:
-            for statement in (
-                f"create database if not exists `{database}` character set utf8mb4",
-                "create user if not exists :user@'%' identified by :password require ssl",
-                "alter user :user@'%' identified by :password require ssl",
-                f"grant all privileges on `{database}`.* to :user@'%'",
-            ):
-                bound = {name: login[name] for name in login if f":{name}" in statement}
-                connection.execute(text(statement), bound)
-            connection.commit()
+            make(connection, database, user, store.password or "")
     except SQLAlchemyError as error:
         reason = str(getattr(error, "orig", None) or type(error).__name__).splitlines()[0]
         raise UserError(f"the database cannot be made: {reason}") from None
     return database
+
+
+def _make_in_mysql(connection: Connection, database: str, user: str, password: str) -> None:
+    # The driver quotes what is bound, on this side of the connection.
+    login = {"user": user, "password": password}
+    for statement in (
+        f"create database if not exists `{database}` character set utf8mb4",
+        "create user if not exists :user@'%' identified by :password require ssl",
+        "alter user :user@'%' identified by :password require ssl",
+        f"grant all privileges on `{database}`.* to :user@'%'",
+    ):
+        bound = {name: login[name] for name in login if f":{name}" in statement}
+        connection.execute(text(statement), bound)
+    connection.commit()
+
+
+def _make_in_postgresql(connection: Connection, database: str, user: str, password: str) -> None:
+    connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+    # PostgreSQL has no "if not exists" for these, and several machines may come at once.
+    with only_one(connection.engine, "database", wait_seconds=_LOCK_SECONDS):
+        known = text("select 1 from pg_roles where rolname = :name")
+        verb = "alter" if connection.scalar(known, {"name": user}) else "create"
+        # A command like this takes no bound values; the server quotes them into it.
+        given = text("select set_config('trackstack.given', :it, false)")
+        connection.execute(given, {"it": password})
+        role = f'{verb} role "{user}" login password %L'
+        login = f"format('{role}', current_setting('trackstack.given'))"
+        connection.execute(text(f"do $$ begin execute {login}; end $$"))
+        known = text("select 1 from pg_database where datname = :name")
+        if not connection.scalar(known, {"name": database}):
+            # An administrator that is no superuser gives away only to a role that it is in.
+            connection.execute(text(f'grant "{user}" to current_user'))
+            connection.execute(text(f'create database "{database}" owner "{user}" encoding utf8'))
+        connection.execute(text(f'revoke connect on database "{database}" from public'))
+
+
+_MAKERS = {"mysql": _make_in_mysql, "postgresql": _make_in_postgresql}
 
 
 @click.command()

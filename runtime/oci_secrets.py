@@ -13,14 +13,17 @@ from sqlalchemy import URL
 from runtime import oci_login
 from runtime.errors import UserError
 
-_DEFAULT_PORT = 3306
+_DRIVERS = {"mysql": "mysql+pymysql", "postgresql": "postgresql"}
+_PORTS = {"mysql": 3306, "postgresql": 5432}
+_QUERIES = {"mysql": {"ssl_check_hostname": "false"}, "postgresql": {"sslmode": "require"}}
 
 
 @functools.cache
 def database_uri(ocid: str) -> str:
     """The SQLAlchemy URI of a secret with user_name, password, host, port and database.
 
-    With TLS; what a MySQL DB system shows as its certificate is its own, so that no name is
+    ``dialect`` in it is ``mysql``, also without one, or ``postgresql``. With TLS; what a DB system
+    shows as its certificate is its own, so that no name is
     checked. Read once by a process. Raises UserError where there is no such secret.
     """
     try:
@@ -36,14 +39,15 @@ def database_uri(ocid: str) -> str:
 def _uri(ocid: str, content: str) -> str:
     try:
         login: dict[str, Any] = json.loads(base64.b64decode(content))
+        dialect = str(login.get("dialect") or "mysql")
         url = URL.create(
-            "mysql+pymysql",
+            _DRIVERS[dialect],
             username=str(login["user_name"]),
             password=str(login["password"]),
             host=str(login["host"]),
-            port=int(login.get("port") or _DEFAULT_PORT),
+            port=int(login.get("port") or _PORTS[dialect]),
             database=str(login.get("database") or "mlflow"),
-            query={"ssl_check_hostname": "false"},
+            query=_QUERIES[dialect],
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         raise UserError(

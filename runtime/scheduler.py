@@ -17,7 +17,7 @@ from types import FrameType
 
 import click
 
-from runtime import cron
+from runtime import cron, oci_metrics
 from runtime import settings as runtime_settings
 from runtime.errors import UserError
 from runtime.process import die_with_parent, trackstack
@@ -151,6 +151,8 @@ def run_job(
     )
     ended = f"done in {done.seconds} s" if code == 0 else f"job failed after {attempts} attempts"
     _say(f"{name}: {ended}, exit code {code}")
+    if runtime_settings.load().oci_metrics and (reason := oci_metrics.tell(name, code)):
+        _say(f"{name}: OCI Monitoring was not told: {reason}")
     return replace(done, last_success=_now().isoformat(timespec="seconds")) if code == 0 else done
 
 

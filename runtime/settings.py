@@ -113,6 +113,10 @@ class RuntimeSettings(BaseModel):
     oci_config_file: str = Field("~/.oci/config", alias="OCI_CONFIG_FILE")
     oci_config_profile: str = Field("DEFAULT", alias="OCI_CONFIG_PROFILE")
     oci_resource_principal: str | None = Field(None, alias="OCI_RESOURCE_PRINCIPAL_VERSION")
+    oci_metrics: str | None = Field(
+        None, alias="TRACKSTACK_OCI_METRICS", pattern=r"^ocid1\.[^/]+/[^/]+$"
+    )
+    """Compartment and stack: where OCI Monitoring is told how jobs went."""
 
     @property
     def backend_store_uri(self) -> SecretStr:

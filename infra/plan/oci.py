@@ -21,6 +21,7 @@ COMPUTE, DATABASE, PUBLIC = "compute", "database", "public"
 DATABASE_NAME = DATABASE_USER = "mlflow"
 ADMINISTRATOR = "trackstack"
 _CPUS_OF_OCPU = 2
+_PORTS = {"mysql": 3306, "postgresql": 5432}
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,11 @@ class OciPlan:
     def ocpus(self) -> float:
         """What OCI counts: two of the stack file's CPUs each, and one at least."""
         return max(1.0, self.settings.cpus / _CPUS_OF_OCPU)
+
+    @property
+    def database_port(self) -> int:
+        """Of the database that the stack makes."""
+        return _PORTS[self.settings.database]
 
     @property
     def containers(self) -> tuple[Container, ...]:
@@ -158,6 +164,9 @@ def plan_oci(settings: Oci, place: Place) -> OciPlan:
         has_client_secret="oidcClientSecret" in place.secret_keys,
     )
     scheduler = containers.scheduler(kept, runtime, cpus=cpus, memory=memory)
+    if settings.alert_email:
+        told = {"TRACKSTACK_OCI_METRICS": f"{settings.compartment_id}/{names.base}"}
+        scheduler = replace(scheduler, environment={**scheduler.environment, **told})
     if not given:
         server, scheduler = _by_vault(server), _by_vault(scheduler)
     on_replicas = settings.compute == "scale"

@@ -168,6 +168,7 @@ _DATA = (
     *_AZURE_SERVERS,
     "azure-native:storage:StorageAccount",
     "oci:Mysql/mysqlDbSystem:MysqlDbSystem",
+    "oci:Psql/dbSystem:DbSystem",
     "oci:ObjectStorage/bucket:Bucket",
 )
 

@@ -11,6 +11,7 @@ from infra.settings.values import Line
 _EXAMPLE = "replace-me"
 # MySQL DB systems of these shapes have no standby.
 _ALONE = ("MySQL.Free",)
+_SHAPES = {"mysql": "MySQL.2", "postgresql": "PostgreSQL.VM.Standard.E4.Flex.2.32GB"}
 
 
 def _check_ocid(text: str) -> str:
@@ -46,10 +47,10 @@ class Oci(CloudKeys):
     """An existing one, in which networkCidr is free; the stack makes its own without it."""
     registry_host: Line | None = Field(None, pattern=r"^[a-z0-9.-]+(:[0-9]+)?$")
     """Of the container registry, in a realm where it is not <region>.ocir.io."""
-    database: Literal["mysql"] = "mysql"
-    database_shape: Line = Field("MySQL.2", pattern=r"^[A-Za-z0-9.]+$")
+    database: Literal["mysql", "postgresql"] = "mysql"
+    database_shape: Line | None = Field(None, pattern=r"^[A-Za-z0-9.]+$")
     database_storage: int = Field(50, ge=50, le=131072)
-    """GiB."""
+    """GiB, of MySQL; PostgreSQL's grows by itself."""
     database_backup_days: int = Field(7, ge=1, le=35)
     database_secret_id: SecretId | None = None
     """The login of an existing database in Vault, as MySQLDBSecretKeeper writes it."""
@@ -66,11 +67,6 @@ class Oci(CloudKeys):
                 "acme would have each replica prove the name for itself; allowed with "
                 "compute: scale: internal, files",
             )
-        if self.high_availability and self.database_shape in _ALONE:
-            raise wrong(
-                "databaseShape",
-                f"{self.database_shape} has no standby; highAvailability needs one such as MySQL.2",
-            )
         if self.cpus > 32 or not 1 <= self.memory / max(self.cpus / 2, 1) <= 64:
             raise wrong(
                 "memory",
@@ -78,3 +74,26 @@ class Oci(CloudKeys):
                 "to 32 and memory in that measure",
             )
         return self
+
+    @model_validator(mode="after")
+    def _of_databases(self) -> "Oci":
+        example = _SHAPES[self.database]
+        if self.shape.partition(".")[0] != example.partition(".")[0]:
+            raise wrong(
+                "databaseShape",
+                f"{self.shape} is no shape of database: {self.database}; allowed: one such as "
+                f"{example}",
+            )
+        if self.high_availability and self.shape in _ALONE:
+            raise wrong(
+                "databaseShape",
+                f"{self.shape} has no standby; highAvailability needs one such as MySQL.2",
+            )
+        if self.database == "postgresql" and "database_storage" in self.model_fields_set:
+            raise wrong("databaseStorage", "means nothing with PostgreSQL, whose grows by itself")
+        return self
+
+    @property
+    def shape(self) -> str:
+        """The database's."""
+        return self.database_shape or _SHAPES[self.database]

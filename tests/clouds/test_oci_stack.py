@@ -24,6 +24,8 @@ _OVERRIDES = {
     "gcSchedule": "* * * * *",
     "gcTtl": "0d0h0m1s",
     "backupSchedule": "* * * * *",
+    "alertEmail": "ops@example.com",
+    "database": "postgresql",
     # This machine has two cores for all.
     "workers": 1,
 }
@@ -108,6 +110,12 @@ def test_gc_and_backup_run_on_schedule(stage: Stage, oci: OciCloud) -> None:
         return not kept and any(name.endswith("manifest.json") for name in names)
 
     wait_for(is_done, "gc and a backup", 300)
+
+    def told() -> set[tuple[str, float]]:
+        return {(dimensions["job"], value) for dimensions, value in _real(oci).metrics}
+
+    wait_for(lambda: {("gc", 0.0), ("backup", 0.0)} <= told(), "what Monitoring was told", 120)
+    assert told() == {("gc", 0.0), ("backup", 0.0)}
 
 
 def test_without_its_policy_the_instance_may_do_nothing(stage: Stage, oci: OciCloud) -> None:

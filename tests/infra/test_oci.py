@@ -35,6 +35,7 @@ _PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "A" * 43
 _OUTPUTS: dict[str, dict[str, Any]] = {
     "Core/publicIp:PublicIp": {"ipAddress": "192.0.2.9"},
     "Mysql/mysqlDbSystem:MysqlDbSystem": {"ipAddress": "10.80.64.10"},
+    "Psql/dbSystem:DbSystem": {"networkDetails": {"primaryDbEndpointPrivateIp": "10.80.64.11"}},
     "Core/instance:Instance": {"privateIp": "10.80.0.21"},
     "NetworkLoadBalancer/networkLoadBalancer:NetworkLoadBalancer": {
         "ipAddresses": [{"ipAddress": "10.80.0.9"}]
@@ -115,6 +116,8 @@ def _keys(draw: st.DrawFn) -> dict[str, Any]:
     }
     if draw(st.booleans()):
         keys["alertEmail"] = "ops@example.com"
+    if draw(st.booleans()):
+        keys["database"] = "postgresql"
     if draw(st.booleans()):
         keys["databaseSecretId"] = "ocid1.vaultsecret.oc1.eu-frankfurt-1.theirs"
     if draw(st.booleans()):
@@ -209,7 +212,8 @@ def _check_rules(keys: dict[str, Any], made: Made) -> None:
     probes = {("10.80.0.0/18" if keys["private"] else "10.80.128.0/18", 443)}
     front = {(cidr, 443) for cidr in keys["allowedCidrs"]}
     ssh = {(cidr, 22) for cidr in keys.get("sshCidrs", ())}
-    assert sources == front | probes | ssh | {("ocid1.server-rules", 3306)}
+    port = 5432 if keys.get("database") == "postgresql" else 3306
+    assert sources == front | probes | ssh | {("ocid1.server-rules", port)}
     public = [s["displayName"] for s in made.of("Subnet") if not s["prohibitPublicIpOnVnic"]]
     assert len(public) == (0 if keys["private"] else 1)
     assert bool(made.of("InternetGateway")) == (not keys["private"] and "vcnId" not in keys)
@@ -231,6 +235,7 @@ def _check_policies(plan: OciPlan, made: Made) -> None:
         "read buckets",
         "read repos",
         "read secret-bundles",
+        *(["use metrics"] if plan.settings.alert_email else []),
     }
 
 
@@ -245,6 +250,10 @@ def _check_stores(keys: dict[str, Any], made: Made) -> None:
         assert policy["isDeleteProtected"] == keys["protect"]
         assert policy["automaticBackupRetention"] == ("RETAIN" if keys["keepData"] else "DELETE")
         assert system["nsgIds"] == ["ocid1.database-rules"]
+
+    for system in made.of("DbSystem"):
+        assert system["instanceCount"] == (2 if keys["highAvailability"] else 1)
+        assert system["networkDetails"]["nsgIds"] == ["ocid1.database-rules"]
 
 
 def test_names_keep_within_their_limits() -> None:

@@ -8,12 +8,12 @@ from urllib.parse import urlsplit
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import create_engine, text
+from sqlalchemy import URL, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from runtime.cli import cli
 from tests.clouds.ground.authority import Authority
-from tests.runtime.databases import MariaDb, mariadb
+from tests.runtime.databases import MariaDb, mariadb, postgresql
 
 pytestmark = pytest.mark.slow
 
@@ -38,8 +38,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[MariaDb]:
 
 
 def _store(server: MariaDb, password: str) -> str:
-    from sqlalchemy import URL
-
     url = URL.create("mysql+pymysql", "app", password, "127.0.0.1", server.port, "app_store")
     return url.render_as_string(hide_password=False)
 
@@ -70,6 +68,43 @@ def test_database_and_user_are_made_once_and_may_do_nothing_else(
             with pytest.raises((OperationalError, ProgrammingError)):
                 connection.execute(text("use others"))
         engine.dispose()
+
+
+def _prepare_in_postgresql(admin_uri: str, store: str, folder: Path) -> tuple[int, str]:
+    admin = folder / "admin"
+    admin.write_text(admin_uri)
+    environment = {
+        **os.environ,
+        "MLFLOW_BACKEND_STORE_URI": store,
+        "TRACKSTACK_DATABASE_ADMIN_URI_FILE": str(admin),
+    }
+    done = CliRunner().invoke(cli, ["database", "--wait", "5"], env=environment)
+    return done.exit_code, f"{done.output}{done.exception or ''}"
+
+
+def test_an_administrator_of_postgresql_that_is_no_superuser_makes_them_too(tmp_path: Path) -> None:
+    with postgresql() as server:
+        others = make_url(server.new_database())
+        owner = create_engine(others)
+        with owner.connect() as connection:
+            connection.execute(text("create role admin login createdb createrole password 'known'"))
+            connection.execute(text(f'revoke connect on database "{others.database}" from public'))
+            connection.commit()
+        owner.dispose()
+        admin = f"postgresql://admin:known@127.0.0.1:{server.port}/postgres"
+        for password in (*_PASSWORDS, _PASSWORDS[1]):
+            store = URL.create("postgresql", "app", password, "127.0.0.1", server.port, "app_store")
+            shown = store.render_as_string(hide_password=False)
+            code, said = _prepare_in_postgresql(admin, shown, tmp_path)
+            assert (code, said.strip()) == (0, "the database app_store is ready")
+            engine = create_engine(store)
+            with engine.connect() as connection:
+                connection.execute(text("create table if not exists kept (id int)"))
+                connection.commit()
+            engine.dispose()
+            elsewhere = create_engine(store.set(database=others.database))
+            with pytest.raises(OperationalError, match="permission denied"):
+                elsewhere.connect()
 
 
 def test_what_is_missing_or_does_not_answer_is_told_without_the_password(

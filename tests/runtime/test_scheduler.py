@@ -5,13 +5,14 @@ import subprocess
 import time
 from datetime import datetime, timezone
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
 import pytest
 from click.testing import CliRunner
 
-from runtime import settings
+from runtime import oci_metrics, scheduler, settings
 from runtime.errors import UserError
 from runtime.scheduler import (
     Job,
@@ -49,6 +50,26 @@ def test_a_job_that_keeps_failing_keeps_the_time_of_its_last_success() -> None:
     done = run_job("gc", before, lambda: (1, None), lambda _seconds: None)
     assert (done.exit_code, done.attempts) == (1, 3)
     assert done.last_success == before.last_success
+
+
+def test_oci_is_told_of_a_job_that_failed_and_a_job_does_not_fail_of_that(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told: list[tuple[str, int]] = []
+
+    def tell(job: str, code: int) -> str | None:
+        told.append((job, code))
+        return None if code else oci_metrics.tell(job, code)
+
+    monkeypatch.setenv("TRACKSTACK_OCI_METRICS", "ocid1.compartment.oc1..a/stack")
+    monkeypatch.setenv("OCI_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setattr(scheduler, "oci_metrics", SimpleNamespace(tell=tell))
+    run_job("gc", None, lambda: (1, None), lambda _seconds: None)
+    assert run_job("backup", None, lambda: (0, None)).exit_code == 0
+    assert told == [("gc", 1), ("backup", 0)]
+    said = capsys.readouterr().out
+    assert "backup: OCI Monitoring was not told: OCIFS_IAM_TYPE=api_key: OCI gives no login" in said
+    assert "gc: OCI Monitoring" not in said
 
 
 def test_a_state_file_that_is_missing_or_broken_is_an_empty_one(tmp_path: Path) -> None:

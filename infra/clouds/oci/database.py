@@ -1,17 +1,19 @@
-"""The backend store: a MySQL DB system in a private subnet, unless the stack file gives one.
+"""The backend store: a DB system of MySQL or PostgreSQL in a private subnet, unless the stack file
+gives one.
 
 The server's own login, which may use one database, is kept in Vault as MySQLDBSecretKeeper writes
-it; the administrator's is seen by the container alone that makes that database.
+it, and for PostgreSQL with its `dialect`; the administrator's is seen by the container alone that
+makes that database.
 """
 
 import json
 
 import pulumi
 from pulumi import Output
-from pulumi_oci import mysql
+from pulumi_oci import mysql, psql
 
 from infra.clouds.oci.identity import Identity
-from infra.clouds.oci.network import DATABASE_PORT, Networks
+from infra.clouds.oci.network import Networks
 from infra.clouds.oci.scope import Scope
 from infra.clouds.oci.vault import Vault
 from infra.plan import OciPlan
@@ -20,12 +22,17 @@ from infra.settings import Secrets
 
 # Of an administrator's password.
 _MOST_CHARACTERS = 32
+_DRIVERS = {"mysql": "mysql+pymysql", "postgresql": "postgresql"}
+# What the systems show as their certificate is their own, so that no name is checked.
+_ADMINISTERED = {"mysql": "?ssl_check_hostname=false", "postgresql": "postgres?sslmode=require"}
+_POSTGRESQL = "15"
+_BACKUP_START = "02:00"
 
 
 class Database:
     """``secret`` is the OCID of the login in Vault, None where the stack file gives a URI;
-    ``shown`` the store's URI without a password; ``system`` the DB system's OCID, where there is
-    one; ``ready`` what whoever connects must wait for.
+    ``shown`` the store's URI without a password; ``system`` the OCID of MySQL's DB system, where
+    there is one; ``ready`` what whoever connects must wait for.
     """
 
     secret: Output[str] | None = None
@@ -59,40 +66,47 @@ class Database:
             "database_admin_password", length=_MOST_CHARACTERS
         )
         password = identity.secrets.generated("database_password")
-        system = _system(plan, scope, networks, administrator)
-        self.system = system.id
+        dialect, port = plan.settings.database, plan.database_port
+        if dialect == "mysql":
+            system = _mysql(plan, scope, networks, administrator)
+            self.system, host = system.id, system.ip_address
+        else:
+            system = _postgresql(plan, scope, networks, administrator)
+            host = system.network_details.primary_db_endpoint_private_ip.apply(str)
         self.ready.append(system)
-        host = system.ip_address
+        driver = _DRIVERS[dialect]
         identity.secrets.files["database_admin_uri"] = Output.secret(
             Output.concat(
-                f"mysql+pymysql://{ADMINISTRATOR}:",
+                f"{driver}://{ADMINISTRATOR}:",
                 administrator,
                 "@",
                 host,
-                f":{DATABASE_PORT}/?ssl_check_hostname=false",
+                f":{port}/{_ADMINISTERED[dialect]}",
             )
         )
         self.shown = Output.concat(
-            f"mysql+pymysql://{DATABASE_USER}:***@", host, f":{DATABASE_PORT}/{DATABASE_NAME}"
+            f"{driver}://{DATABASE_USER}:***@", host, f":{port}/{DATABASE_NAME}"
         )
-        login = Output.all(host, password).apply(lambda both: _login(both[0], both[1]))
+        login = Output.all(host, password).apply(lambda both: _login(plan, both[0], both[1]))
         kept = vault.keep("database-login", "database", login)
         self.ready.append(kept)
         return kept.id
 
 
-def _login(host: str, password: str) -> str:
+def _login(plan: OciPlan, host: str, password: str) -> str:
+    dialect = plan.settings.database
     content = {
+        **({} if dialect == "mysql" else {"dialect": dialect}),
         "user_name": DATABASE_USER,
         "password": password,
         "host": host,
-        "port": str(DATABASE_PORT),
+        "port": str(plan.database_port),
         "database": DATABASE_NAME,
     }
     return json.dumps(content)
 
 
-def _system(
+def _mysql(
     plan: OciPlan, scope: Scope, networks: Networks, password: Output[str]
 ) -> mysql.MysqlDbSystem:
     settings = plan.settings
@@ -100,13 +114,13 @@ def _system(
         "database",
         display_name=f"{plan.names.base}-database",
         availability_domain=scope.availability_domain,
-        shape_name=settings.database_shape,
+        shape_name=settings.shape,
         subnet_id=networks.database,
         nsg_ids=[networks.database_rules],
         hostname_label=None if settings.vcn_id else "database",
         admin_username=ADMINISTRATOR,
         admin_password=password,
-        port=DATABASE_PORT,
+        port=plan.database_port,
         data_storage_size_in_gb=settings.database_storage,
         is_highly_available=settings.high_availability,
         backup_policy=mysql.MysqlDbSystemBackupPolicyArgs(
@@ -119,6 +133,43 @@ def _system(
                 final_backup="REQUIRE_FINAL_BACKUP" if settings.keep_data else "SKIP_FINAL_BACKUP",
             )
         ],
+        **scope.inside,
+        opts=scope.data,
+    )
+
+
+def _postgresql(
+    plan: OciPlan, scope: Scope, networks: Networks, password: Output[str]
+) -> psql.DbSystem:
+    settings = plan.settings
+    standby = settings.high_availability
+    return psql.DbSystem(
+        "database",
+        display_name=f"{plan.names.base}-database",
+        db_version=_POSTGRESQL,
+        shape=settings.shape,
+        # One more than the primary, which takes over.
+        instance_count=2 if standby else 1,
+        storage_details={
+            "system_type": "OCI_OPTIMIZED_STORAGE",
+            "is_regionally_durable": standby,
+            "availability_domain": None if standby else scope.availability_domain,
+        },
+        network_details={
+            "subnet_id": networks.database,
+            "nsg_ids": [networks.database_rules],
+        },
+        credentials={
+            "username": ADMINISTRATOR,
+            "password_details": {"password_type": "PLAIN_TEXT", "password": password},
+        },
+        management_policy={
+            "backup_policy": {
+                "kind": "DAILY",
+                "backup_start": _BACKUP_START,
+                "retention_days": settings.database_backup_days,
+            }
+        },
         **scope.inside,
         opts=scope.data,
     )

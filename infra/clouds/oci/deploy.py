@@ -40,8 +40,8 @@ def deploy(plan: OciPlan, secrets: Secrets) -> Deployment:
         database=Database(plan, secrets, scope, identity, networks, vault),
         address=balancer.address,
     )
+    make_alarms(plan, scope, identity, balancer.id, parts.database.system)
     logs = make_server(parts, vault, balancer)
-    make_alarms(plan, scope, balancer.id, parts.database.system)
     shown = parts.database.shown
     if secrets.backend_store_uri:
         shown = Output.unsecret(shown.apply(without_password))

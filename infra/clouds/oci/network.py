@@ -15,7 +15,6 @@ from infra.plan.oci import COMPUTE, DATABASE, FRONT_PORT, PUBLIC
 _ANYWHERE = "0.0.0.0/0"
 _TCP, _ALL = "6", "all"
 _PortRange = core.NetworkSecurityGroupSecurityRuleTcpOptionsDestinationPortRangeArgs
-DATABASE_PORT = 3306
 _SSH_PORT = 22
 
 
@@ -99,7 +98,7 @@ def make_network(plan: OciPlan, scope: Scope) -> Networks:
     for index, cidr in enumerate(settings.ssh_cidrs):
         _let_in(f"ssh-{index}", server, cidr, _SSH_PORT, scope)
     database = _rules_group("database", plan, scope, vcn)
-    _let_in("database-from-server", database, server, DATABASE_PORT, scope, is_group=True)
+    _let_in("database-from-server", database, server, plan.database_port, scope, is_group=True)
     return Networks(
         compute=subnet(COMPUTE, plan.subnets.compute, ways.private, private=True),
         database=subnet(DATABASE, plan.subnets.database, ways.private, private=True),

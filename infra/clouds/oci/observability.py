@@ -1,20 +1,26 @@
-"""Alarms by mail: the server does not answer, the database's disk is nearly full."""
+"""Alarms by mail: the server does not answer, a job failed, the database's disk is nearly full."""
 
 import pulumi
 from pulumi import Output
 from pulumi_oci import monitoring, ons
 
+from infra.clouds.oci.identity import Identity
 from infra.clouds.oci.scope import Scope
 from infra.plan import OciPlan
+from runtime.oci_metrics import METRIC, NAMESPACE
 
 _FULL_PERCENT = 85
 _PENDING = "PT5M"
 
 
 def make_alarms(
-    plan: OciPlan, scope: Scope, balancer: Output[str], database: Output[str] | None
+    plan: OciPlan,
+    scope: Scope,
+    identity: Identity,
+    balancer: Output[str],
+    database: Output[str] | None,
 ) -> None:
-    """Alarms to the address of the stack file; none without one."""
+    """Alarms to the address of the stack file, none without one; before the identity's grant."""
     if plan.settings.alert_email is None:
         return
     topic = ons.NotificationTopic(
@@ -47,6 +53,10 @@ def make_alarms(
 
     down = Output.concat('UnhealthyBackends[1m]{resourceId = "', balancer, '"}.max() > 0')
     alarm("server-down", "oci_nlb", down, "The MLflow tracking server does not answer.")
+    # Whoever runs the jobs tells of each.
+    identity.allow("use metrics", f"target.metrics.namespace = '{NAMESPACE}'")
+    failed = f'{METRIC}[10m]{{stack = "{plan.names.base}"}}.max() > 0'
+    alarm("job-failed", NAMESPACE, failed, "gc, prune or a backup failed, and twice more.")
     if database is not None:
         used = Output.concat('DbVolumeUtilization[5m]{resourceId = "', database, '"}.max()')
         full = Output.concat(used, f" > {_FULL_PERCENT}")

@@ -16,6 +16,7 @@ from tests.clouds.oci import (
     network,
     observability,
     pools,
+    postgresql,
     registry,
     storage,
 )
@@ -31,6 +32,7 @@ _MODULES = (
     network,
     observability,
     pools,
+    postgresql,
     registry,
     storage,
 )

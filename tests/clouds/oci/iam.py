@@ -17,6 +17,7 @@ _FAMILIES = {
     "buckets": "object-family",
     "secret-bundles": "secret-family",
     "repos": "repos",
+    "metrics": "metrics",
 }
 _TERM = re.compile(r"([\w.\-]+)\s*=\s*'([^']*)'")
 

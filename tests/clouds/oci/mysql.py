@@ -46,16 +46,10 @@ class MysqlDbSystem(OciResource):
         self._verify_login(inputs)
 
     def _verify_login(self, inputs: Props) -> None:
-        name, password = inputs.get("adminUsername", ""), str(inputs.get("adminPassword") or "")
+        name = inputs.get("adminUsername", "")
         if not 1 <= len(name) <= 32 or name in _RESERVED:
             raise self.refusal("InvalidParameter", f"adminUsername {name} is not valid.")
-        classes = ("[a-z]", "[A-Z]", "[0-9]", "[^a-zA-Z0-9]")
-        if not 8 <= len(password) <= 32 or not all(re.search(p, password) for p in classes):
-            raise self.refusal(
-                "InvalidParameter",
-                "adminPassword must have 8 to 32 characters, and one at least of each: lower case,"
-                " upper case, digit, special character.",
-            )
+        verify_password(self, inputs.get("adminPassword"))
 
     def create(self, inputs: Props) -> tuple[str, Props]:
         id, props = super().create(inputs)
@@ -81,6 +75,18 @@ class MysqlDbSystem(OciResource):
         ready = ["mariadb-admin", "ping", "--silent"]
         wait_for(lambda: ground.execute(name, ready)[0] == 0, f"MySQL {name}", _READY_SECONDS)
         return ground.address(name) or ""
+
+
+def verify_password(owner: OciResource, given: object) -> None:
+    """Refuse an administrator's password that is too simple."""
+    password = str(given or "")
+    classes = ("[a-z]", "[A-Z]", "[0-9]", "[^a-zA-Z0-9]")
+    if not 8 <= len(password) <= 32 or not all(re.search(p, password) for p in classes):
+        raise owner.refusal(
+            "InvalidParameter",
+            "The administrator's password must have 8 to 32 characters, and one at least of each:"
+            " lower case, upper case, digit, special character.",
+        )
 
 
 def _container(props: Props) -> str:

@@ -34,6 +34,7 @@ HOSTS = {
     f"objectstorage.{REGION}.oraclecloud.com": "/objects",
     f"secrets.vaults.{REGION}.oci.oraclecloud.com": "/secrets",
     f"auth.{REGION}.oraclecloud.com": "/auth",
+    f"telemetry-ingestion.{REGION}.oraclecloud.com": "/metrics",
     f"iaas.{REGION}.oraclecloud.com": "/api",
     f"network-load-balancer-api.{REGION}.oci.oraclecloud.com": "/api",
 }
@@ -48,6 +49,10 @@ class Real:
     principals: Principals = field(default_factory=Principals)
     # Tokens of the registry -> whose they are.
     tokens: dict[str, str] = field(default_factory=dict[str, str])
+    # What was told to Monitoring: (dimensions, value).
+    metrics: list[tuple[dict[str, str], float]] = field(
+        default_factory=list[tuple[dict[str, str], float]]
+    )
 
     def __post_init__(self) -> None:
         self.objects = ObjectStorage(NAMESPACE, self.principals.known, self._may_use_bucket)
@@ -66,6 +71,7 @@ class Real:
         routes = self.ground.door.routes
         routes["/objects"] = self.objects.answer
         routes["/secrets"] = self._secret
+        routes["/metrics"] = self._metrics
         routes["/auth"] = self.federation.answer
         routes["/20180419/docker/token"] = self._token
         routes["/registry"] = self._registry
@@ -122,6 +128,27 @@ class Real:
         content = child(found.props, "secretContent")["content"]
         bundle = {"contentType": "BASE64", "content": content}
         return _json(200, {"secretId": id, "versionNumber": 1, "secretBundleContent": bundle})
+
+    def _metrics(self, asked: Asked) -> Answer:
+        """https://docs.oracle.com/iaas/api/#/en/monitoring/20180401/MetricData/PostMetricData"""
+        principal = signer(asked, self.principals.known)
+        if principal is None:
+            return _json(401, {"code": "NotAuthenticated", "message": "not signed"})
+        given = json.loads(asked.body)["metricData"]
+        for metric in given:
+            known = {
+                "compartment": metric["compartmentId"],
+                "target.metrics.namespace": metric["namespace"],
+            }
+            if not iam.may(self.cloud, principal, "use", "metrics", known):
+                code = "NotAuthorizedOrNotFound"
+                return _json(404, {"code": code, "message": "no policy allows it"})
+        self.metrics += [
+            (metric["dimensions"], point["value"])
+            for metric in given
+            for point in metric["datapoints"]
+        ]
+        return _json(200, {"failedMetricsCount": 0, "failedMetrics": []})
 
     def _token(self, asked: Asked) -> Answer:
         principal = signer(asked, self.principals.known)
