@@ -15,6 +15,8 @@ from infra.settings.common import Common
 SECRETS_DIRECTORY = "/run/secrets/trackstack"
 DATA_DIRECTORY = "/data"
 SERVER_PORT = 5000
+# The server lives while its store is migrated or restored, and is ready afterwards.
+HEALTH_PATH, READY_PATH = "/health", "/health?ready"
 # Any user can be used; this one is in the image, and the server and its jobs share files.
 USER = "10001:10001"
 

@@ -7,7 +7,7 @@ https://caddyserver.com/docs/caddyfile
 
 from collections.abc import Sequence
 
-from infra.containers import SECRETS_DIRECTORY
+from infra.containers import READY_PATH, SECRETS_DIRECTORY
 from infra.settings.common import FrontKeys
 
 # Seen in the container only: whether the front lives. The server has a probe of its own.
@@ -43,9 +43,13 @@ def _tls(keys: FrontKeys) -> str:
 
 
 def _probed(keys: FrontKeys, port: int, upstream: str) -> str:
-    """The server's health under any name; `handle`, because Caddy has `respond` answer first."""
+    """Whether the server is ready, under any name.
+
+    `handle`, because Caddy has `respond` answer first.
+    """
     return (
-        f":{port} {{\n{_tls(keys)}\nhandle /health {{\nreverse_proxy {upstream}\n}}\n"
+        f":{port} {{\n{_tls(keys)}\n"
+        f"handle /health {{\nrewrite * {READY_PATH}\nreverse_proxy {upstream}\n}}\n"
         "handle {\nrespond 404\n}\n}\n"
     )
 

@@ -15,7 +15,8 @@ _MESSAGE = b"The store is being restored or migrated; try again in a while.\n"
 
 class _Answer(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        # A probe that finds nobody would have the container killed in the midst of it.
+        # A probe that finds nobody would have the container killed in the midst of it. That of a
+        # load balancer, which asks for /health?ready, is not to lead anybody here.
         is_probe = self.path.endswith("/health")
         body = b"OK" if is_probe else _MESSAGE
         self.send_response(200 if is_probe else 503)

@@ -170,6 +170,8 @@ def _check_vm(keys: dict[str, Any], made: Made) -> None:
     [instance] = made.of("Instance")
     assert instance["createVnicDetails"]["assignPublicIp"] == "false"
     _check_machine(keys, instance)
+    [collected] = made.of("UnifiedAgentConfiguration")
+    assert collected["groupAssociation"] == {"groupLists": ["ocid1.identity"]}
     [group] = made.of("DynamicGroup")
     assert group["matchingRule"] == "instance.id = 'ocid1.server'"
 
@@ -193,6 +195,8 @@ def _check_scale(keys: dict[str, Any], made: Made) -> None:
 
 
 def _check_machine(keys: dict[str, Any], instance: dict[str, Any]) -> None:
+    [plugin] = instance["agentConfig"]["pluginsConfigs"]
+    assert plugin == {"name": "Custom Logs Monitoring", "desiredState": "ENABLED"}
     assert instance["instanceOptions"] == {"areLegacyImdsEndpointsDisabled": True}
     assert ("ssh_authorized_keys" in instance["metadata"]) == ("sshPublicKey" in keys)
     described = gzip.decompress(base64.b64decode(instance["metadata"]["trackstack"])).decode()
@@ -236,6 +240,7 @@ def _check_policies(plan: OciPlan, made: Made) -> None:
         "read repos",
         "read secret-bundles",
         *(["use metrics"] if plan.settings.alert_email else []),
+        *(["use log-content"] if plan.settings.compute != "container" else []),
     }
 
 

@@ -150,6 +150,7 @@ def test_a_connection_that_sends_no_request_is_closed(audited: Serving) -> None:
         while (received := link.recv(100)) and time.monotonic() - began < 80:
             assert b"200" not in received
     assert audited.request("GET", "/health").status == 200
+    assert audited.request("GET", "/health?ready").status == 200
 
 
 @pytest.mark.slow

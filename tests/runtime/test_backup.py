@@ -452,6 +452,8 @@ def test_a_server_that_takes_long_to_fill_its_store_is_alive_and_says_so(tmp_pat
     uri = f"http://127.0.0.1:{settings.port}"
     with answering(settings):
         assert request(f"{uri}/health").status == 200
+        # Whom a load balancer asks whether it may lead somebody here.
+        assert request(f"{uri}/health?ready").status == 503
         answer = request(f"{uri}/api/2.0/mlflow/runs/create", method="POST", body=b"{}")
         assert (answer.status, answer.headers["Retry-After"]) == (503, "30")
         assert b"restored or migrated" in answer.body

@@ -13,7 +13,14 @@ from pulumi_azure_native import app
 
 from infra.clouds.azure.identity import Vault
 from infra.clouds.azure.parts import Parts
-from infra.containers import DATA_DIRECTORY, SECRETS_DIRECTORY, SERVER_PORT, Container
+from infra.containers import (
+    DATA_DIRECTORY,
+    HEALTH_PATH,
+    READY_PATH,
+    SECRETS_DIRECTORY,
+    SERVER_PORT,
+    Container,
+)
 
 _PROFILE = "Consumption"
 _DATA, _SECRETS = "data", "secrets"
@@ -115,10 +122,12 @@ def _environment(parts: Parts) -> app.ManagedEnvironment:
     )
 
 
-def _probe(kind: str, *, every: int, failures: int) -> app.ContainerAppProbeArgs:
+def _probe(
+    kind: str, *, every: int, failures: int, path: str = HEALTH_PATH
+) -> app.ContainerAppProbeArgs:
     return app.ContainerAppProbeArgs(
         type=kind,
-        http_get=app.ContainerAppProbeHttpGetArgs(path="/health", port=SERVER_PORT),
+        http_get=app.ContainerAppProbeHttpGetArgs(path=path, port=SERVER_PORT),
         period_seconds=every,
         timeout_seconds=5,
         failure_threshold=failures,
@@ -150,7 +159,7 @@ def make_app(parts: Parts, apps: ContainerApps) -> app.ContainerApp:
     probes = [
         _probe("Startup", every=5, failures=48),
         _probe("Liveness", every=30, failures=4),
-        _probe("Readiness", every=5, failures=6),
+        _probe("Readiness", every=5, failures=6, path=READY_PATH),
     ]
     return app.ContainerApp(
         "server",

@@ -4,6 +4,8 @@ What runs the server is a principal of its own by a dynamic group; policies name
 resources, and nothing wider. https://docs.oracle.com/iaas/Content/Identity/policyreference/
 """
 
+from dataclasses import dataclass
+
 import pulumi
 from pulumi import Output
 from pulumi_oci import identity
@@ -12,6 +14,14 @@ from infra.clouds.oci.scope import Scope
 from infra.clouds.shared.secret_files import SecretFiles
 from infra.plan import OciPlan
 from infra.settings import Secrets
+
+
+@dataclass(frozen=True)
+class Granted:
+    """The OCID of the dynamic ``group``, and the ``policy`` of what it may do."""
+
+    group: Output[str]
+    policy: pulumi.Resource
 
 
 class Identity:
@@ -31,7 +41,7 @@ class Identity:
         allowed = f"Allow dynamic-group {who} to {what} in compartment id {place} where "
         self._statements.append(Output.concat(allowed, where))
 
-    def grant(self, rule: pulumi.Input[str]) -> pulumi.Resource:
+    def grant(self, rule: pulumi.Input[str]) -> Granted:
         """All that was allowed, in one policy, to what the matching rule holds for."""
         plan = self._plan
         group = identity.DynamicGroup(
@@ -44,7 +54,7 @@ class Identity:
             freeform_tags=dict(plan.tags),
             opts=self._scope.opts,
         )
-        return identity.Policy(
+        policy = identity.Policy(
             "may",
             compartment_id=plan.settings.compartment_id,
             name=plan.names.identity,
@@ -53,3 +63,4 @@ class Identity:
             freeform_tags=dict(plan.tags),
             opts=self._scope.after(group),
         )
+        return Granted(group.id, policy)

@@ -1,8 +1,10 @@
-"""Alarms by mail: the server does not answer, a job failed, the database's disk is nearly full."""
+"""Alarms by mail: the server does not answer, a job failed, the database's disk is nearly full; and
+the logs of machines in OCI Logging. A container's are kept by its instance.
+"""
 
 import pulumi
 from pulumi import Output
-from pulumi_oci import monitoring, ons
+from pulumi_oci import logging, monitoring, ons
 
 from infra.clouds.oci.identity import Identity
 from infra.clouds.oci.scope import Scope
@@ -11,6 +13,55 @@ from runtime.oci_metrics import METRIC, NAMESPACE
 
 _FULL_PERCENT = 85
 _PENDING = "PT5M"
+_KEPT_DAYS = 30
+# Where systemd's journal goes too, and what reads it on the machine.
+_FILE, COLLECTOR = "/var/log/syslog", "Custom Logs Monitoring"
+
+
+class Logs:
+    """A log of the stack's own, that its identity may write; before the identity's grant."""
+
+    def __init__(self, plan: OciPlan, scope: Scope, identity: Identity) -> None:
+        self._plan, self._scope = plan, scope
+        group = logging.LogGroup(
+            "logs", display_name=f"{plan.names.base}-logs", **scope.inside, opts=scope.opts
+        )
+        log = logging.Log(
+            "log",
+            log_group_id=group.id,
+            display_name="machines",
+            log_type="CUSTOM",
+            is_enabled=True,
+            retention_duration=_KEPT_DAYS,
+            freeform_tags=dict(scope.tags),
+            opts=scope.opts,
+        )
+        self._id = log.id
+        identity.allow("use log-content", Output.concat("target.loggroup.id = '", group.id, "'"))
+
+    def collect(self, group: Output[str]) -> None:
+        """Collect from the machines of a dynamic group, by its OCID."""
+        logging.UnifiedAgentConfiguration(
+            "log-agent",
+            display_name=f"{self._plan.names.base}-logs",
+            description=f"What the machines of {self._plan.names.base} say",
+            is_enabled=True,
+            group_association={"group_lists": [group]},
+            service_configuration={
+                "configuration_type": "LOGGING",
+                "destination": {"log_object_id": self._id},
+                "sources": [
+                    {
+                        "source_type": "LOG_TAIL",
+                        "name": "syslog",
+                        "paths": [_FILE],
+                        "parser": {"parser_type": "NONE"},
+                    }
+                ],
+            },
+            **self._scope.inside,
+            opts=self._scope.opts,
+        )
 
 
 def make_alarms(

@@ -3,6 +3,7 @@
 import time
 from typing import Any, cast
 
+from pulumi import ResourceOptions
 from pulumi.dynamic import Resource
 
 from infra.clouds.shared.dynamic import DynamicProvider, Props
@@ -42,8 +43,8 @@ class Rollout(Resource, module="trackstack", name="Rollout"):
     name of one ``backend`` or the OCID of a ``pool`` of instances.
     """
 
-    def __init__(self, name: str, props: dict[str, Any]):
-        super().__init__(RolloutProvider(), name, props)
+    def __init__(self, name: str, props: dict[str, Any], opts: ResourceOptions | None = None):
+        super().__init__(RolloutProvider(), name, props, opts)
 
 
 class _Backends:

@@ -6,10 +6,10 @@ one goes. Each instance begins with the newest image of the system.
 https://docs.oracle.com/iaas/Content/Compute/Tasks/creatinginstancepool.htm
 """
 
-import pulumi
 from pulumi import Output, ResourceOptions
 from pulumi_oci import autoscaling, core
 
+from infra.clouds.oci.observability import COLLECTOR
 from infra.clouds.oci.parts import Parts
 from infra.clouds.oci.vault import Vault
 from infra.clouds.oci.vm import DISK_GIB, RELEASE, SHAPE, SYSTEM, metadata
@@ -23,7 +23,6 @@ _COOL_DOWN_SECONDS = 300
 def make_pool(
     parts: Parts,
     vault: Vault,
-    policy: pulumi.Resource,
     balancer: Output[str],
     backend_set: Output[str],
 ) -> Output[str]:
@@ -60,7 +59,7 @@ def make_pool(
             "memory": f"{settings.memory:g}",
         },
         opts=ResourceOptions.merge(
-            scope.after(policy),
+            scope.opts,
             ResourceOptions(
                 # In place, the instances that are there would stay what they are.
                 replace_on_changes=["instanceConfigurationId"],
@@ -103,6 +102,9 @@ def _configuration(parts: Parts, vault: Vault) -> core.InstanceConfiguration:
                 # Without it, any request that reaches the metadata gets a key of the instance.
                 "instance_options": {"are_legacy_imds_endpoints_disabled": True},
                 "availability_config": {"recovery_action": "RESTORE_INSTANCE"},
+                "agent_config": {
+                    "plugins_configs": [{"name": COLLECTOR, "desired_state": "ENABLED"}]
+                },
                 "is_pv_encryption_in_transit_enabled": True,
             },
         },

@@ -14,10 +14,12 @@ from pulumi_oci import core
 from pulumi_oci import networkloadbalancer as nlb
 
 from infra.clouds.oci.network import Networks
+from infra.clouds.oci.observability import Logs
 from infra.clouds.oci.parts import Parts
 from infra.clouds.oci.rollout import Rollout
 from infra.clouds.oci.scope import Scope
 from infra.clouds.oci.vault import Vault
+from infra.containers import HEALTH_PATH
 from infra.plan import OciPlan
 from infra.plan.oci import FRONT_PORT
 
@@ -72,11 +74,11 @@ def _backends(balancer: nlb.NetworkLoadBalancer, scope: Scope) -> Output[str]:
         policy="FIVE_TUPLE",
         # The security group of the server sees who asks.
         is_preserve_source=True,
-        # The server's own health, by way of the front.
+        # Whether the server is ready: the front knows whom to ask.
         health_checker=nlb.BackendSetHealthCheckerArgs(
             protocol="HTTPS",
             port=FRONT_PORT,
-            url_path="/health",
+            url_path=HEALTH_PATH,
             return_code=200,
             interval_in_millis=_PROBE_MILLISECONDS,
         ),
@@ -98,12 +100,12 @@ def _container(parts: Parts, vault: Vault, balancer: Balancer) -> Output[str]:
     from infra.clouds.oci.container import make_instance, matching_rule
 
     del vault  # Its secrets come as files.
-    policy = parts.identity.grant(matching_rule(parts.plan))
-    instance = make_instance(parts, policy)
+    granted = parts.identity.grant(matching_rule(parts.plan))
+    instance = make_instance(parts, granted.policy)
     vnic = core.get_vnic_output(
         vnic_id=instance.vnics[0].vnic_id.apply(str), opts=parts.scope.invoke
     )
-    _put_behind(balancer, vnic.private_ip_address, parts)
+    _put_behind(balancer, vnic.private_ip_address, parts, granted.policy)
     names = [container.name for container in parts.plan.containers]
     server = instance.containers[names.index("server")].container_id.apply(lambda id: id or "OCID")
     logs = "oci container-instances container retrieve-logs --file - --container-id "
@@ -113,25 +115,31 @@ def _container(parts: Parts, vault: Vault, balancer: Balancer) -> Output[str]:
 def _vm(parts: Parts, vault: Vault, balancer: Balancer) -> Output[str]:
     from infra.clouds.oci.vm import make_instance, matching_rule
 
+    logs = Logs(parts.plan, parts.scope, parts.identity)
     instance = make_instance(parts, vault)
     # Until it may, it asks again.
-    _put_behind(balancer, instance.private_ip, parts, parts.identity.grant(matching_rule(instance)))
+    granted = parts.identity.grant(matching_rule(instance))
+    logs.collect(granted.group)
+    _put_behind(balancer, instance.private_ip, parts, granted.policy)
     return Output.concat("ssh ubuntu@", instance.private_ip, " journalctl -fu trackstack-server")
 
 
 def _scale(parts: Parts, vault: Vault, balancer: Balancer) -> Output[str]:
     from infra.clouds.oci.scale import make_pool, matching_rule
 
-    policy = parts.identity.grant(matching_rule(parts.plan))
-    pool = make_pool(parts, vault, policy, balancer.id, balancer.backend_set)
-    _lead_to(balancer, parts, pool=pool)
+    logs = Logs(parts.plan, parts.scope, parts.identity)
+    pool = make_pool(parts, vault, balancer.id, balancer.backend_set)
+    # Until they may, they ask again.
+    granted = parts.identity.grant(matching_rule(parts.plan))
+    logs.collect(granted.group)
+    _lead_to(balancer, parts, granted.policy, pool=pool)
     listed = "oci compute-management instance-pool list-instances --output table"
     where = parts.plan.settings.compartment_id
     return Output.concat(f"{listed} --compartment-id {where} --instance-pool-id ", pool)
 
 
 def _put_behind(
-    balancer: Balancer, address: Output[str], parts: Parts, *needed: pulumi.Resource
+    balancer: Balancer, address: Output[str], parts: Parts, policy: pulumi.Resource
 ) -> None:
     backend = nlb.Backend(
         "backend",
@@ -139,12 +147,15 @@ def _put_behind(
         backend_set_name=balancer.backend_set,
         ip_address=address,
         port=FRONT_PORT,
-        opts=parts.scope.after(*needed),
+        opts=parts.scope.opts,
     )
-    _lead_to(balancer, parts, backend=backend.name)
+    _lead_to(balancer, parts, policy, backend=backend.name)
 
 
-def _lead_to(balancer: Balancer, parts: Parts, **target: Output[str]) -> None:
+def _lead_to(
+    balancer: Balancer, parts: Parts, policy: pulumi.Resource, **target: Output[str]
+) -> None:
+    """Without its ``policy``, what is led to never is healthy."""
     Rollout(
         "rollout",
         {
@@ -153,6 +164,7 @@ def _lead_to(balancer: Balancer, parts: Parts, **target: Output[str]) -> None:
             "backend_set": balancer.backend_set,
             **target,
         },
+        pulumi.ResourceOptions(depends_on=[policy]),
     )
 
 

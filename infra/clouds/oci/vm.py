@@ -9,6 +9,7 @@ from pulumi import Output, ResourceOptions
 from pulumi_oci import core
 
 from infra import machine
+from infra.clouds.oci.observability import COLLECTOR
 from infra.clouds.oci.parts import Parts
 from infra.clouds.oci.vault import Vault
 from infra.clouds.shared.described import described
@@ -42,6 +43,7 @@ def make_instance(parts: Parts, vault: Vault) -> core.Instance:
             are_legacy_imds_endpoints_disabled=True
         ),
         availability_config=core.InstanceAvailabilityConfigArgs(recovery_action="RESTORE_INSTANCE"),
+        agent_config={"plugins_configs": [{"name": COLLECTOR, "desired_state": "ENABLED"}]},
         is_pv_encryption_in_transit_enabled=True,
         **scope.inside,
         opts=ResourceOptions.merge(

@@ -215,7 +215,8 @@ class ContainerApp(_OfEnvironment):
         port = int(ingress["targetPort"])
         addresses = [f"{ground.address(name)}:{port}" for name in self._replicas(props)]
         for address in addresses:
-            wait_for(lambda a=address: _is_ready(a), f"a replica of {address}", _READY_SECONDS)
+            ready = f"http://{address}{_readiness(props)}"
+            wait_for(lambda url=ready: _is_ready(url), f"a replica of {address}", _READY_SECONDS)
         _ingress(real, props["containerAppName"], ingress["fqdn"], addresses)
 
 
@@ -285,12 +286,19 @@ def lets_in(app: Props, caller: str) -> bool:
     return not allowed or any(ipaddress.ip_address(caller) in network for network in allowed)
 
 
-def _is_ready(address: str) -> bool:
+def _readiness(props: Props) -> str:
+    """The path of the probe that says whether a replica takes traffic."""
+    [container] = items(child(props, "template"), "containers")
+    probes = {probe["type"]: probe for probe in items(container, "probes")}
+    return str(child(probes["Readiness"], "httpGet")["path"])
+
+
+def _is_ready(url: str) -> bool:
     import urllib.error
     import urllib.request
 
     try:
-        with urllib.request.urlopen(f"http://{address}/health", timeout=5) as answer:
+        with urllib.request.urlopen(url, timeout=5) as answer:
             return answer.status == 200
     except (urllib.error.URLError, OSError):
         return False
