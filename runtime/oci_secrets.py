@@ -8,13 +8,12 @@ import functools
 import json
 from typing import Any
 
-from sqlalchemy import URL
-
 from runtime import oci_login
 from runtime.errors import UserError
 
-_DRIVERS = {"mysql": "mysql+pymysql", "postgresql": "postgresql"}
-_PORTS = {"mysql": 3306, "postgresql": 5432}
+# By dialect; the stack, which writes such secrets, has them from here.
+DRIVERS = {"mysql": "mysql+pymysql", "postgresql": "postgresql"}
+PORTS = {"mysql": 3306, "postgresql": 5432}
 _QUERIES = {"mysql": {"ssl_check_hostname": "false"}, "postgresql": {"sslmode": "require"}}
 
 
@@ -23,8 +22,8 @@ def database_uri(ocid: str) -> str:
     """The SQLAlchemy URI of a secret with user_name, password, host, port and database.
 
     ``dialect`` in it is ``mysql``, also without one, or ``postgresql``. With TLS; what a DB system
-    shows as its certificate is its own, so that no name is
-    checked. Read once by a process. Raises UserError where there is no such secret.
+    shows as its certificate is its own, so that no name is checked. Read once by a process. Raises
+    UserError where there is no such secret.
     """
     try:
         answer = oci_login.client("secrets", "SecretsClient").get_secret_bundle(ocid)
@@ -37,15 +36,17 @@ def database_uri(ocid: str) -> str:
 
 
 def _uri(ocid: str, content: str) -> str:
+    from sqlalchemy import URL
+
     try:
         login: dict[str, Any] = json.loads(base64.b64decode(content))
         dialect = str(login.get("dialect") or "mysql")
         url = URL.create(
-            _DRIVERS[dialect],
+            DRIVERS[dialect],
             username=str(login["user_name"]),
             password=str(login["password"]),
             host=str(login["host"]),
-            port=int(login.get("port") or _PORTS[dialect]),
+            port=int(login.get("port") or PORTS[dialect]),
             database=str(login.get("database") or "mlflow"),
             query=_QUERIES[dialect],
         )

@@ -11,6 +11,7 @@ from infra.naming import OCI, Naming, base_of, tags
 from infra.plan.image import ImagePlan, plan_image
 from infra.plan.place import Place, certificate, deployed_version
 from infra.settings.oci import Oci
+from runtime.oci_secrets import PORTS
 
 FRONT_PORT = 443
 # Stands in the containers' environment for the address, which only OCI knows.
@@ -21,7 +22,6 @@ COMPUTE, DATABASE, PUBLIC = "compute", "database", "public"
 DATABASE_NAME = DATABASE_USER = "mlflow"
 ADMINISTRATOR = "trackstack"
 _CPUS_OF_OCPU = 2
-_PORTS = {"mysql": 3306, "postgresql": 5432}
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class OciPlan:
     @property
     def database_port(self) -> int:
         """Of the database that the stack makes."""
-        return _PORTS[self.settings.database]
+        return PORTS[self.settings.database]
 
     @property
     def containers(self) -> tuple[Container, ...]:

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from tests.clouds.asking import asking
 from tests.clouds.azure import AzureCloud, blob
 from tests.clouds.azure.identity import RoleAssignment
 from tests.clouds.azure.real import Real
-from tests.clouds.rehearsal.stage import Stage, staged
+from tests.clouds.rehearsal.stage import Stage, raised
 from tests.conftest import wait_for
 from tests.engine import ROOT
 
@@ -34,22 +33,12 @@ _OVERRIDES = {
     "memory": 2,
     "workers": 1,
 }
-_SEARCH = "/api/2.0/mlflow/experiments/search?max_results=1"
 
 
 @pytest.fixture(scope="module")
 def stage() -> Generator[Stage]:
-    with (
-        tempfile.TemporaryDirectory(prefix="trackstack-") as folder,
-        staged("azure-prod", Path(folder), _OVERRIDES) as made,
-    ):
-        try:
-            made.engine.run("up")
-            yield made
-        finally:
-            made.engine.run("destroy", check=False)
-            for cloud in made.clouds:
-                cloud.sweep()
+    with raised("azure-prod", _OVERRIDES) as made:
+        yield made
 
 
 @pytest.fixture

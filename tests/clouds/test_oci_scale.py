@@ -1,10 +1,8 @@
 """Replicas on a rehearsed OCI: machines share users and schedules, and updates cost nobody."""
 
 import re
-import tempfile
 from collections import Counter
 from collections.abc import Generator
-from pathlib import Path
 
 import pytest
 
@@ -16,7 +14,7 @@ from tests.clouds.oci import OciCloud
 from tests.clouds.oci.api import is_healthy
 from tests.clouds.oci.instances import Instance, machine_name
 from tests.clouds.oci.pools import InstancePool
-from tests.clouds.rehearsal.stage import Stage, staged
+from tests.clouds.rehearsal.stage import Stage, raised
 from tests.conftest import wait_for
 
 pytestmark = pytest.mark.slow
@@ -35,17 +33,8 @@ _RAN, _LEFT = "gc: done in", "gc: another replica runs it"
 
 @pytest.fixture(scope="module")
 def stage() -> Generator[Stage]:
-    with (
-        tempfile.TemporaryDirectory(prefix="trackstack-") as folder,
-        staged("oci-dev", Path(folder), _OVERRIDES) as made,
-    ):
-        try:
-            made.engine.run("up")
-            yield made
-        finally:
-            made.engine.run("destroy", check=False)
-            for cloud in made.clouds:
-                cloud.sweep()
+    with raised("oci-dev", _OVERRIDES) as made:
+        yield made
 
 
 @pytest.fixture

@@ -3,9 +3,7 @@
 import json
 import subprocess
 import sys
-import tempfile
 from collections.abc import Generator
-from pathlib import Path
 
 import pytest
 
@@ -15,7 +13,7 @@ from tests.clouds.oci import OciCloud
 from tests.clouds.oci.containers import ContainerInstance
 from tests.clouds.oci.identity import Policy
 from tests.clouds.oci.real import Real
-from tests.clouds.rehearsal.stage import Stage, staged
+from tests.clouds.rehearsal.stage import Stage, raised
 from tests.conftest import wait_for
 
 pytestmark = pytest.mark.slow
@@ -34,17 +32,8 @@ _READY_SECONDS = 180
 
 @pytest.fixture(scope="module")
 def stage() -> Generator[Stage]:
-    with (
-        tempfile.TemporaryDirectory(prefix="trackstack-") as folder,
-        staged("oci-dev", Path(folder), _OVERRIDES) as made,
-    ):
-        try:
-            made.engine.run("up")
-            yield made
-        finally:
-            made.engine.run("destroy", check=False)
-            for cloud in made.clouds:
-                cloud.sweep()
+    with raised("oci-dev", _OVERRIDES) as made:
+        yield made
 
 
 @pytest.fixture

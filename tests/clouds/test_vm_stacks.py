@@ -2,10 +2,8 @@
 
 import json
 import re
-import tempfile
 from collections.abc import Generator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
@@ -20,7 +18,7 @@ from tests.clouds.oci import OciCloud
 from tests.clouds.oci.identity import Policy
 from tests.clouds.oci.instances import Instance
 from tests.clouds.oci.instances import machine_name as name_on_oci
-from tests.clouds.rehearsal.stage import Stage, staged
+from tests.clouds.rehearsal.stage import Stage, raised
 from tests.conftest import wait_for
 
 pytestmark = pytest.mark.slow
@@ -76,17 +74,8 @@ def _scene(stage: Stage) -> Scene:
 
 @pytest.fixture(scope="module", params=["azure-dev", "oci-dev"])
 def scene(request: pytest.FixtureRequest) -> Generator[Scene]:
-    with (
-        tempfile.TemporaryDirectory(prefix="trackstack-") as folder,
-        staged(request.param, Path(folder), _OVERRIDES) as stage,
-    ):
-        try:
-            stage.engine.run("up")
-            yield _scene(stage)
-        finally:
-            stage.engine.run("destroy", check=False)
-            for cloud in stage.clouds:
-                cloud.sweep()
+    with raised(request.param, _OVERRIDES) as stage:
+        yield _scene(stage)
 
 
 def test_the_first_boot_ends_with_a_server_that_keeps_artifacts_by_its_own_identity(

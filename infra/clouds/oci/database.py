@@ -19,10 +19,10 @@ from infra.clouds.oci.vault import Vault
 from infra.plan import OciPlan
 from infra.plan.oci import ADMINISTRATOR, DATABASE_NAME, DATABASE_USER
 from infra.settings import Secrets
+from runtime.oci_secrets import DRIVERS
 
 # Of an administrator's password.
 _MOST_CHARACTERS = 32
-_DRIVERS = {"mysql": "mysql+pymysql", "postgresql": "postgresql"}
 # What the systems show as their certificate is their own, so that no name is checked.
 _ADMINISTERED = {"mysql": "?ssl_check_hostname=false", "postgresql": "postgres?sslmode=require"}
 _POSTGRESQL = "15"
@@ -74,7 +74,7 @@ class Database:
             system = _postgresql(plan, scope, networks, administrator)
             host = system.network_details.primary_db_endpoint_private_ip.apply(str)
         self.ready.append(system)
-        driver = _DRIVERS[dialect]
+        driver = DRIVERS[dialect]
         identity.secrets.files["database_admin_uri"] = Output.secret(
             Output.concat(
                 f"{driver}://{ADMINISTRATOR}:",

@@ -17,9 +17,9 @@ from tests.clouds.azure.identity import ROLES, RoleAssignment, UserAssignedIdent
 from tests.clouds.azure.resource import TENANT
 from tests.clouds.framework.resource import Cloud
 from tests.clouds.framework.store import Record
-from tests.clouds.framework.values import Props, child
+from tests.clouds.framework.values import child
 from tests.clouds.ground import Ground
-from tests.clouds.ground.door import Answer, Asked
+from tests.clouds.ground.door import Answer, Asked, as_json
 
 _LIFE_SECONDS = 3600
 # What each role lets its bearer do with data, by the kinds of request.
@@ -118,7 +118,7 @@ class Entra:
                     "token_type": "Bearer",
                     "client_id": record.props["clientId"],
                 }
-                return _json(200, body)
+                return as_json(200, body)
         return _refuse(400, "no such identity is assigned to this resource")
 
     def _exchange(self, asked: Asked) -> Answer:
@@ -126,7 +126,7 @@ class Entra:
         principal = self._tokens.get(form.get("access_token", [""])[0])
         if principal is None:
             return _refuse(401, "the access token is not valid")
-        return _json(200, {"refresh_token": self.token(principal)})
+        return as_json(200, {"refresh_token": self.token(principal)})
 
     def _registry(self, asked: Asked) -> Answer:
         """Whether a push or pull may pass; the registry's id follows in the path."""
@@ -158,7 +158,7 @@ class Entra:
         record = self.cloud.store.get(id)
         if record is None or not self.may(principal, "Key Vault Secrets User", id):
             return _refuse(403, "the identity may not read this secret")
-        return _json(200, {"id": id, "value": child(record.props, "properties")["value"]})
+        return as_json(200, {"id": id, "value": child(record.props, "properties")["value"]})
 
     def _blob(self, asked: Asked) -> Answer:
         """Whether a request to Blob storage may pass; the account's id follows in the path."""
@@ -180,10 +180,6 @@ class Entra:
 
 def _encoded(text: str) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def _json(status: int, body: Props) -> Answer:
-    return Answer(status, json.dumps(body).encode(), {"Content-Type": "application/json"})
 
 
 def _refuse(status: int, message: str, code: str = "Refused") -> Answer:

@@ -1,5 +1,6 @@
 """Where the cloud's endpoints ask who a caller is and what it may do: HTTP on one address."""
 
+import json
 import ssl
 import threading
 from collections.abc import Callable, Mapping
@@ -29,6 +30,11 @@ class Answer:
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+def as_json(status: int, body: object) -> Answer:
+    """An answer of JSON."""
+    return Answer(status, json.dumps(body).encode(), {"Content-Type": "application/json"})
 
 
 Route = Callable[[Asked], Answer]

@@ -9,8 +9,8 @@ from urllib.parse import unquote
 
 from tests.clouds.framework.store import Record
 from tests.clouds.framework.values import Props
-from tests.clouds.ground.door import Answer, Asked
-from tests.clouds.oci import pools
+from tests.clouds.ground.door import Answer, Asked, as_json
+from tests.clouds.oci import iam, pools
 from tests.clouds.oci.balancer import Backend
 from tests.clouds.oci.instances import Instance
 from tests.clouds.oci.real import Real
@@ -44,8 +44,8 @@ class Api:
 
     def answer(self, asked: Asked) -> Answer:
         principal = signer(asked, self.real.principals.known)
-        if principal is None or not self.real.is_deployer(principal):
-            return _json(401, {"code": "NotAuthenticated", "message": "not signed"})
+        if principal is None or principal != iam.DEPLOYER:
+            return as_json(401, {"code": "NotAuthenticated", "message": "not signed"})
         path = [unquote(part) for part in signed_target(asked).partition("?")[0].split("/")[2:]]
         match path:
             case ["instancePools", id]:
@@ -53,25 +53,25 @@ class Api:
             case ["instancePools", id, "instances"]:
                 return self._instances(id)
             case ["networkLoadBalancers", id, "backendSets", name, "backends"]:
-                return _json(200, {"items": [b.props for b in self._backends(id, name)]})
+                return as_json(200, {"items": [b.props for b in self._backends(id, name)]})
             case ["networkLoadBalancers", id, "backendSets", name, "backends", backend]:
                 return self._change(id, name, backend, json.loads(asked.body))
             case ["networkLoadBalancers", id, "backendSets", name, "backends", backend, "health"]:
                 return self._health(id, name, backend)
             case ["workRequests", id]:
-                return _json(200, {"id": id, "status": "SUCCEEDED"})
+                return as_json(200, {"id": id, "status": "SUCCEEDED"})
             case _:
-                return _json(404, {"code": "NotFound", "message": "/".join(path)})
+                return as_json(404, {"code": "NotFound", "message": "/".join(path)})
 
     def _pool(self, id: str) -> Answer:
         found = self.real.cloud.store.get(id)
         if found is None:
-            return _json(404, {"code": "NotAuthorizedOrNotFound", "message": id})
-        return _json(200, {"id": id, "size": found.props["size"]})
+            return as_json(404, {"code": "NotAuthorizedOrNotFound", "message": id})
+        return as_json(200, {"id": id, "size": found.props["size"]})
 
     def _instances(self, pool: str) -> Answer:
         store = self.real.cloud.store
-        return _json(
+        return as_json(
             200,
             [
                 {"id": member.id, "loadBalancerBackends": self._attached(member)}
@@ -93,9 +93,9 @@ class Api:
     def _health(self, balancer: str, name: str, backend: str) -> Answer:
         found = [b for b in self._backends(balancer, name) if b.props["name"] == backend]
         if not found:
-            return _json(404, {"code": "NotAuthorizedOrNotFound", "message": backend})
+            return as_json(404, {"code": "NotAuthorizedOrNotFound", "message": backend})
         is_good = is_healthy(str(found[0].props["ipAddress"]))
-        return _json(200, {"status": "OK" if is_good else "CRITICAL", "healthCheckResults": []})
+        return as_json(200, {"status": "OK" if is_good else "CRITICAL", "healthCheckResults": []})
 
     def _backends(self, balancer: str, name: str) -> list[Record]:
         same = {"networkLoadBalancerId": balancer, "backendSetName": name}
@@ -106,9 +106,4 @@ class Api:
             if found.props["name"] == backend:
                 self.real.cloud.store.put(found.id, Backend.token, {**found.props, **change})
                 return Answer(202, headers={"opc-work-request-id": ocid("workrequest", backend)})
-        return _json(404, {"code": "NotAuthorizedOrNotFound", "message": backend})
-
-
-def _json(status: int, body: object) -> Answer:
-    text = json.dumps(body).encode()
-    return Answer(status, text, {"Content-Type": "application/json"})
+        return as_json(404, {"code": "NotAuthorizedOrNotFound", "message": backend})

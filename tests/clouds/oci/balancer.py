@@ -4,10 +4,7 @@ import hashlib
 
 from tests.clouds.framework.values import Props, items
 from tests.clouds.oci.network import NetworkSecurityGroup, Subnet
-from tests.clouds.oci.real import HOSTS
 from tests.clouds.oci.resource import OciResource
-
-_API = next(host for host in HOSTS if host.startswith("network-load-balancer-api."))
 
 
 class PublicIp(OciResource):
@@ -25,6 +22,7 @@ class PublicIp(OciResource):
 class NetworkLoadBalancer(OciResource):
     token = "oci:NetworkLoadBalancer/networkLoadBalancer:NetworkLoadBalancer"
     kind = "networkloadbalancer"
+    endpoint = "network-load-balancer-api"
     service = "NetworkLoadBalancer"
     fixed = frozenset({"subnetId", "isPrivate", "reservedIps", "compartmentId"})
 
@@ -39,15 +37,6 @@ class NetworkLoadBalancer(OciResource):
         for reserved in items(inputs, "reservedIps"):
             if reserved.get("id"):
                 self.referred(reserved["id"], PublicIp)
-
-    def create(self, inputs: Props) -> tuple[str, Props]:
-        if self.real:
-            self.real.endpoint(_API)
-        return super().create(inputs)
-
-    def delete(self, id: str, known: Props) -> None:
-        if self.real:
-            self.real.ground.remove(_API.split(".")[0])
 
     def compute(self, id: str, inputs: Props) -> Props:
         found = [self.store.get(str(ip.get("id"))) for ip in items(inputs, "reservedIps")]

@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 
 from tests.clouds.framework.resource import Cloud
 from tests.clouds.ground.authority import Authority
-from tests.clouds.ground.door import Answer, Asked
+from tests.clouds.ground.door import Answer, Asked, as_json
 from tests.clouds.oci.principals import Principals
 from tests.clouds.oci.resource import TENANCY
 from tests.clouds.oci.signatures import Caller, signer
@@ -70,9 +70,7 @@ class Federation:
         session: Any = serialization.load_der_public_key(base64.b64decode(body["publicKey"]))
         compartment = str(record.props.get("compartmentId"))
         token = self.principals.token(record.id, compartment, session)
-        return Answer(
-            200, json.dumps({"token": token}).encode(), {"Content-Type": "application/json"}
-        )
+        return as_json(200, {"token": token})
 
     @property
     def _issuer(self) -> x509.Certificate:
@@ -89,4 +87,4 @@ class Federation:
 
 def _refuse(message: str) -> Answer:
     body = {"code": "NotAuthenticated", "message": message}
-    return Answer(401, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    return as_json(401, body)

@@ -10,13 +10,13 @@ from tests.clouds.ground.door import Answer, Asked
 from tests.clouds.oci.identity import DOMAINS
 from tests.clouds.oci.network import verify_vnic
 from tests.clouds.oci.principals import new_key, pem
-from tests.clouds.oci.real import HOSTS, Real
+from tests.clouds.oci.real import Real
 from tests.clouds.oci.resource import REGION, OciResource, ocid
 
 _SHAPES = ("VM.Standard.E4.Flex", "VM.Standard.E5.Flex", "VM.Standard.A1.Flex")
 _MOST_BYTES = 32_000
 _FIXED_METADATA = ("user_data", "ssh_authorized_keys")
-_AUTH = next(host for host in HOSTS if host.startswith("auth."))
+_AUTH = "auth"
 _BEARER = "Bearer Oracle"
 SYSTEMS = {("Canonical Ubuntu", "24.04"), ("Oracle Linux", "9")}
 
@@ -110,7 +110,7 @@ def end(real: Real, id: str) -> None:
     machine.end(real.ground, machine_name(id))
     machine.unplug(real.ground, machine_name(id))
     if not [other for other in real.cloud.store.find(Instance.token) if other.id != id]:
-        real.ground.remove(_AUTH.split(".")[0])
+        real.ground.remove(_AUTH)
 
 
 def machine_name(id: str) -> str:

@@ -16,7 +16,7 @@ from datetime import datetime, timezone
 from typing import Any, Literal
 from urllib.parse import parse_qs, unquote
 
-from tests.clouds.ground.door import Answer, Asked
+from tests.clouds.ground.door import Answer, Asked, as_json
 from tests.clouds.oci.signatures import Known, signed_target, signer
 
 _MOST_IN_A_PAGE = _MOST_IN_A_BATCH = 1000
@@ -52,11 +52,7 @@ class RefusedError(Exception):
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
-        self.answer = _json(status, {"code": code, "message": message})
-
-
-def _json(status: int, body: Any) -> Answer:
-    return Answer(status, json.dumps(body).encode(), {"Content-Type": "application/json"})
+        self.answer = as_json(status, {"code": code, "message": message})
 
 
 @dataclass
@@ -81,7 +77,7 @@ class ObjectStorage:
                 raise RefusedError(401, "NotAuthenticated", message)
             path = target.partition("?")[0]
             if path.rstrip("/") == "/n":
-                return _json(200, self.namespace)
+                return as_json(200, self.namespace)
             found = _OF_BUCKET.fullmatch(path)
             if found is None or found["namespace"] != self.namespace:
                 raise RefusedError(404, "NamespaceNotFound", "There is no such namespace")
@@ -143,7 +139,7 @@ class _Request:
         raise RefusedError(404, "NotFound", f"No such operation: {self.asked.method} {name}")
 
     def _describe(self, _: str) -> Answer:
-        return _json(200, {"name": self.bucket, "namespace": self.storage.namespace})
+        return as_json(200, {"name": self.bucket, "namespace": self.storage.namespace})
 
     def _get(self, name: str) -> Answer:
         if not name:
@@ -175,12 +171,12 @@ class _Request:
                 size = len(stored.content)
                 whole = {"name": name, "size": size, "timeCreated": stored.made}
                 objects.append({field: whole[field] for field in fields})
-        return _json(200, {"objects": objects, "prefixes": folders, "nextStartWith": after})
+        return as_json(200, {"objects": objects, "prefixes": folders, "nextStartWith": after})
 
     def _list_versions(self, _: str) -> Answer:
         # It keeps none, and so has one of each object.
         versions = [{"name": name, "versionId": name} for name in sorted(self._objects)]
-        return _json(200, {"items": versions[:_MOST_IN_A_PAGE], "prefixes": []})
+        return as_json(200, {"items": versions[:_MOST_IN_A_PAGE], "prefixes": []})
 
     def _list_uploads(self, _: str) -> Answer:
         known = self.storage.uploads.items()
@@ -189,7 +185,7 @@ class _Request:
             | {"object": upload.name}
             for id, upload in known
         ]
-        return _json(200, here)
+        return as_json(200, here)
 
     def _put(self, name: str) -> Answer:
         md5 = self._keep(name, self._body())
@@ -225,7 +221,7 @@ class _Request:
         id = f"upload-{next(self.storage.numbers)}"
         self.storage.uploads[id] = _Upload(asked["object"])
         made = {"namespace": self.storage.namespace, "bucket": self.bucket, "uploadId": id}
-        return _json(200, {**made, "object": asked["object"]})
+        return as_json(200, {**made, "object": asked["object"]})
 
     def _commit(self, name: str, parts: list[dict[str, Any]]) -> Answer:
         id, upload = self._upload()
@@ -259,4 +255,4 @@ class _Request:
             {"objectName": name, "statusCode": 404, "errorMessage": "ObjectNotFound"}
             for name in missing
         ]
-        return _json(200, {"deleted": [], "failed": failed})
+        return as_json(200, {"deleted": [], "failed": failed})

@@ -4,32 +4,21 @@ import re
 
 from tests.clouds.framework.values import Props, child, items
 from tests.clouds.oci.identity import DynamicGroup
-from tests.clouds.oci.real import HOSTS
 from tests.clouds.oci.resource import OciResource
 
 _QUERY = re.compile(r"\w+\[\d+[mhd]\](\{.*\})?(\.grouping\(\))?\.\w+\([\d.]*\)\s*[<>=!]+\s*[\d.]+")
-
-_API = next(host for host in HOSTS if host.startswith("telemetry-ingestion."))
 
 
 class NotificationTopic(OciResource):
     token = "oci:Ons/notificationTopic:NotificationTopic"
     kind = "onstopic"
+    endpoint = "telemetry-ingestion"
     service = "Ons"
     name_input = "name"
     fixed = frozenset({"name"})
 
     def compute(self, id: str, inputs: Props) -> Props:
         return {**super().compute(id, inputs), "topicId": id}
-
-    def create(self, inputs: Props) -> tuple[str, Props]:
-        if self.real:
-            self.real.endpoint(_API)
-        return super().create(inputs)
-
-    def delete(self, id: str, known: Props) -> None:
-        if self.real:
-            self.real.ground.remove(_API.split(".")[0])
 
 
 class Subscription(OciResource):

@@ -6,10 +6,7 @@ from tests.clouds.oci import instances, network
 from tests.clouds.oci.balancer import Backend, BackendSet, NetworkLoadBalancer
 from tests.clouds.oci.identity import DOMAINS
 from tests.clouds.oci.instances import Instance
-from tests.clouds.oci.real import HOSTS
 from tests.clouds.oci.resource import OciResource, ocid
-
-_API = next(host for host in HOSTS if host.startswith("iaas."))
 
 
 class InstanceConfiguration(OciResource):
@@ -35,6 +32,7 @@ class InstanceConfiguration(OciResource):
 class InstancePool(OciResource):
     token = "oci:Core/instancePool:InstancePool"
     kind = "instancepool"
+    endpoint = "iaas"
     service = "Compute Management"
     fixed = frozenset({"compartmentId"})
 
@@ -57,8 +55,6 @@ class InstancePool(OciResource):
 
     def create(self, inputs: Props) -> tuple[str, Props]:
         id, props = super().create(inputs)
-        if self.real:
-            self.real.endpoint(_API)
         self.grow(id, inputs)
         return id, props
 
@@ -72,8 +68,7 @@ class InstancePool(OciResource):
     def delete(self, id: str, known: Props) -> None:
         for member in self._members(id):
             self._end(member)
-        if self.real and not [pool for pool in self.store.find(self.token) if pool.id != id]:
-            self.real.ground.remove(_API.split(".")[0])
+        super().delete(id, known)
 
     def _members(self, id: str) -> list[Record]:
         return members(self.store.find(Instance.token), id)

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from tests.clouds.framework.resource import Cloud
 from tests.clouds.framework.values import child
 from tests.clouds.ground import Ground, registry
-from tests.clouds.ground.door import Answer, Asked
+from tests.clouds.ground.door import Answer, Asked, as_json
 from tests.clouds.oci import iam
 from tests.clouds.oci.federation import Federation
 from tests.clouds.oci.identity import Verb
@@ -76,17 +76,15 @@ class Real:
         routes["/20180419/docker/token"] = self._token
         routes["/registry"] = self._registry
 
-    def is_deployer(self, principal: str) -> bool:
-        return principal == iam.DEPLOYER
-
     def deployer(self) -> Path:
         """The configuration file of who deploys."""
         folder = self.ground.files("deployer", {})
         return self.principals.configure(folder, iam.DEPLOYER)
 
-    def endpoint(self, host: str) -> None:
-        """Serve one of HOSTS at the very name that it has in the cloud."""
-        self.ground.endpoint(host.split(".")[0], host, HOSTS[host])
+    def endpoint(self, service: str) -> None:
+        """Serve one of HOSTS, by its first part, at the very name that it has in the cloud."""
+        host = next(host for host in HOSTS if host.split(".")[0] == service)
+        self.ground.endpoint(service, host, HOSTS[host])
 
     def may(self, principal: str, verb: Verb, resource: str, id: str, **facts: str) -> bool:
         """Whether a principal may do something with what is there under an id."""
@@ -117,23 +115,23 @@ class Real:
         """https://docs.oracle.com/iaas/api/#/en/secretretrieval/20190301/SecretBundle/"""
         principal = signer(asked, self.principals.known)
         if principal is None:
-            return _json(401, {"code": "NotAuthenticated", "message": "not signed"})
+            return as_json(401, {"code": "NotAuthenticated", "message": "not signed"})
         path = signed_target(asked).partition("?")[0]
         id = unquote(path.rpartition("/")[2])
         found = self.cloud.store.get(id)
         allowed = self.may(principal, "read", "secret-bundles", id, secret_id=id)
         if found is None or found.token != SECRET or not allowed:
             code = "NotAuthorizedOrNotFound"
-            return _json(404, {"code": code, "message": f"{code}: {id}"})
+            return as_json(404, {"code": code, "message": f"{code}: {id}"})
         content = child(found.props, "secretContent")["content"]
         bundle = {"contentType": "BASE64", "content": content}
-        return _json(200, {"secretId": id, "versionNumber": 1, "secretBundleContent": bundle})
+        return as_json(200, {"secretId": id, "versionNumber": 1, "secretBundleContent": bundle})
 
     def _metrics(self, asked: Asked) -> Answer:
         """https://docs.oracle.com/iaas/api/#/en/monitoring/20180401/MetricData/PostMetricData"""
         principal = signer(asked, self.principals.known)
         if principal is None:
-            return _json(401, {"code": "NotAuthenticated", "message": "not signed"})
+            return as_json(401, {"code": "NotAuthenticated", "message": "not signed"})
         given = json.loads(asked.body)["metricData"]
         for metric in given:
             known = {
@@ -142,19 +140,19 @@ class Real:
             }
             if not iam.may(self.cloud, principal, "use", "metrics", known):
                 code = "NotAuthorizedOrNotFound"
-                return _json(404, {"code": code, "message": "no policy allows it"})
+                return as_json(404, {"code": code, "message": "no policy allows it"})
         self.metrics += [
             (metric["dimensions"], point["value"])
             for metric in given
             for point in metric["datapoints"]
         ]
-        return _json(200, {"failedMetricsCount": 0, "failedMetrics": []})
+        return as_json(200, {"failedMetricsCount": 0, "failedMetrics": []})
 
     def _token(self, asked: Asked) -> Answer:
         principal = signer(asked, self.principals.known)
         if principal is None:
-            return _json(401, {"code": "NotAuthenticated", "message": "not signed"})
-        return _json(200, {"token": self.registry_token(principal)})
+            return as_json(401, {"code": "NotAuthenticated", "message": "not signed"})
+        return as_json(200, {"token": self.registry_token(principal)})
 
     def _registry(self, asked: Asked) -> Answer:
         """Whether a push or pull may pass."""
@@ -170,11 +168,7 @@ class Real:
         allowed = not repository or (reads and self.may_pull(principal, repository))
         if principal == iam.DEPLOYER or allowed:
             return Answer(200)
-        return _json(403, {"errors": [{"code": "DENIED", "message": "no policy allows it"}]})
-
-
-def _json(status: int, body: object) -> Answer:
-    return Answer(status, json.dumps(body).encode(), {"Content-Type": "application/json"})
+        return as_json(403, {"errors": [{"code": "DENIED", "message": "no policy allows it"}]})
 
 
 def make_real(cloud: Cloud, state_dir: Path) -> Real:

@@ -30,6 +30,8 @@ class OciResource(Resource):
     service: ClassVar[str]
     # Inputs that change another resource's place and so make a new one.
     fixed: ClassVar[frozenset[str]] = frozenset()
+    # Of real.HOSTS, the service that is asked while there is one of these.
+    endpoint: ClassVar[str] = ""
 
     @property
     def real(self) -> "Real | None":
@@ -49,6 +51,16 @@ class OciResource(Resource):
             compartment, "oci:Identity/compartment:Compartment"
         ):
             raise self.not_found()
+
+    def create(self, inputs: Props) -> tuple[str, Props]:
+        if self.real and self.endpoint:
+            self.real.endpoint(self.endpoint)
+        return super().create(inputs)
+
+    def delete(self, id: str, known: Props) -> None:
+        others = [record for record in self.store.find(self.token) if record.id != id]
+        if self.real and self.endpoint and not others:
+            self.real.ground.remove(self.endpoint)
 
     def compute(self, id: str, inputs: Props) -> Props:
         return {"state": "ACTIVE", "timeCreated": "2026-01-01T00:00:00Z"}

@@ -4,16 +4,16 @@ from tests.clouds.framework import checks
 from tests.clouds.framework.resource import Function
 from tests.clouds.framework.values import Props, child, items
 from tests.clouds.oci.identity import lets_service
-from tests.clouds.oci.real import HOSTS, NAMESPACE
+from tests.clouds.oci.real import NAMESPACE
 from tests.clouds.oci.resource import REGION, OciResource, ocid
 
-_OBJECTS, _SECRETS, *_ = HOSTS
 _DAYS, _YEARS = "DAYS", "YEARS"
 
 
 class Bucket(OciResource):
     token = "oci:ObjectStorage/bucket:Bucket"
     kind = "bucket"
+    endpoint = "objectstorage"
     service = "Object Storage"
     name_input = "name"
     autoname_separator = "-"
@@ -48,7 +48,6 @@ class Bucket(OciResource):
         made = super().create(inputs)
         if self.real:
             self.real.objects.buckets.setdefault(inputs["name"], {})
-            self.real.endpoint(_OBJECTS)
         return made
 
     def delete(self, id: str, known: Props) -> None:
@@ -57,7 +56,7 @@ class Bucket(OciResource):
             raise self.refusal("BucketNotEmpty", message, 409)
         if self.real:
             self.real.objects.buckets.pop(known["name"], None)
-            self.real.ground.remove(_OBJECTS.split(".")[0])
+        super().delete(id, known)
 
 
 class GetNamespace(Function):
@@ -99,6 +98,7 @@ class LifecyclePolicy(OciResource):
 class Vault(OciResource):
     token = "oci:Kms/vault:Vault"
     kind = "vault"
+    endpoint = "secrets"
     service = "Kms"
     fixed = frozenset({"vaultType"})
 
@@ -115,16 +115,6 @@ class Vault(OciResource):
             for part in ("management", "crypto")
         }
         return {**super().compute(id, inputs), **ends}
-
-    def create(self, inputs: Props) -> tuple[str, Props]:
-        made = super().create(inputs)
-        if self.real:
-            self.real.endpoint(_SECRETS)
-        return made
-
-    def delete(self, id: str, known: Props) -> None:
-        if self.real:
-            self.real.ground.remove(_SECRETS.split(".")[0])
 
 
 class Key(OciResource):

@@ -12,6 +12,7 @@ import secrets
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -199,6 +200,22 @@ def _unless_pulled(key: str, image: str, made: Callable[[], str]) -> dict[str, s
     except RuntimeError:
         return {key: made()}
     return {}
+
+
+@contextmanager
+def raised(stack: str, overrides: Mapping[str, Any] | None = None) -> Generator[Stage]:
+    """``staged``, with the stack up on it; when it is left, nothing of it is on this machine."""
+    with (
+        tempfile.TemporaryDirectory(prefix="trackstack-") as folder,
+        staged(stack, Path(folder), overrides) as stage,
+    ):
+        try:
+            stage.engine.run("up")
+            yield stage
+        finally:
+            stage.engine.run("destroy", check=False)
+            for cloud in stage.clouds:
+                cloud.sweep()
 
 
 @contextmanager
