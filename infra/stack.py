@@ -13,6 +13,11 @@ from typing import Any, cast
 
 import click
 
+from infra import settings
+from infra.errors import StackError
+from infra.plan import Plan, make_plan
+from infra.plan.place import ROOT, Place
+from infra.settings import PROJECT, Settings
 from runtime import settings as runtime_settings
 from runtime.errors import UserError
 from runtime.settings import RuntimeSettings
@@ -105,6 +110,30 @@ class Stack:
         shown = ["--show-secrets"] if secrets else []
         return cast("dict[str, Any]", self.ask("stack", "output", "--json", *shown))
 
+    def settings(self) -> Settings:
+        """What its stack file says; raises UserError with a line for each key that is wrong."""
+        return self._read()[0]
+
+    def plan(self) -> Plan:
+        """What its stack file asks for, decided as the program decides it.
+
+        Raises UserError with a line for each key that is wrong.
+        """
+        stack_settings, secret = self._read()
+        place = Place(stack=self.name, root=ROOT, secret_keys=secret)
+        with _told():
+            return make_plan(stack_settings, place)
+
+    def _read(self) -> tuple[Settings, frozenset[str]]:
+        # Without the values of secrets, which the engine would have to decrypt.
+        config = cast("dict[str, dict[str, Any]]", self.ask("config", "--json"))
+        prefix = f"{PROJECT}:"
+        own = {k.removeprefix(prefix): v for k, v in config.items() if k.startswith(prefix)}
+        secret = frozenset(key for key, entry in own.items() if entry.get("secret"))
+        plain = {key: str(entry["value"]) for key, entry in own.items() if key not in secret}
+        with _told():
+            return settings.read(plain, secret), secret
+
     def resources(self) -> list[Resource]:
         """What is in its state, but for the stack itself and the providers."""
         exported = self.ask("stack", "export")
@@ -122,6 +151,15 @@ class Stack:
             for resource in found
             if not str(resource["type"]).startswith("pulumi:")
         ]
+
+
+@contextmanager
+def _told() -> Generator[None]:
+    """A mistake in a stack file as the user's."""
+    try:
+        yield
+    except StackError as error:
+        raise UserError("\n".join(error.problems)) from None
 
 
 @contextmanager

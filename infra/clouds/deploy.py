@@ -7,7 +7,7 @@ import pulumi
 from infra.errors import StackError
 from infra.outputs import Deployment
 from infra.plan import AzurePlan, DockerPlan, LocalPlan, OciPlan, Plan
-from infra.settings import Secrets
+from infra.inputs import Secrets
 
 _CLOUDS = {LocalPlan: "local", DockerPlan: "docker", AzurePlan: "azure", OciPlan: "oci"}
 

@@ -7,6 +7,9 @@ from pathlib import Path
 from infra.errors import StackError
 from infra.settings.common import FrontKeys
 
+# The project's root folder, of the program that runs and of the commands that work on its stacks.
+ROOT = Path(__file__).resolve().parents[2]
+
 
 @dataclass(frozen=True)
 class Place:

@@ -1,16 +1,16 @@
-"""All that a stack file may say; the only reader of Pulumi's configuration.
+"""All that a stack file may say. Pure: the same file gives the same settings anywhere.
 
 A stack file holds ``trackstack:<key>`` for each key. Plain values become one frozen model, chosen
 by ``cloud`` (and by ``compute`` where that asks for other keys); the models stand beside this file.
-Secret values (``pulumi config set --secret``) stay Outputs and travel apart in ``Secrets``. Nothing
-here looks at the machine or a cloud: the same file gives the same settings anywhere.
+Secret values (``pulumi config set --secret``) are no part of it: the program has them as Outputs
+(infra.inputs.Secrets). Two callers read stack files, both through ``read``: the program
+(infra.inputs) and the commands that work on a stack (infra.stack.Stack.settings).
 """
 
 import difflib
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping
+from itertools import chain
 
-import pulumi
 from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
@@ -32,22 +32,11 @@ _CLOUDS: dict[str, dict[str, type[Settings]]] = {
 }
 
 
-@dataclass(frozen=True)
-class Secrets:
-    """The secret keys of a stack file, each an Output that Pulumi keeps encrypted."""
-
-    backend_store_uri: pulumi.Output[str] | None = None
-    oidc_client_secret: pulumi.Output[str] | None = None
-    registry_password: pulumi.Output[str] | None = None
-    tls_key: pulumi.Output[str] | None = None
-
-    def keys(self) -> frozenset[str]:
-        """The keys that are given, as the stack file names them."""
-        given = [field.name for field in fields(self) if getattr(self, field.name) is not None]
-        return frozenset(map(to_camel, given))
-
-
-_SECRET_KEYS = {to_camel(field.name): field.name for field in fields(Secrets)}
+_MODELS: tuple[type[Settings], ...] = tuple(
+    dict.fromkeys(chain.from_iterable(computes.values() for computes in _CLOUDS.values()))
+)
+# The keys that must be secret, of whichever stack.
+SECRET_KEYS = frozenset(chain.from_iterable(model.secret_keys for model in _MODELS))
 
 
 def _problem(error: ErrorDetails, given: Mapping[str, str], model: type[Common]) -> str:
@@ -104,32 +93,26 @@ def parse(given: Mapping[str, str]) -> Settings:
         raise StackError(*(_problem(problem, given, model) for problem in problems)) from None
 
 
-def _check_secrecy(given: Mapping[str, str], secret: frozenset[str]) -> None:
+def _check_secrecy(plain: Iterable[str], secret: Iterable[str]) -> None:
     problems = [
         f"{PROJECT}:{key}: must not stand in plain text; "
         f"set it with `pulumi config set --secret {PROJECT}:{key}`"
-        for key in sorted(_SECRET_KEYS.keys() & given.keys() - secret)
+        for key in sorted(SECRET_KEYS.intersection(plain))
     ] + [
         f"{PROJECT}:{key}: is no secret; set it without --secret"
-        for key in sorted(secret - _SECRET_KEYS.keys())
+        for key in sorted(set(secret) - SECRET_KEYS)
     ]
     if problems:
         raise StackError(*problems)
 
 
-def load() -> tuple[Settings, Secrets]:
-    """Read the stack file of the running Pulumi program."""
-    prefix = f"{PROJECT}:"
-    everything = pulumi.runtime.config.get_config_env() | pulumi.runtime.config.CONFIG.get()
-    given = {k.removeprefix(prefix): v for k, v in everything.items() if k.startswith(prefix)}
-    secret = frozenset(
-        key for key in given if pulumi.runtime.config.is_config_secret(f"{prefix}{key}")
-    )
-    _check_secrecy(given, secret)
-    settings = parse({key: value for key, value in given.items() if key not in secret})
-    for key in sorted(secret - settings.secret_keys):
+def read(plain: Mapping[str, str], secret: Iterable[str]) -> Settings:
+    """All that a stack file says: its plain keys with their values, and its secret keys.
+
+    Raises StackError as ``parse`` does, and where a key is secret that must not be, or is not.
+    """
+    _check_secrecy(plain, secret)
+    settings = parse(plain)
+    for key in sorted(set(secret) - settings.secret_keys):
         raise StackError(f"{PROJECT}:{key}: means nothing here; {_meant(key, type(settings))}")
-    config = pulumi.Config(PROJECT)
-    return settings, Secrets(
-        **{field: config.get_secret(key) for key, field in _SECRET_KEYS.items()}
-    )
+    return settings

@@ -17,7 +17,8 @@ from infra.clouds.deploy import deploy
 from infra.plan import AzurePlan, make_plan
 from infra.plan.place import Place
 from infra.policies.rules import RULES
-from infra.settings import Secrets, parse
+from infra.inputs import Secrets
+from infra.settings import parse
 
 pytestmark = pytest.mark.slow
 

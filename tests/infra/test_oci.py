@@ -17,7 +17,8 @@ from infra.clouds.oci import image
 from infra.plan import OciPlan, make_plan
 from infra.plan.place import Place
 from infra.policies.rules import RULES
-from infra.settings import Secrets, parse
+from infra.inputs import Secrets
+from infra.settings import parse
 from tests.clouds.oci.identity import parse as parse_statement
 
 pytestmark = pytest.mark.slow

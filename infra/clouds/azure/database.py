@@ -16,7 +16,7 @@ from infra.clouds.azure.identity import Identity
 from infra.clouds.azure.network import Networks, make_zone
 from infra.clouds.azure.scope import Scope
 from infra.plan import AzurePlan
-from infra.settings import Secrets
+from infra.inputs import Secrets
 
 _ADMINISTRATOR = _DATABASE = "mlflow"
 _TRUSTED = "/etc/ssl/certs/ca-certificates.crt"

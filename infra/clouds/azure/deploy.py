@@ -18,7 +18,7 @@ from infra.clouds.azure.scope import make_scope
 from infra.clouds.azure.server import make_server
 from infra.outputs import Deployment
 from infra.plan import AzurePlan
-from infra.settings import Secrets
+from infra.inputs import Secrets
 from runtime.settings import without_password
 
 

@@ -11,7 +11,7 @@ from pulumi_azure_native import authorization, keyvault, managedidentity
 from infra.clouds.azure.scope import Scope
 from infra.clouds.shared.secret_files import SecretFiles
 from infra.plan import AzurePlan
-from infra.settings import Secrets
+from infra.inputs import Secrets
 
 _ROLES = {
     "AcrPull": "7f951dda-4ed3-4680-a7ca-43fe172d538d",

@@ -18,7 +18,7 @@ from infra.clouds.docker.schedule import make_scheduler
 from infra.clouds.docker.server import make_server
 from infra.outputs import Deployment
 from infra.plan import DockerPlan
-from infra.settings import Secrets
+from infra.inputs import Secrets
 from runtime.settings import without_password
 
 

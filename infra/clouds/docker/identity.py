@@ -12,7 +12,7 @@ from pulumi import Output, ResourceOptions
 from infra.clouds.shared.secret_files import SecretFiles
 from infra.containers import SECRETS_DIRECTORY
 from infra.plan import DockerPlan
-from infra.settings import Secrets
+from infra.inputs import Secrets
 
 
 class Identity(SecretFiles):

@@ -5,7 +5,7 @@ from pulumi import Output, ResourceOptions
 
 from infra.clouds.shared.image import RuntimeImage
 from infra.plan import DockerPlan
-from infra.settings import Secrets
+from infra.inputs import Secrets
 
 
 def _server(registry: str) -> str:

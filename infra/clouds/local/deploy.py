@@ -21,7 +21,7 @@ from infra.clouds.local.supervisor import Supervisor
 from infra.environment import JOB_SECRETS, SERVER_SECRETS, SIGN_IN_SECRETS, STORE_SECRETS
 from infra.outputs import Deployment
 from infra.plan import LocalPlan
-from infra.settings import Secrets
+from infra.inputs import Secrets
 from runtime.process import trackstack
 from runtime.settings import without_password
 

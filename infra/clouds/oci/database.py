@@ -18,7 +18,7 @@ from infra.clouds.oci.scope import Scope
 from infra.clouds.oci.vault import Vault
 from infra.plan import OciPlan
 from infra.plan.oci import ADMINISTRATOR, DATABASE_NAME, DATABASE_USER
-from infra.settings import Secrets
+from infra.inputs import Secrets
 from runtime.oci_secrets import DRIVERS
 
 # Of an administrator's password.

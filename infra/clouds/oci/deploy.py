@@ -19,7 +19,7 @@ from infra.clouds.oci.server import make_balancer, make_server
 from infra.clouds.oci.vault import Vault
 from infra.outputs import Deployment
 from infra.plan import OciPlan
-from infra.settings import Secrets
+from infra.inputs import Secrets
 from runtime.settings import without_password
 
 

@@ -13,7 +13,7 @@ from pulumi_oci import identity
 from infra.clouds.oci.scope import Scope
 from infra.clouds.shared.secret_files import SecretFiles
 from infra.plan import OciPlan
-from infra.settings import Secrets
+from infra.inputs import Secrets
 
 
 @dataclass(frozen=True)

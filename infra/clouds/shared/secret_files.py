@@ -7,7 +7,7 @@ from typing import Any
 from pulumi import Output
 
 from infra.clouds.shared.generated import CertificateAuthority, GeneratedSecret
-from infra.settings import Secrets
+from infra.inputs import Secrets
 
 
 def encoded(text: str) -> str:

@@ -1,0 +1,37 @@
+"""What the running program is given: its stack file, by the engine's configuration."""
+
+from dataclasses import dataclass, fields
+
+import pulumi
+from pulumi.runtime import config as engine_config
+from pydantic.alias_generators import to_camel
+
+from infra import settings
+from infra.settings import PROJECT, Settings
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """The secret keys of a stack file, each an Output that Pulumi keeps encrypted."""
+
+    backend_store_uri: pulumi.Output[str] | None = None
+    oidc_client_secret: pulumi.Output[str] | None = None
+    registry_password: pulumi.Output[str] | None = None
+    tls_key: pulumi.Output[str] | None = None
+
+    def keys(self) -> frozenset[str]:
+        """The keys that are given, as the stack file names them."""
+        given = [field.name for field in fields(self) if getattr(self, field.name) is not None]
+        return frozenset(map(to_camel, given))
+
+
+def load() -> tuple[Settings, Secrets]:
+    """Read the stack file of the running program; raises StackError as ``settings.read`` does."""
+    prefix = f"{PROJECT}:"
+    everything = engine_config.get_config_env() | engine_config.CONFIG.get()
+    given = {k.removeprefix(prefix): v for k, v in everything.items() if k.startswith(prefix)}
+    secret = {key for key in given if engine_config.is_config_secret(f"{prefix}{key}")}
+    plain = {key: value for key, value in given.items() if key not in secret}
+    config = pulumi.Config(PROJECT)
+    values = {field.name: config.get_secret(to_camel(field.name)) for field in fields(Secrets)}
+    return settings.read(plain, secret), Secrets(**values)
