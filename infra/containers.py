@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from infra import environment
 from infra.environment import Runtime
 from infra.settings.common import Common
+from runtime.settings import environment_of
 
 SECRETS_DIRECTORY = "/run/secrets/trackstack"
 DATA_DIRECTORY = "/data"
@@ -74,7 +75,8 @@ def server(
         environment=environment.server(settings, runtime)
         | _secrets(names)
         # Only the front can reach it, which says whom it stands for.
-        | {"TRACKSTACK_UPGRADE": "true", "FORWARDED_ALLOW_IPS": "*", **(extra or {})},
+        | environment_of(upgrade=True)
+        | {"FORWARDED_ALLOW_IPS": "*", **(extra or {})},
         secret_files=frozenset(names.values()),
         port=runtime.port,
         cpus=cpus,

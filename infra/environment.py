@@ -1,20 +1,22 @@
 """Settings -> the environment of the server and its jobs, by the published names. Pure.
 
-No secret is among them: those come as files, whose variables are named apart.
+The names come from the fields of RuntimeSettings, which reads them. No secret is among them: those
+come as files, whose variables are named apart.
 """
 
 from dataclasses import dataclass
 
 from infra.settings.common import Common
+from runtime.settings import environment_of, file_variable
 
 # variable -> the secret file that it names
-STORE_SECRETS = {"MLFLOW_BACKEND_STORE_URI_FILE": "backend_store_uri"}
+STORE_SECRETS = {file_variable("given_backend_store_uri"): "backend_store_uri"}
 SERVER_SECRETS = STORE_SECRETS | {
-    "MLFLOW_TRACKING_TOKEN_FILE": "tracking_token",
-    "TRACKSTACK_JOB_TOKEN_FILE": "job_token",
+    file_variable("tracking_token"): "tracking_token",
+    file_variable("job_token"): "job_token",
 }
-JOB_SECRETS = STORE_SECRETS | {"MLFLOW_TRACKING_TOKEN_FILE": "job_token"}
-SIGN_IN_SECRETS = {"TRACKSTACK_OIDC_CLIENT_SECRET_FILE": "oidc_client_secret"}
+JOB_SECRETS = STORE_SECRETS | {file_variable("tracking_token"): "job_token"}
+SIGN_IN_SECRETS = {file_variable("oidc_client_secret"): "oidc_client_secret"}
 
 
 @dataclass(frozen=True)
@@ -31,24 +33,15 @@ class Runtime:
     """As users reach it."""
 
 
-def _boolean(value: bool) -> str:
-    return "true" if value else "false"
-
-
-def _given(values: dict[str, str | None]) -> dict[str, str]:
-    return {name: value for name, value in values.items() if value}
-
-
 def store(settings: Common, runtime: Runtime) -> dict[str, str]:
     """What every command of the runtime needs to find the stores."""
-    return {
-        **settings.environment,
-        "TRACKSTACK_DATA_DIR": runtime.data_dir,
-        "MLFLOW_ARTIFACTS_DESTINATION": runtime.artifacts_destination,
-        "MLFLOW_TRACKING_URI": runtime.server_uri,
+    return settings.environment | environment_of(
+        data_dir=runtime.data_dir,
+        given_artifacts_destination=runtime.artifacts_destination,
+        given_tracking_uri=runtime.server_uri,
         # For a backup by hand, the one before a migration, and for a restore.
-        "TRACKSTACK_BACKUP_DESTINATION": backups(settings, runtime.data_dir),
-    }
+        backup_destination=backups(settings, runtime.data_dir),
+    )
 
 
 def backups(settings: Common, data_dir: str) -> str:
@@ -56,50 +49,45 @@ def backups(settings: Common, data_dir: str) -> str:
     return settings.backup_destination or f"{data_dir}/backups"
 
 
-def _access(settings: Common, runtime: Runtime) -> dict[str, str]:
-    return _given(
-        {
-            "TRACKSTACK_PUBLIC_URL": runtime.public_url,
-            "TRACKSTACK_PROTECT_REGISTRY": "true" if settings.protect_registry else None,
-            "TRACKSTACK_OIDC_ISSUER": settings.oidc_issuer,
-            "TRACKSTACK_OIDC_CLIENT_ID": settings.oidc_client_id,
-            "TRACKSTACK_ALLOWED_GROUPS": ",".join(settings.allowed_groups),
-            "TRACKSTACK_ALLOWED_USERS": ",".join(settings.allowed_users),
-            "TRACKSTACK_ADMIN_GROUPS": ",".join(settings.admin_groups),
-            "TRACKSTACK_READ_GROUPS": ",".join(settings.read_groups),
-        }
-    )
-
-
 def server(settings: Common, runtime: Runtime) -> dict[str, str]:
     """The environment of `trackstack server`."""
-    return {
-        **store(settings, runtime),
-        **_access(settings, runtime),
-        **_given({"TRACKSTACK_RESTORE_BACKUP": settings.restore_backup}),
-        "MLFLOW_HOST": runtime.host,
-        "MLFLOW_PORT": str(runtime.port),
-        "MLFLOW_WORKERS": str(settings.workers),
-        "MLFLOW_SERVE_ARTIFACTS": _boolean(settings.serve_artifacts),
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": _boolean(settings.job_execution),
-    }
+    return store(settings, runtime) | environment_of(
+        host=runtime.host,
+        port=runtime.port,
+        given_public_url=runtime.public_url,
+        workers=settings.workers,
+        log_level=settings.log_level,
+        serve_artifacts=settings.serve_artifacts,
+        job_execution=settings.job_execution,
+        restore_backup=settings.restore_backup,
+        audit_reads=settings.audit_reads or None,
+        protect_registry=settings.protect_registry or None,
+        oidc_issuer=settings.oidc_issuer,
+        oidc_client_id=settings.oidc_client_id,
+        allowed_groups=settings.allowed_groups,
+        allowed_users=settings.allowed_users,
+        admin_groups=settings.admin_groups,
+        read_groups=settings.read_groups,
+    )
 
 
 def scheduler(settings: Common, runtime: Runtime) -> dict[str, str]:
     """The environment of `trackstack scheduler`, and of each job alone."""
-    return {
-        **store(settings, runtime),
-        **_given({"TRACKSTACK_BACKUP_SCHEDULE": settings.backup_schedule}),
-        "TRACKSTACK_BACKUP_KEEP": str(settings.backup_keep),
-        "TRACKSTACK_GC_SCHEDULE": settings.gc_schedule,
-        "TRACKSTACK_PRUNE_SCHEDULE": settings.prune_schedule,
-        "MLFLOW_TRACKING_GC_TTL": settings.gc_ttl,
-        "MLFLOW_TRACKING_ENTITY_TTL": str(settings.entity_ttl_days),
-    }
+    return store(settings, runtime) | environment_of(
+        gc_schedule=settings.gc_schedule,
+        gc_ttl=settings.gc_ttl,
+        prune_schedule=settings.prune_schedule,
+        entity_ttl_days=settings.entity_ttl_days,
+        backup_schedule=settings.backup_schedule,
+        backup_keep=settings.backup_keep,
+    )
 
 
 def schedules(settings: Common) -> dict[str, str]:
     """Job -> five-field cron in UTC."""
-    return {"gc": settings.gc_schedule, "prune": settings.prune_schedule} | _given(
-        {"backup": settings.backup_schedule}
-    )
+    crons = {
+        "gc": settings.gc_schedule,
+        "prune": settings.prune_schedule,
+        "backup": settings.backup_schedule,
+    }
+    return {job: cron for job, cron in crons.items() if cron}

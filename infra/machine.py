@@ -23,6 +23,7 @@ import yaml
 
 from infra.containers import SECRETS_DIRECTORY, USER, Container
 from runtime.cron import calendars
+from runtime.settings import environment_of
 
 _TEMPLATES = Path(__file__).parents[1] / "runtime" / "systemd"
 _PACKAGES = ("caddy", "python3-cryptography", "skopeo", "umoci", "unattended-upgrades")
@@ -180,7 +181,7 @@ def _file_text(machine: Machine, container: Container) -> str:
     if container.is_front:
         return given["CADDYFILE"].replace(SECRETS_DIRECTORY, own)
     # An update in place takes a while: whoever waits for it asks for the image.
-    given = {**given, "TRACKSTACK_IMAGE": machine.image}
+    given = {**given, **environment_of(image=machine.image)}
     return "".join(
         f"{name}={json.dumps(value.replace(SECRETS_DIRECTORY, own), ensure_ascii=False)}\n"
         for name, value in sorted(given.items())

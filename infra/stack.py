@@ -166,14 +166,15 @@ def _told() -> Generator[None]:
 def client_of(outputs: Mapping[str, Any]) -> Generator[RuntimeSettings]:
     """The settings of a client of the stack that exports ``outputs``, with its secrets."""
     with TemporaryDirectory() as folder:
-        environment = {
-            "MLFLOW_TRACKING_URI": str(outputs["tracking_uri"]),
-            "MLFLOW_TRACKING_TOKEN": str(outputs["tracking_token"]),
-        }
+        authority = None
         if outputs.get("ca_certificate"):
             authority = Path(folder) / "ca.pem"
             authority.write_text(str(outputs["ca_certificate"]))
-            environment["MLFLOW_TRACKING_SERVER_CERT_PATH"] = str(authority)
+        environment = runtime_settings.environment_of(
+            given_tracking_uri=outputs["tracking_uri"],
+            tracking_token=outputs["tracking_token"],
+            tracking_certificate=authority,
+        )
         yield runtime_settings.load(environment)
 
 

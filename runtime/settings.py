@@ -4,10 +4,11 @@ Every variable that carries a secret may be given as ``NAME_FILE`` instead, the 
 that holds it (a mounted secret), so that it need not stand in the process's environment.
 """
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast, get_args
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -46,10 +47,17 @@ def _check_issuer(text: str) -> str:
 Age = Annotated[str, AfterValidator(_check_age)]
 Schedule = Annotated[str, AfterValidator(cron.check_schedule)]
 Issuer = Annotated[str, AfterValidator(_check_issuer)]
-Words = Annotated[
-    tuple[str, ...],
-    BeforeValidator(lambda text: tuple(text.split(",")) if isinstance(text, str) else text),
-]
+
+
+def _split(text: object) -> object:
+    """A list is words with commas between them, or JSON where a word has a comma."""
+    if not isinstance(text, str):
+        return text
+    return tuple(json.loads(text)) if text.startswith("[") else tuple(text.split(","))
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(_split)]
+LogLevel = Literal["debug", "info", "warning", "error"]
 # Under the names that oracle's ocifs gave them.
 OciLogin = Literal["api_key", "resource_principal", "instance_principal"]
 
@@ -75,6 +83,8 @@ class RuntimeSettings(BaseModel):
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, alias="MLFLOW_WORKERS")
     static_prefix: str | None = Field(None, alias="MLFLOW_STATIC_PREFIX")
     gunicorn_opts: str | None = Field(None, alias="MLFLOW_GUNICORN_OPTS")
+    log_level: LogLevel | None = Field(None, alias="TRACKSTACK_LOG_LEVEL")
+    """Of the server; without it what MLFLOW_GUNICORN_OPTS says, else info."""
     job_execution: bool = Field(False, alias="MLFLOW_SERVER_ENABLE_JOB_EXECUTION")
     image: str | None = Field(None, alias="TRACKSTACK_IMAGE")
     supervised: bool = Field(False, alias="TRACKSTACK_SUPERVISED")
@@ -175,15 +185,62 @@ class RuntimeSettings(BaseModel):
 
 
 _NAMES = frozenset(str(field.alias) for field in RuntimeSettings.model_fields.values())
-_SECRET_NAMES = (
-    "MLFLOW_BACKEND_STORE_URI",
-    "MLFLOW_TRACKING_TOKEN",
-    "TRACKSTACK_JOB_TOKEN",
-    "TRACKSTACK_OIDC_CLIENT_SECRET",
-    "TRACKSTACK_TARGET_TOKEN",
-    "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY",
-    "TRACKSTACK_DATABASE_ADMIN_URI",
+_SECRET_NAMES = tuple(
+    str(field.alias)
+    for field in RuntimeSettings.model_fields.values()
+    if SecretStr in get_args(field.annotation)
 )
+
+
+def variable(field: str) -> str:
+    """The environment variable of a field of RuntimeSettings; KeyError where there is none."""
+    return str(RuntimeSettings.model_fields[field].alias)
+
+
+def field_of(variable: str) -> str | None:
+    """The field that a variable sets, also by the file that it names; None for any other's."""
+    plain = variable.removesuffix("_FILE")
+    name = plain if plain in _SECRET_NAMES else variable
+    found = (n for n, field in RuntimeSettings.model_fields.items() if field.alias == name)
+    return next(found, None)
+
+
+def file_variable(field: str) -> str:
+    """The variable that names the file of a secret field.
+
+    Raises KeyError where there is no such field, ValueError where it is no secret.
+    """
+    name = variable(field)
+    if name not in _SECRET_NAMES:
+        raise ValueError(f"{field} is no secret")
+    return f"{name}_FILE"
+
+
+def default(field: str) -> Any:
+    """What a field of RuntimeSettings is where its variable is not set."""
+    return RuntimeSettings.model_fields[field].get_default(call_default_factory=True)
+
+
+def environment_of(**values: object) -> dict[str, str]:
+    """The variables that give fields of RuntimeSettings their ``values``; the reverse of ``load``.
+
+    A value that is None or empty is left out: an empty variable counts as unset. Raises KeyError
+    where there is no such field.
+    """
+    texts = {variable(field): _text(value) for field, value in values.items()}
+    return {name: text for name, text in texts.items() if text}
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, tuple):
+        words = [str(word) for word in cast("tuple[object, ...]", value)]
+        needs_json = any("," in word or word.startswith("[") for word in words)
+        return json.dumps(words) if needs_json else ",".join(words)
+    return str(value)
 
 
 def secret_file(name: str, environment: Mapping[str, str] = os.environ) -> Path | None:

@@ -11,6 +11,7 @@ from infra.errors import StackError
 from infra.plan.image import ImagePlan, plan_image, store_extras
 from infra.plan.place import Place, certificate, deployed_version
 from infra.settings import LocalContainer
+from runtime.settings import environment_of
 
 _LOOPBACK = ("localhost", "127.0.0.1")
 _FRONT_PORT = 443
@@ -81,7 +82,7 @@ def plan_docker(settings: LocalContainer, place: Place) -> DockerPlan:
     )
     size = {"cpus": settings.cpus, "memory": settings.memory}
     # Several names lead to this machine, and the jobs call the server by the network's name.
-    hosts = {"MLFLOW_SERVER_ALLOWED_HOSTS": ",".join(("server", *hostnames))}
+    hosts = environment_of(allowed_hosts=("server", *hostnames))
     server = containers.server(
         settings,
         runtime,

@@ -9,6 +9,7 @@ from infra.environment import Runtime
 from infra.errors import StackError
 from infra.plan.place import Place, deployed_version
 from infra.settings import Local
+from runtime.settings import environment_of
 
 # A Unix socket's path has 108 bytes (unix(7)), with the terminating zero; the supervisor binds
 # `sock.<pid>` in the data directory and then renames it.
@@ -64,7 +65,7 @@ def plan_local(settings: Local, place: Place) -> LocalPlan:
         server_uri=uri,
         public_url=uri,
     )
-    supervised = {"TRACKSTACK_SUPERVISED": "true"}
+    supervised = environment_of(supervised=True)
     return LocalPlan(
         data_dir=str(data_dir),
         keep_data=settings.keep_data,

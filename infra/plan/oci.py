@@ -12,6 +12,7 @@ from infra.plan.image import ImagePlan, plan_image
 from infra.plan.place import Place, certificate, deployed_version
 from infra.settings.oci import Oci
 from runtime.oci_secrets import PORTS
+from runtime.settings import environment_of, file_variable
 
 FRONT_PORT = 443
 # Stands in the containers' environment for the address, which only OCI knows.
@@ -117,13 +118,12 @@ def _by_vault(container: Container) -> Container:
 
 def _database(settings: Oci, runtime: Runtime, memory: float) -> Container:
     file = "database_admin_uri"
-    variable = "TRACKSTACK_DATABASE_ADMIN_URI_FILE"
     return Container(
         name="database",
         command=("database",),
         environment={
             **environment.store(settings, runtime),
-            variable: f"{containers.SECRETS_DIRECTORY}/{file}",
+            file_variable("database_admin_uri"): f"{containers.SECRETS_DIRECTORY}/{file}",
         },
         secret_files=frozenset({file}),
         port=None,
@@ -165,7 +165,7 @@ def plan_oci(settings: Oci, place: Place) -> OciPlan:
     )
     scheduler = containers.scheduler(kept, runtime, cpus=cpus, memory=memory)
     if settings.alert_email:
-        told = {"TRACKSTACK_OCI_METRICS": f"{settings.compartment_id}/{names.base}"}
+        told = environment_of(oci_metrics=f"{settings.compartment_id}/{names.base}")
         scheduler = replace(scheduler, environment={**scheduler.environment, **told})
     if not given:
         server, scheduler = _by_vault(server), _by_vault(scheduler)

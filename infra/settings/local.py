@@ -12,6 +12,7 @@ class Local(Common):
     """The server and its schedules as supervised processes."""
 
     secret_keys: ClassVar[frozenset[str]] = Common.secret_keys | {"backendStoreUri"}
+    free_variables: ClassVar[frozenset[str]] = Common.free_variables | {"given_oci_login"}
 
     cloud: Literal["local"]
     compute: Literal["process"] = "process"
@@ -27,6 +28,10 @@ class LocalContainer(Common, ImageKeys, FrontKeys):
         "backendStoreUri",
         "registryPassword",
         "tlsKey",
+    }
+    # The proxy's names are the server's allowed hosts.
+    free_variables: ClassVar[frozenset[str]] = (Common.free_variables | {"given_oci_login"}) - {
+        "allowed_hosts"
     }
 
     cloud: Literal["local"]

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from infra.clouds.azure import build, image
 from infra.clouds.deploy import deploy
+from infra.inputs import Secrets
 from infra.plan import AzurePlan, make_plan
 from infra.plan.place import Place
 from infra.policies.rules import RULES
-from infra.inputs import Secrets
 from infra.settings import parse
 
 pytestmark = pytest.mark.slow

@@ -15,8 +15,8 @@ from pulumi_azure_native import dbformysql, dbforpostgresql
 from infra.clouds.azure.identity import Identity
 from infra.clouds.azure.network import Networks, make_zone
 from infra.clouds.azure.scope import Scope
-from infra.plan import AzurePlan
 from infra.inputs import Secrets
+from infra.plan import AzurePlan
 
 _ADMINISTRATOR = _DATABASE = "mlflow"
 _TRUSTED = "/etc/ssl/certs/ca-certificates.crt"

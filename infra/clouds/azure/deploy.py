@@ -16,9 +16,9 @@ from infra.clouds.azure.observability import Logs, make_alerts
 from infra.clouds.azure.parts import Parts
 from infra.clouds.azure.scope import make_scope
 from infra.clouds.azure.server import make_server
+from infra.inputs import Secrets
 from infra.outputs import Deployment
 from infra.plan import AzurePlan
-from infra.inputs import Secrets
 from runtime.settings import without_password
 
 

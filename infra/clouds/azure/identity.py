@@ -10,8 +10,8 @@ from pulumi_azure_native import authorization, keyvault, managedidentity
 
 from infra.clouds.azure.scope import Scope
 from infra.clouds.shared.secret_files import SecretFiles
-from infra.plan import AzurePlan
 from infra.inputs import Secrets
+from infra.plan import AzurePlan
 
 _ROLES = {
     "AcrPull": "7f951dda-4ed3-4680-a7ca-43fe172d538d",

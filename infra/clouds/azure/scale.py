@@ -21,6 +21,7 @@ from infra.containers import (
     SERVER_PORT,
     Container,
 )
+from runtime.settings import variable
 
 _PROFILE = "Consumption"
 _DATA, _SECRETS = "data", "secrets"
@@ -40,8 +41,8 @@ class ContainerApps:
     def variables(self, container: Container) -> list[app.EnvironmentVarArgs]:
         """The container's environment, with the address that only Azure knows."""
         known: Mapping[str, pulumi.Input[str]] = self._parts.environment(container)
-        addresses = {"MLFLOW_TRACKING_URI": self.uri, "TRACKSTACK_PUBLIC_URL": self.uri}
-        variables = {**known, **addresses}
+        addresses = (variable("given_tracking_uri"), variable("given_public_url"))
+        variables = {**known, **dict.fromkeys(addresses, self.uri)}
         return [
             app.EnvironmentVarArgs(name=name, value=value)
             for name, value in sorted(variables.items())

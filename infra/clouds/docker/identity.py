@@ -11,8 +11,8 @@ from pulumi import Output, ResourceOptions
 
 from infra.clouds.shared.secret_files import SecretFiles
 from infra.containers import SECRETS_DIRECTORY
-from infra.plan import DockerPlan
 from infra.inputs import Secrets
+from infra.plan import DockerPlan
 
 
 class Identity(SecretFiles):

@@ -16,9 +16,9 @@ from infra.clouds.oci.identity import Identity
 from infra.clouds.oci.network import Networks
 from infra.clouds.oci.scope import Scope
 from infra.clouds.oci.vault import Vault
+from infra.inputs import Secrets
 from infra.plan import OciPlan
 from infra.plan.oci import ADMINISTRATOR, DATABASE_NAME, DATABASE_USER
-from infra.inputs import Secrets
 from runtime.oci_secrets import DRIVERS
 
 # Of an administrator's password.

@@ -17,9 +17,9 @@ from infra.clouds.oci.parts import Parts
 from infra.clouds.oci.scope import make_scope
 from infra.clouds.oci.server import make_balancer, make_server
 from infra.clouds.oci.vault import Vault
+from infra.inputs import Secrets
 from infra.outputs import Deployment
 from infra.plan import OciPlan
-from infra.inputs import Secrets
 from runtime.settings import without_password
 
 

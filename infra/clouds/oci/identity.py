@@ -12,8 +12,8 @@ from pulumi_oci import identity
 
 from infra.clouds.oci.scope import Scope
 from infra.clouds.shared.secret_files import SecretFiles
-from infra.plan import OciPlan
 from infra.inputs import Secrets
+from infra.plan import OciPlan
 
 
 @dataclass(frozen=True)
