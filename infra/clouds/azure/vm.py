@@ -10,7 +10,7 @@ from pulumi_azure_native import compute, network
 
 from infra import machine
 from infra.clouds.azure.identity import Vault
-from infra.clouds.azure.network import Networks, make_endpoint
+from infra.clouds.azure.network import Network, make_endpoint
 from infra.clouds.azure.observability import collect_journal
 from infra.clouds.azure.parts import Parts
 from infra.clouds.shared.described import described
@@ -23,7 +23,7 @@ _IMAGE = compute.ImageReferenceArgs(
 _VAULT_ZONE = "privatelink.vaultcore.azure.net"
 
 
-def make_machine(parts: Parts, vault: Vault, networks: Networks) -> Output[str]:
+def make_machine(parts: Parts, vault: Vault, networks: Network) -> Output[str]:
     """The machine; returns its address in the network."""
     plan, scope, identity = parts.plan, parts.scope, parts.identity
     depends: list[pulumi.Resource] = []
@@ -90,7 +90,7 @@ def _system(parts: Parts) -> compute.OSProfileArgs:
     )
 
 
-def _interface(parts: Parts, networks: Networks) -> network.NetworkInterface:
+def _interface(parts: Parts, networks: Network) -> network.NetworkInterface:
     plan, scope = parts.plan, parts.scope
     address = None
     if not plan.settings.private:
