@@ -6,6 +6,7 @@ No secret is among them: those come as files, whose variables are named apart.
 from dataclasses import dataclass
 
 from infra.settings.common import Common
+from runtime.duration import NEVER
 
 # variable -> the secret file that it names
 STORE_SECRETS = {"MLFLOW_BACKEND_STORE_URI_FILE": "backend_store_uri"}
@@ -33,6 +34,10 @@ class Runtime:
 
 def _boolean(value: bool) -> str:
     return "true" if value else "false"
+
+
+def _days(value: int | None) -> str:
+    return NEVER if value is None else str(value)
 
 
 def _given(values: dict[str, str | None]) -> dict[str, str]:
@@ -89,17 +94,30 @@ def scheduler(settings: Common, runtime: Runtime) -> dict[str, str]:
     """The environment of `trackstack scheduler`, and of each job alone."""
     return {
         **store(settings, runtime),
-        **_given({"TRACKSTACK_BACKUP_SCHEDULE": settings.backup_schedule}),
+        "TRACKSTACK_BACKUP_SCHEDULE": settings.backup_schedule,
         "TRACKSTACK_BACKUP_KEEP": str(settings.backup_keep),
         "TRACKSTACK_GC_SCHEDULE": settings.gc_schedule,
         "TRACKSTACK_PRUNE_SCHEDULE": settings.prune_schedule,
+        "TRACKSTACK_PRUNE_ACTION": settings.prune_action,
         "MLFLOW_TRACKING_GC_TTL": settings.gc_ttl,
-        "MLFLOW_TRACKING_ENTITY_TTL": str(settings.entity_ttl_days),
+        "MLFLOW_TRACKING_ENTITY_TTL": _days(settings.entity_ttl_days),
     }
 
 
 def schedules(settings: Common) -> dict[str, str]:
-    """Job -> five-field cron in UTC."""
-    return {"gc": settings.gc_schedule, "prune": settings.prune_schedule} | _given(
-        {"backup": settings.backup_schedule}
-    )
+    """Job -> five-field cron in UTC; one that never runs is not among them."""
+    crons = {
+        "gc": settings.gc_schedule,
+        "prune": settings.prune_schedule,
+        "backup": settings.backup_schedule,
+    }
+    return {job: cron for job, cron in crons.items() if cron != NEVER}
+
+
+def retention(settings: Common) -> dict[str, str]:
+    """What is deleted, and at what age."""
+    return {
+        "gc_ttl": settings.gc_ttl,
+        "prune_action": settings.prune_action,
+        "entity_ttl_days": _days(settings.entity_ttl_days),
+    }

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pulumi
 
-from infra import outputs, settings
+from infra import environment, outputs, settings
 from infra.clouds.deploy import deploy
 from infra.errors import StackError
 from infra.plan import make_plan
@@ -22,7 +22,7 @@ def run() -> None:
         stack_settings, secrets = settings.load()
         place = Place(stack=pulumi.get_stack(), root=_ROOT, secret_keys=secrets.keys())
         plan = make_plan(stack_settings, place)
-        outputs.export(deploy(plan, secrets))
+        outputs.export(deploy(plan, secrets), environment.retention(stack_settings))
     except StackError as error:
         for problem in error.problems:
             pulumi.log.error(problem)

@@ -10,9 +10,10 @@ from datetime import datetime, timezone
 import click
 
 from runtime import settings as runtime_settings
-from runtime import stale, tracking
+from runtime import tracking
 from runtime.stale import Kind, Stale
 from runtime.tracking import Client
+from runtime.usage import find_stale, say_of_never
 
 # The server has few workers, and people use it meanwhile.
 _THREADS = 8
@@ -113,8 +114,8 @@ def command(dry_run: bool, limit: int | None, as_json: bool) -> None:
     settings = runtime_settings.load()
     client = tracking.connect(settings)
     now = datetime.now(timezone.utc)
-    inventory = tracking.take_inventory(client)
-    entities = stale.decide(inventory, now, settings.entity_ttl_days)[:limit]
+    say_of_never(settings)
+    entities = find_stale(client, now, settings.entity_ttl_days)[:limit]
     if dry_run:
         counts = Counter(entity.kind.value for entity in entities)
         outcome = Outcome({kind.value: counts[kind.value] for kind in Kind}, {})

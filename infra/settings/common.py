@@ -7,7 +7,8 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from infra.settings.values import BackupName, Digest, Environment, Hostname, HttpsUrl, Line, Lines
-from runtime.settings import Age, Schedule
+from runtime.duration import NEVER
+from runtime.settings import Age, Days, PruneAction, Schedule
 
 
 def wrong(key: str, message: str) -> PydanticCustomError:
@@ -44,8 +45,11 @@ class Common(Keys):
     gc_schedule: Schedule = "*/10 * * * *"
     gc_ttl: Age = "30d0h0m0s"
     prune_schedule: Schedule = "0 0 * * *"
-    entity_ttl_days: int = Field(30, ge=1, le=36500)
-    backup_schedule: Schedule | None = None
+    prune_action: PruneAction = "report"
+    """What the scheduled prune does with what is stale."""
+    entity_ttl_days: Days = 30
+    """None is ``never`` in the stack file."""
+    backup_schedule: Schedule = NEVER
     backup_destination: Line | None = None
     backup_keep: int = Field(7, ge=1, le=10000)
     restore_backup: BackupName | None = None
