@@ -50,9 +50,13 @@ def say_of_never(settings: RuntimeSettings) -> None:
 def _used(client: Client, inventory: Inventory, asked: Iterable[Question]) -> frozenset[Key]:
     models = sorted(stale.loose_models(inventory))
     with ThreadPoolExecutor(_THREADS) as pool:
-        by_what_they_hold = pool.map(lambda question: set(_answers(client, question)), asked)
+        by_what_they_hold = pool.map(partial(_held, client), asked)
         by_versions = pool.map(partial(_made_of, client), models)
         return frozenset(key for keys in (*by_what_they_hold, *by_versions) for key in keys)
+
+
+def _held(client: Client, question: Question) -> set[Key]:
+    return set(_answers(client, question))
 
 
 def _answers(client: Client, question: Question) -> Iterator[Key]:

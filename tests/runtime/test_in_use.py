@@ -12,6 +12,7 @@ from sqlalchemy import create_engine
 
 from tests.runtime.databases import Server, mariadb, postgresql
 from tests.runtime.serving import Serving, serving
+from tests.runtime.way import way_to
 
 pytestmark = pytest.mark.slow
 
@@ -174,6 +175,33 @@ def test_nobody_s_tag_and_no_odd_time_stops_a_pass(traffic: Traffic) -> None:
     for form in ("table", "csv", "html"):
         done = traffic.server.run("report", "--format", form)
         assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("route", ["traces", "logged-models", "datasets"])
+def test_what_a_server_cannot_say_counts_as_use(traffic: Traffic, route: str) -> None:
+    """An older server has no such route; one that fails or lets nobody in ends the pass."""
+    experiment = traffic.client.create_experiment("left")
+    run = traffic.run(experiment)
+    traffic.everything_ages()
+    assert traffic.stale() == {"left", run}
+
+    def pruned(status: int) -> Any:
+        def refusal(path: str) -> int:
+            return status if path.endswith((f"/{route}/search", f"/{route}")) else 0
+
+        with way_to(traffic.server, refusal) as uri:
+            return traffic.server.run(
+                *("prune", "--dry-run", "--json"),
+                MLFLOW_TRACKING_URI=uri,
+                MLFLOW_HTTP_REQUEST_MAX_RETRIES="0",
+            )
+
+    counts = json.loads(pruned(404).stdout)["deleted"]
+    # Datasets are an experiment's alone.
+    assert (counts["run"], counts["experiment"]) == (int(route == "datasets"), 0)
+    for status in (403, 500):
+        done = pruned(status)
+        assert (done.returncode, done.stdout) == (1, "")
 
 
 def test_never_deletes_nothing_and_says_so(traffic: Traffic) -> None:

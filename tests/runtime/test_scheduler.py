@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import time
+from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +13,7 @@ import psutil
 import pytest
 from click.testing import CliRunner
 
-from runtime import oci_metrics, scheduler, settings
+from runtime import doctor, oci_metrics, scheduler, settings
 from runtime.errors import UserError
 from runtime.scheduler import (
     Job,
@@ -184,6 +185,18 @@ def test_a_real_scheduled_prune_reports_or_deletes(
     deleted, stale = (1, 0) if action == "delete" else (0, 1)
     assert f'trackstack_job_last_rows{{job="prune"}} {deleted}.0' in page
     assert (f'trackstack_job_last_would_delete{{job="prune"}} {stale}.0' in page) == bool(stale)
+
+
+def test_doctor_repeats_a_failed_job_as_its_schedule_runs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = asdict(LastRun("2026-11-20T00:00:00+00:00", 1.0, 1, 3, None))
+    state_file(tmp_path).parent.mkdir()
+    state_file(tmp_path).write_text(json.dumps({"prune": failed}))
+    monkeypatch.setenv("TRACKSTACK_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    said = CliRunner().invoke(doctor.command).stdout
+    assert "run by hand: trackstack scheduler --once prune" in said
 
 
 def test_backup_is_scheduled_where_it_is_asked_for() -> None:
