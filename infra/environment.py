@@ -7,6 +7,7 @@ come as files, whose variables are named apart.
 from dataclasses import dataclass
 
 from infra.settings.common import Common
+from runtime.duration import NEVER
 from runtime.settings import environment_of, file_variable
 
 # variable -> the secret file that it names
@@ -31,6 +32,10 @@ class Runtime:
     """As the jobs reach it."""
     public_url: str
     """As users reach it."""
+
+
+def _days(value: int | None) -> str:
+    return NEVER if value is None else str(value)
 
 
 def store(settings: Common, runtime: Runtime) -> dict[str, str]:
@@ -77,17 +82,27 @@ def scheduler(settings: Common, runtime: Runtime) -> dict[str, str]:
         gc_schedule=settings.gc_schedule,
         gc_ttl=settings.gc_ttl,
         prune_schedule=settings.prune_schedule,
-        entity_ttl_days=settings.entity_ttl_days,
+        prune_action=settings.prune_action,
+        entity_ttl_days=_days(settings.entity_ttl_days),
         backup_schedule=settings.backup_schedule,
         backup_keep=settings.backup_keep,
     )
 
 
 def schedules(settings: Common) -> dict[str, str]:
-    """Job -> five-field cron in UTC."""
+    """Job -> five-field cron in UTC; one that never runs is not among them."""
     crons = {
         "gc": settings.gc_schedule,
         "prune": settings.prune_schedule,
         "backup": settings.backup_schedule,
     }
-    return {job: cron for job, cron in crons.items() if cron}
+    return {job: cron for job, cron in crons.items() if cron != NEVER}
+
+
+def retention(settings: Common) -> dict[str, str]:
+    """What is deleted, and at what age."""
+    return {
+        "gc_ttl": settings.gc_ttl,
+        "prune_action": settings.prune_action,
+        "entity_ttl_days": _days(settings.entity_ttl_days),
+    }

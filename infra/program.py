@@ -4,7 +4,7 @@ import sys
 
 import pulumi
 
-from infra import inputs, outputs
+from infra import environment, inputs, outputs
 from infra.clouds.deploy import deploy
 from infra.errors import StackError
 from infra.plan import make_plan
@@ -20,7 +20,7 @@ def run() -> None:
         stack_settings, secrets = inputs.load()
         place = Place(stack=pulumi.get_stack(), root=ROOT, secret_keys=secrets.keys())
         plan = make_plan(stack_settings, place)
-        outputs.export(deploy(plan, secrets))
+        outputs.export(deploy(plan, secrets), environment.retention(stack_settings))
     except StackError as error:
         for problem in error.problems:
             pulumi.log.error(problem)

@@ -108,7 +108,8 @@ def _jobs(settings: RuntimeSettings) -> Finding:
     failed = [name for name, run in runs.items() if run.exit_code]
     told = [f"{name} at {run.started}, exit code {run.exit_code}" for name, run in runs.items()]
     found = "; ".join(told) or "none has run yet"
-    advice = f"run by hand: trackstack {failed[0]}" if failed else ""
+    # As the schedule runs it: prune by its own name would delete.
+    advice = f"run by hand: trackstack scheduler --once {failed[0]}" if failed else ""
     return Finding("jobs", not failed, found, advice)
 
 

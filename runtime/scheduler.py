@@ -9,7 +9,7 @@ import json
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -19,6 +19,7 @@ import click
 
 from runtime import cron, oci_metrics
 from runtime import settings as runtime_settings
+from runtime.duration import NEVER
 from runtime.errors import UserError
 from runtime.process import die_with_parent, trackstack
 from runtime.settings import RuntimeSettings
@@ -64,9 +65,22 @@ def _write_state(data_dir: Path, state: Mapping[str, LastRun]) -> None:
 
 
 def schedules(settings: RuntimeSettings) -> dict[str, str]:
-    """Job -> five-field cron expression, in UTC."""
-    crons = {"gc": settings.gc_schedule, "prune": settings.prune_schedule}
-    return crons | ({"backup": settings.backup_schedule} if settings.backup_schedule else {})
+    """Job -> five-field cron expression, in UTC; one that never runs is not among them."""
+    crons = {
+        "gc": settings.gc_schedule,
+        "prune": settings.prune_schedule,
+        "backup": settings.backup_schedule,
+    }
+    return {name: expression for name, expression in crons.items() if expression != NEVER}
+
+
+def arguments_of(name: str, settings: RuntimeSettings) -> list[str]:
+    """What a job is started with, whatever starts it.
+
+    Here alone prune becomes a report where the settings do not say that it may delete.
+    """
+    only_reports = name == "prune" and settings.prune_action != "delete"
+    return [name, *(["--dry-run"] if only_reports else []), "--json"]
 
 
 def next_job(times: Mapping[str, datetime]) -> tuple[str, datetime]:
@@ -87,15 +101,15 @@ class Stopped(Exception):  # noqa: N818 - a request, no error
 
 
 class Job:
-    """Runs `trackstack <name> --json` and tells its output line by line."""
+    """Runs `trackstack <arguments>` and tells its output line by line, after the job's name."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, name: str, arguments: Sequence[str]) -> None:
+        self._name, self._arguments = name, arguments
         self._child: subprocess.Popen[str] | None = None
 
     def run(self) -> tuple[int, object]:
         """The exit code, and the last line of stdout where it is JSON."""
-        command = [trackstack(), self._name, "--json"]
+        command = [trackstack(), *self._arguments]
         self._child = subprocess.Popen(
             command,
             stdout=subprocess.PIPE,
@@ -166,11 +180,17 @@ def _loop(settings: RuntimeSettings) -> None:
     times = {name: cron.next_time(expression, _now()) for name, expression in crons.items()}
     for name, moment in times.items():
         _say(f"{name}: {crons[name]}, next at {moment:%Y-%m-%d %H:%M} UTC")
+    if not times:
+        _say("scheduler: nothing is scheduled")
+        while True:
+            time.sleep(_LONGEST_SLEEP)
+    if "prune" in times and settings.prune_action != "delete":
+        _say("prune: only reports; TRACKSTACK_PRUNE_ACTION=delete lets it delete")
     state = read_state(settings.data_dir)
     while True:
         name, moment = next_job(times)
         _wait_until(moment)
-        job = Job(name)
+        job = Job(name, arguments_of(name, settings))
         try:
             state[name] = run_job(name, state.get(name), job.run)
         except Stopped:
@@ -199,10 +219,11 @@ def command(once: str | None, my_turn: bool) -> int:
     """Run gc, prune and backup on their schedules, one at a time, until SIGTERM or Ctrl-C.
 
     Schedules are five-field cron in UTC: TRACKSTACK_GC_SCHEDULE (*/10 * * * *),
-    TRACKSTACK_PRUNE_SCHEDULE (0 0 * * *) and TRACKSTACK_BACKUP_SCHEDULE (none: no backup), which
-    needs TRACKSTACK_BACKUP_DESTINATION. A job that fails is tried again twice. How the last
-    runs went is in state/jobs.json under the data directory; `trackstack doctor` shows it. With
-    --once, exits as the job did.
+    TRACKSTACK_PRUNE_SCHEDULE (0 0 * * *) and TRACKSTACK_BACKUP_SCHEDULE (never), which needs
+    TRACKSTACK_BACKUP_DESTINATION; never runs a job at no time. prune only counts what is stale,
+    unless TRACKSTACK_PRUNE_ACTION=delete lets it delete. A job that fails is tried again twice.
+    How the last runs went is in state/jobs.json under the data directory; `trackstack doctor` shows
+    it. With --once, exits as the job did.
 
     \b
     Examples:
@@ -213,7 +234,7 @@ def command(once: str | None, my_turn: bool) -> int:
     settings = runtime_settings.load()
     if my_turn and not once:
         raise UserError("--my-turn needs --once", 2)
-    if settings.backup_schedule and not settings.backup_destination:
+    if "backup" in schedules(settings) and not settings.backup_destination:
         raise UserError("TRACKSTACK_BACKUP_SCHEDULE needs TRACKSTACK_BACKUP_DESTINATION", 2)
     if settings.supervised:
         die_with_parent()
@@ -242,7 +263,7 @@ def _is_my_turn(name: str, settings: RuntimeSettings) -> bool:
 
 
 def _run_once(name: str, settings: RuntimeSettings) -> int:
-    state, job = read_state(settings.data_dir), Job(name)
+    state, job = read_state(settings.data_dir), Job(name, arguments_of(name, settings))
     try:
         state[name] = run_job(name, state.get(name), job.run)
     except Stopped:

@@ -74,7 +74,8 @@ class AzurePlan:
     @property
     def containers(self) -> tuple[Container, ...]:
         """All that run beside each other."""
-        jobs = self.jobs.values() or (self.scheduler,)
+        alone = self.settings.compute != "container"
+        jobs = tuple(self.jobs.values()) if alone else (self.scheduler,)
         return (self.server, *jobs, *((self.front,) if self.front else ()))
 
 

@@ -88,7 +88,9 @@ class OciPlan:
     def containers(self) -> tuple[Container, ...]:
         """All that run beside each other."""
         first = (self.database,) if self.database else ()
-        return (*first, self.server, *(self.jobs.values() or (self.scheduler,)), self.front)
+        alone = self.settings.compute in self.settings.machines
+        jobs = tuple(self.jobs.values()) if alone else (self.scheduler,)
+        return (*first, self.server, *jobs, self.front)
 
 
 def _names(settings: Oci, stack: str) -> Names:

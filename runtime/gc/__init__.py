@@ -259,11 +259,16 @@ def _open(settings: RuntimeSettings) -> tuple[Engine, MetaData]:
 def collect(older_than: str | None, dry_run: bool, retry: bool = False) -> Report:
     """Purge what was deleted longer ago than ``older_than`` (default: MLFLOW_TRACKING_GC_TTL).
 
-    ``retry`` tries again what waits in quarantine. Raises UserError where the store has no schema
-    yet or another gc works on it.
+    ``retry`` tries again what waits in quarantine. An age of ``never`` purges nothing. Raises
+    UserError where the store has no schema yet or another gc works on it.
     """
     settings = runtime_settings.load()
-    before = _before(older_than or settings.gc_ttl)
+    age = older_than or settings.gc_ttl
+    if age == duration.NEVER:
+        click.echo("nothing is purged: the age is never; --older-than names another", err=True)
+        kinds = (RUNS.name, LOGGED_MODELS.name, EXPERIMENTS.name, "jobs")
+        return Report(dry_run, deleted=dict.fromkeys(kinds, 0))
+    before = _before(age)
     engine, metadata = _open(settings)
     quarantine = Quarantine(_now(), retry)
     destination, report = settings.artifacts_destination, Report(dry_run)
@@ -338,7 +343,11 @@ def _run_orphans(delete: bool, as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--older-than", metavar="AGE", help="Default: MLFLOW_TRACKING_GC_TTL (30d0h0m0s).")
+@click.option(
+    "--older-than",
+    metavar="AGE",
+    help="Default: MLFLOW_TRACKING_GC_TTL (30d0h0m0s); never purges nothing.",
+)
 @click.option("--dry-run", is_flag=True, help="Count what would be deleted; delete nothing.")
 @click.option("--retry", is_flag=True, help="Try again now what could not be deleted before.")
 @click.option("--orphans", "orphaned", is_flag=True, help="Find artifacts that no row points to.")

@@ -54,6 +54,13 @@ def test_server_front_and_timers_are_enabled_and_jobs_start_by_timers_alone() ->
     assert "OnCalendar=*-*-* 2:30:00 UTC" in described["units"]["trackstack-backup.timer"]
 
 
+def test_a_machine_on_which_nothing_is_scheduled_has_neither_timers_nor_a_scheduler() -> None:
+    described = _described(_machine(gcSchedule="never", pruneSchedule="never"))
+    names = ("database.service", "front.service", "server.service")
+    assert sorted(described["enabled"]) == sorted(described["units"])
+    assert sorted(described["units"]) == [f"trackstack-{name}" for name in names]
+
+
 def test_each_unit_gets_its_own_secrets_and_no_other() -> None:
     units = _described(_machine())["units"]
     server, front = units["trackstack-server.service"], units["trackstack-front.service"]

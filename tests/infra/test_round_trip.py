@@ -45,6 +45,7 @@ _OF_JOBS = {
     "gc_ttl": "12h",
     "prune_schedule": "2 3 * * *",
     "entity_ttl_days": 77,
+    "prune_action": "delete",
     "backup_schedule": "4 5 * * *",
     "backup_keep": 9,
 }
