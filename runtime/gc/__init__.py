@@ -25,10 +25,11 @@ from runtime import duration
 from runtime import settings as runtime_settings
 from runtime.errors import UserError
 from runtime.gc import orphans, schema
-from runtime.gc.collector import Collector, Report
+from runtime.gc.collector import Collector
 from runtime.gc.in_use import InUse
 from runtime.gc.ownership import Destination
 from runtime.gc.quarantine import Quarantine
+from runtime.gc.report import Report
 from runtime.lock import only_one
 from runtime.settings import RuntimeSettings
 from runtime.store import open_engine
@@ -141,7 +142,8 @@ def look_for_orphans(delete: bool) -> tuple[list[orphans.Orphan], dict[str, str]
     destination = Destination(settings.artifacts_destination, settings.default_artifact_root)
     with only_one(engine, "gc"):
         with engine.connect() as connection:
-            needed = InUse(destination, metadata, _now(engine)).look(connection)
+            # Nothing is due here: what was deleted is not purged yet.
+            needed = InUse(destination, metadata, before=0).look(connection)
             found = orphans.find(connection, metadata, destination, needed)
         return found, orphans.delete(found) if delete else {}
 
@@ -198,7 +200,9 @@ def command(
     """Purge what clients deleted: runs, logged models and experiments, with their artifacts.
 
     A deleted experiment's name is free again afterwards. Records of MLflow's jobs that ended go
-    too. Needs no running server. What cannot be deleted is tried again after 10 minutes, then 20,
+    too. Needs no running server. Artifacts go only where they are provably the entity's own: where
+    MLflow puts them, below the artifact destination, and needed by nothing else; others stay and
+    are listed. Experiment 0 stays. What cannot be deleted is tried again after 10 minutes, then 20,
     up to a day. Exits 1 where something could not be deleted, 75 where another gc works.
 
     \b

@@ -10,11 +10,12 @@ from typing import Any
 from sqlalchemy import Connection, Engine, MetaData, func, select, text
 
 from runtime.gc import artifacts, decide, schema
-from runtime.gc.decide import EXPERIMENTS, LOGGED_MODELS, RUNS, TRACES_WITHIN, Kind
+from runtime.gc.decide import EXPERIMENTS, LOGGED_MODELS, RUNS, TRACES_WITHIN, Kind, Query
 from runtime.gc.in_use import InUse
 from runtime.gc.judge import Judgement, judge
 from runtime.gc.ownership import Destination, NotOwnError
 from runtime.gc.quarantine import Quarantine
+from runtime.gc.report import Report
 
 # SQLite has one writer: a batch there holds up the server, so that it is kept short.
 BATCH = {"sqlite": 100}
@@ -23,31 +24,6 @@ _DEFAULT_BATCH = 500
 _AHEAD = 40
 # While the database deletes the rows of one batch, the artifacts of another are deleted here.
 _SIDE_BY_SIDE = {"postgresql": 3}
-
-
-@dataclass
-class Report:
-    """What a pass did, or with a dry run would do: counts by kind, and by entity what was left.
-
-    ``kept_registered`` counts what a registered version needs. ``kept`` is not deleted at all,
-    because of another row; of ``kept_artifacts`` the rows went, and the artifacts stayed where they
-    are, because they are not provably that entity's own.
-    """
-
-    dry_run: bool
-    deleted: dict[str, int] = field(default_factory=dict[str, int])
-    kept_registered: dict[str, int] = field(default_factory=dict[str, int])
-    kept: dict[str, str] = field(default_factory=dict[str, str])
-    kept_artifacts: dict[str, str] = field(default_factory=dict[str, str])
-    failed: dict[str, str] = field(default_factory=dict[str, str])
-    quarantined: dict[str, str] = field(default_factory=dict[str, str])
-
-    def count(self, kind: Kind, number: int) -> None:
-        self.deleted[kind.name] = self.deleted.get(kind.name, 0) + number
-
-    def note(self, kind: Kind, judgement: Judgement) -> None:
-        self.kept_registered[kind.name] += len(judgement.registered)
-        self.kept.update(judgement.kept)
 
 
 @dataclass
@@ -203,9 +179,7 @@ class Collector:
         if not self._delete_traces(experiment, name):
             return
         with _begin(self.engine) as connection:
-            query = decide.due_experiments(self.metadata, self.before)
-            of_it = self.metadata.tables["experiments"].c.experiment_id == experiment.key
-            if not connection.execute(query.where(of_it).with_for_update()).first():
+            if not connection.execute(self._still_empty(experiment.key, read=False)).first():
                 return
             # All that was the experiment's is gone by now: what is still there is something else's.
             folder = self._folder(experiment)
@@ -215,14 +189,21 @@ class Collector:
             schema.delete_rows(connection, self.metadata, EXPERIMENTS.table, [experiment.key])
         self.report.count(EXPERIMENTS, 1)
 
+    def _still_empty(self, key: int, *, read: bool) -> Query:
+        """An experiment that is due and that no run is left in, locked; shared with ``read``."""
+        of_it = self.metadata.tables["experiments"].c.experiment_id == key
+        query = decide.due_experiments(self.metadata, self.before).where(of_it)
+        return query.with_for_update(read=read)
+
     def _delete_traces(self, experiment: Any, name: str) -> bool:
         """Delete a due experiment's traces with their artifacts; whether none is left."""
         listed: dict[str, set[str] | None] = {}
         while True:
             with _begin(self.engine) as connection:
-                locked = connection.execute(decide.lock_deleted(self.metadata, [experiment.key]))
+                if not connection.execute(self._still_empty(experiment.key, read=True)).first():
+                    return False
                 query = decide.traces(self.metadata, experiment.key, self._limit)
-                rows: list[Any] = connection.execute(query).all() if locked.first() else []
+                rows: list[Any] = connection.execute(query).all()
                 if not rows:
                     return True
                 needed = self._in_use.look(connection)

@@ -35,8 +35,6 @@ _MENTIONS = (
     ("model_versions", "storage_location"),
     ("logged_models", "artifact_location"),
     ("runs", "artifact_uri"),
-    ("experiments", "artifact_location"),
-    ("trace_tags", "value"),
 )
 
 

@@ -10,8 +10,9 @@ import pytest
 from sqlalchemy import create_engine, insert, select
 
 from runtime.gc import schema
-from runtime.gc.collector import BATCH, Collector, Report
+from runtime.gc.collector import BATCH, Collector
 from runtime.gc.ownership import Destination
+from runtime.gc.report import Report
 
 pytestmark = pytest.mark.slow
 

@@ -23,8 +23,9 @@ from sqlalchemy import Engine, MetaData, create_engine, text
 
 from runtime.gc import command as gc_command
 from runtime.gc import schema
-from runtime.gc.collector import Collector, Report
+from runtime.gc.collector import Collector
 from runtime.gc.ownership import Destination
+from runtime.gc.report import Report
 from tests.runtime.databases import mariadb, postgresql
 from tests.runtime.gc_store import undeletable
 

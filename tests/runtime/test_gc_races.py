@@ -15,8 +15,9 @@ from runtime import gc
 from runtime.backup.schema import make_tables
 from runtime.errors import UserError
 from runtime.gc import artifacts, collector, schema
-from runtime.gc.collector import Collector, Report
+from runtime.gc.collector import Collector
 from runtime.gc.ownership import Destination
+from runtime.gc.report import Report
 from tests.runtime.gc_store import DATABASES, Store, new_database
 
 pytestmark = pytest.mark.slow
