@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra import environment
-from infra.environment import Runtime
 from infra.errors import StackError
+from infra.plan import environment
+from infra.plan.environment import Runtime
 from infra.plan.place import Place, deployed_version
 from infra.settings import Local
 from runtime.settings import environment_of

@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from infra import machine
-from infra.machine import Machine
-from infra.plan import OciPlan, make_plan
+from infra.plan import OciPlan, machine, make_plan
+from infra.plan.machine import Machine
 from infra.plan.place import Place
 from infra.settings import parse
 

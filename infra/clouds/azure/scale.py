@@ -13,7 +13,7 @@ from pulumi_azure_native import app
 
 from infra.clouds.azure.identity import Vault
 from infra.clouds.azure.parts import Parts
-from infra.containers import (
+from infra.plan.workloads import (
     DATA_DIRECTORY,
     HEALTH_PATH,
     READY_PATH,

@@ -13,8 +13,8 @@ from pulumi_oci import containerengine as ci
 
 from infra.clouds.oci.parts import Parts
 from infra.clouds.shared.secret_files import encoded
-from infra.containers import DATA_DIRECTORY, HEALTH_PATH, SECRETS_DIRECTORY, Container
 from infra.plan import OciPlan
+from infra.plan.workloads import DATA_DIRECTORY, HEALTH_PATH, SECRETS_DIRECTORY, Container
 
 _SHAPE = "CI.Standard.E4.Flex"
 _GRACE_SECONDS = 60

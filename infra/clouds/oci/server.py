@@ -20,9 +20,9 @@ from infra.clouds.oci.rollout import Rollout
 from infra.clouds.oci.scope import Scope
 from infra.clouds.oci.vault import Vault
 from infra.clouds.shared.part import Part
-from infra.containers import HEALTH_PATH
 from infra.plan import OciPlan
 from infra.plan.oci import FRONT_PORT
+from infra.plan.workloads import HEALTH_PATH
 
 _PROBE_MILLISECONDS = 10_000
 

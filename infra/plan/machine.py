@@ -21,11 +21,11 @@ from typing import Any
 
 import yaml
 
-from infra.containers import SECRETS_DIRECTORY, USER, Container
+from infra.plan.workloads import SECRETS_DIRECTORY, USER, Container
 from runtime.cron import calendars
 from runtime.settings import environment_of
 
-_TEMPLATES = Path(__file__).parents[1] / "runtime" / "systemd"
+_TEMPLATES = Path(__file__).parents[2] / "runtime" / "systemd"
 _PACKAGES = ("caddy", "python3-cryptography", "skopeo", "umoci", "unattended-upgrades")
 _CREDENTIALS = "/run/credentials"
 _KINDS = {

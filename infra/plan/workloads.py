@@ -8,8 +8,8 @@ cloud turns these specifications into its own resources; how secret files get to
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from infra import environment
-from infra.environment import Runtime
+from infra.plan import environment
+from infra.plan.environment import Runtime
 from infra.settings.common import Common
 from runtime.settings import environment_of
 

@@ -7,7 +7,7 @@ https://caddyserver.com/docs/caddyfile
 
 from collections.abc import Sequence
 
-from infra.containers import READY_PATH, SECRETS_DIRECTORY
+from infra.plan.workloads import READY_PATH, SECRETS_DIRECTORY
 from infra.settings.common import FrontKeys
 
 # Seen in the container only: whether the front lives. The server has a probe of its own.
