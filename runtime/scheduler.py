@@ -20,8 +20,9 @@ import click
 from runtime import cron, oci_metrics
 from runtime import settings as runtime_settings
 from runtime.errors import UserError
+from runtime.jobs import SCHEDULES, schedules
 from runtime.process import die_with_parent, trackstack
-from runtime.settings import RuntimeSettings
+from runtime.settings import RuntimeSettings, variable
 
 _RETRY_SECONDS = (10, 60)
 _STOP_SECONDS = 20
@@ -61,12 +62,6 @@ def _write_state(data_dir: Path, state: Mapping[str, LastRun]) -> None:
     beside = path.with_suffix(".new")
     beside.write_text(json.dumps({name: asdict(run) for name, run in state.items()}, indent=1))
     beside.replace(path)
-
-
-def schedules(settings: RuntimeSettings) -> dict[str, str]:
-    """Job -> five-field cron expression, in UTC."""
-    crons = {"gc": settings.gc_schedule, "prune": settings.prune_schedule}
-    return crons | ({"backup": settings.backup_schedule} if settings.backup_schedule else {})
 
 
 def next_job(times: Mapping[str, datetime]) -> tuple[str, datetime]:
@@ -187,7 +182,7 @@ def _stop(_signal: int, _frame: FrameType | None) -> None:
 @click.command()
 @click.option(
     "--once",
-    type=click.Choice(["gc", "prune", "backup"]),
+    type=click.Choice(list(SCHEDULES)),
     help="Run this job now and end: for a platform that has schedules of its own.",
 )
 @click.option(
@@ -237,7 +232,7 @@ def _is_my_turn(name: str, settings: RuntimeSettings) -> bool:
 
     crons = schedules(settings)
     if name not in crons:
-        raise UserError(f"{name} has no schedule; see TRACKSTACK_{name.upper()}_SCHEDULE", 2)
+        raise UserError(f"{name} has no schedule; see {variable(SCHEDULES[name])}", 2)
     return take_turn(open_engine(settings), name, cron.last_time(crons[name], _now()))
 
 

@@ -11,6 +11,7 @@ from infra.plan.naming import AZURE, Naming, base_of, tags
 from infra.plan.place import Place, certificate, deployed_version
 from infra.plan.workloads import Container
 from infra.settings.azure import Azure
+from runtime.jobs import schedules
 
 FRONT_PORT = 443
 _CONTAINER = "artifacts"
@@ -156,13 +157,13 @@ def plan_azure(settings: Azure, place: Place) -> AzurePlan:
         hostname=hostname,
         tracking_uri=url,
         tls_certificate=certificate(settings, place),
-        schedules=environment.schedules(settings),
+        schedules=schedules(settings),
         version=deployed_version(),
         server=replace(server, memory_request=memory, memory_limit=memory) if alone else server,
         scheduler=scheduler,
         jobs={}
         if settings.compute == "container"
-        else workloads.jobs(scheduler, environment.schedules(settings)),
+        else workloads.jobs(scheduler, schedules(settings)),
         front=_front(settings, hostname),
     )
 

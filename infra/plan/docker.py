@@ -11,6 +11,7 @@ from infra.plan.image import ImagePlan, plan_image, store_extras
 from infra.plan.place import Place, certificate, deployed_version
 from infra.plan.workloads import Container
 from infra.settings import LocalContainer
+from runtime.jobs import schedules
 from runtime.settings import environment_of
 
 _LOOPBACK = ("localhost", "127.0.0.1")
@@ -109,7 +110,7 @@ def plan_docker(settings: LocalContainer, place: Place) -> DockerPlan:
         database_image=None if "backendStoreUri" in place.secret_keys else settings.database_image,
         artifacts_destination=runtime.artifacts_destination,
         backup_destination=environment.backups(settings, runtime.data_dir),
-        schedules=environment.schedules(settings),
+        schedules=schedules(settings),
         version=deployed_version(),
         front_image=settings.front_image,
         server=server,

@@ -9,6 +9,7 @@ from infra.plan import environment
 from infra.plan.environment import Runtime
 from infra.plan.place import Place, deployed_version
 from infra.settings import Local
+from runtime.jobs import schedules
 from runtime.settings import environment_of
 
 # A Unix socket's path has 108 bytes (unix(7)), with the terminating zero; the supervisor binds
@@ -75,7 +76,7 @@ def plan_local(settings: Local, place: Place) -> LocalPlan:
         artifacts_destination=artifacts,
         backup_destination=environment.backups(settings, str(data_dir)),
         backend_store=f"sqlite:///{data_dir}/store/mydb.sqlite",
-        schedules=environment.schedules(settings),
+        schedules=schedules(settings),
         version=deployed_version(),
         store_environment=environment.store(settings, runtime) | supervised,
         server_environment=environment.server(settings, runtime) | supervised,

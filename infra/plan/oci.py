@@ -11,6 +11,7 @@ from infra.plan.naming import OCI, Naming, base_of, tags
 from infra.plan.place import Place, certificate, deployed_version
 from infra.plan.workloads import Container
 from infra.settings.oci import Oci
+from runtime.jobs import schedules
 from runtime.oci_secrets import PORTS
 from runtime.settings import environment_of, file_variable
 
@@ -170,7 +171,7 @@ def plan_oci(settings: Oci, place: Place) -> OciPlan:
     if not given:
         server, scheduler = _by_vault(server), _by_vault(scheduler)
     on_replicas = settings.compute == "scale"
-    crons = environment.schedules(settings) if settings.compute in settings.machines else {}
+    crons = schedules(settings) if settings.compute in settings.machines else {}
     own_database = not (given or settings.database_secret_id)
     return OciPlan(
         settings=settings,
@@ -183,7 +184,7 @@ def plan_oci(settings: Oci, place: Place) -> OciPlan:
         backup_destination=environment.backups(kept, runtime.data_dir),
         tracking_uri=runtime.public_url,
         tls_certificate=certificate(settings, place),
-        schedules=environment.schedules(settings),
+        schedules=schedules(settings),
         version=deployed_version(),
         server=server,
         scheduler=scheduler,

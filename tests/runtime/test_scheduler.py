@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from runtime import oci_metrics, scheduler, settings
 from runtime.errors import UserError
+from runtime.jobs import schedules
 from runtime.scheduler import (
     Job,
     LastRun,
@@ -21,7 +22,6 @@ from runtime.scheduler import (
     next_job,
     read_state,
     run_job,
-    schedules,
     state_file,
 )
 from tests.runtime.serving import TRACKSTACK
