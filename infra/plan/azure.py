@@ -8,7 +8,7 @@ from infra.plan import environment, proxy, workloads
 from infra.plan.environment import Runtime
 from infra.plan.image import ImagePlan, plan_image
 from infra.plan.naming import AZURE, Naming, base_of, tags
-from infra.plan.place import Place, certificate, deployed_version
+from infra.plan.place import Place, certificate
 from infra.plan.workloads import Container
 from infra.settings.azure import Azure
 from runtime.jobs import schedules
@@ -158,7 +158,7 @@ def plan_azure(settings: Azure, place: Place) -> AzurePlan:
         tracking_uri=url,
         tls_certificate=certificate(settings, place),
         schedules=schedules(settings),
-        version=deployed_version(),
+        version=place.version,
         server=replace(server, memory_request=memory, memory_limit=memory) if alone else server,
         scheduler=scheduler,
         jobs={}

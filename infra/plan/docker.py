@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from infra.errors import StackError
 from infra.plan import environment, proxy, workloads
 from infra.plan.environment import Runtime
 from infra.plan.image import ImagePlan, plan_image, store_extras
-from infra.plan.place import Place, certificate, deployed_version
+from infra.plan.place import Place, certificate
 from infra.plan.workloads import Container
 from infra.settings import LocalContainer
 from runtime.jobs import schedules
@@ -95,7 +94,7 @@ def plan_docker(settings: LocalContainer, place: Place) -> DockerPlan:
     data_dir = place.path(settings.data_dir or f".trackstack/data/{place.stack}")
     return DockerPlan(
         name=f"trackstack-{place.stack}",
-        secrets_dir=str(Path(data_dir) / "secrets"),
+        secrets_dir=str(data_dir / "secrets"),
         keep_data=settings.keep_data,
         protect=settings.protect,
         image=plan_image(settings, settings, place, ("mysql", "postgresql", *stores)),
@@ -111,7 +110,7 @@ def plan_docker(settings: LocalContainer, place: Place) -> DockerPlan:
         artifacts_destination=runtime.artifacts_destination,
         backup_destination=environment.backups(settings, runtime.data_dir),
         schedules=schedules(settings),
-        version=deployed_version(),
+        version=place.version,
         front_image=settings.front_image,
         server=server,
         scheduler=workloads.scheduler(settings, runtime, **size),

@@ -8,7 +8,7 @@ from infra.plan import environment, proxy, workloads
 from infra.plan.environment import Runtime
 from infra.plan.image import ImagePlan, plan_image
 from infra.plan.naming import OCI, Naming, base_of, tags
-from infra.plan.place import Place, certificate, deployed_version
+from infra.plan.place import Place, certificate
 from infra.plan.workloads import Container
 from infra.settings.oci import Oci
 from runtime.jobs import schedules
@@ -185,7 +185,7 @@ def plan_oci(settings: Oci, place: Place) -> OciPlan:
         tracking_uri=runtime.public_url,
         tls_certificate=certificate(settings, place),
         schedules=schedules(settings),
-        version=deployed_version(),
+        version=place.version,
         server=server,
         scheduler=scheduler,
         jobs=workloads.jobs(scheduler, crons, on_replicas=on_replicas),

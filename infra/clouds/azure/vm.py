@@ -13,6 +13,7 @@ from infra.clouds.azure.network import Network, make_endpoint
 from infra.clouds.azure.observability import collect_journal
 from infra.clouds.azure.parts import Parts
 from infra.clouds.shared.described import described
+from infra.place import systemd_texts
 from infra.plan import machine
 
 _USER = "trackstack-admin"
@@ -81,7 +82,7 @@ def _system(parts: Parts) -> compute.OSProfileArgs:
         computer_name=plan.names.base,
         admin_username=_USER,
         custom_data=parts.identity.user.client_id.apply(
-            lambda client: machine.user_data("azure", client, plan.image.trusted)
+            lambda client: machine.user_data(systemd_texts(), "azure", client, plan.image.trusted)
         ),
         linux_configuration=compute.LinuxConfigurationArgs(
             disable_password_authentication=True,

@@ -12,6 +12,7 @@ from infra.clouds.oci.observability import COLLECTOR
 from infra.clouds.oci.parts import Parts
 from infra.clouds.oci.vault import Vault
 from infra.clouds.shared.described import described
+from infra.place import systemd_texts
 from infra.plan import machine
 
 SHAPE = "VM.Standard.E5.Flex"
@@ -73,7 +74,7 @@ def metadata(parts: Parts, vault: Vault) -> dict[str, pulumi.Input[str]]:
     key = parts.plan.settings.ssh_public_key
     return {
         "trackstack": _description(parts, vault),
-        "user_data": machine.user_data("oci", trusted=parts.plan.image.trusted),
+        "user_data": machine.user_data(systemd_texts(), "oci", trusted=parts.plan.image.trusted),
         **({"ssh_authorized_keys": key} if key else {}),
     }
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from pulumi import Input, Output
 
+from infra.place import systemd_texts
 from infra.plan import machine
 from infra.plan.machine import Machine
 from infra.plan.workloads import Container
@@ -20,6 +21,6 @@ def described(
     environments = {c.name: Output.all(**environment(c)) for c in containers}
     return Output.all(image, Output.all(**environments), Output.all(**secrets)).apply(
         lambda known: machine.description(
-            Machine(known[0], containers, known[1], known[2], schedules)
+            Machine(known[0], containers, known[1], known[2], schedules, systemd_texts())
         )
     )
