@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 
 import click
 
-from runtime import scheduler
+from runtime import health, scheduler
 from runtime import settings as runtime_settings
 from runtime.probe import request, token_of
 from runtime.settings import RuntimeSettings
@@ -56,7 +56,7 @@ def _backend_store(settings: RuntimeSettings) -> Finding:
 
 
 def _server(settings: RuntimeSettings) -> Finding:
-    status, body = request(settings, "GET", "/health", None)
+    status, body = request(settings, "GET", health.PATH, None)
     if status == 200:
         return Finding("server", True, f"{settings.tracking_uri} answers")
     found = f"{settings.tracking_uri}: {status or body.decode()}"

@@ -19,10 +19,10 @@ import click
 
 from runtime import cron, oci_metrics
 from runtime import settings as runtime_settings
-from runtime.duration import NEVER
 from runtime.errors import UserError
+from runtime.jobs import SCHEDULES, schedules
 from runtime.process import die_with_parent, trackstack
-from runtime.settings import RuntimeSettings
+from runtime.settings import RuntimeSettings, variable
 
 _RETRY_SECONDS = (10, 60)
 _STOP_SECONDS = 20
@@ -62,16 +62,6 @@ def _write_state(data_dir: Path, state: Mapping[str, LastRun]) -> None:
     beside = path.with_suffix(".new")
     beside.write_text(json.dumps({name: asdict(run) for name, run in state.items()}, indent=1))
     beside.replace(path)
-
-
-def schedules(settings: RuntimeSettings) -> dict[str, str]:
-    """Job -> five-field cron expression, in UTC; one that never runs is not among them."""
-    crons = {
-        "gc": settings.gc_schedule,
-        "prune": settings.prune_schedule,
-        "backup": settings.backup_schedule,
-    }
-    return {name: expression for name, expression in crons.items() if expression != NEVER}
 
 
 def arguments_of(name: str, settings: RuntimeSettings) -> list[str]:
@@ -207,7 +197,7 @@ def _stop(_signal: int, _frame: FrameType | None) -> None:
 @click.command()
 @click.option(
     "--once",
-    type=click.Choice(["gc", "prune", "backup"]),
+    type=click.Choice(list(SCHEDULES)),
     help="Run this job now and end: for a platform that has schedules of its own.",
 )
 @click.option(
@@ -258,7 +248,7 @@ def _is_my_turn(name: str, settings: RuntimeSettings) -> bool:
 
     crons = schedules(settings)
     if name not in crons:
-        raise UserError(f"{name} has no schedule; see TRACKSTACK_{name.upper()}_SCHEDULE", 2)
+        raise UserError(f"{name} has no schedule; see {variable(SCHEDULES[name])}", 2)
     return take_turn(open_engine(settings), name, cron.last_time(crons[name], _now()))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from runtime import metrics
+from runtime import health, metrics
 from runtime.access import backups, bodies, pages, queries
 from runtime.access.answers import (
     add_missing,
@@ -253,7 +253,7 @@ class Access:
     def _is_liveness(self, scope: Scope) -> bool:
         # The raw path: none of its other spellings is open.
         raw = scope.get("raw_path") or scope["path"].encode()
-        exact = f"{self._config.prefix}/health".encode()
+        exact = f"{self._config.prefix}{health.PATH}".encode()
         return raw == exact and scope["method"] in ("GET", "HEAD")
 
     def _path(self, scope: Scope) -> str:

@@ -12,9 +12,9 @@ from typing import Any, cast
 import pytest
 from pydantic.alias_generators import to_camel
 
-from infra.containers import Container
 from infra.plan import AzurePlan, DockerPlan, LocalPlan, OciPlan, make_plan
 from infra.plan.place import Place
+from infra.plan.workloads import Container
 from infra.settings import parse
 from infra.settings.azure import Azure
 from infra.settings.common import Common

@@ -6,6 +6,7 @@ import yaml
 
 from infra import settings
 from infra.errors import StackError
+from infra.place import read_place
 from infra.plan import AzurePlan, LocalPlan, OciPlan, Plan, make_plan
 from infra.plan.place import Place
 from infra.settings import Local, LocalContainer, parse
@@ -18,8 +19,8 @@ _ROOT = Path(__file__).parents[2]
 
 
 def _plan(path: Path, *secret_keys: str) -> Plan:
-    place = Place(stack="local", root=_PLACE.root, secret_keys=frozenset(secret_keys))
-    return make_plan(settings.read(as_given(read(path)["config"]), ()), place)
+    given = settings.read(as_given(read(path)["config"]), ())
+    return make_plan(given, read_place(given, "local", frozenset(secret_keys), _PLACE.root))
 
 
 def _local(**keys: str) -> LocalPlan:

@@ -2,9 +2,10 @@
 
 import pytest
 
-from infra.environment import retention, schedules
+from infra.plan.environment import retention
 from infra.settings import parse
 from infra.summary import deletions
+from runtime.jobs import schedules
 
 
 @pytest.mark.parametrize(

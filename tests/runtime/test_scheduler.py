@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from runtime import doctor, oci_metrics, scheduler, settings
 from runtime.errors import UserError
+from runtime.jobs import schedules
 from runtime.scheduler import (
     Job,
     LastRun,
@@ -23,7 +24,6 @@ from runtime.scheduler import (
     next_job,
     read_state,
     run_job,
-    schedules,
     state_file,
 )
 from tests.runtime.serving import TRACKSTACK, serving

@@ -13,8 +13,8 @@ from infra.clouds.azure.image import Images
 from infra.clouds.azure.network import Network
 from infra.clouds.azure.observability import Logs
 from infra.clouds.azure.scope import Scope
-from infra.containers import Container
 from infra.plan import AzurePlan
+from infra.plan.workloads import Container
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,9 @@ from infra.clouds.oci.rollout import Rollout
 from infra.clouds.oci.scope import Scope
 from infra.clouds.oci.vault import Vault
 from infra.clouds.shared.part import Part
-from infra.containers import HEALTH_PATH
 from infra.plan import OciPlan
 from infra.plan.oci import FRONT_PORT
+from runtime import health
 
 _PROBE_MILLISECONDS = 10_000
 
@@ -81,7 +81,7 @@ def _backends(balancer: nlb.NetworkLoadBalancer, scope: Scope) -> Output[str]:
         health_checker=nlb.BackendSetHealthCheckerArgs(
             protocol="HTTPS",
             port=FRONT_PORT,
-            url_path=HEALTH_PATH,
+            url_path=health.PATH,
             return_code=200,
             interval_in_millis=_PROBE_MILLISECONDS,
         ),

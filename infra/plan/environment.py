@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from infra.settings.common import Common
 from runtime.duration import NEVER
+from runtime.jobs import SCHEDULES
 from runtime.settings import environment_of, file_variable
 
 # variable -> the secret file that it names
@@ -79,24 +80,12 @@ def server(settings: Common, runtime: Runtime) -> dict[str, str]:
 def scheduler(settings: Common, runtime: Runtime) -> dict[str, str]:
     """The environment of `trackstack scheduler`, and of each job alone."""
     return store(settings, runtime) | environment_of(
-        gc_schedule=settings.gc_schedule,
+        **{field: getattr(settings, field) for field in SCHEDULES.values()},
         gc_ttl=settings.gc_ttl,
-        prune_schedule=settings.prune_schedule,
         prune_action=settings.prune_action,
         entity_ttl_days=_days(settings.entity_ttl_days),
-        backup_schedule=settings.backup_schedule,
         backup_keep=settings.backup_keep,
     )
-
-
-def schedules(settings: Common) -> dict[str, str]:
-    """Job -> five-field cron in UTC; one that never runs is not among them."""
-    crons = {
-        "gc": settings.gc_schedule,
-        "prune": settings.prune_schedule,
-        "backup": settings.backup_schedule,
-    }
-    return {job: cron for job, cron in crons.items() if cron != NEVER}
 
 
 def retention(settings: Common) -> dict[str, str]:
