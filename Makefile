@@ -14,7 +14,7 @@ up: setup ## bring up STACK (default: local) and say how to use it
 	@$(ENTER) tools/up.sh "$(STACK)"
 
 down: setup ## stop STACK and say what is kept; the data stay unless its stack file says keepData: false
-	@$(ENTER) python -m infra.teardown "$(STACK)" $(if $(YES),--yes)
+	@$(ENTER) python -m infra.operations.down "$(STACK)" $(if $(YES),--yes)
 
 preview: setup ## show what `make up` would change, and whether the policies hold
 	@$(ENTER) pulumi preview --policy-pack "$(CURDIR)/infra/policies/pack" --stack "$(STACK)"
@@ -23,11 +23,11 @@ refresh: setup ## compare STACK's state with what runs
 	@$(ENTER) pulumi refresh --yes --stack "$(STACK)"
 
 drift: setup ## what runs other than STACK's state says, and who can put it right
-	@$(ENTER) python -m infra.drift "$(STACK)"
+	@$(ENTER) python -m infra.operations.drift "$(STACK)"
 
 promote: setup ## run in TO the very image that runs in FROM: make promote FROM=dev TO=prod
 	@tools/sdk.sh "$(TO)"
-	@$(ENTER) python -m infra.promote --from "$(FROM)" --to "$(TO)" $(if $(YES),--yes)
+	@$(ENTER) python -m infra.operations.promote --from "$(FROM)" --to "$(TO)" $(if $(YES),--yes)
 
 recover: setup ## fill STACK from the newest backup in FROM, and bring it up
 	@$(ENTER) pulumi stack select --create "$(STACK)" >/dev/null
@@ -35,10 +35,10 @@ recover: setup ## fill STACK from the newest backup in FROM, and bring it up
 	@$(ENTER) tools/up.sh "$(STACK)"
 
 run: ## run a trackstack command beside STACK's server: make run ARGS="backup verify"
-	@$(ENTER) python -m infra.run "$(STACK)" $(ARGS)
+	@$(ENTER) python -m infra.operations.run "$(STACK)" $(ARGS)
 
 status: ## print STACK's address, token command, logs
-	@$(ENTER) python -m infra.summary "$(STACK)"
+	@$(ENTER) python -m infra.operations.status "$(STACK)"
 
 token: ## print STACK's bearer token
 	@$(ENTER) pulumi stack output tracking_token --show-secrets --stack "$(STACK)"

@@ -19,7 +19,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 import click
 
-from infra.stack import Stack, client_of, main
+from infra.operations.stack import Stack, client_of, main
 from runtime.errors import UserError
 from runtime.probe import request, token_of
 from runtime.process import trackstack

@@ -31,4 +31,4 @@ elif [ -t 0 ]; then
 else
     pulumi up --yes --skip-preview --stack "$stack" --suppress-outputs
 fi
-python -m infra.summary "$stack"
+python -m infra.operations.status "$stack"

