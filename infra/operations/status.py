@@ -1,9 +1,13 @@
-"""What `make up` and `make status` say at the end: address, token, logs, how to stop."""
+"""`make status`, and the end of `make up`: address, token, logs, how to stop."""
 
-import json
-import subprocess
-import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import click
+
+from infra.operations.stack import Stack, main
+from runtime.errors import UserError
 
 _TEXT = """
 MLflow is up at {tracking_uri}  ({version})
@@ -17,25 +21,37 @@ Stop      make down{flag}
 """
 
 
-def main(stack: str) -> None:
-    """Print the summary of a stack that is up; the token itself is not shown."""
-    command = ["pulumi", "stack", "output", "--json", "--stack", stack]
-    done = subprocess.run(command, capture_output=True, text=True)
-    outputs: dict[str, str] = json.loads(done.stdout) if done.returncode == 0 else {}
+def text(stack: Stack) -> str:
+    """How a stack that is up is used; the token itself is not shown.
+
+    Raises UserError where it is not up.
+    """
+    outputs = stack.outputs()
     if "tracking_uri" not in outputs:
-        sys.exit(f"stack {stack} is not up; bring it up with: make up STACK={stack}")
-    flag = "" if stack == "local" else f" STACK={stack}"
-    print(_TEXT.format(flag=flag, trust=_trust(stack, outputs), **outputs))
+        raise UserError(
+            f"stack {stack.name} is not up; bring it up with: make up STACK={stack.name}"
+        )
+    flag = "" if stack.name == "local" else f" STACK={stack.name}"
+    return _TEXT.format(flag=flag, trust=_trust(stack.name, outputs), **outputs)
 
 
-def _trust(stack: str, outputs: dict[str, str]) -> str:
+def _trust(stack: str, outputs: Mapping[str, Any]) -> str:
     """Write the stack's own authority to a file and say how clients trust it, where it has one."""
     if "ca_certificate" not in outputs:
         return ""
     path = Path(".trackstack").absolute() / f"{stack}-ca.pem"
-    path.write_text(outputs["ca_certificate"] + "\n")
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    path.write_text(str(outputs["ca_certificate"]) + "\n")
     return f"\n    export MLFLOW_TRACKING_SERVER_CERT_PATH={path}"
 
 
+@click.command()
+@click.argument("name", metavar="STACK")
+def command(name: str) -> int:
+    """Say where STACK is and how it is used."""
+    click.echo(text(Stack(name)))
+    return 0
+
+
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main("infra.operations.status", command)

@@ -253,8 +253,8 @@ def test_a_model_and_its_server_go_from_dev_to_prod_and_outlive_their_cloud(
     _wait_until_ready(prod)
     assert _client(dev, _LOG_A_MODEL).split()[-1] == "fraud"
 
-    promoted = story.run("infra.operations.promote", "--from", dev.engine.stack, "--to", prod.engine.stack,
-                         "--yes", "--by", "ann", "--json")  # fmt: skip
+    wish = ("--to", prod.engine.stack, "--yes", "--by", "ann", "--json")
+    promoted = story.run("infra.operations.promote", "--from", dev.engine.stack, *wish)
     assert promoted.returncode == 0, promoted.stderr[-3000:]
     told = json.loads(promoted.stdout)
     assert (told["result"], told["image"]) == ("promoted", released)

@@ -5,12 +5,9 @@ import socket
 
 import psutil
 
+from infra.clouds.data import DIRECTORY_VARIABLE
 from infra.clouds.local.supervisor import directory_of
 from infra.errors import StackError
-
-# Set by what runs an update: the directory that the stack in the state has. The server in it is the
-# stack's own where the update moves it to another directory, too.
-STACK_DIRECTORY = "TRACKSTACK_STACK_DIRECTORY"
 
 
 def is_free(port: int, address: str = "127.0.0.1") -> bool:
@@ -50,7 +47,7 @@ def check_port(port: int, data_dir: str) -> None:
     if is_free(port):
         return
     process = holder(port)
-    if process and _belongs_to(process, (data_dir, os.environ.get(STACK_DIRECTORY))):
+    if process and _belongs_to(process, (data_dir, os.environ.get(DIRECTORY_VARIABLE))):
         return
     raise held(port, process)
 

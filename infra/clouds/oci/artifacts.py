@@ -35,6 +35,7 @@ def make_artifacts(plan: OciPlan, scope: Scope, identity: Identity) -> None:
             "bucket": bucket.name,
             "keep_data": settings.keep_data,
         },
+        scope.kept,
     )
 
 
