@@ -15,7 +15,7 @@ from typing import Any
 import click
 import yaml
 
-from infra import cost
+from infra.operations import cost
 from tests.clouds.framework.conditions import Fault
 from tests.clouds.rehearsal import picture
 from tests.clouds.rehearsal.proof import Machine, remove_volumes
