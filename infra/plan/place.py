@@ -1,6 +1,6 @@
 """What every plan starts from: where the stack file is, and what it leads to on this machine."""
 
-import os.path
+import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,7 +48,7 @@ class Place:
         Raises StackError where it is a system's folder, or holds the project or the user's home.
         """
         path = self.path(given or f".trackstack/data/{self.stack}")
-        real = Path(os.path.normpath(path))
+        real = Path(posixpath.normpath(path))
         holds = any(inner.is_relative_to(real) for inner in (self.root, *self.homes.values()))
         if holds or str(real) in _SYSTEM:
             raise StackError(

@@ -10,8 +10,8 @@ import pytest
 
 from infra.clouds.local import directory, supervisor
 from infra.errors import StackError
+from infra.place import read_place
 from infra.plan import LocalPlan, make_plan
-from infra.plan.place import Place
 from infra.settings import parse
 
 _OURS = ("store", "artifacts", "secrets", "state", "logs", "programs")
@@ -82,7 +82,7 @@ def test_a_directory_that_holds_the_machine_or_the_project_is_refused(
     settings = parse({"cloud": "local", "compute": compute, "dataDir": given})
     root = tmp_path / "project"
     with pytest.raises(StackError, match=r"trackstack:dataDir: .* a directory of its own"):
-        make_plan(settings, Place(stack="a", root=root))
+        make_plan(settings, read_place(settings, "a", frozenset(), root))
 
 
 def test_a_directory_beside_the_project_and_the_default_are_taken_as_they_are_written(
@@ -95,7 +95,9 @@ def test_a_directory_beside_the_project_and_the_default_are_taken_as_they_are_wr
         (None, f"{tmp_path}/project/.trackstack/data/a"),
     ):
         keys = {"cloud": "local"} | ({"dataDir": given} if given else {})
-        plan = make_plan(parse(keys), Place(stack="a", root=tmp_path / "project"))
+        plan = make_plan(
+            parse(keys), read_place(parse(keys), "a", frozenset(), tmp_path / "project")
+        )
         assert isinstance(plan, LocalPlan)
         assert plan.data_dir == wanted
 
