@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from infra.cost import Change, foresee
+from infra.settings.common import ImageKeys
 from infra.stack import Stack, client_of, main
 from runtime import doctor
 from runtime.errors import UserError
@@ -160,9 +161,8 @@ class Target:
 
     def configured(self) -> str | None:
         """The image that the stack file names now."""
-        values: Mapping[str, Any] = self._stack.ask("config", "--json")
-        entry: Mapping[str, Any] = values.get(_KEY) or {}
-        return entry.get("value")
+        settings = self._stack.settings()
+        return settings.image if isinstance(settings, ImageKeys) else None
 
     def preview(self) -> Change | None:
         """What an update would change in cost; None where the preview fails or a policy does."""
