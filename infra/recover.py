@@ -25,7 +25,7 @@ from infra.stack import Stack, client_of, main
 from runtime.errors import UserError
 from runtime.probe import request, token_of
 from runtime.process import trackstack
-from runtime.settings import RuntimeSettings
+from runtime.settings import RuntimeSettings, file_variable, variable
 
 if TYPE_CHECKING:
     from runtime.backup.manifest import Manifest
@@ -33,14 +33,19 @@ if TYPE_CHECKING:
 _KEY = "trackstack:restoreBackup"
 # Of whoever runs this, and stronger than what the stack has.
 _NO_OTHER_STORE = dict.fromkeys(
-    ("MLFLOW_BACKEND_STORE_URI", "MLFLOW_BACKEND_STORE_URI_FILE", "DB_SECRET_OCID"), ""
+    (
+        variable("given_backend_store_uri"),
+        file_variable("given_backend_store_uri"),
+        variable("db_secret_ocid"),
+    ),
+    "",
 )
 # What a server counts of its store.
 _COUNTED = ("experiments", "runs", "registered_models", "model_versions")
 _COUNT = r'^trackstack_entities\{{kind="{}",.*\}} (\S+)$'
 
 
-def environment_of(stack: str, plan: LocalPlan, outputs: Mapping[str, Any]) -> dict[str, str]:
+def restore_environment(stack: str, plan: LocalPlan, outputs: Mapping[str, Any]) -> dict[str, str]:
     """What `trackstack restore` fills a stack's store with from here; UserError where it cannot.
 
     The same as the stack's own processes have, so that both find one store.
@@ -50,7 +55,7 @@ def environment_of(stack: str, plan: LocalPlan, outputs: Mapping[str, Any]) -> d
     if plan.has_given_store:
         raise UserError(
             f"{stack} has a database of its own: run `trackstack restore` with "
-            "MLFLOW_BACKEND_STORE_URI_FILE"
+            f"{file_variable('given_backend_store_uri')}"
         )
     return {**plan.store_environment, **_NO_OTHER_STORE}
 
@@ -84,7 +89,7 @@ def refuse_data(counted: Mapping[str, int], stack: str) -> None:
 
 
 def _fill_from_here(stack: Stack, plan: LocalPlan, wish: "_Wish") -> int:
-    environment = environment_of(stack.name, plan, stack.outputs())
+    environment = restore_environment(stack.name, plan, stack.outputs())
     of = wish.manifest()
     flags = [flag for flag, on in (("--force", wish.force), ("--dry-run", wish.dry_run)) if on]
     if not wish.dry_run:

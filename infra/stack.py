@@ -15,8 +15,8 @@ import click
 
 from infra import settings
 from infra.errors import StackError
+from infra.place import read_place
 from infra.plan import Plan, make_plan
-from infra.plan.place import ROOT, Place
 from infra.settings import PROJECT, Settings
 from runtime import settings as runtime_settings
 from runtime.errors import UserError
@@ -120,9 +120,8 @@ class Stack:
         Raises UserError with a line for each key that is wrong.
         """
         stack_settings, secret = self._read()
-        place = Place(stack=self.name, root=ROOT, secret_keys=secret)
         with _told():
-            return make_plan(stack_settings, place)
+            return make_plan(stack_settings, read_place(stack_settings, self.name, secret))
 
     def _read(self) -> tuple[Settings, frozenset[str]]:
         # Without the values of secrets, which the engine would have to decrypt.
@@ -166,14 +165,15 @@ def _told() -> Generator[None]:
 def client_of(outputs: Mapping[str, Any]) -> Generator[RuntimeSettings]:
     """The settings of a client of the stack that exports ``outputs``, with its secrets."""
     with TemporaryDirectory() as folder:
-        environment = {
-            "MLFLOW_TRACKING_URI": str(outputs["tracking_uri"]),
-            "MLFLOW_TRACKING_TOKEN": str(outputs["tracking_token"]),
-        }
+        authority = None
         if outputs.get("ca_certificate"):
             authority = Path(folder) / "ca.pem"
             authority.write_text(str(outputs["ca_certificate"]))
-            environment["MLFLOW_TRACKING_SERVER_CERT_PATH"] = str(authority)
+        environment = runtime_settings.environment_of(
+            given_tracking_uri=outputs["tracking_uri"],
+            tracking_token=outputs["tracking_token"],
+            tracking_certificate=authority,
+        )
         yield runtime_settings.load(environment)
 
 

@@ -177,7 +177,7 @@ def _options(settings: RuntimeSettings) -> dict[str, Any]:
         "timeout": _HANGING,
         "graceful_timeout": _GRACE,
         "keepalive": 65,
-        "loglevel": log_level(settings.gunicorn_opts),
+        "loglevel": settings.log_level or log_level(settings.gunicorn_opts),
         "worker_tmp_dir": "/dev/shm" if os.path.isdir("/dev/shm") else None,  # noqa: S108, PTH112
         "control_socket_disable": True,
         "proc_name": "trackstack",

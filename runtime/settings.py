@@ -4,11 +4,12 @@ Every variable that carries a secret may be given as ``NAME_FILE`` instead, the 
 that holds it (a mounted secret), so that it need not stand in the process's environment.
 """
 
+import json
 import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast, get_args
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -26,7 +27,12 @@ from runtime.errors import UserError
 
 
 def _check_age(text: str) -> str:
-    duration.parse_age(text)
+    if text == duration.NEVER:
+        return text
+    try:
+        duration.parse_age(text)
+    except ValueError as error:
+        raise ValueError(f"{error}, or {duration.NEVER}") from None
     return text
 
 
@@ -54,17 +60,28 @@ def _check_issuer(text: str) -> str:
     return text.rstrip("/")
 
 
-def _with_driver(uri: SecretStr) -> SecretStr:
-    return SecretStr(with_driver(uri.get_secret_value()))
+def _with_driver(uri: SecretStr | None) -> SecretStr | None:
+    return SecretStr(with_driver(uri.get_secret_value())) if uri else None
 
 
+# Each of these may be duration.NEVER; of days that is None.
 Age = Annotated[str, AfterValidator(_check_age)]
+Days = Annotated[int | None, BeforeValidator(duration.parse_days)]
 Schedule = Annotated[str, AfterValidator(cron.check_schedule)]
+# What the scheduled prune does with what is stale.
+PruneAction = Literal["report", "delete"]
 Issuer = Annotated[str, AfterValidator(_check_issuer)]
-Words = Annotated[
-    tuple[str, ...],
-    BeforeValidator(lambda text: tuple(text.split(",")) if isinstance(text, str) else text),
-]
+
+
+def _split(text: object) -> object:
+    """A list is words with commas between them, or JSON where a word has a comma."""
+    if not isinstance(text, str):
+        return text
+    return tuple(json.loads(text)) if text.startswith("[") else tuple(text.split(","))
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(_split)]
+LogLevel = Literal["debug", "info", "warning", "error"]
 # Under the names that oracle's ocifs gave them.
 OciLogin = Literal["api_key", "resource_principal", "instance_principal"]
 
@@ -90,6 +107,8 @@ class RuntimeSettings(BaseModel):
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, alias="MLFLOW_WORKERS")
     static_prefix: str | None = Field(None, alias="MLFLOW_STATIC_PREFIX")
     gunicorn_opts: str | None = Field(None, alias="MLFLOW_GUNICORN_OPTS")
+    log_level: LogLevel | None = Field(None, alias="TRACKSTACK_LOG_LEVEL")
+    """Of the server; without it what MLFLOW_GUNICORN_OPTS says, else info."""
     job_execution: bool = Field(False, alias="MLFLOW_SERVER_ENABLE_JOB_EXECUTION")
     image: str | None = Field(None, alias="TRACKSTACK_IMAGE")
     supervised: bool = Field(False, alias="TRACKSTACK_SUPERVISED")
@@ -115,14 +134,15 @@ class RuntimeSettings(BaseModel):
     max_artifact_bytes: int = Field(0, ge=0, alias="TRACKSTACK_MAX_ARTIFACT_BYTES")
     allowed_hosts: Words = Field((), alias="MLFLOW_SERVER_ALLOWED_HOSTS")
     gc_ttl: Age = Field("30d0h0m0s", alias="MLFLOW_TRACKING_GC_TTL")
-    entity_ttl_days: int = Field(30, ge=1, alias="MLFLOW_TRACKING_ENTITY_TTL")
+    entity_ttl_days: Days = Field(30, alias="MLFLOW_TRACKING_ENTITY_TTL")
     gc_schedule: Schedule = Field("*/10 * * * *", alias="TRACKSTACK_GC_SCHEDULE")
     prune_schedule: Schedule = Field("0 0 * * *", alias="TRACKSTACK_PRUNE_SCHEDULE")
-    backup_schedule: Schedule | None = Field(None, alias="TRACKSTACK_BACKUP_SCHEDULE")
+    prune_action: PruneAction = Field("report", alias="TRACKSTACK_PRUNE_ACTION")
+    backup_schedule: Schedule = Field(duration.NEVER, alias="TRACKSTACK_BACKUP_SCHEDULE")
     backup_destination: str | None = Field(None, alias="TRACKSTACK_BACKUP_DESTINATION")
     backup_keep: int = Field(7, ge=1, alias="TRACKSTACK_BACKUP_KEEP")
     restore_backup: str | None = Field(None, alias="TRACKSTACK_RESTORE_BACKUP")
-    database_admin_uri: Annotated[SecretStr, AfterValidator(_with_driver)] | None = Field(
+    database_admin_uri: Annotated[SecretStr | None, AfterValidator(_with_driver)] = Field(
         None, alias="TRACKSTACK_DATABASE_ADMIN_URI"
     )
     db_secret_ocid: str | None = Field(None, alias="DB_SECRET_OCID")
@@ -142,7 +162,7 @@ class RuntimeSettings(BaseModel):
         With the driver that MLflow works with. Raises UserError where its login in OCI Vault
         cannot be read.
         """
-        return _with_driver(self._named_store)
+        return SecretStr(with_driver(self._named_store.get_secret_value()))
 
     @property
     def _named_store(self) -> SecretStr:
@@ -197,15 +217,62 @@ class RuntimeSettings(BaseModel):
 
 
 _NAMES = frozenset(str(field.alias) for field in RuntimeSettings.model_fields.values())
-_SECRET_NAMES = (
-    "MLFLOW_BACKEND_STORE_URI",
-    "MLFLOW_TRACKING_TOKEN",
-    "TRACKSTACK_JOB_TOKEN",
-    "TRACKSTACK_OIDC_CLIENT_SECRET",
-    "TRACKSTACK_TARGET_TOKEN",
-    "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY",
-    "TRACKSTACK_DATABASE_ADMIN_URI",
+_SECRET_NAMES = tuple(
+    str(field.alias)
+    for field in RuntimeSettings.model_fields.values()
+    if SecretStr in get_args(field.annotation)
 )
+
+
+def variable(field: str) -> str:
+    """The environment variable of a field of RuntimeSettings; KeyError where there is none."""
+    return str(RuntimeSettings.model_fields[field].alias)
+
+
+def field_of(variable: str) -> str | None:
+    """The field that a variable sets, also by the file that it names; None for any other's."""
+    plain = variable.removesuffix("_FILE")
+    name = plain if plain in _SECRET_NAMES else variable
+    found = (n for n, field in RuntimeSettings.model_fields.items() if field.alias == name)
+    return next(found, None)
+
+
+def file_variable(field: str) -> str:
+    """The variable that names the file of a secret field.
+
+    Raises KeyError where there is no such field, ValueError where it is no secret.
+    """
+    name = variable(field)
+    if name not in _SECRET_NAMES:
+        raise ValueError(f"{field} is no secret")
+    return f"{name}_FILE"
+
+
+def default(field: str) -> Any:
+    """What a field of RuntimeSettings is where its variable is not set."""
+    return RuntimeSettings.model_fields[field].get_default(call_default_factory=True)
+
+
+def environment_of(**values: object) -> dict[str, str]:
+    """The variables that give fields of RuntimeSettings their ``values``; the reverse of ``load``.
+
+    A value that is None or empty is left out: an empty variable counts as unset. Raises KeyError
+    where there is no such field.
+    """
+    texts = {variable(field): _text(value) for field, value in values.items()}
+    return {name: text for name, text in texts.items() if text}
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, tuple):
+        words = [str(word) for word in cast("tuple[object, ...]", value)]
+        needs_json = any("," in word or word.startswith("[") for word in words)
+        return json.dumps(words) if needs_json else ",".join(words)
+    return str(value)
 
 
 def secret_file(name: str, environment: Mapping[str, str] = os.environ) -> Path | None:

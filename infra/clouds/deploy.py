@@ -5,9 +5,9 @@ import importlib
 import pulumi
 
 from infra.errors import StackError
+from infra.inputs import Secrets
 from infra.outputs import Deployment
 from infra.plan import AzurePlan, DockerPlan, LocalPlan, OciPlan, Plan
-from infra.inputs import Secrets
 
 _CLOUDS = {LocalPlan: "local", DockerPlan: "docker", AzurePlan: "azure", OciPlan: "oci"}
 

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping
 from itertools import chain
 
 from pydantic import ValidationError
-from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
 from infra.errors import StackError

@@ -7,7 +7,11 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from infra.settings.values import BackupName, Digest, Environment, Hostname, HttpsUrl, Line, Lines
-from runtime.settings import Age, Schedule
+from runtime.errors import UserError
+from runtime.settings import Age, Days, LogLevel, PruneAction, Schedule, default, field_of, load
+
+# What the stack sets beside RuntimeSettings: whose headers count, the managed identity.
+_OWNED = frozenset({"AZURE_CLIENT_ID", "CADDYFILE", "FORWARDED_ALLOW_IPS"})
 
 
 def wrong(key: str, message: str) -> PydanticCustomError:
@@ -37,22 +41,42 @@ class Common(Keys):
 
     # Those of infra.settings.Secrets that this kind of stack takes, as keys.
     secret_keys: ClassVar[frozenset[str]] = frozenset({"oidcClientSecret"})
+    # The fields of RuntimeSettings that no key sets, so that `environment` may. All others are
+    # set by a key, or by the stack itself.
+    free_variables: ClassVar[frozenset[str]] = frozenset(
+        {
+            "allowed_hosts",
+            "audit_log",
+            "default_artifact_root",
+            "gunicorn_opts",
+            "max_artifact_bytes",
+            "max_request_bytes",
+            "oci_config_file",
+            "oci_config_profile",
+            "tracking_certificate",
+        }
+    )
 
     workers: int = Field(2, ge=1, le=64)
-    serve_artifacts: bool = True
-    job_execution: bool = False
-    gc_schedule: Schedule = "*/10 * * * *"
-    gc_ttl: Age = "30d0h0m0s"
-    prune_schedule: Schedule = "0 0 * * *"
-    entity_ttl_days: int = Field(30, ge=1, le=36500)
-    backup_schedule: Schedule | None = None
+    log_level: LogLevel | None = None
+    serve_artifacts: bool = default("serve_artifacts")
+    job_execution: bool = default("job_execution")
+    gc_schedule: Schedule = default("gc_schedule")
+    gc_ttl: Age = default("gc_ttl")
+    prune_schedule: Schedule = default("prune_schedule")
+    prune_action: PruneAction = default("prune_action")
+    """What the scheduled prune does with what is stale."""
+    entity_ttl_days: Days = default("entity_ttl_days")
+    """None is ``never`` in the stack file."""
+    backup_schedule: Schedule = default("backup_schedule")
     backup_destination: Line | None = None
-    backup_keep: int = Field(7, ge=1, le=10000)
+    backup_keep: int = Field(default("backup_keep"), ge=1, le=10000)
     restore_backup: BackupName | None = None
     """What an empty store is filled from before the server starts."""
     keep_data: bool = True
     protect: bool = False
-    protect_registry: bool = False
+    protect_registry: bool = default("protect_registry")
+    audit_reads: bool = default("audit_reads")
     environment: Environment = Field(default_factory=dict[str, str])
 
     oidc_issuer: HttpsUrl | None = None
@@ -61,6 +85,28 @@ class Common(Keys):
     allowed_users: Lines = ()
     admin_groups: Lines = ()
     read_groups: Lines = ()
+
+    @model_validator(mode="after")
+    def _environment(self) -> "Common":
+        """Further variables: none that a key or the stack itself sets, and no secret."""
+        for name, value in self.environment.items():
+            field = field_of(name)
+            if field is not None and field not in self.free_variables:
+                raise wrong("environment", f"{name} is set by the stack: {self._instead(field)}")
+            if field is None and name in _OWNED:
+                raise wrong("environment", f"{name} is set by the stack: choose another name")
+            try:
+                load({name: value})
+            except UserError as error:
+                raise wrong("environment", str(error)) from None
+        return self
+
+    def _instead(self, field: str) -> str:
+        key = to_camel(field.removeprefix("given_"))
+        if key in self.secret_keys:
+            return f"use the secret key {key}"
+        known = key in {info.alias for info in type(self).model_fields.values()}
+        return f"use the key {key}" if known else "no key changes it"
 
     @model_validator(mode="after")
     def _sign_in(self) -> "Common":

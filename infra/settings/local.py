@@ -6,16 +6,18 @@ from pydantic import Field, model_validator
 
 from infra.settings.common import Common, FrontKeys, ImageKeys, wrong
 from infra.settings.values import Line
+from runtime.settings import default
 
 
 class Local(Common):
     """The server and its schedules as supervised processes."""
 
     secret_keys: ClassVar[frozenset[str]] = Common.secret_keys | {"backendStoreUri"}
+    free_variables: ClassVar[frozenset[str]] = Common.free_variables | {"given_oci_login"}
 
     cloud: Literal["local"]
     compute: Literal["process"] = "process"
-    port: int = Field(5000, ge=1024, le=65535)
+    port: int = Field(default("port"), ge=1024, le=65535)
     data_dir: Line | None = None
     artifacts_destination: Line | None = None
 
@@ -27,6 +29,10 @@ class LocalContainer(Common, ImageKeys, FrontKeys):
         "backendStoreUri",
         "registryPassword",
         "tlsKey",
+    }
+    # The proxy's names are the server's allowed hosts.
+    free_variables: ClassVar[frozenset[str]] = (Common.free_variables | {"given_oci_login"}) - {
+        "allowed_hosts"
     }
 
     cloud: Literal["local"]

@@ -7,18 +7,6 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-# variable -> the key that sets it
-_OWNED_VARIABLES = {
-    "MLFLOW_BACKEND_STORE_URI": "backendStoreUri",
-    "MLFLOW_ARTIFACTS_DESTINATION": "artifactsDestination",
-    "MLFLOW_SERVE_ARTIFACTS": "serveArtifacts",
-    "MLFLOW_TRACKING_GC_TTL": "gcTtl",
-    "MLFLOW_TRACKING_ENTITY_TTL": "entityTtlDays",
-    "MLFLOW_PORT": "port",
-    "MLFLOW_WORKERS": "workers",
-    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "jobExecution",
-    "MLFLOW_TRACKING_TOKEN": "(none: it is generated)",
-}
 _HOSTNAME = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9-]{1,63})*")
 
 
@@ -36,8 +24,6 @@ def _check_names(environment: dict[str, str]) -> dict[str, str]:
     for name in environment:
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
             raise ValueError(f"{name!r} is no name of an environment variable")
-        if name in _OWNED_VARIABLES:
-            raise ValueError(f"{name} is set by the stack: use the key {_OWNED_VARIABLES[name]}")
     return environment
 
 

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from infra.clouds.deploy import deploy
 from infra.clouds.oci import image
+from infra.inputs import Secrets
 from infra.plan import OciPlan, make_plan
 from infra.plan.place import Place
 from infra.policies.rules import RULES
-from infra.inputs import Secrets
 from infra.settings import parse
 from tests.clouds.oci.identity import parse as parse_statement
 

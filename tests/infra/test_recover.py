@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from infra import settings
+from infra.place import read_place
 from infra.plan import LocalPlan, make_plan
-from infra.plan.place import Place
-from infra.recover import counts, differences, environment_of, refuse_data
+from infra.recover import counts, differences, refuse_data, restore_environment
 from runtime import settings as runtime_settings
 from runtime.backup import filling, make
 from runtime.backup.manifest import Manifest, TablePart
@@ -21,16 +21,17 @@ from tests.runtime.serving import TRACKSTACK
 
 
 def _plan(root: Path, secret: frozenset[str] = frozenset(), **keys: str) -> LocalPlan:
-    plan = make_plan(settings.read({"cloud": "local", **keys}, secret), Place("a", root, secret))
+    read = settings.read({"cloud": "local", **keys}, secret)
+    plan = make_plan(read, read_place(read, "a", secret, root))
     assert isinstance(plan, LocalPlan)
     return plan
 
 
 def test_the_store_that_is_filled_is_the_stack_s_own(tmp_path: Path) -> None:
-    given = environment_of("a", _plan(tmp_path, dataDir="/d", artifactsDestination="/a"), {})
+    given = restore_environment("a", _plan(tmp_path, dataDir="/d", artifactsDestination="/a"), {})
     assert given["TRACKSTACK_DATA_DIR"] == "/d"
     assert given["MLFLOW_ARTIFACTS_DESTINATION"] == "/a"
-    own = environment_of("a", _plan(tmp_path), {})
+    own = restore_environment("a", _plan(tmp_path), {})
     assert own["TRACKSTACK_DATA_DIR"] == f"{tmp_path}/.trackstack/data/a"
 
 
@@ -41,7 +42,7 @@ def test_a_store_that_this_shell_names_is_not_the_stack_s(tmp_path: Path) -> Non
         "MLFLOW_BACKEND_STORE_URI_FILE": "/run/secrets/prod",
         "DB_SECRET_OCID": "ocid1.vaultsecret.prod",
     }
-    found = runtime_settings.load({**shell, **environment_of("a", plan, {})})
+    found = runtime_settings.load({**shell, **restore_environment("a", plan, {})})
     assert found.backend_store == plan.backend_store
 
 
@@ -56,7 +57,7 @@ def test_what_cannot_be_filled_from_here_is_told_with_what_to_do(
     secret: frozenset[str], outputs: dict[str, Any], said: str, tmp_path: Path
 ) -> None:
     with pytest.raises(UserError, match=said):
-        environment_of("a", _plan(tmp_path, secret), outputs)
+        restore_environment("a", _plan(tmp_path, secret), outputs)
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +85,7 @@ def test_a_restore_fills_the_very_store_that_the_server_opens(
     done = subprocess.run(
         [TRACKSTACK, "restore", "--from", backup[0]],
         cwd=root,
-        env={**os.environ, **environment_of("a", plan, {})},
+        env={**os.environ, **restore_environment("a", plan, {})},
         capture_output=True,
         text=True,
         timeout=120,

@@ -16,9 +16,9 @@ from infra.clouds.docker.image import Images, make_provider
 from infra.clouds.docker.network import check_port, make_front
 from infra.clouds.docker.schedule import make_scheduler
 from infra.clouds.docker.server import make_server
+from infra.inputs import Secrets
 from infra.outputs import Deployment
 from infra.plan import DockerPlan
-from infra.inputs import Secrets
 from runtime.settings import without_password
 
 

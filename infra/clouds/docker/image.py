@@ -4,8 +4,8 @@ import pulumi_docker as docker
 from pulumi import Output, ResourceOptions
 
 from infra.clouds.shared.image import RuntimeImage
-from infra.plan import DockerPlan
 from infra.inputs import Secrets
+from infra.plan import DockerPlan
 
 
 def _server(registry: str) -> str:

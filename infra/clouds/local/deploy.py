@@ -18,12 +18,12 @@ from infra.clouds.local.network import check_port
 from infra.clouds.local.schedule import Scheduler
 from infra.clouds.local.server import Server
 from infra.clouds.local.supervisor import Supervisor
-from infra.environment import JOB_SECRETS, SERVER_SECRETS, SIGN_IN_SECRETS, STORE_SECRETS
+from infra.inputs import Secrets
 from infra.outputs import Deployment
 from infra.plan import LocalPlan
-from infra.inputs import Secrets
+from infra.plan.environment import JOB_SECRETS, SERVER_SECRETS, SIGN_IN_SECRETS, STORE_SECRETS
 from runtime.process import trackstack
-from runtime.settings import without_password
+from runtime.settings import variable, without_password
 
 
 def _files(plan: LocalPlan, secrets: Secrets) -> dict[str, str]:
@@ -89,6 +89,6 @@ def _command(environment: Mapping[str, str]) -> str:
     variables = [
         f"{name}={value}"
         for name, value in sorted(environment.items())
-        if name != "TRACKSTACK_SUPERVISED"
+        if name != variable("supervised")
     ]
     return shlex.join(["env", *variables, trackstack()])

@@ -9,11 +9,12 @@ from pulumi import Output
 from infra.clouds.oci.database import Database
 from infra.clouds.oci.identity import Identity
 from infra.clouds.oci.image import Images
-from infra.clouds.oci.network import Networks
+from infra.clouds.oci.network import Network
 from infra.clouds.oci.scope import Scope
-from infra.containers import Container
 from infra.plan import OciPlan
 from infra.plan.oci import UNKNOWN_ADDRESS, UNKNOWN_NAMESPACE
+from infra.plan.workloads import Container
+from runtime.settings import variable
 
 # compute -> how the runtime logs in to OCI
 _PRINCIPALS = {
@@ -29,7 +30,7 @@ class Parts:
 
     plan: OciPlan
     scope: Scope
-    networks: Networks
+    networks: Network
     identity: Identity
     images: Images
     database: Database
@@ -47,8 +48,8 @@ class Parts:
         if container.is_front:
             return known
         login: dict[str, pulumi.Input[str]] = {
-            "OCIFS_IAM_TYPE": _PRINCIPALS[self.plan.settings.compute]
+            variable("given_oci_login"): _PRINCIPALS[self.plan.settings.compute]
         }
         if self.database.secret is not None:
-            login["DB_SECRET_OCID"] = self.database.secret
+            login[variable("db_secret_ocid")] = self.database.secret
         return {**known, **login}

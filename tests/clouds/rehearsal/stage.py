@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from infra.plan.image import DEFAULT_BASE
 from infra.settings.cloud import CloudKeys
 from infra.settings.local import LocalContainer
 from infra.settings.oci import Oci
@@ -142,7 +143,7 @@ def _image_keys(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     for key, field, name in kinds:
         wanted = config.get(f"{_PREFIX}{key}", defaults[field].default)
         replaced |= _unless_pulled(key, wanted, functools.partial(parts.part_image, name))
-    base = config.get(f"{_PREFIX}baseImage", "docker.io/library/python:3.12-slim-bookworm")
+    base = config.get(f"{_PREFIX}baseImage", DEFAULT_BASE)
     replaced |= _unless_pulled("baseImage", base, parts.base_image)
     trusted = parts.extra_ca() if "baseImage" in replaced else ""
     if config.get(f"{_PREFIX}cloud") != "local":

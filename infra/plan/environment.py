@@ -1,0 +1,97 @@
+"""Settings -> the environment of the server and its jobs, by the published names. Pure.
+
+The names come from the fields of RuntimeSettings, which reads them. No secret is among them: those
+come as files, whose variables are named apart.
+"""
+
+from dataclasses import dataclass
+
+from infra.settings.common import Common
+from runtime.duration import NEVER
+from runtime.jobs import SCHEDULES
+from runtime.settings import environment_of, file_variable
+
+# variable -> the secret file that it names
+STORE_SECRETS = {file_variable("given_backend_store_uri"): "backend_store_uri"}
+SERVER_SECRETS = STORE_SECRETS | {
+    file_variable("tracking_token"): "tracking_token",
+    file_variable("job_token"): "job_token",
+}
+JOB_SECRETS = STORE_SECRETS | {file_variable("tracking_token"): "job_token"}
+SIGN_IN_SECRETS = {file_variable("oidc_client_secret"): "oidc_client_secret"}
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Where the runtime's processes run and how they reach each other."""
+
+    data_dir: str
+    artifacts_destination: str
+    host: str
+    port: int
+    server_uri: str
+    """As the jobs reach it."""
+    public_url: str
+    """As users reach it."""
+
+
+def _days(value: int | None) -> str:
+    return NEVER if value is None else str(value)
+
+
+def store(settings: Common, runtime: Runtime) -> dict[str, str]:
+    """What every command of the runtime needs to find the stores."""
+    return settings.environment | environment_of(
+        data_dir=runtime.data_dir,
+        given_artifacts_destination=runtime.artifacts_destination,
+        given_tracking_uri=runtime.server_uri,
+        # For a backup by hand, the one before a migration, and for a restore.
+        backup_destination=backups(settings, runtime.data_dir),
+    )
+
+
+def backups(settings: Common, data_dir: str) -> str:
+    """Where the stack keeps its backups, as its own processes reach it."""
+    return settings.backup_destination or f"{data_dir}/backups"
+
+
+def server(settings: Common, runtime: Runtime) -> dict[str, str]:
+    """The environment of `trackstack server`."""
+    return store(settings, runtime) | environment_of(
+        host=runtime.host,
+        port=runtime.port,
+        given_public_url=runtime.public_url,
+        workers=settings.workers,
+        log_level=settings.log_level,
+        serve_artifacts=settings.serve_artifacts,
+        job_execution=settings.job_execution,
+        restore_backup=settings.restore_backup,
+        audit_reads=settings.audit_reads or None,
+        protect_registry=settings.protect_registry or None,
+        oidc_issuer=settings.oidc_issuer,
+        oidc_client_id=settings.oidc_client_id,
+        allowed_groups=settings.allowed_groups,
+        allowed_users=settings.allowed_users,
+        admin_groups=settings.admin_groups,
+        read_groups=settings.read_groups,
+    )
+
+
+def scheduler(settings: Common, runtime: Runtime) -> dict[str, str]:
+    """The environment of `trackstack scheduler`, and of each job alone."""
+    return store(settings, runtime) | environment_of(
+        **{field: getattr(settings, field) for field in SCHEDULES.values()},
+        gc_ttl=settings.gc_ttl,
+        prune_action=settings.prune_action,
+        entity_ttl_days=_days(settings.entity_ttl_days),
+        backup_keep=settings.backup_keep,
+    )
+
+
+def retention(settings: Common) -> dict[str, str]:
+    """What is deleted, and at what age."""
+    return {
+        "gc_ttl": settings.gc_ttl,
+        "prune_action": settings.prune_action,
+        "entity_ttl_days": _days(settings.entity_ttl_days),
+    }
