@@ -33,7 +33,7 @@ promote: setup ## run in TO the very image that runs in FROM: make promote FROM=
 
 recover: setup ## fill STACK from the newest backup in FROM, and bring it up
 	@$(ENTER) pulumi stack select --create "$(STACK)" >/dev/null
-	@$(ENTER) python -m infra.recover "$(STACK)" --from "$(FROM)" $(if $(BACKUP),--backup "$(BACKUP)")
+	@$(ENTER) python -m infra.operations.recover "$(STACK)" --from "$(FROM)" $(if $(BACKUP),--backup "$(BACKUP)")
 	@$(ENTER) python -m infra.operations.up "$(STACK)" $(TAKEN)
 
 run: ## run a trackstack command beside STACK's server: make run ARGS="backup verify"

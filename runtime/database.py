@@ -63,7 +63,8 @@ def _make_in_mysql(connection: Connection, database: str, user: str, password: s
     # The driver quotes what is bound, on this side of the connection.
     login = {"user": user, "password": password}
     for statement in (
-        f"create database if not exists `{database}` character set utf8mb4",
+        # Else MySQL takes lr and LR for one parameter, and frâud for the experiment fraud.
+        f"create database if not exists `{database}` character set utf8mb4 collate utf8mb4_bin",
         "create user if not exists :user@'%' identified by :password require ssl",
         "alter user :user@'%' identified by :password require ssl",
         f"grant all privileges on `{database}`.* to :user@'%'",

@@ -1,8 +1,12 @@
 """`trackstack restore`: a backup into an empty store, before the server starts."""
 
 import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import click
 from sqlalchemy import Engine
@@ -13,7 +17,13 @@ from runtime.lock import only_one
 from runtime.settings import RuntimeSettings
 from runtime.store import open_engine
 
+if TYPE_CHECKING:
+    from runtime.backup.manifest import Manifest
+    from runtime.backup.place import Place
+
 _SCRATCH = ".trackstack-restore"
+# Of what is wrong, so many lines.
+_SHOWN = 20
 # As long as a restore of a large store takes another replica.
 _WAIT_SECONDS = 6 * 3600
 
@@ -48,22 +58,28 @@ def restore(
 ) -> dict[str, object]:
     """Fill the store and the artifact destination; returns what was done.
 
-    Killed at any point it can be run again, and no server starts on half a store meanwhile.
-    Raises UserError where the store is not empty or the backup is broken.
+    All of the backup is looked at before anything is changed: each table by its checksum, its rows
+    by whether the store's database takes them, each artifact by its checksum where the backup lies
+    in a directory, else by its size. Killed at any point it can be run again, and no server starts
+    on half a store meanwhile. Raises UserError where the store is not empty or the backup is
+    broken or does not fit.
     """
-    from runtime.backup import artifacts, make, manifest, schema
-    from runtime.backup.place import Place
+    from runtime.backup import filling, identity, make, manifest, schema
+    from runtime.backup.place import Place, told
     from runtime.upgrade import upgrade
 
     place = make.destination(settings, from_uri)
-    of = manifest.read(place, name)
-    own = place.at(of.name)
     settings.make_directories()
     engine = open_engine(settings)
-    target = Place(settings.artifacts_destination)
-    brings_artifacts = with_artifacts and of.artifacts is not None
-    done: dict[str, object] = {"name": of.name, "rows": of.rows, "files": 0, "dry_run": dry_run}
-    with only_one(engine, "restore"), only_one(engine, "gc"):
+    with (
+        only_one(engine, "restore"),
+        only_one(engine, "gc"),
+        told(f"the restore into {settings.backend_store}"),
+        TemporaryDirectory() as folder,
+    ):
+        of = manifest.read_for(place, name, identity.known(engine))
+        target = Place(settings.artifacts_destination)
+        brings_artifacts = with_artifacts and of.artifacts is not None
         unfinished = schema.is_unfinished(engine)
         check(
             unfinished=unfinished,
@@ -72,21 +88,63 @@ def restore(
             known_revision=schema.has_revision(of.revision),
             force=force,
         )
+        checked = _check_parts(engine, place.at(of.name), of, Path(folder), brings_artifacts)
+        files = of.artifacts.files if of.artifacts and brings_artifacts else 0
+        done: dict[str, object] = {"name": of.name, "rows": of.rows, "files": files}
+        done["dry_run"] = dry_run
         if dry_run:
             return done
-        with TemporaryDirectory() as folder:
-            make.load_database(engine, own, of, Path(folder))
-            _complain(make.compare(engine, of))
-            if brings_artifacts and of.artifacts:
-                listing = make.fetch_part(own, of.artifacts, Path(folder))
-                with make.scratch_of(target, _SCRATCH) as scratch:
-                    bring = artifacts.copy_out(own.at(make.ARTIFACTS), listing, scratch, target)
-                done["files"], broken = bring
-                _complain(broken)
+        # Before a row is changed: a kill must not leave the one's rows with the other's identity.
+        identity.renounce(engine, of.store)
+        loaded = filling.load_database(engine, of, checked.tables)
+        _complain(filling.compare(engine, loaded))
+        if checked.listing:
+            done["files"] = _bring_artifacts(place.at(of.name), checked.listing, target)
         schema.finish(engine)
     if migrate:
         done["upgraded"] = upgrade(settings, back_up=False)
     return done
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """A backup's parts as local files; ``listing`` where artifacts are to be brought."""
+
+    tables: Mapping[str, Path]
+    listing: Path | None
+
+
+def _check_parts(
+    engine: Engine, own: "Place", of: "Manifest", scratch: Path, brings_artifacts: bool
+) -> _Checked:
+    """Raise UserError where any of it is broken or does not fit."""
+    from runtime.backup import fit, parts
+
+    tables = parts.tables(own, of, scratch)
+    listing = parts.listing(own, of, scratch) if brings_artifacts else None
+    broken = parts.broken_artifacts(own, listing) if listing else iter(())
+    _refuse(broken, f"{own.uri} is broken, nothing was changed")
+    unfit = fit.problems(engine, of, tables, scratch)
+    _refuse(unfit, f"{own.uri} does not fit into this database, nothing was changed")
+    return _Checked(tables, listing)
+
+
+def _refuse(problems: Iterator[str], what: str) -> None:
+    shown = list(islice(problems, _SHOWN + 1))
+    if len(shown) > _SHOWN:
+        shown[-1] = "and more"
+    if shown:
+        raise UserError("\n".join([f"{what}:", *shown]))
+
+
+def _bring_artifacts(own: "Place", listing: Path, target: "Place") -> int:
+    from runtime.backup import artifacts, parts
+    from runtime.backup.place import scratch_of
+
+    with scratch_of(target, _SCRATCH) as scratch:
+        whole, broken = artifacts.copy_out(own.at(parts.ARTIFACTS), listing, scratch, target)
+    _complain(broken)
+    return whole
 
 
 def fill_empty(settings: RuntimeSettings, engine: Engine) -> None:
@@ -108,7 +166,7 @@ def fill_empty(settings: RuntimeSettings, engine: Engine) -> None:
 
 def _complain(problems: list[str]) -> None:
     if problems:
-        shown = "\n".join(problems[:20])
+        shown = "\n".join(problems[:_SHOWN])
         raise UserError(f"the restore is not complete, {len(problems)} things are wrong:\n{shown}")
 
 
@@ -118,7 +176,7 @@ def _complain(problems: list[str]) -> None:
 @click.option("--force", is_flag=True, help="Replace what the store holds.")
 @click.option("--no-artifacts", is_flag=True, help="The database alone.")
 @click.option("--no-upgrade", is_flag=True, help="Leave the backup's schema, for its own MLflow.")
-@click.option("--dry-run", is_flag=True, help="Check that it could begin; change nothing.")
+@click.option("--dry-run", is_flag=True, help="Check store and backup; change nothing.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def command(
     name: str | None,
@@ -129,9 +187,10 @@ def command(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Restore a backup (default: the newest) into an empty store, before the server starts.
+    """Restore a backup into an empty store, before the server starts.
 
-    The store is MLFLOW_BACKEND_STORE_URI, of whichever kind: a backup of SQLite restores to
+    By default the newest that has artifacts. All of it is checked before anything is changed. The
+    store is MLFLOW_BACKEND_STORE_URI, of whichever kind: a backup of SQLite restores to
     PostgreSQL or MySQL as well, and back. An older schema is then migrated to this MLflow's. Stop
     the server first. A restore that was killed is simply run again.
 

@@ -188,30 +188,32 @@ def _options(settings: RuntimeSettings) -> dict[str, Any]:
 
 def _open_store(settings: RuntimeSettings) -> None:
     """Initialise an empty store and check an existing one's schema; exits 3 where it is old."""
-    from mlflow.exceptions import MlflowException
+    from mlflow.store.db import utils
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    from runtime.backup.schema import check_whole
+    from runtime.backup.schema import check_known, check_whole
+    from runtime.upgrade import revisions, upgrade
 
+    uri = settings.backend_store_uri.get_secret_value()
     try:
         engine = open_engine(settings)
-        if can_connect(engine, settings):
-            if settings.restore_backup:
-                restore.fill_empty(settings, engine)
-            check_whole(engine)
+        if not can_connect(engine, settings):
+            # It may be starting: MLflow's own patience.
+            cast(Any, utils).create_sqlalchemy_engine_with_retry(uri)
+        if settings.restore_backup:
+            restore.fill_empty(settings, engine)
+        check_whole(engine)
+        check_known(engine, settings.backend_store)
         if settings.upgrade:
-            from runtime.upgrade import upgrade
-
             upgrade(settings)
     except UserError as error:
         click.echo(f"trackstack: {error}", err=True)
         sys.exit(_SAID)
-    try:
-        SqlAlchemyStore(settings.backend_store_uri.get_secret_value(), "mlflow-artifacts:/")
-    except MlflowException as error:
-        if "out-of-date database schema" in error.message:
-            sys.exit(3)
-        raise
+    has, should = revisions(engine)
+    # MLflow would migrate one that lacks a table, with nothing backed up.
+    if has not in (None, should):
+        sys.exit(3)
+    SqlAlchemyStore(uri, "mlflow-artifacts:/")
 
 
 def _check_store(settings: RuntimeSettings) -> None:

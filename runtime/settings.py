@@ -6,6 +6,7 @@ that holds it (a mounted secret), so that it need not stand in the process's env
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast, get_args
@@ -42,11 +43,25 @@ def without_password(uri: str) -> str:
     return make_url(uri).render_as_string(hide_password=True)
 
 
+def with_driver(uri: str) -> str:
+    """A SQLAlchemy URI as the runtime opens it: whatever a PostgreSQL is called, by psycopg2.
+
+    ``postgresql://`` alone means another driver with each SQLAlchemy, and psycopg 3 sends typed
+    parameters, so that PostgreSQL refuses those of MLflow's queries that compare a number with a
+    text. A driver named on purpose (``postgresql+pg8000``) stays.
+    """
+    return re.sub(r"^postgres(ql)?(\+psycopg)?://", "postgresql+psycopg2://", uri)
+
+
 def _check_issuer(text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme != "https" and parts.hostname not in ("localhost", "127.0.0.1"):
         raise ValueError("must be an https:// address")
     return text.rstrip("/")
+
+
+def _with_driver(uri: SecretStr | None) -> SecretStr | None:
+    return SecretStr(with_driver(uri.get_secret_value())) if uri else None
 
 
 # Each of these may be duration.NEVER; of days that is None.
@@ -127,7 +142,9 @@ class RuntimeSettings(BaseModel):
     backup_destination: str | None = Field(None, alias="TRACKSTACK_BACKUP_DESTINATION")
     backup_keep: int = Field(7, ge=1, alias="TRACKSTACK_BACKUP_KEEP")
     restore_backup: str | None = Field(None, alias="TRACKSTACK_RESTORE_BACKUP")
-    database_admin_uri: SecretStr | None = Field(None, alias="TRACKSTACK_DATABASE_ADMIN_URI")
+    database_admin_uri: Annotated[SecretStr | None, AfterValidator(_with_driver)] = Field(
+        None, alias="TRACKSTACK_DATABASE_ADMIN_URI"
+    )
     db_secret_ocid: str | None = Field(None, alias="DB_SECRET_OCID")
     given_oci_login: OciLogin | None = Field(None, alias="OCIFS_IAM_TYPE")
     oci_config_file: str = Field("~/.oci/config", alias="OCI_CONFIG_FILE")
@@ -142,8 +159,13 @@ class RuntimeSettings(BaseModel):
     def backend_store_uri(self) -> SecretStr:
         """SQLAlchemy URI of the backend store; SQLite under the data directory unless given.
 
-        Raises UserError where its login in OCI Vault cannot be read.
+        With the driver that MLflow works with. Raises UserError where its login in OCI Vault
+        cannot be read.
         """
+        return SecretStr(with_driver(self._named_store.get_secret_value()))
+
+    @property
+    def _named_store(self) -> SecretStr:
         if self.db_secret_ocid and not self.given_backend_store_uri:
             from runtime import oci_secrets
 
@@ -154,7 +176,7 @@ class RuntimeSettings(BaseModel):
     @property
     def backend_store(self) -> str:
         """The backend store's URI without its password, fit to be shown."""
-        return without_password(self.backend_store_uri.get_secret_value())
+        return without_password(self._named_store.get_secret_value())
 
     @property
     def artifacts_destination(self) -> str:

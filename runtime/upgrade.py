@@ -85,16 +85,18 @@ def _undo(engine: Engine, has: str | None, backup: str | None) -> str:
 def upgrade(settings: RuntimeSettings, *, back_up: bool = True) -> dict[str, str | None]:
     """Migrate the store where its schema is older; returns what was done.
 
-    One replica at a time: another waits, and finds it done. Raises UserError that says how to go
-    back where a migration fails.
+    One replica at a time: another waits, and finds it done. Raises UserError where the store is of
+    a newer MLflow, and one that says how to go back where a migration fails.
     """
-    from runtime.backup.schema import check_whole
+    from runtime.backup.schema import check_known, check_whole
 
     settings.make_directories()
     engine = open_engine(settings)
     can_connect(engine, settings)
     with only_one(engine, "upgrade", wait_seconds=_WAIT_SECONDS):
         check_whole(engine)
+        # Before a backup: a server that is started again and again would make one each time.
+        check_known(engine, settings.backend_store)
         has, should = revisions(engine)
         if has == should:
             return {"from": has, "to": should, "backup": None}

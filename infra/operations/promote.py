@@ -18,6 +18,7 @@ from infra.operations import guard
 from infra.operations.cost import Change, foresee
 from infra.operations.protection import lifted
 from infra.operations.stack import Stack, client_of, main
+from infra.settings.common import ImageKeys
 from runtime import doctor
 from runtime.errors import UserError
 from runtime.probe import request, token_of
@@ -176,9 +177,8 @@ class Target:
 
     def configured(self) -> str | None:
         """The image that the stack file names now."""
-        values: Mapping[str, Any] = self._stack.ask("config", "--json")
-        entry: Mapping[str, Any] = values.get(_KEY) or {}
-        return entry.get("value")
+        settings = self._stack.settings()
+        return settings.image if isinstance(settings, ImageKeys) else None
 
     def preview(self) -> Foreseen:
         """What an update would change."""

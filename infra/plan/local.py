@@ -21,6 +21,7 @@ _LONGEST_DATA_DIR = 108 - len("/sock.4194304") - 1
 class LocalPlan:
     """A server on this machine: one data directory, one loopback port, one supervisor.
 
+    ``has_given_store`` says that the stack file names a database instead of ``backend_store``.
     The environments are those of the supervised processes, by the published variable names;
     secrets are in none of them.
     """
@@ -33,6 +34,7 @@ class LocalPlan:
     artifacts_destination: str
     backup_destination: str
     backend_store: str
+    has_given_store: bool
     schedules: Mapping[str, str]
     version: str
     store_environment: Mapping[str, str]
@@ -76,6 +78,7 @@ def plan_local(settings: Local, place: Place) -> LocalPlan:
         artifacts_destination=artifacts,
         backup_destination=environment.backups(settings, str(data_dir)),
         backend_store=f"sqlite:///{data_dir}/store/mydb.sqlite",
+        has_given_store="backendStoreUri" in place.secret_keys,
         schedules=schedules(settings),
         version=place.version,
         store_environment=environment.store(settings, runtime) | supervised,

@@ -5,6 +5,7 @@ last `manifest.json`; without that it is not complete and nobody restores it.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import click
@@ -39,8 +40,9 @@ def command(
 
     The database is read as it is at one moment. URI is a directory or an artifact store that
     MLflow knows (wasbs://, s3://, oci://), not inside the artifacts themselves. Afterwards all but
-    the newest --keep backups are deleted, and with --keep-days those younger are kept as well. The
-    same backup restores to SQLite, PostgreSQL and MySQL: see `trackstack restore --help`.
+    the newest --keep backups of the same store are deleted, and with --keep-days those younger are
+    kept as well; those of the database alone are counted apart. The same backup restores to SQLite,
+    PostgreSQL and MySQL: see `trackstack restore --help`.
 
     \b
     Examples:
@@ -53,15 +55,18 @@ def command(
     ctx.obj = to
     if ctx.invoked_subcommand:
         return
-    from runtime.backup import make
+    from runtime.backup import identity, make
+    from runtime.store import open_engine
 
     settings = runtime_settings.load()
     place = make.destination(settings, to)
     count = keep or settings.backup_keep
     if dry_run:
-        retired = make.retire(place, count, keep_days, dry_run=True)
-        result: dict[str, object] = {"dry_run": True, "to": place.uri, "delete": list(retired)}
+        store = identity.known(open_engine(settings))
+        retired = make.retire(place, store, count, keep_days, dry_run=True)
         if as_json:
+            result: dict[str, object] = {"dry_run": True, "to": place.uri}
+            result |= {"delete": list(retired.deleted), "of_nobody": list(retired.of_nobody)}
             click.echo(json.dumps(result))
         else:
             what = (
@@ -69,14 +74,17 @@ def command(
                 if no_artifacts
                 else f"the database and {settings.artifacts_destination}"
             )
-            click.echo(f"would back up {what} to {place.uri}, and delete {list(retired) or 'none'}")
+            deleted = list(retired.deleted) or "none"
+            click.echo(f"would back up {what} to {place.uri}, and delete {deleted}")
+            _tell_of_nobody(retired.of_nobody)
         return
     done = make.back_up(settings, place, with_artifacts=not no_artifacts)
-    retired = make.retire(place, count, keep_days)
+    retired = make.retire(place, done.store, count, keep_days, just_made=done.name)
     files = done.artifacts.files if done.artifacts else 0
     if as_json:
         result = {"name": done.name, "to": place.uri, "rows": done.rows, "files": files}
-        result |= {"bytes": done.total_bytes, "outside": done.outside, "deleted": list(retired)}
+        result |= {"bytes": done.total_bytes, "outside": done.outside}
+        result |= {"deleted": list(retired.deleted), "of_nobody": list(retired.of_nobody)}
         click.echo(json.dumps(result))
         return
     size = human_bytes(done.total_bytes)
@@ -87,8 +95,18 @@ def command(
             "they are not in the backup",
             err=True,
         )
-    for name in retired:
+    for name in retired.deleted:
         click.echo(f"deleted {name}")
+    _tell_of_nobody(retired.of_nobody)
+
+
+def _tell_of_nobody(names: Sequence[str]) -> None:
+    if names:
+        click.echo(
+            f"{len(names)} backups name no store, as those of an earlier version, and are never "
+            f"deleted here; delete by hand those that nobody needs: {', '.join(names)}",
+            err=True,
+        )
 
 
 @command.command("list")
@@ -105,7 +123,7 @@ def list_command(ctx: click.Context, as_json: bool) -> None:
 
     place = make.destination(runtime_settings.load(), _place(ctx))
     found = manifest.names(place)
-    whole = [manifest.read(place, name) for name, is_complete in found.items() if is_complete]
+    whole = [manifest.load(place, name) for name, is_complete in found.items() if is_complete]
     if as_json:
         incomplete = [name for name, is_complete in found.items() if not is_complete]
         told = [asdict(each) | {"bytes": each.total_bytes} for each in whole]
@@ -127,20 +145,21 @@ def list_command(ctx: click.Context, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 @click.pass_context
 def copy_command(ctx: click.Context, name: str | None, from_uri: str, as_json: bool) -> None:
-    """Copy a backup (default: the newest) from another place, and check it on its way.
+    """Copy a backup from another place, and check it on its way.
 
-    For a copy elsewhere, and for a stack that is to be recovered from it.
+    By default the newest that has artifacts. For a copy elsewhere, and for a stack that is to be
+    recovered from it.
 
     \b
     Examples:
       trackstack backup --to /mnt/usb copy --from oci://backups@namespace/prod
       tar -c -C /backups 20261121T035500Z-3fa2 | trackstack backup copy --from -
     """
-    from runtime.backup import make
+    from runtime.backup import carry, make
 
     target = make.destination(runtime_settings.load(), _place(ctx))
-    with make.opened(from_uri, target) as source:
-        of = make.copy(source, target, name)
+    with carry.opened(from_uri, target) as source:
+        of = carry.copy(source, target, name)
     if as_json:
         click.echo(json.dumps({"name": of.name, "to": target.uri, "bytes": of.total_bytes}))
     else:
@@ -152,19 +171,19 @@ def copy_command(ctx: click.Context, name: str | None, from_uri: str, as_json: b
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 @click.pass_context
 def verify_command(ctx: click.Context, name: str | None, as_json: bool) -> None:
-    """Restore a backup (default: the newest) into a scratch place, and compare it.
+    """Restore a backup into a scratch place, and compare it.
 
-    Compares the rows of every table and the checksum of every file. Exits 1 where something is not
-    as it was backed up.
+    By default the newest that has artifacts. Compares the rows of every table and the checksum of
+    every file. Exits 1 where something is not as it was backed up.
 
     \b
     Example:
       trackstack backup --to /backups verify 20261121T035500Z-3fa2
     """
-    from runtime.backup import make
+    from runtime.backup import filling, make
 
     place = make.destination(runtime_settings.load(), _place(ctx))
-    of, problems = make.verify(place, name)
+    of, problems = filling.verify(place, name)
     files = of.artifacts.files if of.artifacts else 0
     if as_json:
         told = {"name": of.name, "rows": of.rows, "files": files, "problems": problems}

@@ -5,12 +5,12 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
 
-from runtime.backup.place import Place, check_path, sha256_of
+from runtime.backup.place import Place, check_path, parent_of, sha256_of
 
 _THREADS = 8
 _CHUNK = 256
@@ -70,6 +70,39 @@ def read_listing(listing: Path) -> Iterator[File]:
         for line in lines:
             path, size, digest = json.loads(line)
             yield File(check_path(path), size, digest)
+
+
+def broken(backup: Place, listing: Path) -> Iterator[str]:
+    """What of a backup's artifacts is missing or not as it was; reads, and copies nothing.
+
+    In a directory by checksum. In an artifact store by size: for its checksum each file would have
+    to come here, and it is looked at when that happens.
+    """
+    if root := backup.directory:
+
+        def check(file: File) -> str | None:
+            return _wrong(root / file.path, file)
+
+        yield from (problem for problem in _in_threads(check, read_listing(listing)) if problem)
+        return
+    # A folder's files stand together in a listing, as they were found.
+    for folder, files in groupby(read_listing(listing), lambda file: parent_of(file.path)):
+        there = dict(backup.list(folder))
+        for file in files:
+            if there.get(file.path) is None:
+                yield f"{file.path}: is missing"
+            elif there[file.path] != file.bytes:
+                yield f"{file.path}: {there[file.path]} bytes, not {file.bytes}"
+
+
+def _wrong(path: Path, file: File) -> str | None:
+    try:
+        same = sha256_of(path) == file.sha256
+    except FileNotFoundError:
+        return f"{file.path}: is missing"
+    except OSError as error:
+        return f"{file.path}: cannot be read: {error.strerror}"
+    return None if same else f"{file.path}: its checksum is another"
 
 
 def copy_out(

@@ -1,27 +1,27 @@
 """Making a backup and checking it."""
 
-import shutil
-import sys
-import tarfile
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from sqlalchemy import Connection, Engine, create_engine, func, not_, or_, select
-from sqlalchemy.pool import NullPool
+from sqlalchemy import Connection, Engine, func, inspect, not_, or_, select
 
-from runtime.backup import artifacts, manifest, rows, schema
+from runtime.backup import artifacts, identity, manifest, parts, retention, rows, schema
 from runtime.backup.manifest import ArtifactsPart, Manifest, Part, TablePart
-from runtime.backup.place import Place, check_path, sha256_of
+from runtime.backup.place import Place, scratch_of, sha256_of, told
+from runtime.backup.retention import Found
 from runtime.errors import UserError
 from runtime.lock import only_one
 from runtime.settings import RuntimeSettings
 from runtime.store import open_engine
 
-ARTIFACTS, _LISTING, _SCRATCH = "artifacts", "artifacts.jsonl.gz", ".scratch"
+_LISTING, _SCRATCH = "artifacts.jsonl.gz", ".scratch"
+# The first file of a backup: of which store it is, should it never be finished.
+_OWNER = "store"
 
 
 def destination(settings: RuntimeSettings, given: str | None) -> Place:
@@ -30,23 +30,6 @@ def destination(settings: RuntimeSettings, given: str | None) -> Place:
     if not uri:
         raise UserError("where? Set TRACKSTACK_BACKUP_DESTINATION, a directory or artifact URI", 2)
     return Place(uri)
-
-
-@contextmanager
-def scratch_of(place: Place, folder: str) -> Generator[Path]:
-    """A folder for files on their way; in a directory they can be moved from there."""
-    if place.directory is None:
-        with TemporaryDirectory() as name:
-            yield Path(name)
-        return
-    path = place.directory / folder
-    # What a kill left.
-    shutil.rmtree(path, ignore_errors=True)
-    path.mkdir(mode=0o700, parents=True)
-    try:
-        yield path
-    finally:
-        shutil.rmtree(path, ignore_errors=True)
 
 
 def _put(place: Place, file: Path, path: str) -> Part:
@@ -85,7 +68,8 @@ def back_up(settings: RuntimeSettings, place: Place, *, with_artifacts: bool = T
     """Copy the database as it is at one moment, then the artifacts; returns the manifest.
 
     Holds gc's lock, so that no artifact of the snapshot is purged meanwhile. Raises UserError
-    where the store is empty, or the artifacts and the backup would lie in each other.
+    where the store is empty or of a newer MLflow, the artifacts and the backup would lie in each
+    other, or it cannot be written: nothing is left of it then.
     """
     engine = open_engine(settings)
     source = Place(settings.artifacts_destination)
@@ -96,23 +80,34 @@ def back_up(settings: RuntimeSettings, place: Place, *, with_artifacts: bool = T
             2,
         )
     schema.check_whole(engine)
+    schema.check_known(engine, settings.backend_store)
+    with only_one(engine, "backup"), only_one(engine, "gc", wait_seconds=600):
+        if not inspect(engine).has_table(rows.VERSION_TABLE):
+            raise UserError(f"there is no MLflow store in {settings.backend_store}")
+        store = identity.ensure(engine)
+        with told(f"the backup to {place.uri}"):
+            there = manifest.names(place)
+            _clear_unfinished(place, there, store)
+            own = place.at(manifest.new_name(datetime.now(timezone.utc), there))
+            with _removed_where_it_fails(own):
+                return _write(engine, source if with_artifacts else None, own, settings, store)
+
+
+def _write(
+    engine: Engine, source: Place | None, own: Place, settings: RuntimeSettings, store: str
+) -> Manifest:
     now = datetime.now(timezone.utc)
-    name = manifest.new_name(now)
-    own = place.at(name)
-    with (
-        only_one(engine, "backup"),
-        only_one(engine, "gc", wait_seconds=600),
-        scratch_of(own, _SCRATCH) as scratch,
-    ):
+    with scratch_of(own, _SCRATCH) as scratch:
+        owner = scratch / _OWNER
+        owner.write_text(store)
+        own.put(owner, _OWNER)
         with rows.snapshot(engine, scratch) as connection:
-            if not engine.dialect.has_table(connection, rows.VERSION_TABLE):
-                raise UserError(f"there is no MLflow store in {settings.backend_store}")
             tables = _dump_tables(connection, own, scratch)
             revision = rows.revision(connection)
             outside = _count_outside(connection, settings.artifacts_destination)
-        listing = _copy_artifacts(source, own, scratch) if with_artifacts else None
+        listing = _copy_artifacts(source, own, scratch) if source else None
         done = Manifest(
-            name=name,
+            name=own.name,
             created=now.isoformat(timespec="seconds"),
             mlflow_version=version("mlflow"),
             revision=revision,
@@ -120,6 +115,7 @@ def back_up(settings: RuntimeSettings, place: Place, *, with_artifacts: bool = T
             tables=tables,
             artifacts=listing,
             outside=outside,
+            store=store,
         )
         file = scratch / manifest.MANIFEST
         file.write_text(done.to_json())
@@ -128,139 +124,73 @@ def back_up(settings: RuntimeSettings, place: Place, *, with_artifacts: bool = T
     return done
 
 
+@contextmanager
+def _removed_where_it_fails(own: Place) -> Generator[None]:
+    """Half a backup helps nobody, and on a full disk is in the next one's way."""
+    try:
+        yield
+    except BaseException:
+        with suppress(Exception):
+            own.delete()
+        raise
+
+
+def _clear_unfinished(place: Place, there: Mapping[str, bool], store: str) -> None:
+    """Delete what a killed backup of this store has left; none runs, since its lock is held."""
+    for name, is_complete in there.items():
+        if not is_complete and _owner_of(place, name) == store:
+            place.at(name).delete()
+
+
+def _owner_of(place: Place, name: str) -> str | None:
+    """Whose an unfinished backup is; None where that cannot be told."""
+    with TemporaryDirectory() as folder, suppress(Exception):
+        file = Path(folder) / _OWNER
+        place.fetch(f"{name}/{_OWNER}", file)
+        return file.read_text()
+    return None
+
+
 def _copy_artifacts(source: Place, own: Place, scratch: Path) -> ArtifactsPart:
     listing = scratch / "listing"
-    files, size = artifacts.copy_in(source, own.at(ARTIFACTS), scratch, listing)
+    files, size = artifacts.copy_in(source, own.at(parts.ARTIFACTS), scratch, listing)
     return ArtifactsPart(**_put(own, listing, _LISTING).__dict__, files=files, total_bytes=size)
 
 
+@dataclass(frozen=True)
+class Retired:
+    """Names of backups: those deleted, and those that stay since nobody knows whose they are."""
+
+    deleted: Sequence[str]
+    of_nobody: Sequence[str]
+
+
 def retire(
-    place: Place, keep: int, keep_days: int | None, *, dry_run: bool = False
-) -> Sequence[str]:
-    """Delete the backups that are no longer kept; returns their names."""
+    place: Place,
+    store: str | None,
+    keep: int,
+    keep_days: int | None,
+    *,
+    just_made: str | None = None,
+    dry_run: bool = False,
+) -> Retired:
+    """Delete the backups of the store with this identity that are no longer kept."""
+    found = [_found(place, *each) for each in manifest.names(place).items()]
     now = datetime.now(timezone.utc)
-    names = manifest.decide(manifest.names(place), now, keep, keep_days)
-    for name in () if dry_run else names:
-        place.at(name).delete()
-    return names
-
-
-def fetch_part(own: Place, part: Part, scratch: Path) -> Path:
-    """A part of a backup as a local file; raises UserError where it is missing or broken."""
-    file = scratch / "part"
-    try:
-        own.fetch(part.path, file)
-    except Exception as error:
-        raise UserError(f"{own.uri}/{part.path} cannot be read: {type(error).__name__}") from None
-    if sha256_of(file) != part.sha256:
-        raise UserError(f"{own.uri}/{part.path} is broken: its checksum is another")
-    return file
-
-
-def load_database(engine: Engine, own: Place, of: Manifest, scratch: Path) -> None:
-    """Fill an emptied store."""
-    schema.make_empty(engine, of.name)
-    schema.make_tables(engine, of.revision)
-    with engine.connect() as connection:
-        tables = rows.reflect(connection).sorted_tables
-    for table in tables:
-        if part := of.tables.get(table.name):
-            rows.load(engine, table, fetch_part(own, part, scratch))
-    filled = {name for name, part in of.tables.items() if part.rows}
-    if missing := sorted(filled - {table.name for table in tables}):
-        raise UserError(f"the schema {of.revision} has no tables {missing}")
-    # Foreign keys were not checked on these connections.
-    engine.dispose()
-
-
-def compare(engine: Engine, of: Manifest) -> list[str]:
-    """The tables that do not hold what the backup does.
-
-    Between kinds of databases only the number of rows is compared: MySQL rounds some numbers.
-    """
-    same_kind = engine.dialect.name in (of.database, "sqlite")
-    problems = list[str]()
-    with engine.connect() as connection:
-        for table in rows.reflect(connection).sorted_tables:
-            part = of.tables.get(table.name)
-            if part:
-                found = rows.summarise(connection, table)
-                if found.rows != part.rows:
-                    problems.append(f"table {table.name}: {found.rows} rows, not {part.rows}")
-                elif same_kind and found.digest != part.digest:
-                    problems.append(f"table {table.name}: other rows")
-    return problems
-
-
-@contextmanager
-def opened(uri: str, target: Place) -> Generator[Place]:
-    """The place at ``uri``; for ``-``, what a tar on stdin holds, unpacked beside ``target``."""
-    if uri != "-":
-        yield Place(uri)
-        return
-    if target.directory:
-        target.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=target.directory, prefix=".taken-in-") as folder:
+    due = retention.decide(found, store, now, keep, keep_days, just_made)
+    for name in () if dry_run else due:
         try:
-            with tarfile.open(fileobj=sys.stdin.buffer, mode="r|") as archive:
-                _unpack(archive, Path(folder))
-        except tarfile.TarError as error:
-            raise UserError(f"what comes in is no tar: {error}", 2) from None
-        yield Place(folder)
+            place.at(name).delete()
+        except OSError as error:
+            raise UserError(f"{place.uri}/{name} cannot be deleted: {error.strerror}") from None
+    return Retired(due, retention.of_nobody(found))
 
 
-def _unpack(archive: tarfile.TarFile, folder: Path) -> None:
-    # By hand: `extractall` has no filter in the Python of Debian 12.
-    for member in archive:
-        content = archive.extractfile(member)
-        if content is None:
-            if member.isdir():
-                continue
-            raise UserError(f"the tar holds {member.name!r}, which is no file", 2)
-        file = folder / check_path(member.name)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with content, file.open("wb") as out:
-            shutil.copyfileobj(content, out)
-
-
-def copy(source: Place, target: Place, name: str | None) -> Manifest:
-    """Copy a backup (default: the newest), checked on its way; one that is there is left as it is.
-
-    Raises UserError where the backup is broken; it is none at the target then.
-    """
-    of = manifest.read(source, name)
-    if manifest.names(target).get(of.name):
-        return of
-    here, there = source.at(of.name), target.at(of.name)
-    with scratch_of(there, _SCRATCH) as scratch:
-        for part in of.tables.values():
-            there.put(fetch_part(here, part, scratch), part.path)
-        if of.artifacts:
-            listing = fetch_part(here, of.artifacts, scratch).rename(scratch / "listing")
-            of_artifacts = there.at(ARTIFACTS)
-            _, broken = artifacts.copy_out(here.at(ARTIFACTS), listing, scratch, of_artifacts)
-            if broken:
-                raise UserError(f"the backup is broken, {len(broken)} files: {broken[0]}")
-            there.put(listing, of.artifacts.path)
-        file = scratch / manifest.MANIFEST
-        file.write_text(of.to_json())
-        there.put(file, manifest.MANIFEST)
-    return of
-
-
-def verify(place: Place, name: str | None) -> tuple[Manifest, list[str]]:
-    """Restore a backup into a scratch place; returns what is wrong with it."""
-    of = manifest.read(place, name)
-    own = place.at(of.name)
-    with TemporaryDirectory() as folder:
-        scratch = Path(folder)
-        engine = create_engine(f"sqlite:///{scratch / 'store.sqlite'}", poolclass=NullPool)
-        load_database(engine, own, of, scratch)
-        problems = compare(engine, of)
-        if of.artifacts:
-            listing = fetch_part(own, of.artifacts, scratch).rename(scratch / "listing")
-            whole, broken = artifacts.copy_out(own.at(ARTIFACTS), listing, scratch, None)
-            problems += broken
-            if whole + len(broken) != of.artifacts.files:
-                problems.append(f"{whole} artifacts, not {of.artifacts.files}")
-    return of, problems
+def _found(place: Place, name: str, is_complete: bool) -> Found:
+    if not is_complete:
+        return Found(name, False, False, _owner_of(place, name))
+    try:
+        of = manifest.load(place, name)
+    except UserError:
+        return Found(name, True, False, None)
+    return Found(name, True, of.artifacts is not None, of.store)

@@ -2,21 +2,20 @@
 
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from runtime.backup.place import Place
+from runtime.backup.place import Place, check_path
 from runtime.errors import UserError
 
 MANIFEST = "manifest.json"
-FORMAT = 1
+# 1 names no store, and its tables' digests tell -0.0 from 0.0.
+FORMAT, _READ = 2, (1, 2)
 _STAMP = "%Y%m%dT%H%M%SZ"
-# A backup may take so long; one that has no manifest after it was killed.
-_UNFINISHED_AGE = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,10 @@ class ArtifactsPart(Part):
 
 @dataclass(frozen=True)
 class Manifest:
-    """``created`` is UTC in ISO 8601; ``outside`` counts locations that no backup can reach."""
+    """``created`` is UTC in ISO 8601; ``outside`` counts locations that no backup can reach.
+
+    ``store`` is the identity of the store that it is of; None where an earlier version made it.
+    """
 
     name: str
     created: str
@@ -56,6 +58,7 @@ class Manifest:
     tables: Mapping[str, TablePart]
     artifacts: ArtifactsPart | None
     outside: int
+    store: str | None = None
     format: int = FORMAT
 
     def to_json(self) -> str:
@@ -76,19 +79,26 @@ def parse(content: str) -> Manifest:
     """Raises UserError where the manifest is none that this version reads."""
     try:
         given: dict[str, Any] = json.loads(content)
-        if given["format"] != FORMAT:
+        if given["format"] not in _READ:
             raise UserError(f"the backup has format {given['format']}; use a newer Trackstack")
         tables = {name: TablePart(**part) for name, part in given.pop("tables").items()}
         artifacts = given.pop("artifacts")
         part = ArtifactsPart(**artifacts) if artifacts else None
+        for each in (*tables.values(), *([part] if part else [])):
+            check_path(each.path)
         return Manifest(**given, tables=tables, artifacts=part)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"the backup's {MANIFEST} cannot be read: {error!r}") from None
 
 
-def new_name(now: datetime) -> str:
-    """Sorts by time; two stores may write to one place."""
-    return f"{now.astimezone(timezone.utc):{_STAMP}}-{secrets.token_hex(2)}"
+def new_name(now: datetime, after: Iterable[str] = ()) -> str:
+    """A backup's name: it sorts by time, and two stores may write to one place.
+
+    It sorts behind those of ``after`` too where the clock was put back since.
+    """
+    times = [moment + timedelta(seconds=1) for name in after if (moment := time_of(name))]
+    begun = max([now.astimezone(timezone.utc), *times])
+    return f"{begun:{_STAMP}}-{secrets.token_hex(2)}"
 
 
 def time_of(name: str) -> datetime | None:
@@ -105,33 +115,79 @@ def names(place: Place) -> dict[str, bool]:
     return {name: place.has(f"{name}/{MANIFEST}") for name in sorted(folders)}
 
 
-def read(place: Place, name: str | None) -> Manifest:
-    """The manifest of a backup, by default the newest; raises UserError where there is none."""
-    complete = [each for each, is_complete in names(place).items() if is_complete]
-    if not complete:
-        raise UserError(f"there is no complete backup in {place.uri}")
-    if name and name not in complete:
-        raise UserError(f"there is no complete backup {name!r} in {place.uri}: {complete}")
+def complete(place: Place) -> list[str]:
+    """The complete backups in a place, oldest first."""
+    return [name for name, is_complete in names(place).items() if is_complete]
+
+
+def load(place: Place, name: str) -> Manifest:
+    """The manifest of a complete backup; raises UserError where it cannot be read."""
     with TemporaryDirectory() as scratch:
         file = Path(scratch) / MANIFEST
-        place.fetch(f"{name or complete[-1]}/{MANIFEST}", file)
-        return parse(file.read_text())
+        place.fetch(f"{name}/{MANIFEST}", file)
+        try:
+            of = parse(file.read_text())
+        except (UserError, UnicodeDecodeError) as error:
+            raise UserError(f"{place.uri}/{name}: {error}") from None
+    if of.name != name:
+        raise UserError(f"{place.uri}/{name}: its {MANIFEST} is that of {of.name!r}")
+    return of
 
 
-def decide(
-    found: Mapping[str, bool], now: datetime, keep: int, keep_days: int | None
-) -> Sequence[str]:
-    """The backups to delete: neither of the ``keep`` newest nor younger than ``keep_days``.
+def read(place: Place, name: str | None) -> Manifest:
+    """The manifest of a backup, by default the newest that has artifacts.
 
-    Complete ones count alone; incomplete ones go when they are a day old.
+    Raises UserError where there is none, or it cannot be read.
     """
-    complete = sorted(name for name, is_complete in found.items() if is_complete)
-    newest = set(complete[-keep:])
+    return _named(place, name) if name else next(_whole(place, complete(place)))
 
-    def is_due(name: str) -> bool:
-        age = now - (time_of(name) or now)
-        if not found[name]:
-            return age > _UNFINISHED_AGE
-        return name not in newest and not (keep_days and age < timedelta(days=keep_days))
 
-    return [name for name in sorted(found) if is_due(name)]
+def read_for(place: Place, name: str | None, store: str | None) -> Manifest:
+    """As ``read``, for a restore into the store of this identity (None: it has none).
+
+    By default the newest of that store, else of the only one that the place has backups of. Raises
+    UserError where it has backups of several: whose data a store gets is for a person to say.
+    """
+    if name:
+        return _named(place, name)
+    whole = list(_whole(place, complete(place)))
+    newest = {of.store: of for of in reversed(whole) if of.store}
+    if store and store in newest:
+        return newest[store]
+    if len(newest) > 1:
+        shown = ", ".join(of.name for of in newest.values())
+        raise UserError(
+            f"{place.uri} holds backups of {len(newest)} stores; name the one to restore. The "
+            f"newest of each: {shown}"
+        )
+    return whole[0]
+
+
+def _named(place: Place, name: str) -> Manifest:
+    there = complete(place)
+    if name not in there:
+        raise UserError(f"there is no complete backup {name!r} in {place.uri}: {there}")
+    return load(place, name)
+
+
+def _whole(place: Place, there: list[str]) -> Iterator[Manifest]:
+    """Those with artifacts, newest first; raises UserError where there is none."""
+    if not there:
+        raise UserError(f"there is no complete backup in {place.uri}")
+    found = False
+    for name in reversed(there):
+        try:
+            of = load(place, name)
+        except UserError:
+            # Not passed over in silence where it is newer than what would be taken instead.
+            if not found:
+                raise
+            continue
+        if of.artifacts:
+            found = True
+            yield of
+    if not found:
+        raise UserError(
+            f"{place.uri} has backups of a database alone, without artifacts; to use one of them, "
+            f"name it: {there}"
+        )

@@ -2,9 +2,11 @@
 
 import hashlib
 import shutil
-from collections.abc import Iterator
-from contextlib import suppress
+import sqlite3
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 from runtime.errors import UserError
@@ -21,6 +23,11 @@ class Place:
         directory = local_directory(self.uri)
         self.directory = directory.resolve() if directory else None
         self._repository: Any = None
+
+    @property
+    def name(self) -> str:
+        """Of the last folder."""
+        return self.uri.rpartition("/")[2]
 
     def at(self, path: str) -> "Place":
         """The place one or more folders down."""
@@ -57,8 +64,7 @@ class Place:
 
     def has(self, path: str) -> bool:
         """Whether there is such a file."""
-        parent = str(PurePosixPath(path).parent)
-        return any(found == path for found, _ in self.list("" if parent == "." else parent))
+        return any(found == path for found, _ in self.list(parent_of(path)))
 
     def fetch(self, path: str, to: Path) -> None:
         """Copy one file to a local one in a folder of its own."""
@@ -96,6 +102,12 @@ class Place:
         return f"{self.uri}/".startswith(f"{other.uri}/")
 
 
+def parent_of(path: str) -> str:
+    """The folder that a path lies in; empty for one at the top."""
+    parent = str(PurePosixPath(path).parent)
+    return "" if parent == "." else parent
+
+
 def sha256_of(file: Path) -> str:
     """Hexadecimal SHA-256 of a file."""
     digest = hashlib.sha256()
@@ -108,6 +120,36 @@ def sha256_of(file: Path) -> str:
 def check_path(path: str) -> str:
     """Return ``path``, or raise UserError where it leads out of its folder."""
     parts = PurePosixPath(path)
-    if parts.is_absolute() or ".." in parts.parts:
+    if not parts.name or parts.is_absolute() or ".." in parts.parts or "\0" in path:
         raise UserError(f"the backup names a file outside of itself: {path!r}")
     return path
+
+
+@contextmanager
+def scratch_of(place: Place, folder: str) -> Generator[Path]:
+    """A folder for files on their way; in a directory they can be moved from there."""
+    if place.directory is None:
+        with TemporaryDirectory() as name:
+            yield Path(name)
+        return
+    path = place.directory / folder
+    # What a kill left.
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(mode=0o700, parents=True)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def told(what: str) -> Generator[None]:
+    """A disk that is full, read-only or gone, as the user's to mend: ``what`` failed, and why."""
+    try:
+        yield
+    except (OSError, sqlite3.Error) as error:
+        reason = str(error)
+        if isinstance(error, OSError) and error.strerror:
+            about = f": {error.filename}" if error.filename else ""
+            reason = f"{error.strerror}{about}"
+        raise UserError(f"{what} failed ({reason}); run it again when that is mended") from None

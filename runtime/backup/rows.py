@@ -48,7 +48,9 @@ _PLAIN = (Boolean, Date, DateTime, Float, LargeBinary)
 
 @dataclass(frozen=True)
 class TableDump:
-    """``digest`` is the sum of the rows' SHA-256: the same in whichever order they come."""
+    """``digest`` is the sum of the rows' SHA-256: the same in whichever order they come, and
+    whichever sign a zero has, which not every database keeps.
+    """
 
     rows: int
     digest: str
@@ -140,10 +142,35 @@ class _Summing:
 
     def add(self, line: bytes) -> None:
         self._rows += 1
-        self._sum += int.from_bytes(hashlib.sha256(line).digest(), "big")
+        self._sum += int.from_bytes(hashlib.sha256(_by_value(line)).digest(), "big")
+
+    def each(self, lines: Iterable[bytes]) -> Iterator[bytes]:
+        """The same lines, added as they pass."""
+        for line in lines:
+            self.add(line.rstrip(b"\n"))
+            yield line
 
     def done(self) -> TableDump:
         return TableDump(self._rows, f"{self._sum % (1 << 256):064x}")
+
+
+def _by_value(line: bytes) -> bytes:
+    """A row with 0.0 for -0.0, which is equal to it."""
+    return _json(_without_sign(json.loads(line))) if b"-0.0" in line else line
+
+
+def _without_sign(value: Any) -> Any:
+    if isinstance(value, float):
+        return value + 0.0
+    if isinstance(value, list):
+        return [_without_sign(each) for each in cast("list[Any]", value)]
+    if isinstance(value, dict):
+        return {k: _without_sign(each) for k, each in cast("dict[str, Any]", value).items()}
+    return value
+
+
+def _json(values: Any) -> bytes:
+    return json.dumps(values, sort_keys=True, separators=(",", ":")).encode()
 
 
 def _lines(connection: Connection, table: Table) -> Iterator[bytes]:
@@ -151,7 +178,7 @@ def _lines(connection: Connection, table: Table) -> Iterator[bytes]:
     streamed = connection.execution_options(yield_per=_FETCH_ROWS)
     for row in streamed.execute(select(*columns)):
         values = [_encode(column, value) for column, value in zip(columns, row, strict=True)]
-        yield json.dumps(values, sort_keys=True, separators=(",", ":")).encode()
+        yield _json(values)
 
 
 def dump(connection: Connection, table: Table, file: Path) -> TableDump:
@@ -185,12 +212,29 @@ def _batches(lines: Iterable[bytes]) -> Iterator[list[list[Any]]]:
         yield batch
 
 
-def load(engine: Engine, table: Table, file: Path) -> None:
-    """Insert a dump's rows into the empty ``table``, in short transactions."""
+def columns_of(file: Path) -> list[str]:
+    """The names of a dump's columns, in the order of its rows' values."""
     with gzip.open(file, "rb") as lines:
-        names = cast(list[str], json.loads(next(lines)))
-        columns = [table.c[name] for name in names]
-        for batch in _batches(lines):
+        return cast("list[str]", json.loads(next(lines)))
+
+
+def rows_of(file: Path) -> Iterator[list[Any]]:
+    """A dump's rows, as they are written: numbers, texts, truths, and dates as texts."""
+    with gzip.open(file, "rb") as lines:
+        next(lines)
+        for line in lines:
+            yield json.loads(line)
+
+
+def load(engine: Engine, table: Table, file: Path) -> TableDump:
+    """Insert a dump's rows into the empty ``table``, in short transactions; returns what they are
+    as ``summarise`` has it.
+    """
+    summing = _Summing()
+    columns = [table.c[name] for name in columns_of(file)]
+    with gzip.open(file, "rb") as lines:
+        next(lines)
+        for batch in _batches(summing.each(lines)):
             rows = [
                 {c.name: _decode(c, value) for c, value in zip(columns, row, strict=True)}
                 for row in batch
@@ -199,6 +243,7 @@ def load(engine: Engine, table: Table, file: Path) -> None:
                 _prepare(connection)
                 connection.execute(insert(table), rows)
     _continue_numbers(engine, table)
+    return summing.done()
 
 
 def _prepare(connection: Connection) -> None:

@@ -4,12 +4,14 @@ from typing import Any, cast
 
 from sqlalchemy import Column, Engine, MetaData, String, Table, inspect, select, text
 
+from runtime.backup import identity
 from runtime.backup.rows import VERSION_TABLE, known_tables, reflect
 from runtime.errors import UserError
 from runtime.tokens import TABLES
 
 # There from a restore's first change to its last: whoever finds it finds half a store.
 _MARK = Table("trackstack_restore", MetaData(), Column("backup", String(200), primary_key=True))
+_REVISIONS = text(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608 - a constant
 # What MLflow's migrations put into an empty store.
 _NOT_DATA = frozenset({VERSION_TABLE, "workspaces", _MARK.name})
 
@@ -56,6 +58,22 @@ def has_revision(revision: str) -> bool:
     return True
 
 
+def check_known(engine: Engine, store: str) -> None:
+    """Raise UserError where the schema is of a newer MLflow, whose tables this one does not know.
+
+    ``store`` is how the store is shown.
+    """
+    with engine.connect() as connection:
+        if not engine.dialect.has_table(connection, VERSION_TABLE):
+            return
+        found = [str(each) for each in connection.execute(_REVISIONS).scalars()]
+    if unknown := [each for each in found if not has_revision(each)]:
+        raise UserError(
+            f"the schema of {store} ({unknown[0]}) is of a newer MLflow than this one; run that "
+            "version again, or restore the backup that was made before it came"
+        )
+
+
 def make_empty(engine: Engine, backup: str) -> None:
     """Drop MLflow's and Trackstack's tables, and mark the store as being restored."""
     with engine.begin() as connection:
@@ -68,21 +86,29 @@ def make_empty(engine: Engine, backup: str) -> None:
         names = known_tables().tables.keys() | {VERSION_TABLE}
         if engine.dialect.name == "mysql":
             connection.execute(text("SET SESSION foreign_key_checks = 0"))
-        # Half-made copies of tables are what a killed migration leaves.
+        # Half-made copies of tables are what a killed migration leaves; what jobs noted of rows
+        # that go, goes with them.
+        kept = {_MARK.name, identity.TABLE}
         ours = [
             table
             for name, table in metadata.tables.items()
-            if name in names or name.startswith("_alembic_tmp_")
+            if name in names
+            or name.startswith("_alembic_tmp_")
+            or (name.startswith("trackstack_") and name not in kept)
         ]
         metadata.drop_all(connection, tables=ours)
 
 
 def make_tables(engine: Engine, revision: str) -> None:
-    """Make MLflow's tables at ``revision`` by its own migrations, and Trackstack's; all empty."""
+    """Make MLflow's tables at ``revision`` by its own migrations, and Trackstack's; all empty.
+
+    Tables that are there stay as they are.
+    """
     from alembic import command
     from mlflow.store.db import utils
     from mlflow.store.tracking.dbmodels.initial_models import Base
 
+    others = set(inspect(engine).get_table_names())
     Base.metadata.create_all(engine)
     config = cast(Any, utils)._get_alembic_config(str(engine.url))
     with engine.begin() as connection:
@@ -92,7 +118,7 @@ def make_tables(engine: Engine, revision: str) -> None:
     with engine.begin() as connection:
         metadata = reflect(connection)
         for table in reversed(metadata.sorted_tables):
-            if table.name not in (VERSION_TABLE, _MARK.name):
+            if table.name not in others and table.name != VERSION_TABLE:
                 connection.execute(table.delete())
 
 

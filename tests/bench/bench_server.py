@@ -94,7 +94,7 @@ def postgresql() -> Generator[str]:
             asked = ("exec", container, "pg_isready", "-h", "127.0.0.1", "-U", "mlflow")
             wait_for(lambda: "accepting" in docker(*asked, check=False), "PostgreSQL", 120)
             address = docker("port", container, "5432").splitlines()[0]
-            yield f"postgresql://mlflow:{password}@{address}"
+            yield f"postgresql+psycopg2://mlflow:{password}@{address}"
         finally:
             docker("rm", "--force", "--volumes", container)
 

@@ -316,7 +316,7 @@ def _recover_elsewhere(story: Story) -> None:
         try:
             # `make recover` makes the stack where there is none.
             stage.engine.run("config")
-            recovering = ("infra.recover", stage.engine.stack, "--from", str(place))
+            recovering = ("infra.operations.recover", stage.engine.stack, "--from", str(place))
             done = run(stage, *recovering)
             assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
             assert "holds what" in done.stdout

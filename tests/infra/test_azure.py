@@ -11,6 +11,7 @@ import pulumi
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from pulumi.runtime.mocks import MockMonitor
 
 from infra.clouds.azure import build, image
 from infra.clouds.deploy import deploy
@@ -227,6 +228,32 @@ def test_names_keep_within_their_limits_and_end_with_what_is_unique(
     other, _ = _deploy({**keys, "subscriptionId": _SUBSCRIPTION.replace("1", "9")}, monkeypatch)
     assert other.names.storage_account != plan.names.storage_account
     assert other.names.base == plan.names.base
+
+
+def test_mysql_tells_case_apart_and_a_database_that_is_there_stays_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The engine is told not to change the collation of one that an earlier version has made."""
+    ignored: dict[str, list[str]] = {}
+    monitor = cast("Any", MockMonitor)
+    register = monitor.RegisterResource
+
+    def told(self: Any, request: Any) -> Any:
+        ignored[request.name] = list(request.ignoreChanges)
+        return register(self, request)
+
+    monkeypatch.setattr(monitor, "RegisterResource", told)
+    keys = {
+        "cloud": "azure",
+        "subscriptionId": _SUBSCRIPTION,
+        "region": "westeurope",
+        "allowedCidrs": ["0.0.0.0/0"],
+        "database": "mysql",
+    }
+    _, made = _deploy(keys, monkeypatch)
+    [database] = made.of("dbformysql:Database")
+    assert (database["charset"], database["collation"]) == ("utf8mb4", "utf8mb4_bin")
+    assert ignored["database"] == ["charset", "collation"]
 
 
 def test_an_image_by_digest_is_not_built_but_copied_to_the_stack_s_own_registry(

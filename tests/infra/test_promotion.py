@@ -301,10 +301,10 @@ def test_prod_runs_dev_s_very_image_and_goes_back_from_a_bad_one(stacks: Stacks)
     parts.docker("cp", f"trackstack-{stacks.prod.stack}-scheduler:/data/backups", str(backups))
     stacks.prod.run("destroy")
     stacks.configure(stacks.again, image=released)
-    recovered = stacks.run("infra.recover", stacks.again.stack, "--from", str(backups))
+    recovered = stacks.run("infra.operations.recover", stacks.again.stack, "--from", str(backups))
     assert recovered.returncode == 0, (recovered.stdout + recovered.stderr)[-3000:]
     assert "holds what" in recovered.stdout
     assert _ask(stacks.again, "experiments/get-by-name?experiment_name=kept")
-    over = stacks.run("infra.recover", stacks.dev.stack, "--from", str(backups))
+    over = stacks.run("infra.operations.recover", stacks.dev.stack, "--from", str(backups))
     assert over.returncode == 1
     assert "only an empty stack is recovered" in over.stderr

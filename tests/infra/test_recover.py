@@ -1,43 +1,100 @@
 """From what `make recover` may fill a stack, decided from its stack file and outputs."""
 
+import os
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from infra.recover import counts, decide, differences, fills_itself, refuse_data
+from infra import settings
+from infra.place import read_place
+from infra.plan import LocalPlan, make_plan
+from infra.operations.recover import counts, differences, refuse_data, restore_environment
+from runtime import settings as runtime_settings
+from runtime.backup import filling, make
 from runtime.backup.manifest import Manifest, TablePart
 from runtime.errors import UserError
+from runtime.store import open_engine
+from tests.runtime.filled import fill, settings_of
+from tests.runtime.serving import TRACKSTACK
 
 
-def _config(**keys: str) -> dict[str, Any]:
-    return {f"trackstack:{key}": {"value": value, "secret": False} for key, value in keys.items()}
+def _plan(root: Path, secret: frozenset[str] = frozenset(), **keys: str) -> LocalPlan:
+    read = settings.read({"cloud": "local", **keys}, secret)
+    plan = make_plan(read, read_place(read, "a", secret, root))
+    assert isinstance(plan, LocalPlan)
+    return plan
 
 
-def test_the_store_that_is_filled_is_the_stack_s_own() -> None:
-    given = decide("a", _config(cloud="local", dataDir="/d", artifactsDestination="/a"), {})
-    assert given == {"TRACKSTACK_DATA_DIR": "/d", "MLFLOW_ARTIFACTS_DESTINATION": "/a"}
-    assert decide("a", {}, {})["TRACKSTACK_DATA_DIR"].endswith("/.trackstack/data/a")
+def test_the_store_that_is_filled_is_the_stack_s_own(tmp_path: Path) -> None:
+    given = restore_environment("a", _plan(tmp_path, dataDir="/d", artifactsDestination="/a"), {})
+    assert given["TRACKSTACK_DATA_DIR"] == "/d"
+    assert given["MLFLOW_ARTIFACTS_DESTINATION"] == "/a"
+    own = restore_environment("a", _plan(tmp_path), {})
+    assert own["TRACKSTACK_DATA_DIR"] == f"{tmp_path}/.trackstack/data/a"
+
+
+def test_a_store_that_this_shell_names_is_not_the_stack_s(tmp_path: Path) -> None:
+    plan = _plan(tmp_path)
+    shell = {
+        "MLFLOW_BACKEND_STORE_URI": "postgresql://prod/mlflow",
+        "MLFLOW_BACKEND_STORE_URI_FILE": "/run/secrets/prod",
+        "DB_SECRET_OCID": "ocid1.vaultsecret.prod",
+    }
+    found = runtime_settings.load({**shell, **restore_environment("a", plan, {})})
+    assert found.backend_store == plan.backend_store
 
 
 @pytest.mark.parametrize(
-    ("config", "outputs", "said"),
+    ("secret", "outputs", "said"),
     [
-        ({}, {"tracking_uri": "http://t"}, "make down STACK=a"),
-        ({"trackstack:backendStoreUri": {"secret": True}}, {}, "database of its own"),
+        (frozenset[str](), {"tracking_uri": "http://t"}, "make down STACK=a"),
+        (frozenset({"backendStoreUri"}), {}, "database of its own"),
     ],
 )
 def test_what_cannot_be_filled_from_here_is_told_with_what_to_do(
-    config: dict[str, Any], outputs: dict[str, Any], said: str
+    secret: frozenset[str], outputs: dict[str, Any], said: str, tmp_path: Path
 ) -> None:
     with pytest.raises(UserError, match=said):
-        decide("a", config, outputs)
+        restore_environment("a", _plan(tmp_path, secret), outputs)
 
 
-def test_only_the_store_of_processes_is_filled_from_here() -> None:
-    assert not fills_itself({})
-    assert not fills_itself(_config(cloud="local"))
-    assert fills_itself(_config(cloud="local", compute="container"))
-    assert fills_itself(_config(cloud="azure"))
+@pytest.fixture(scope="module")
+def backup(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Manifest]:
+    filled = settings_of(tmp_path_factory.mktemp("filled"))
+    fill(filled)
+    place = make.destination(filled, None)
+    return place.uri, make.back_up(filled, place)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("data_dir", ["~/data", "inside/data", "{root}/link/data", "{root}/data"])
+def test_a_restore_fills_the_very_store_that_the_server_opens(
+    data_dir: str,
+    backup: tuple[str, Manifest],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    root = tmp_path / "project"
+    root.mkdir()
+    plan = _plan(root, dataDir=data_dir.format(root=tmp_path))
+    done = subprocess.run(
+        [TRACKSTACK, "restore", "--from", backup[0]],
+        cwd=root,
+        env={**os.environ, **restore_environment("a", plan, {})},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    served = runtime_settings.load(dict(plan.server_environment))
+    assert filling.compare(open_engine(served), backup[1]) == []
+    assert len(list(Path(plan.artifacts_destination).rglob("weights.bin"))) == 3
+    assert not (root / "~").exists()
 
 
 _METRICS = """# TYPE trackstack_entities gauge

@@ -36,7 +36,7 @@ class PostgreSql(Server):
     port: int
     password: str
     bin: Path
-    scheme: str = "postgresql"
+    scheme: str = "postgresql+psycopg2"
 
     def new_database(self) -> str:
         name = self.new_name()

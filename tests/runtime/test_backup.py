@@ -5,18 +5,18 @@ import io
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import tarfile
 from collections.abc import Generator
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from runtime import restore as restoring
-from runtime.backup import make, manifest, rows, schema
+from runtime.backup import carry, filling, make, manifest, rows, schema
 from runtime.backup.manifest import Manifest
 from runtime.backup.place import Place, check_path
 from runtime.errors import UserError
@@ -28,31 +28,6 @@ from tests.runtime.databases import Server, mariadb, postgresql
 from tests.runtime.filled import fill, settings_of
 from tests.runtime.serving import TRACKSTACK, request, serving
 
-_NOW = datetime(2026, 11, 21, tzinfo=timezone.utc)
-
-
-def _named(*ages_in_days: float) -> dict[str, bool]:
-    return {manifest.new_name(_NOW - timedelta(days=age)): True for age in ages_in_days}
-
-
-def test_the_newest_are_kept_and_with_days_the_younger_too() -> None:
-    found = _named(40, 20, 10, 1)
-    oldest = list(found)
-    assert manifest.decide(found, _NOW, 2, None) == oldest[:2]
-    assert manifest.decide(found, _NOW, 2, 30) == oldest[:1]
-    assert manifest.decide(found, _NOW, 7, None) == []
-
-
-def test_a_backup_without_manifest_counts_for_nothing_and_goes_after_a_day() -> None:
-    found = dict.fromkeys(_named(2, 0.5), False) | _named(3)
-    assert manifest.decide(found, _NOW, 1, None) == [min(found, key=_is_two_days_old)]
-
-
-def _is_two_days_old(name: str) -> float:
-    moment = manifest.time_of(name)
-    assert moment
-    return abs((_NOW - moment - timedelta(days=2)).total_seconds())
-
 
 @pytest.mark.parametrize(
     "content", ["", "[]", "{}", '{"format": 1}', '{"format": 1, "tables": {"a": {}}}']
@@ -61,13 +36,30 @@ def test_a_manifest_that_is_none_is_said_to_be(content: str) -> None:
     with pytest.raises(UserError, match="cannot be read"):
         manifest.parse(content)
     with pytest.raises(UserError, match="newer Trackstack"):
-        manifest.parse('{"format": 2}')
+        manifest.parse('{"format": 3}')
 
 
-@pytest.mark.parametrize("path", ["/etc/passwd", "../x", "a/../../x"])
+@pytest.mark.parametrize("path", ["", ".", "/etc/passwd", "../x", "a/../../x", "a\0b"])
 def test_a_path_that_leads_out_of_the_backup_is_refused(path: str) -> None:
     with pytest.raises(UserError, match="outside"):
         check_path(path)
+    for part in ("tables", "artifacts"):
+        given: dict[str, Any] = {
+            "name": "n",
+            "created": "",
+            "mlflow_version": "3",
+            "revision": "r",
+            "database": "sqlite",
+            "tables": {},
+            "artifacts": None,
+            "outside": 0,
+            "format": 1,
+        }
+        of = {"path": path, "bytes": 1, "sha256": ""}
+        table = {"runs": of | {"rows": 1, "digest": ""}}
+        given[part] = table if part == "tables" else of | {"files": 1, "total_bytes": 1}
+        with pytest.raises(UserError, match="outside"):
+            manifest.parse(json.dumps(given))
 
 
 def test_a_restore_begins_on_an_empty_store_or_by_force_or_where_one_was_killed() -> None:
@@ -126,7 +118,7 @@ def test_a_backup_holds_every_table_and_verifies(made: tuple[Place, Manifest]) -
     assert wanted <= filled
     assert of.artifacts
     assert of.artifacts.files == 3
-    assert make.verify(place, None)[1] == []
+    assert filling.verify(place, None)[1] == []
 
 
 @pytest.mark.slow
@@ -138,18 +130,30 @@ def test_a_broken_backup_does_not_verify_and_one_without_manifest_is_none(
     [file] = list(tmp_path.rglob("weights.bin"))[:1]
     whole = file.read_bytes()
     file.write_bytes(whole[:-1] + b"x")
-    assert [p for p in make.verify(place, None)[1] if "its checksum is another" in p]
+    assert [p for p in filling.verify(place, None)[1] if "its checksum is another" in p]
     file.unlink()
-    assert len(make.verify(place, None)[1]) == 1
+    assert len(filling.verify(place, None)[1]) == 1
     file.write_bytes(whole)
     table = tmp_path / of.name / of.tables["runs"].path
     lines = gzip.decompress(table.read_bytes()).splitlines(keepends=True)
     table.write_bytes(gzip.compress(b"".join(lines[:-1])))
     with pytest.raises(UserError, match=r"runs\.jsonl\.gz is broken"):
-        make.verify(place, None)
+        filling.verify(place, None)
     (tmp_path / of.name / manifest.MANIFEST).unlink()
     with pytest.raises(UserError, match="no complete backup"):
-        make.verify(place, None)
+        filling.verify(place, None)
+
+
+@pytest.mark.slow
+def test_a_manifest_of_another_backup_is_refused(
+    made: tuple[Place, Manifest], tmp_path: Path
+) -> None:
+    place, of = made
+    other = of.name.replace("2", "1", 1)
+    shutil.copytree(Path(place.uri) / of.name, tmp_path / other)
+    with pytest.raises(UserError, match="is that of"):
+        carry.copy(Place(str(tmp_path)), Place(str(tmp_path / "to")), None)
+    assert not (tmp_path / "to").exists()
 
 
 @pytest.mark.slow
@@ -164,7 +168,7 @@ def test_a_store_that_is_not_empty_is_replaced_by_force_alone(
     with pytest.raises(UserError, match="--force"):
         _restore(target, place)
     _restore(target, place, force=True)
-    assert make.compare(open_engine(target), of) == []
+    assert filling.compare(open_engine(target), of) == []
 
 
 @pytest.mark.slow
@@ -178,7 +182,7 @@ def test_a_server_s_own_empty_store_counts_as_empty(
     # Makes the experiment Default, as every server does when it starts.
     SqlAlchemyStore(target.backend_store_uri.get_secret_value(), "mlflow-artifacts:/")
     _restore(target, made[0])
-    assert make.compare(open_engine(target), made[1]) == []
+    assert filling.compare(open_engine(target), made[1]) == []
 
 
 @pytest.fixture(scope="module", params=[postgresql, mariadb])
@@ -202,7 +206,7 @@ def test_the_restore_drill_from_sqlite_to_a_server_to_another_and_back(
         _restore(settings, place)
         place = make.destination(settings, None)
         copied = make.back_up(settings, place)
-        assert make.verify(place, None)[1] == []
+        assert filling.verify(place, None)[1] == []
         assert _digests(copied) == _digests(of)
         assert _artifacts(settings) == _artifacts(filled)
     for settings in (first, second, back):
@@ -232,7 +236,7 @@ def test_an_older_schema_restores_into_a_newer_one(database: Server, tmp_path: P
         )
     place = make.destination(old, None)
     make.back_up(old, place)
-    assert make.verify(place, None)[1] == []
+    assert filling.verify(place, None)[1] == []
     new = settings_of(tmp_path / "new", database.new_database())
     upgraded = _restore(new, place)["upgraded"]
     assert upgraded["from"] == "97727af70f4d"
@@ -252,12 +256,12 @@ def test_a_backup_goes_to_an_artifact_store_and_comes_back(
         monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", server.token)
         place = Place(f"{server.uri}/api/2.0/mlflow-artifacts/artifacts/backups")
         first, second = (make.back_up(filled, place) for _ in range(2))
-        assert make.verify(place, first.name)[1] == []
-        assert list(make.retire(place, 1, None)) == [min(first.name, second.name)]
+        assert filling.verify(place, first.name)[1] == []
+        assert make.retire(place, first.store, 1, None).deleted == [first.name]
         target = settings_of(tmp_path / "target")
         _restore(target, place)
     assert _artifacts(target) == _artifacts(filled)
-    assert make.compare(open_engine(target), second) == []
+    assert filling.compare(open_engine(target), second) == []
 
 
 # Imports once, then forks a child for each kill: what it is at when it dies is left to chance.
@@ -322,7 +326,7 @@ def test_a_killed_backup_never_looks_complete(filled: RuntimeSettings, tmp_path:
     make.back_up(filled, place)
     complete = [name for name, is_complete in manifest.names(place).items() if is_complete]
     for name in complete:
-        assert make.verify(place, name)[1] == [], name
+        assert filling.verify(place, name)[1] == [], name
     assert len(complete) >= 2
 
 
@@ -347,7 +351,7 @@ def test_a_killed_restore_is_run_again_and_no_server_starts_between(
     assert started.returncode == 1
     assert "run `trackstack restore` again" in started.stderr
     _restore(target, place)
-    assert make.compare(engine, of) == []
+    assert filling.compare(engine, of) == []
     assert _artifacts(target) == _artifacts(filled)
     assert not list(Path(target.artifacts_destination).glob(".trackstack*"))
 
@@ -403,16 +407,16 @@ def test_a_backup_is_copied_once_and_a_broken_one_not(
 ) -> None:
     place, of = made
     target = Place(str(tmp_path / "copies"))
-    assert make.copy(place, target, None) == of
-    assert make.verify(target, None) == (of, [])
+    assert carry.copy(place, target, None) == of
+    assert filling.verify(target, None) == (of, [])
     kept = (tmp_path / "copies" / of.name / "manifest.json").stat().st_mtime_ns
-    make.copy(place, target, of.name)
+    carry.copy(place, target, of.name)
     assert (tmp_path / "copies" / of.name / "manifest.json").stat().st_mtime_ns == kept
     artifacts = tmp_path / "copies" / of.name / "artifacts"
     artifact = next(path for path in artifacts.rglob("*") if path.is_file())
     artifact.write_text("something else")
     with pytest.raises(UserError, match="is broken, 1 files"):
-        make.copy(target, Place(str(tmp_path / "again")), None)
+        carry.copy(target, Place(str(tmp_path / "again")), None)
     assert manifest.names(Place(str(tmp_path / "again"))) == {of.name: False}
 
 
@@ -436,7 +440,7 @@ def test_a_server_fills_an_empty_store_before_it_serves_and_no_other(
     }
     target = settings_of(tmp_path / "data")
     with serving(tmp_path / "data", **told) as server:
-        assert make.compare(open_engine(target), of) == []
+        assert filling.compare(open_engine(target), of) == []
         assert _artifacts(target) == _artifacts(filled)
         server.client(monkeypatch).create_experiment("made since")
     with serving(tmp_path / "data", **told) as server:
@@ -493,7 +497,7 @@ def test_a_tar_that_leads_out_of_its_folder_is_refused(
     packed.seek(0)
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(packed))
     place = Place(str(tmp_path / "place"))
-    with pytest.raises(UserError, match="outside of itself"), make.opened("-", place):
+    with pytest.raises(UserError, match="outside of itself"), carry.opened("-", place):
         pass
     assert not (tmp_path / "outside").exists()
     assert list((tmp_path / "place").iterdir()) == []

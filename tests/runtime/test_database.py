@@ -4,6 +4,7 @@ import os
 import subprocess
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -12,8 +13,11 @@ from sqlalchemy import URL, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from runtime.cli import cli
+from runtime.settings import with_driver
+from runtime.store import open_engine
 from tests.clouds.ground.authority import Authority
 from tests.runtime.databases import MariaDb, mariadb, postgresql
+from tests.runtime.filled import settings_of
 
 pytestmark = pytest.mark.slow
 
@@ -42,12 +46,14 @@ def _store(server: MariaDb, password: str) -> str:
     return url.render_as_string(hide_password=False)
 
 
-def _prepare(server: MariaDb, password: str, folder: Path) -> tuple[int, str]:
+def _prepare(
+    server: MariaDb, password: str, folder: Path, store: str | None = None
+) -> tuple[int, str]:
     admin = folder / "admin"
     admin.write_text(f"mysql+pymysql://admin:{server.password}@127.0.0.1:{server.port}/")
     environment = {
         **os.environ,
-        "MLFLOW_BACKEND_STORE_URI": _store(server, password),
+        "MLFLOW_BACKEND_STORE_URI": store or _store(server, password),
         "TRACKSTACK_DATABASE_ADMIN_URI_FILE": str(admin),
     }
     done = CliRunner().invoke(cli, ["database", "--wait", "5"], env=environment)
@@ -68,6 +74,40 @@ def test_database_and_user_are_made_once_and_may_do_nothing_else(
             with pytest.raises((OperationalError, ProgrammingError)):
                 connection.execute(text("use others"))
         engine.dispose()
+
+
+def test_a_database_that_is_made_tells_upper_case_from_lower(
+    server: MariaDb, tmp_path: Path
+) -> None:
+    """As SQLite and PostgreSQL do: what differs in case, accent or width is two things."""
+    import mlflow
+
+    user, database = "cased", "cased_store"
+    url = URL.create("mysql+pymysql", user, "Pass-word_1", "127.0.0.1", server.port, database)
+    store = url.render_as_string(hide_password=False)
+    code, said = _prepare(server, "", tmp_path, store)
+    assert code == 0, said
+    uri = f"{store}?ssl_check_hostname=false"
+    settings = settings_of(tmp_path, uri)
+    client: Any = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
+    made = [client.create_experiment(name) for name in ("Fraud", "fraud", "frâud")]
+    assert len(set(made)) == 3
+    assert client.get_experiment_by_name("fraud").experiment_id == made[1]
+    run = client.create_run(made[0]).info.run_id
+    for key in ("lr", "LR"):
+        client.log_param(run, key, key)
+        client.log_metric(run, key, 1.0)
+        client.set_tag(run, key, key)
+    data = client.get_run(run).data
+    assert data.params == {"lr": "lr", "LR": "LR"}
+    assert data.metrics.keys() == {"lr", "LR"}
+    assert (data.tags["lr"], data.tags["LR"]) == ("lr", "LR")
+    with open_engine(settings).connect() as connection:
+        collations = connection.exec_driver_sql(
+            "select distinct table_collation from information_schema.tables "
+            "where table_schema = database()"
+        )
+        assert list(collations.scalars()) == ["utf8mb4_bin"]
 
 
 def _prepare_in_postgresql(admin_uri: str, store: str, folder: Path) -> tuple[int, str]:
@@ -97,12 +137,13 @@ def test_an_administrator_of_postgresql_that_is_no_superuser_makes_them_too(tmp_
             shown = store.render_as_string(hide_password=False)
             code, said = _prepare_in_postgresql(admin, shown, tmp_path)
             assert (code, said.strip()) == (0, "the database app_store is ready")
-            engine = create_engine(store)
+            own = make_url(with_driver(shown))
+            engine = create_engine(own)
             with engine.connect() as connection:
                 connection.execute(text("create table if not exists kept (id int)"))
                 connection.commit()
             engine.dispose()
-            elsewhere = create_engine(store.set(database=others.database))
+            elsewhere = create_engine(own.set(database=others.database))
             with pytest.raises(OperationalError, match="permission denied"):
                 elsewhere.connect()
 

@@ -304,7 +304,7 @@ def custom_image() -> Generator[str]:
 def test_extras_packages_and_labels_are_as_asked(custom_image: str) -> None:
     code = (
         "import importlib.util as u, prometheus_flask_exporter\n"
-        "print([n for n in ('psycopg', 'mysql', 'sklearn') if u.find_spec(n)])"
+        "print([n for n in ('psycopg2', 'mysql', 'sklearn') if u.find_spec(n)])"
     )
     run = ("run", "--rm", "--entrypoint", "/opt/trackstack/bin/python")
     assert docker(*run, custom_image, "-c", code) == "[]"

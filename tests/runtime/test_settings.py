@@ -42,6 +42,30 @@ def test_the_published_names_are_read() -> None:
     assert "pw" not in repr(settings)
 
 
+@pytest.mark.parametrize(
+    ("given", "opened"),
+    [
+        (
+            "postgresql://u:p@h/d?sslmode=verify-full",
+            "postgresql+psycopg2://u:p@h/d?sslmode=verify-full",
+        ),
+        ("postgres://u:p@h/d", "postgresql+psycopg2://u:p@h/d"),
+        ("postgresql+psycopg://u:p@h/d", "postgresql+psycopg2://u:p@h/d"),
+        ("postgresql+psycopg2://u:p@h/d", "postgresql+psycopg2://u:p@h/d"),
+        ("postgresql+pg8000://u:p@h/d", "postgresql+pg8000://u:p@h/d"),
+        ("mysql+pymysql://u:p@h/d", "mysql+pymysql://u:p@h/d"),
+        ("sqlite:////d/x", "sqlite:////d/x"),
+    ],
+)
+def test_postgresql_is_opened_by_the_driver_that_mlflow_works_with(given: str, opened: str) -> None:
+    settings = load({"MLFLOW_BACKEND_STORE_URI": given, "TRACKSTACK_DATABASE_ADMIN_URI": given})
+    assert settings.backend_store_uri.get_secret_value() == opened
+    assert settings.database_admin_uri
+    assert settings.database_admin_uri.get_secret_value() == opened
+    # Shown as its owner wrote it.
+    assert settings.backend_store == given.replace(":p@", ":***@")
+
+
 def test_each_age_and_schedule_may_be_never() -> None:
     names = ("TRACKSTACK_GC_SCHEDULE", "TRACKSTACK_PRUNE_SCHEDULE", "TRACKSTACK_BACKUP_SCHEDULE")
     ages = ("MLFLOW_TRACKING_GC_TTL", "MLFLOW_TRACKING_ENTITY_TTL")

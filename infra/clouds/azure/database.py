@@ -67,7 +67,8 @@ _ENGINES: Mapping[str, _Engine] = {
         # With an authority named, PyMySQL checks certificate and name.
         f"mysql+pymysql://{{}}@{{}}:3306/{_DATABASE}?ssl_ca={_TRUSTED}",
         "utf8mb4",
-        "utf8mb4_unicode_ci",
+        # One that tells case and accents apart, as PostgreSQL does.
+        "utf8mb4_bin",
         _mysql,
     ),
 }
@@ -111,7 +112,11 @@ class Database(Part):
             charset=engine.charset,
             collation=engine.collation,
             **scope.nested,
-            opts=scope.data,
+            # They are given to a database that is made: one that is there keeps its own, since
+            # what Azure does to its tables where they change is nowhere said.
+            opts=pulumi.ResourceOptions.merge(
+                scope.data, pulumi.ResourceOptions(ignore_changes=["charset", "collation"])
+            ),
         )
         self.ready.append(database)
         if networks is None:

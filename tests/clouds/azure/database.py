@@ -134,7 +134,7 @@ class Database(AzureResource):
     name_input = "databaseName"
     parents = ("serverName",)
 
-    def command(self, login: str, name: str) -> Sequence[str]:
+    def command(self, login: str, inputs: Props) -> Sequence[str]:
         """What makes a database, in the server's container."""
         raise NotImplementedError
 
@@ -143,7 +143,7 @@ class Database(AzureResource):
         if self.real:
             server = self.store.get(self.parent_id(inputs))
             assert server is not None
-            command = self.command(server.props["administratorLogin"], inputs["databaseName"])
+            command = self.command(server.props["administratorLogin"], inputs)
             code, said = self.real.ground.execute(container(inputs["serverName"]), command)
             if code:
                 raise refusal("DatabaseNotCreated", said.strip())
@@ -187,8 +187,9 @@ class PostgresDatabase(Database):
     token = "azure-native:dbforpostgresql:Database"
     kind = "Microsoft.DBforPostgreSQL/flexibleServers/databases"
 
-    def command(self, login: str, name: str) -> Sequence[str]:
-        return ["createdb", "-h", "/tmp", "-U", login, "-E", "UTF8", name]
+    def command(self, login: str, inputs: Props) -> Sequence[str]:
+        own = ["-E", inputs["charset"], inputs["databaseName"]]
+        return ["createdb", "-h", "/tmp", "-U", login, *own]
 
 
 class PostgresFirewallRule(FirewallRule):
@@ -213,8 +214,9 @@ class MysqlDatabase(Database):
     token = "azure-native:dbformysql:Database"
     kind = "Microsoft.DBforMySQL/flexibleServers/databases"
 
-    def command(self, login: str, name: str) -> Sequence[str]:
-        return ["mariadb", "-e", f"CREATE DATABASE `{name}` CHARACTER SET utf8mb4"]
+    def command(self, login: str, inputs: Props) -> Sequence[str]:
+        kind = f"CHARACTER SET {inputs['charset']} COLLATE {inputs['collation']}"
+        return ["mariadb", "-e", f"CREATE DATABASE `{inputs['databaseName']}` {kind}"]
 
 
 class MysqlFirewallRule(FirewallRule):

@@ -13,6 +13,7 @@ import tarfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING, Any, cast
@@ -21,47 +22,43 @@ import click
 
 from infra.operations import guard
 from infra.operations.stack import Stack, client_of, main
+from infra.plan import LocalPlan
 from runtime.errors import UserError
 from runtime.probe import request, token_of
 from runtime.process import trackstack
-from runtime.settings import RuntimeSettings
+from runtime.settings import RuntimeSettings, file_variable, variable
 
 if TYPE_CHECKING:
     from runtime.backup.manifest import Manifest
 
 _KEY = "trackstack:restoreBackup"
+# Of whoever runs this, and stronger than what the stack has.
+_NO_OTHER_STORE = dict.fromkeys(
+    (
+        variable("given_backend_store_uri"),
+        file_variable("given_backend_store_uri"),
+        variable("db_secret_ocid"),
+    ),
+    "",
+)
 # What a server counts of its store.
 _COUNTED = ("experiments", "runs", "registered_models", "model_versions")
 _COUNT = r'^trackstack_entities\{{kind="{}",.*\}} (\S+)$'
 
 
-def _value(config: Mapping[str, Any], key: str) -> str | None:
-    entry: Mapping[str, Any] = config.get(f"trackstack:{key}") or {}
-    return entry.get("value")
+def restore_environment(stack: str, plan: LocalPlan, outputs: Mapping[str, Any]) -> dict[str, str]:
+    """What `trackstack restore` fills a stack's store with from here; UserError where it cannot.
 
-
-def fills_itself(config: Mapping[str, Any]) -> bool:
-    """Whether the stack's server restores, because its store cannot be reached from here."""
-    is_here = _value(config, "cloud") in (None, "local")
-    return not is_here or _value(config, "compute") == "container"
-
-
-def decide(stack: str, config: Mapping[str, Any], outputs: Mapping[str, Any]) -> dict[str, str]:
-    """The environment in which `trackstack restore` fills a stack's store from here; UserError
-    where it cannot.
+    The same as the stack's own processes have, so that both find one store.
     """
     if "tracking_uri" in outputs:
         raise UserError(f"{stack} is up; its server must not run: make down STACK={stack}")
-    if "trackstack:backendStoreUri" in config:
+    if plan.has_given_store:
         raise UserError(
             f"{stack} has a database of its own: run `trackstack restore` with "
-            "MLFLOW_BACKEND_STORE_URI_FILE"
+            f"{file_variable('given_backend_store_uri')}"
         )
-    folder = Path(_value(config, "dataDir") or f".trackstack/data/{stack}").absolute()
-    found = {"TRACKSTACK_DATA_DIR": str(folder)}
-    if artifacts := _value(config, "artifactsDestination"):
-        found["MLFLOW_ARTIFACTS_DESTINATION"] = artifacts
-    return found
+    return {**plan.store_environment, **_NO_OTHER_STORE}
 
 
 def counts(metrics: str) -> dict[str, int]:
@@ -92,15 +89,21 @@ def refuse_data(counted: Mapping[str, int], stack: str) -> None:
         )
 
 
-def _fill_from_here(
-    stack: Stack, environment: dict[str, str], from_uri: str, chosen: list[str], flags: list[str]
-) -> int:
-    Path(environment["TRACKSTACK_DATA_DIR"]).mkdir(mode=0o700, parents=True, exist_ok=True)
+def _fill_from_here(stack: Stack, plan: LocalPlan, wish: "_Wish") -> int:
+    environment = restore_environment(stack.name, plan, stack.outputs())
+    of = wish.manifest()
+    flags = [flag for flag, on in (("--force", wish.force), ("--dry-run", wish.dry_run)) if on]
+    if not wish.dry_run:
+        # For the owner alone; the restore makes what lies in it.
+        Path(plan.data_dir).mkdir(mode=0o700, parents=True, exist_ok=True)
     done = subprocess.run(
-        [trackstack(), "restore", "--from", from_uri, *flags, *chosen],
+        [trackstack(), "restore", "--from", wish.from_uri, *flags, of.name],
         env={**os.environ, **environment},
     )
-    return done.returncode
+    if done.returncode or wish.dry_run:
+        return done.returncode
+    _up(stack, f"recover from {of.name}", f"then run: make up STACK={stack.name}")
+    return _confirm(stack, of, wish.patience)
 
 
 def _copy(outputs: Mapping[str, Any], from_uri: str, name: str) -> None:
@@ -127,9 +130,9 @@ def _run(process: "subprocess.Popen[bytes]", to: str) -> None:
         raise UserError(f"the backup could not be copied to {to}; its reason stands above")
 
 
-def _up(stack: Stack, message: str) -> None:
+def _up(stack: Stack, message: str, then: str = "and run this again") -> None:
     if guard.up(stack, "--yes", "--skip-preview", "--suppress-outputs", "--message", message):
-        raise UserError(f"pulumi up of {stack.name} failed; put it right and run this again")
+        raise UserError(f"pulumi up of {stack.name} failed; put it right {then}")
 
 
 def _counts(client: RuntimeSettings) -> dict[str, int] | None:
@@ -149,16 +152,28 @@ def _wait(client: RuntimeSettings, of: "Manifest", seconds: float) -> list[str]:
         time.sleep(5)
 
 
-def _fill_by_server(
-    stack: Stack, from_uri: str, backup: str | None, patience: float, *, dry_run: bool
-) -> int:
-    from runtime.backup import manifest
-    from runtime.backup.place import Place
+def _confirm(stack: Stack, of: "Manifest", patience: float) -> int:
+    """Ask the server what it has; raises UserError where it is not what the backup has."""
+    with client_of(stack.outputs(secrets=True)) as client:
+        problems = _wait(client, of, patience)
+    if problems:
+        raise UserError(
+            f"{stack.name} does not hold what {of.name} does: {'; '.join(problems)}; its log says "
+            f"why: make logs STACK={stack.name}"
+        )
+    held = ", ".join(f"{of.tables[kind].rows} {kind}" for kind in _COUNTED if kind in of.tables)
+    files = f"; {of.artifacts.files} artifacts were brought" if of.artifacts else ""
+    click.echo(f"recover: {stack.name} holds what {of.name} does: {held}{files}")
+    return 0
 
-    of = manifest.read(Place(from_uri), backup)
+
+def _fill_by_server(stack: Stack, wish: "_Wish") -> int:
+    if wish.force:
+        raise UserError("--force: only the store of a local stack of processes is replaced")
+    of = wish.manifest()
     outputs = stack.outputs(secrets=True)
     click.echo(f"recover: {of.name} of {of.created}: {of.rows} rows, {of.total_bytes} bytes")
-    if dry_run:
+    if wish.dry_run:
         return 0
     if "tracking_uri" in outputs:
         with client_of(outputs) as client:
@@ -172,25 +187,35 @@ def _fill_by_server(
         _up(stack, f"make room for {of.name}")
         outputs = stack.outputs(secrets=True)
     click.echo(f"recover: copying it to {outputs['backup_destination']}")
-    _copy(outputs, from_uri, of.name)
+    _copy(outputs, wish.from_uri, of.name)
     stack.run("config", "set", _KEY, of.name)
     _up(stack, f"recover from {of.name}")
     click.echo("recover: waiting for the server to have restored it")
-    with client_of(stack.outputs(secrets=True)) as client:
-        problems = _wait(client, of, patience)
-    if problems:
-        raise UserError(
-            f"{stack.name} does not hold what {of.name} does: {'; '.join(problems)}; its log says "
-            f"why: make logs STACK={stack.name}"
-        )
-    click.echo(f"recover: {stack.name} holds what {of.name} does")
-    return 0
+    return _confirm(stack, of, wish.patience)
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """What the person asked for."""
+
+    from_uri: str
+    backup: str | None
+    force: bool
+    patience: float
+    dry_run: bool
+
+    def manifest(self) -> "Manifest":
+        """That of the backup; raises UserError where there is none, or it must be named."""
+        from runtime.backup import manifest
+        from runtime.backup.place import Place
+
+        return manifest.read_for(Place(self.from_uri), self.backup, None)
 
 
 @click.command()
 @click.argument("name", metavar="STACK")
 @click.option("--from", "from_uri", required=True, help="Where backups are: a directory or URI.")
-@click.option("--backup", help="Its name; the newest without it.")
+@click.option("--backup", help="Its name; the newest that has artifacts without it.")
 @click.option("--force", is_flag=True, help="Replace what a local stack's data directory holds.")
 @click.option("--patience", default=1800.0, help="Seconds in which a server must have it (1800).")
 @click.option("--dry-run", is_flag=True, help="Check that it could begin; change nothing.")
@@ -199,25 +224,23 @@ def command(
 ) -> int:
     """Fill STACK from a backup, of whichever cloud and database.
 
-    A local stack of processes must be down, and is brought up afterwards; any other is brought up
-    empty, and restores before it serves. Exits with what `trackstack restore` exits with. Run
-    again after a failure or a kill, it goes on.
+    A local stack of processes must be down, and is filled from here; any other is brought up empty,
+    and restores before it serves. In the end the server is up and was asked whether it holds what
+    the backup does. Exits with what `trackstack restore` exits with. Run again after a failure or
+    a kill, it goes on.
 
     \b
     Examples:
       make recover STACK=local FROM=/backups
-      python -m infra.recover oci-prod --from wasbs://backups@account.blob.core.windows.net/prod
+      python -m infra.operations.recover oci-prod --from wasbs://backups@account.blob.core.windows.net/prod
     """
     stack = Stack(name)
-    config = cast("dict[str, Any]", stack.ask("config", "--json"))
-    if fills_itself(config):
-        if force:
-            raise UserError("--force: only the store of a local stack of processes is replaced")
-        return _fill_by_server(stack, from_uri, backup, patience, dry_run=dry_run)
-    flags = [flag for flag, on in (("--force", force), ("--dry-run", dry_run)) if on]
-    environment = decide(name, config, stack.outputs())
-    return _fill_from_here(stack, environment, from_uri, [backup] if backup else [], flags)
+    plan = stack.plan()
+    wish = _Wish(from_uri, backup, force, patience, dry_run)
+    if isinstance(plan, LocalPlan):
+        return _fill_from_here(stack, plan, wish)
+    return _fill_by_server(stack, wish)
 
 
 if __name__ == "__main__":
-    main("infra.recover", command)
+    main("infra.operations.recover", command)

@@ -1,0 +1,169 @@
+"""Rows that a database would not take, found while its own still are where they were.
+
+SQLite takes texts of any length and any character; PostgreSQL and MySQL do not, and to MySQL keys
+that differ in case or accent may be the same key.
+"""
+
+import json
+import sqlite3
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from itertools import combinations, groupby
+from pathlib import Path
+from typing import Any, cast
+
+from sqlalchemy import (
+    JSON,
+    Connection,
+    Engine,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+    create_engine,
+    text,
+)
+from sqlalchemy.pool import NullPool
+
+from runtime.backup import rows, schema
+from runtime.backup.manifest import Manifest
+
+_NAMES = {"postgresql": "PostgreSQL", "mysql": "MySQL"}
+_BATCH = 1000
+
+
+def problems(
+    engine: Engine, of: Manifest, tables: Mapping[str, Path], scratch: Path
+) -> Iterator[str]:
+    """What of a backup's rows does not fit into a database: table, column and the value's start.
+
+    ``tables`` are the backup's parts as local files. Reads the database's own settings, and
+    changes nothing in it.
+    """
+    known = tables_at(of.revision, scratch)
+    for name, part in of.tables.items():
+        if part.rows and name not in known.tables:
+            yield f"the schema {of.revision} has no table {name}"
+    if engine.dialect.name not in _NAMES:
+        return
+    for name, file in tables.items():
+        if name in known.tables:
+            yield from _of_values(engine.dialect.name, known.tables[name], file)
+    if engine.dialect.name == "mysql":
+        with engine.connect() as connection:
+            for name, file in tables.items():
+                if name in known.tables:
+                    yield from _of_keys(connection, known.tables[name], file, scratch / "keys")
+
+
+def tables_at(revision: str, scratch: Path) -> MetaData:
+    """MLflow's tables as its migrations make them at ``revision``, and Trackstack's.
+
+    Today's models do not tell how long a text an older schema takes.
+    """
+    file = scratch / "schema.sqlite"
+    file.unlink(missing_ok=True)
+    engine = create_engine(f"sqlite:///{file}", poolclass=NullPool)
+    schema.make_tables(engine, revision)
+    with engine.connect() as connection:
+        return rows.reflect(connection)
+
+
+def _start(value: str) -> str:
+    return repr(value if len(value) <= 40 else f"{value[:40]}…")
+
+
+def _of_values(dialect: str, table: Table, file: Path) -> Iterator[str]:
+    columns = [table.c[name] for name in rows.columns_of(file)]
+    texts = [
+        (position, column.name, cast("Any", column.type).length)
+        for position, column in enumerate(columns)
+        if isinstance(column.type, String) and not isinstance(column.type, LargeBinary | JSON)
+    ]
+    for row in rows.rows_of(file):
+        for position, column, longest in texts:
+            value = row[position]
+            if not isinstance(value, str):
+                continue
+            where = f"table {table.name}, column {column}: {_start(value)}"
+            if longest and len(value) > longest:
+                yield f"{where} has {len(value)} characters, {_NAMES[dialect]} takes {longest}"
+            elif dialect == "postgresql" and "\0" in value:
+                yield f"{where} has a NUL character, which PostgreSQL does not take"
+
+
+def _keys_of(table: Table) -> list[list[str]]:
+    """The columns of each key that no two rows may share, of those with a text in them."""
+    uniques = [c for c in table.constraints if isinstance(c, UniqueConstraint)]
+    indexes = [index for index in table.indexes if index.unique]
+    keys = [table.primary_key, *uniques, *indexes]
+    return [
+        [column.name for column in key.columns]
+        for key in keys
+        if any(isinstance(column.type, String) for column in key.columns)
+    ]
+
+
+def _folded(value: Any) -> Any:
+    """Equal for all texts that any collation takes for equal, and for some more."""
+    if not isinstance(value, str):
+        return value
+    plain = unicodedata.normalize("NFKD", value.casefold())
+    return "".join(c for c in plain if not unicodedata.combining(c)).rstrip(" ")
+
+
+def _of_keys(connection: Connection, table: Table, file: Path, scratch: Path) -> Iterator[str]:
+    columns = rows.columns_of(file)
+    for key in _keys_of(table):
+        if not set(key) <= set(columns):
+            continue
+        positions = [columns.index(name) for name in key]
+        keys = ([row[position] for position in positions] for row in rows.rows_of(file))
+        # To SQL nothing is the same as no value.
+        whole = (each for each in keys if None not in each)
+        for group in _look_alikes(whole, scratch):
+            for one, other in combinations(group, 2):
+                if _are_one(connection, one, other):
+                    shown = " and ".join(_start(json.dumps(each)[1:-1]) for each in (one, other))
+                    yield (
+                        f"table {table.name}, columns {', '.join(key)}: {shown} are the same to "
+                        "this database's collation; make it with utf8mb4_bin"
+                    )
+
+
+def _look_alikes(keys: Iterator[list[Any]], scratch: Path) -> Iterator[list[list[Any]]]:
+    """Groups of keys that fold to one. On disk: there are as many keys as rows."""
+    scratch.unlink(missing_ok=True)
+    with closing(sqlite3.connect(scratch)) as found:
+        found.execute("PRAGMA journal_mode = OFF")
+        found.execute("CREATE TABLE keys (folded TEXT, own TEXT)")
+        add = "INSERT INTO keys VALUES (?, ?)"
+        batch = list[tuple[str, str]]()
+        for key in keys:
+            batch.append((json.dumps([_folded(each) for each in key]), json.dumps(key)))
+            if len(batch) >= _BATCH:
+                found.executemany(add, batch)
+                batch.clear()
+        found.executemany(add, batch)
+        found.execute("CREATE INDEX by_folded ON keys (folded)")
+        query = (
+            "SELECT folded, own FROM keys WHERE folded IN "
+            "(SELECT folded FROM keys GROUP BY folded HAVING count(*) > 1) ORDER BY folded, own"
+        )
+        for _, group in groupby(found.execute(query), lambda row: row[0]):
+            yield [json.loads(own) for _, own in group]
+
+
+def _are_one(connection: Connection, one: Sequence[Any], other: Sequence[Any]) -> bool:
+    """Whether two keys are equal to the collation that the database gives its tables."""
+    query = text("SELECT @@character_set_database, @@collation_database")
+    charset, collation = (str(name) for name in connection.execute(query).one())
+    # The names are the server's own.
+    this, that = (f"CONVERT(:{name} USING {charset}) COLLATE {collation}" for name in "ab")
+    same = text(f"SELECT {this} = {that}")
+    return all(
+        a == b or (isinstance(a, str) and connection.scalar(same, {"a": a, "b": b}))
+        for a, b in zip(one, other, strict=True)
+    )

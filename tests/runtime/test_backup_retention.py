@@ -1,0 +1,275 @@
+"""Which backups are kept, and which one is taken: never another store's, never half a one."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runtime import restore as restoring
+from runtime.backup import identity, make, manifest
+from runtime.backup.place import Place
+from runtime.backup.retention import Found, decide, of_nobody
+from runtime.errors import UserError
+from runtime.settings import RuntimeSettings
+from runtime.store import open_engine
+from tests.runtime.filled import fill, settings_of
+from tests.runtime.serving import TRACKSTACK
+
+_NOW = datetime(2026, 11, 21, tzinfo=timezone.utc)
+_OWN, _OTHER = "own", "other"
+
+
+def _found(
+    age_in_days: float, store: str | None = _OWN, *, whole: bool = True, artifacts: bool = True
+) -> Found:
+    name = manifest.new_name(_NOW - timedelta(days=age_in_days))
+    return Found(name, whole, artifacts and whole, store)
+
+
+def _decide(
+    found: Sequence[Found], keep: int, days: int | None = None, just_made: str | None = None
+) -> list[str]:
+    return decide(found, _OWN, _NOW, keep, days, just_made)
+
+
+def test_the_newest_are_kept_and_with_days_the_younger_too() -> None:
+    found = [_found(age) for age in (40, 20, 10, 1)]
+    oldest = [each.name for each in found]
+    assert _decide(found, 2) == oldest[:2]
+    assert _decide(found, 2, 30) == oldest[:1]
+    assert _decide(found, 7) == []
+
+
+def test_a_backup_without_manifest_counts_for_nothing_and_goes_after_a_day() -> None:
+    old, running, whole = _found(2, whole=False), _found(0.5, whole=False), _found(3)
+    nobodys, theirs = _found(2, None, whole=False), _found(9, _OTHER, whole=False)
+    assert _decide([old, running, whole, nobodys, theirs], 1) == sorted([old.name, nobodys.name])
+
+
+def test_backups_of_a_database_alone_do_not_count_for_those_with_artifacts() -> None:
+    full = [_found(age) for age in (9, 8)]
+    alone = [_found(age, artifacts=False) for age in (5, 4, 3, 2, 1)]
+    assert _decide([*full, *alone], 2) == [each.name for each in alone[:3]]
+
+
+def test_another_store_s_and_nobody_s_are_never_deleted() -> None:
+    found = [_found(age, store) for age in range(1, 9) for store in (_OTHER, None)]
+    found += [_found(0.1), _found(0.2)]
+    assert _decide(found, 1) == [found[-1].name]
+    assert len(of_nobody(found)) == 8
+    assert decide(found, None, _NOW, 1, None) == []
+
+
+def test_what_was_just_made_is_the_newest_whatever_the_clock_says() -> None:
+    ahead = [_found(-age) for age in (3, 2, 1)]
+    made = _found(0)
+    gone = _decide([*ahead, made], 3, just_made=made.name)
+    assert gone == [min(each.name for each in ahead)]
+
+
+def test_names_go_on_where_the_clock_goes_back() -> None:
+    first = manifest.new_name(_NOW)
+    second = manifest.new_name(_NOW - timedelta(days=400), [first])
+    third = manifest.new_name(_NOW, [first, second, "not-a-backup"])
+    assert first < second < third
+
+
+_BACKUPS = st.builds(
+    _found,
+    st.floats(-400, 400),
+    st.sampled_from([_OWN, _OTHER, None]),
+    whole=st.booleans(),
+    artifacts=st.booleans(),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    found=st.lists(_BACKUPS, max_size=12, unique_by=lambda each: each.name),
+    keep=st.integers(1, 4),
+    days=st.none() | st.integers(1, 300),
+    last=st.booleans(),
+)
+def test_the_newest_whole_one_of_every_store_is_never_deleted(
+    found: list[Found], keep: int, days: int | None, last: bool
+) -> None:
+    whole = [each for each in found if each.is_complete and each.store == _OWN]
+    just_made = min((each.name for each in whole), default=None) if last else None
+    gone = set(_decide(found, keep, days, just_made))
+    assert just_made not in gone
+    for each in found:
+        if each.is_complete and each.store != _OWN:
+            assert each.name not in gone
+    for has_artifacts in (True, False):
+        kind = sorted(each.name for each in whole if each.has_artifacts == has_artifacts)
+        left = [name for name in kind if name not in gone]
+        assert len(left) >= min(keep, len(kind))
+        if kind and kind[-1] != just_made:
+            newest = kind[-1]
+            assert newest not in gone or (just_made in kind and keep == 1)
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("filled")
+    fill(settings_of(folder))
+    return folder
+
+
+_Maker = Callable[[Path], RuntimeSettings]
+
+
+@pytest.fixture
+def store_in(filled: Path) -> _Maker:
+    """Makes a store with one of everything, which was never backed up."""
+
+    def make_it(folder: Path) -> RuntimeSettings:
+        shutil.copytree(filled, folder)
+        return settings_of(folder)
+
+    return make_it
+
+
+def _nightly(settings: RuntimeSettings, place: Place, *, keep: int = 1, **how: Any) -> str:
+    """As the command does it."""
+    of = make.back_up(settings, place, **how)
+    make.retire(place, of.store, keep, None, just_made=of.name)
+    return of.name
+
+
+@pytest.mark.slow
+def test_two_stores_in_one_place_leave_each_other_alone(tmp_path: Path, store_in: _Maker) -> None:
+    place = Place(str(tmp_path / "backups"))
+    one, other = store_in(tmp_path / "one"), store_in(tmp_path / "other")
+    kept = _nightly(one, place)
+    newest = [_nightly(other, place) for _ in range(3)][-1]
+    assert manifest.complete(place) == [kept, newest]
+    # By default a store is given its own, and a new one what a person names.
+    new = settings_of(tmp_path / "new")
+    for target, name in ((one, kept), (other, newest)):
+        done = restoring.restore(
+            target, place.uri, None, force=True, with_artifacts=True, migrate=True, dry_run=True
+        )
+        assert done["name"] == name
+    with pytest.raises(UserError, match=f"2 stores; name the one.*{kept}, {newest}"):
+        restoring.restore(new, place.uri, None, force=False, with_artifacts=True, migrate=True)
+
+
+@pytest.mark.slow
+def test_a_restored_store_is_another_unless_it_was_that_store_already(
+    tmp_path: Path, store_in: _Maker
+) -> None:
+    place = Place(str(tmp_path / "backups"))
+    one, other = store_in(tmp_path / "one"), settings_of(tmp_path / "other")
+    kept = _nightly(one, place)
+    whole = {"force": True, "with_artifacts": True, "migrate": True}
+    restoring.restore(other, place.uri, kept, **whole)
+    restoring.restore(one, place.uri, kept, **whole)
+    assert identity.known(open_engine(one)) == manifest.load(place, kept).store
+    assert identity.known(open_engine(other)) is None
+    newest = _nightly(other, place)
+    assert manifest.complete(place) == [kept, newest]
+    assert _nightly(one, place) in manifest.complete(place)
+    assert kept not in manifest.complete(place)
+
+
+@pytest.mark.slow
+def test_a_database_alone_is_restored_by_name_only(tmp_path: Path, store_in: _Maker) -> None:
+    place, one = Place(str(tmp_path / "backups")), store_in(tmp_path / "one")
+    alone = _nightly(one, place, with_artifacts=False)
+    with pytest.raises(UserError, match=f"database alone.*name it: .*{alone}"):
+        manifest.read(place, None)
+    full = _nightly(one, place)
+    _nightly(one, place, with_artifacts=False)
+    assert manifest.read(place, None).name == full
+    assert manifest.read_for(place, None, None).name == full
+    last = manifest.complete(place)[-1]
+    assert manifest.read(place, last).artifacts is None
+
+
+@pytest.mark.slow
+def test_backups_of_an_earlier_version_stay_and_are_told(tmp_path: Path, store_in: _Maker) -> None:
+    place, one = Place(str(tmp_path / "backups")), store_in(tmp_path / "one")
+    earlier = make.back_up(one, place).name
+    file = tmp_path / "backups" / earlier / manifest.MANIFEST
+    given = json.loads(file.read_text())
+    del given["store"]
+    file.write_text(json.dumps(given | {"format": 1}))
+    assert manifest.read_for(place, None, None).name == earlier
+    done = subprocess.run(
+        [TRACKSTACK, "backup", "--to", place.uri, "--keep", "1"],
+        env={"TRACKSTACK_DATA_DIR": str(one.data_dir), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "1 backups name no store" in done.stderr
+    assert earlier in done.stderr
+    assert len(manifest.complete(place)) == 2
+
+
+def _limited(kib: int, one: RuntimeSettings, place: Place) -> "subprocess.CompletedProcess[str]":
+    """`trackstack backup` where no file may be larger: a disk's refusal, at a size of our own."""
+    command = f"ulimit -f {kib}; exec {TRACKSTACK} backup --keep 1 --to {place.uri}"
+    return subprocess.run(
+        ["bash", "-c", command],
+        env={"TRACKSTACK_DATA_DIR": str(one.data_dir), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+@pytest.mark.slow
+def test_a_backup_that_a_disk_refuses_leaves_nothing_and_the_next_one_is_made(
+    tmp_path: Path,
+    store_in: _Maker,
+) -> None:
+    place, one = Place(str(tmp_path / "backups")), store_in(tmp_path / "one")
+    identity.ensure(open_engine(one))
+    large = Path(one.artifacts_destination) / "1" / "large.bin"
+    large.write_bytes(b"x" * (8 << 20))
+    for kib in (64, 4096):
+        for _ in range(2):
+            done = _limited(kib, one, place)
+            assert done.returncode == 1
+            assert f"the backup to {place.uri} failed" in done.stderr
+            assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+        assert manifest.names(place) == {}
+    assert _limited(1 << 20, one, place).returncode == 0
+    assert len(manifest.complete(place)) == 1
+
+
+@pytest.mark.slow
+def test_what_a_killed_backup_left_goes_before_the_next_one(
+    tmp_path: Path, store_in: _Maker
+) -> None:
+    place, one = Place(str(tmp_path / "backups")), store_in(tmp_path / "one")
+    store = identity.ensure(open_engine(one))
+    begun = manifest.new_name(datetime.now(timezone.utc))
+    for name, owner in ((begun, store), (f"{begun}0", "another's"), (f"{begun}1", None)):
+        folder = tmp_path / "backups" / name / "database"
+        folder.mkdir(parents=True)
+        if owner:
+            (folder.parent / "store").write_text(owner)
+    done = make.back_up(one, place)
+    assert manifest.names(place) == {f"{begun}0": False, f"{begun}1": False, done.name: True}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("where", ["file", "file/below", "/proc/nowhere"])
+def test_a_place_that_is_none_is_a_line(where: str, tmp_path: Path, store_in: _Maker) -> None:
+    one = store_in(tmp_path / "one")
+    (tmp_path / "file").write_text("")
+    done = _limited(1 << 20, one, Place(str(tmp_path / where)))
+    assert done.returncode == 1
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert str(tmp_path / where) in done.stderr or where in done.stderr
