@@ -47,7 +47,7 @@ logs: ## follow STACK's logs
 	@$(ENTER) eval "$$(pulumi stack output logs --stack "$(STACK)")"
 
 rehearse: .trackstack/dev.ready ## bring STACK up and down on clouds that stand in, with no account
-	@$(ENTER) python -m tests.clouds.rehearsal "$(STACK)" $(REHEARSE)
+	@$(ENTER) python -m infra.rehearsal "$(STACK)" $(REHEARSE)
 
 setup: .trackstack/infra.ready ## install the virtual environment, the engine and what STACK needs, where missing
 	@tools/sdk.sh "$(STACK)"

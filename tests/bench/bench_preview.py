@@ -14,8 +14,9 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from tests.clouds.rehearsal.stage import staged
-from tests.engine import ROOT, Engine
+from infra.plan.place import ROOT
+from infra.rehearsal.engine import Engine
+from infra.rehearsal.sandbox import staged
 
 _MOST = 1.5
 _SHARED = ROOT / "infra/clouds/shared"

@@ -25,8 +25,9 @@ import psutil
 import requests
 import sqlalchemy
 
-from tests.conftest import find_free_port, wait_for
-from tests.docker import docker, part_image
+from infra.rehearsal.system.daemon import docker, part_image
+from infra.rehearsal.system.ports import find_free_port
+from infra.rehearsal.system.waiting import wait_for
 from tests.runtime.serving import TRACKSTACK, wait_until_ready
 
 _CLIENTS = 16

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from infra import containers, front
+from infra.rehearsal.host.host import Ground
+from infra.rehearsal.system import daemon as parts
+from infra.rehearsal.system.waiting import wait_for
 from infra.settings import LocalContainer, parse
-from tests import docker as parts
-from tests.clouds.ground import Ground
-from tests.conftest import wait_for
-from tests.packages import build_go
+from tests.go import build_go
 
 pytestmark = pytest.mark.slow
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine import Engine
+from infra.rehearsal.engine import Engine
 from tests.infra.project import configure, make_project
 from tests.infra.stack_files import named, read
 

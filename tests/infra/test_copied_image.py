@@ -9,8 +9,8 @@ import pytest
 
 from infra.clouds.shared import registry
 from infra.clouds.shared.registry import Login, Repository
+from infra.rehearsal.system import daemon as parts
 from runtime.errors import UserError
-from tests import docker as parts
 
 
 def test_logins_are_those_that_docker_keeps(

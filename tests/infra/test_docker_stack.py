@@ -14,11 +14,12 @@ from typing import Any
 
 import pytest
 
-from tests import docker as parts
-from tests.clouds import docker as stand_in
-from tests.clouds.framework.servicer import serving
-from tests.conftest import find_free_port, wait_for
-from tests.engine import Engine
+from infra.rehearsal.docker import cloud as stand_in
+from infra.rehearsal.engine import Engine
+from infra.rehearsal.provider.servicer import serving
+from infra.rehearsal.system import daemon as parts
+from infra.rehearsal.system.ports import find_free_port
+from infra.rehearsal.system.waiting import wait_for
 from tests.infra.project import configure, make_project
 
 pytestmark = pytest.mark.slow

@@ -11,8 +11,9 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.conftest import find_free_port
-from tests.engine import ROOT, Engine
+from infra.plan.place import ROOT
+from infra.rehearsal.engine import Engine
+from infra.rehearsal.system.ports import find_free_port
 from tests.infra.project import configure, make_project
 
 pytestmark = pytest.mark.slow

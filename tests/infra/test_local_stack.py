@@ -9,8 +9,9 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.conftest import find_free_port, wait_for
-from tests.engine import Engine
+from infra.rehearsal.engine import Engine
+from infra.rehearsal.system.ports import find_free_port
+from infra.rehearsal.system.waiting import wait_for
 from tests.infra.project import configure, make_project
 from tests.runtime.serving import request, wait_until_ready
 

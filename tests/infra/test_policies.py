@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from infra.plan.place import ROOT
 from infra.policies.rules import RULES, UNKNOWN
-from tests.clouds.rehearsal.stage import staged
-from tests.engine import ROOT
+from infra.rehearsal.sandbox import staged
 
 _ACCOUNT = {
     "allowBlobPublicAccess": False,

@@ -16,13 +16,14 @@ import yaml
 
 from infra import promote
 from infra.cost import Change
+from infra.plan.place import ROOT
 from infra.promote import Promotion, Wish
+from infra.rehearsal.docker import cloud as stand_in
+from infra.rehearsal.engine import Engine
+from infra.rehearsal.provider.servicer import serving
+from infra.rehearsal.system import daemon as parts
+from infra.rehearsal.system.ports import find_free_port
 from runtime.errors import UserError
-from tests import docker as parts
-from tests.clouds import docker as stand_in
-from tests.clouds.framework.servicer import serving
-from tests.conftest import find_free_port
-from tests.engine import ROOT, Engine
 from tests.infra.project import configure, make_project
 from tests.runtime.serving import request
 

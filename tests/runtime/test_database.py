@@ -11,8 +11,8 @@ from click.testing import CliRunner
 from sqlalchemy import URL, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
+from infra.rehearsal.host.authority import Authority
 from runtime.cli import cli
-from tests.clouds.ground.authority import Authority
 from tests.runtime.databases import MariaDb, mariadb, postgresql
 
 pytestmark = pytest.mark.slow

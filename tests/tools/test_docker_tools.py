@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.docker import ROOT, base_image, docker, ensure_daemon, registry
+from infra.plan.place import ROOT
+from infra.rehearsal.system.daemon import base_image, docker, ensure_daemon, registry
 
 _TOOLS = ROOT / "tools" / "docker"
 

@@ -1,0 +1,172 @@
+"""What all of Azure's resources share: ids, groups, places, parents."""
+
+import hashlib
+import re
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from infra.rehearsal.provider.errors import CloudError
+from infra.rehearsal.provider.resource import Resource
+from infra.rehearsal.provider.values import Props, child
+
+if TYPE_CHECKING:
+    from infra.rehearsal.azure.emulator import Real
+
+SUBSCRIPTION = "00000000-0000-4000-8000-000000000001"
+TENANT = "00000000-0000-4000-8000-000000000002"
+LOCATIONS = (
+    *("eastus", "eastus2", "germanywestcentral", "northeurope", "swedencentral"),
+    *("uksouth", "westeurope", "westus2", "westus3"),
+)
+
+
+def guid(seed: str) -> str:
+    """An id that Azure would draw at random, here from a seed that is as unique."""
+    digest = hashlib.sha256(seed.lower().encode()).hexdigest()
+    return f"{digest[:8]}-{digest[8:12]}-4{digest[13:16]}-8{digest[17:20]}-{digest[20:32]}"
+
+
+class AzureResource(Resource):
+    """A resource in a group. ``kind`` is its path of types, ``parents`` the inputs that name its
+    parents from the outside in."""
+
+    kind: ClassVar[str]
+    parents: ClassVar[tuple[str, ...]] = ()
+    # Where it may be.
+    places: ClassVar[tuple[str, ...]] = LOCATIONS
+    autoname_separator = ""
+
+    @property
+    def real(self) -> "Real | None":
+        """What makes it real; None where it is only checked."""
+        return getattr(self.cloud, "real", None)
+
+    @classmethod
+    def replace_paths(cls) -> frozenset[str]:
+        return frozenset({"resourceGroupName", "location", cls.name_input, *cls.parents})
+
+    def defaults(self, inputs: Props) -> Props:
+        """As the provider does it: the place is its own, else that of the group."""
+        if "location" in inputs or "location" not in self.input_names():
+            return {}
+        group = inputs.get("resourceGroupName")
+        record = self.store.get(group_id(group)) if isinstance(group, str) else None
+        found = self.call.config.get("location") or (record.props["location"] if record else None)
+        return {"location": found} if found else {}
+
+    def identify(self, inputs: Props) -> str:
+        provider, *kinds = self.kind.split("/")
+        names = [inputs[name] for name in (*self.parents, self.name_input)]
+        path = "/".join(f"{kind}/{name}" for kind, name in zip(kinds, names, strict=True))
+        return f"{group_id(inputs['resourceGroupName'])}/providers/{provider}/{path}"
+
+    def parent_id(self, inputs: Props) -> str:
+        return self.identify(inputs).rsplit("/", 2)[0]
+
+    def verify(self, inputs: Props) -> None:
+        group = inputs["resourceGroupName"]
+        if not self.store.get(group_id(group)):
+            message = f"Resource group '{group}' could not be found."
+            raise refusal("ResourceGroupNotFound", message, 404)
+        if self.parents and not self.store.get(self.parent_id(inputs)):
+            raise refusal(
+                "ParentResourceNotFound",
+                "Can not perform requested operation on nested resource. Parent resource"
+                f" '{inputs[self.parents[-1]]}' not found.",
+                404,
+            )
+        location = inputs.get("location")
+        if location and place(location) not in self.places:
+            raise refusal(
+                "LocationNotAvailableForResourceType",
+                f"The provided location '{location}' is not available for resource type"
+                f" '{self.kind}'. List of available regions for the resource type is"
+                f" '{','.join(self.places)}'.",
+            )
+
+    def compute(self, id: str, inputs: Props) -> Props:
+        shown = {"name": inputs[self.name_input], "type": self.kind, "id": id}
+        return {**shown, **self._identities(inputs)}
+
+    def planned(self, inputs: Props, known: Props) -> Props:
+        return {**super().planned(inputs, known), **self._identities(inputs)}
+
+    def _identities(self, inputs: Props) -> Props:
+        """Asked for as a list of ids, Azure gives identities back as a map of what they are."""
+        given = child(inputs, "identity").get("userAssignedIdentities")
+        if not isinstance(given, list):
+            return {}
+        shown: Props = {}
+        for id in cast("list[str]", given):
+            record = self.store.get(str(id))
+            found = record.props if record else {}
+            shown[str(id)] = {k: found.get(k) for k in ("clientId", "principalId")}
+        return {"identity": {**child(inputs, "identity"), "userAssignedIdentities": shown}}
+
+    def readable_inputs(self, props: Props, inputs: Props, known: Props) -> Props:
+        read = super().readable_inputs(props, inputs, known)
+        return {**read, **{k: v for k, v in inputs.items() if k == "identity"}}
+
+    def referred(self, inputs: Props, id: Any, kind: type["AzureResource"]) -> Props:
+        """The resource that an input refers to: of the right kind, and in the same place."""
+        record = self.find(id, kind.token)
+        here = place(inputs.get("location", ""))
+        if record is None or (here and place(record.props.get("location", here)) != here):
+            raise refusal(
+                "InvalidResourceReference",
+                f"Resource {id} referenced by resource {self.identify(inputs)} was not found."
+                " Please make sure that the referenced resource exists, and that both resources"
+                " are in the same region.",
+            )
+        return record.props
+
+
+class ResourceGroup(AzureResource):
+    token = "azure-native:resources:ResourceGroup"
+    kind = "Microsoft.Resources/resourceGroups"
+    name_input = "resourceGroupName"
+
+    def identify(self, inputs: Props) -> str:
+        return group_id(inputs["resourceGroupName"])
+
+    def verify(self, inputs: Props) -> None:
+        name, location = inputs["resourceGroupName"], inputs.get("location")
+        if len(name) > 90 or not re.fullmatch(r"[-\w._()]*[-\w_()]", name):
+            raise refusal(
+                "InvalidResourceGroup",
+                f"The provided resource group name '{name}' has these invalid characters or ends"
+                " with a period. The name can only be a letter, digit, '-', '.', '(', ')' or '_',"
+                " at most 90 characters long.",
+            )
+        if not location:
+            raise refusal(
+                "LocationRequired", "The location property is required for this definition."
+            )
+        if place(location) not in LOCATIONS:
+            raise refusal(
+                "LocationNotAvailableForResourceGroup",
+                f"The provided location '{location}' is not available for resource group. List of"
+                f" available regions is '{','.join(LOCATIONS)}'.",
+            )
+
+    def delete(self, id: str, known: Props) -> None:
+        """Takes all with it that is in the group."""
+        for record in self.store.all():
+            if record.id.lower().startswith(f"{id.lower()}/"):
+                self.store.delete(record.id)
+
+
+def group_id(name: str) -> str:
+    return f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{name}"
+
+
+def place(location: str) -> str:
+    """Locations are the same with spaces and capitals: West Europe is westeurope."""
+    return location.replace(" ", "").lower()
+
+
+def refusal(code: str, message: str, status: int = 400) -> CloudError:
+    return CloudError(code, _told(status, code, message), status)
+
+
+def _told(status: int, code: str, message: str) -> str:
+    return f'Status={status} Code="{code}" Message="{message}"'

@@ -1,0 +1,1 @@
+"""What makes the resources of a rehearsed cloud real on this machine."""

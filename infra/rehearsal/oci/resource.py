@@ -1,0 +1,81 @@
+"""What all of OCI's resources share: OCIDs, compartments, references."""
+
+import hashlib
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from infra.rehearsal.provider.errors import CloudError
+from infra.rehearsal.provider.resource import Resource
+from infra.rehearsal.provider.values import Props
+
+if TYPE_CHECKING:
+    from infra.rehearsal.oci.emulator import Real
+
+REGION = "eu-frankfurt-1"
+
+
+def ocid(kind: str, seed: str) -> str:
+    """An OCID that is as unique as its seed; identity's have no region."""
+    region = "" if kind in ("compartment", "dynamicgroup", "policy", "tenancy") else REGION
+    digest = hashlib.sha256(seed.encode()).hexdigest()
+    return f"ocid1.{kind}.oc1.{region}.{'a' * 8}{digest[:52]}"
+
+
+TENANCY = ocid("tenancy", "rehearsal")
+
+
+class OciResource(Resource):
+    """A resource in a compartment. ``kind`` is the second part of its OCID."""
+
+    kind: ClassVar[str]
+    service: ClassVar[str]
+    # Inputs that change another resource's place and so make a new one.
+    fixed: ClassVar[frozenset[str]] = frozenset()
+    # Of real.HOSTS, the service that is asked while there is one of these.
+    endpoint: ClassVar[str] = ""
+
+    @property
+    def real(self) -> "Real | None":
+        """What lets it run on this machine; None where it is only checked."""
+        return getattr(self.cloud, "real", None)
+
+    @classmethod
+    def replace_paths(cls) -> frozenset[str]:
+        return cls.fixed
+
+    def identify(self, inputs: Props) -> str:
+        return ocid(self.kind, super().identify(inputs))
+
+    def verify(self, inputs: Props) -> None:
+        compartment = inputs.get("compartmentId", TENANCY)
+        if compartment != TENANCY and not self.find(
+            compartment, "oci:Identity/compartment:Compartment"
+        ):
+            raise self.not_found()
+
+    def create(self, inputs: Props) -> tuple[str, Props]:
+        if self.real and self.endpoint:
+            self.real.endpoint(self.endpoint)
+        return super().create(inputs)
+
+    def delete(self, id: str, known: Props) -> None:
+        others = [record for record in self.store.find(self.token) if record.id != id]
+        if self.real and self.endpoint and not others:
+            self.real.ground.remove(self.endpoint)
+
+    def compute(self, id: str, inputs: Props) -> Props:
+        return {"state": "ACTIVE", "timeCreated": "2026-01-01T00:00:00Z"}
+
+    def referred(self, id: Any, kind: "type[OciResource]") -> Props:
+        """The resource that an input refers to, of the right kind."""
+        record = self.find(id, kind.token)
+        if record is None:
+            raise self.not_found()
+        return record.props
+
+    def not_found(self) -> CloudError:
+        """OCI does not say whether a thing is missing or only forbidden."""
+        message = "Authorization failed or requested resource not found."
+        return self.refusal("NotAuthorizedOrNotFound", message, 404)
+
+    def refusal(self, code: str, message: str, status: int = 400) -> CloudError:
+        return CloudError(code, f"{status}-{code}, {message}\nService: {self.service}", status)

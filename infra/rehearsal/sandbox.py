@@ -1,0 +1,288 @@
+"""The stage: the user's stack file in a project of its own, on clouds that stand in.
+
+The program is the user's; what it cannot have here is replaced, and said: a port that is free, a
+data directory that is nobody's, a registry on loopback, images where none can be pulled. Secrets of
+the stack file stay where they are: a rehearsal needs none of them.
+"""
+
+import functools
+import ipaddress
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import yaml
+
+from infra.plan.place import ROOT
+from infra.rehearsal.azure import resource as azure
+from infra.rehearsal.engine import Engine
+from infra.rehearsal.host.authority import Authority
+from infra.rehearsal.host.connect_proxy import open_way
+from infra.rehearsal.oci import resource as oci
+from infra.rehearsal.provider.resource import Cloud
+from infra.rehearsal.provider.servicer import serving
+from infra.rehearsal.serve import load
+from infra.rehearsal.system import daemon as parts
+from infra.rehearsal.system.ports import find_free_port
+from infra.settings.cloud import CloudKeys
+from infra.settings.local import LocalContainer
+from infra.settings.oci import Oci
+
+_PREFIX = "trackstack:"
+# What is on this machine itself, the registry among it.
+_DIRECT = "localhost,127.0.0.1,::1,ip6-localhost"
+# An address of documentation, which no rule lets in.
+_NOBODY = "192.0.2.1"
+
+
+class RehearsalError(Exception):
+    """What keeps a stack from being rehearsed, in one line."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """``replaced`` has a line for each key that is another than in the stack file."""
+
+    engine: Engine
+    clouds: tuple[Cloud, ...]
+    folder: Path
+    config: dict[str, Any]
+    replaced: tuple[str, ...]
+
+    @contextmanager
+    def client(self, caller: str = "") -> Generator[dict[str, str]]:
+        """The environment in which a client of the stack finds and trusts it.
+
+        ``caller`` is the address that it calls from; without one, from one that is allowed.
+        """
+        outputs = self.engine.outputs()
+        environment = {
+            "MLFLOW_TRACKING_URI": outputs["tracking_uri"],
+            "MLFLOW_TRACKING_TOKEN": outputs["tracking_token"],
+            "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+            # As a browser trusts what the platform's certificates are signed by.
+            "REQUESTS_CA_BUNDLE": str(_trusted(self.folder)),
+        }
+        if "ca_certificate" in outputs:
+            authority = self.folder / "authority.pem"
+            authority.write_text(outputs["ca_certificate"])
+            environment["MLFLOW_TRACKING_SERVER_CERT_PATH"] = str(authority)
+        if urlsplit(str(outputs["tracking_uri"])).hostname in ("127.0.0.1", "localhost"):
+            yield environment
+            return
+        known = functools.partial(_resolve, self.clouds, caller=caller or self._allowed())
+        with open_way(known) as way:
+            yield {**environment, "HTTPS_PROXY": way, "NO_PROXY": _DIRECT}
+
+    def run_client(self, code: str, caller: str = "") -> "subprocess.CompletedProcess[str]":
+        """Run Python with the real MLflow client as ``client``, on a way of its own."""
+        with self.client(caller) as environment:
+            return subprocess.run(
+                [sys.executable, "-c", f"import mlflow\nclient = mlflow.MlflowClient()\n{code}"],
+                cwd=ROOT,
+                env={**os.environ, **environment},
+                capture_output=True,
+                text=True,
+                timeout=300,
+            )
+
+    def _allowed(self) -> str:
+        cidrs = cast("list[str]", self.config.get(f"{_PREFIX}allowedCidrs") or ["0.0.0.0/0"])
+        return str(ipaddress.ip_network(cidrs[0])[1])
+
+
+def _resolve(clouds: Iterable[Cloud], host: str, caller: str = _NOBODY) -> str | None:
+    found = (cloud.resolve(host, caller) for cloud in clouds)
+    return next((address for address in found if address), None)
+
+
+def read_stack_file(stack: str) -> dict[str, Any]:
+    """The plain keys of a stack file. Raises RehearsalError where there is none."""
+    path = ROOT / "stacks" / f"Pulumi.{stack}.yaml"
+    if not path.exists():
+        names = sorted(p.name.split(".")[1] for p in path.parent.glob("Pulumi.*.yaml"))
+        raise RehearsalError(
+            f"there is no stacks/Pulumi.{stack}.yaml; there are: {', '.join(names)}"
+        )
+    content = cast("dict[str, Any]", yaml.safe_load(path.read_text()) or {})
+    config = cast("dict[str, Any]", content.get("config") or {})
+    return {key: value for key, value in config.items() if not _is_secret(value)}
+
+
+def _is_secret(value: Any) -> bool:
+    return isinstance(value, dict) and "secure" in value
+
+
+def _local_keys(config: dict[str, Any], folder: Path) -> dict[str, Any]:
+    replaced: dict[str, Any] = {"port": find_free_port(), "dataDir": str(folder / "data")}
+    if config.get(f"{_PREFIX}compute") != "container":
+        return replaced
+    replaced["address"] = "127.0.0.1"
+    return replaced | _front_keys(config) | _image_keys(config, folder)
+
+
+def _image_keys(config: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Images and registry, where those of the stack file cannot be had."""
+    replaced: dict[str, Any] = {}
+    defaults = LocalContainer.model_fields
+    kinds: list[tuple[str, str, str]] = []
+    keys = Oci if config.get(f"{_PREFIX}cloud") == "oci" else CloudKeys
+    if config.get(f"{_PREFIX}compute") not in keys.machines:
+        kinds.append(("frontImage", "front_image", "front"))
+    if config.get(f"{_PREFIX}cloud", "local") == "local":
+        kinds.append(("databaseImage", "database_image", "postgresql"))
+    for key, field, name in kinds:
+        wanted = config.get(f"{_PREFIX}{key}", defaults[field].default)
+        replaced |= _unless_pulled(key, wanted, functools.partial(parts.part_image, name))
+    base = config.get(f"{_PREFIX}baseImage", "docker.io/library/python:3.12-slim-bookworm")
+    replaced |= _unless_pulled("baseImage", base, parts.base_image)
+    trusted = parts.extra_ca() if "baseImage" in replaced else ""
+    if config.get(f"{_PREFIX}cloud") != "local":
+        trusted += Authority.kept().certificate
+    if trusted:
+        own = config.get(f"{_PREFIX}extraCaFile")
+        (folder / "ca.pem").write_text(f"{(ROOT / own).read_text() if own else ''}{trusted}\n")
+        replaced["extraCaFile"] = str(folder / "ca.pem")
+    if f"{_PREFIX}registry" in config:
+        registry = parts.registry()
+        replaced |= {"registry": f"{registry.address}/rehearsal", "registryUser": registry.username}
+    return replaced
+
+
+def _azure_keys(config: dict[str, Any], folder: Path) -> dict[str, Any]:
+    replaced: dict[str, Any] = {"subscriptionId": azure.SUBSCRIPTION, "protect": False}
+    for key in ("resourceGroup", "virtualNetworkId"):
+        if f"{_PREFIX}{key}" in config:
+            # There is none but what the rehearsal makes.
+            replaced[key] = None
+    return replaced | _front_keys(config) | _image_keys(config, folder)
+
+
+def _oci_keys(config: dict[str, Any], folder: Path) -> dict[str, Any]:
+    replaced: dict[str, Any] = {"tenancyId": oci.TENANCY, "compartmentId": oci.TENANCY}
+    replaced |= {"protect": False, "region": oci.REGION}
+    for key in ("vcnId", "databaseSecretId"):
+        if f"{_PREFIX}{key}" in config:
+            replaced[key] = None
+    return replaced | _front_keys(config) | _image_keys(config, folder)
+
+
+def _front_keys(config: dict[str, Any]) -> dict[str, Any]:
+    """No certificate authority of the internet writes to a rehearsal, and its names are others."""
+    if config.get(f"{_PREFIX}tls", "internal") == "internal":
+        return {}
+    keys = ("acmeEmail", "acmeDirectory", "tlsCertificateFile", "hostname")
+    return {"tls": "internal", **dict.fromkeys(keys)}
+
+
+# cloud -> the keys that are another in a rehearsal, and the providers that stand in
+_KEYS = {"local": _local_keys, "azure": _azure_keys, "oci": _oci_keys}
+_PROVIDERS = {
+    "local": ("docker",),
+    "azure": ("azure-native", "docker"),
+    "oci": ("oci", "docker"),
+}
+
+
+def _unless_pulled(key: str, image: str, made: Callable[[], str]) -> dict[str, str]:
+    if parts.docker("image", "ls", "--quiet", image, check=False):
+        return {}
+    try:
+        parts.docker("pull", "--quiet", image)
+    except RuntimeError:
+        return {key: made()}
+    return {}
+
+
+@contextmanager
+def raised(stack: str, overrides: Mapping[str, Any] | None = None) -> Generator[Stage]:
+    """``staged``, with the stack up on it; when it is left, nothing of it is on this machine."""
+    with (
+        tempfile.TemporaryDirectory(prefix="trackstack-") as folder,
+        staged(stack, Path(folder), overrides) as stage,
+    ):
+        try:
+            stage.engine.run("up")
+            yield stage
+        finally:
+            stage.engine.run("destroy", check=False)
+            for cloud in stage.clouds:
+                cloud.sweep()
+
+
+@contextmanager
+def staged(
+    stack: str, folder: Path, overrides: Mapping[str, Any] | None = None
+) -> Generator[Stage]:
+    """Set the stage for ``stack`` under ``folder``; the clouds serve until it is left.
+
+    ``overrides`` are keys that are to be other than in the stack file.
+    """
+    given = {f"{_PREFIX}{key}": value for key, value in (overrides or {}).items()}
+    config = {**read_stack_file(stack), **given}
+    cloud = config.get(f"{_PREFIX}cloud", "local")
+    if cloud not in _KEYS:
+        raise RehearsalError(f"stacks of {cloud} cannot be rehearsed; {', '.join(_KEYS)} can")
+    is_on_docker = cloud != "local" or config.get(f"{_PREFIX}compute") == "container"
+    if is_on_docker:
+        parts.ensure_daemon()
+    names = _PROVIDERS[cloud] if is_on_docker else ()
+    # Beside the user's own stack of this name, which may be up.
+    name = f"{stack}-rehearsal-{secrets.token_hex(3)}"
+    clouds = tuple(load(provider, folder / "clouds", is_real=True) for provider in names)
+    keys = _KEYS[cloud](config, folder)
+    for made in clouds:
+        keys |= made.keys()
+    changed = {f"{_PREFIX}{key}": value for key, value in keys.items()}
+    replaced = tuple(
+        f"{key}: {config.get(key, '(default)')} -> {value}" for key, value in changed.items()
+    )
+    config = {k: v for k, v in {**config, **changed}.items() if v is not None}
+    project = _make_project(folder, name, config)
+    with ExitStack() as stack_of:
+        providers = stack_of.enter_context(serving(*clouds)) if clouds else ""
+        # The deployer's tools reach the cloud's endpoints as its clients reach the server.
+        way = stack_of.enter_context(open_way(functools.partial(_resolve, clouds)))
+        engine = Engine(
+            project,
+            folder / "state",
+            stack=name,
+            providers=providers,
+            environment={
+                # Behind this stands the option --event-log.
+                "PULUMI_DEBUG_COMMANDS": "true",
+                "SSL_CERT_FILE": str(_trusted(folder)),
+                **({"HTTPS_PROXY": way, "NO_PROXY": _DIRECT} if cloud != "local" else {}),
+                **{k: v for made in clouds for k, v in made.environment().items()},
+            },
+        )
+        if "registryUser" in keys:
+            password = parts.registry().password
+            engine.run("config", "set", "--secret", f"{_PREFIX}registryPassword", password)
+        yield Stage(engine, clouds, folder, config, replaced)
+
+
+def _trusted(folder: Path) -> Path:
+    """What this machine trusts, and the rehearsal's own certificate authority."""
+    file, system = folder / "trusted.pem", parts.ca_bundle()
+    file.write_text(f"{system.read_text() if system else ''}\n{Authority.kept().certificate}\n")
+    return file
+
+
+def _make_project(folder: Path, stack: str, config: dict[str, Any]) -> Path:
+    project = folder / "project"
+    (project / "stacks").mkdir(parents=True)
+    shutil.copy(ROOT / "Pulumi.yaml", project)
+    (project / "infra").symlink_to(ROOT / "infra")
+    path = project / "stacks" / f"Pulumi.{stack}.yaml"
+    path.write_text(yaml.safe_dump({"config": config}))
+    return project

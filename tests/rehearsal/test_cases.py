@@ -1,0 +1,46 @@
+"""Every listed mistake is refused, with the error that its cloud gives."""
+
+from pathlib import Path
+
+import pytest
+
+from infra.rehearsal.provider.errors import CloudError
+from tests.rehearsal.cases import (
+    Mistake,
+    on_azure,
+    on_azure_machines,
+    on_docker,
+    on_oci,
+    on_oci_parts,
+)
+
+pytestmark = pytest.mark.slow  # importing the SDKs' metadata takes seconds
+
+_CLOUDS = {
+    "azure": on_azure,
+    "azure, machines": on_azure_machines,
+    "docker": on_docker,
+    "oci": on_oci,
+    "oci, parts": on_oci_parts,
+}
+
+
+@pytest.mark.parametrize(
+    ("cloud", "mistake"),
+    [
+        pytest.param(cloud, mistake, id=f"{cloud}: {mistake.title}")
+        for cloud, module in _CLOUDS.items()
+        for mistake in module.MISTAKES
+    ],
+)
+def test_a_mistake_is_refused_in_the_clouds_own_words(
+    cloud: str, mistake: Mistake, tmp_path: Path
+) -> None:
+    world = _CLOUDS[cloud].world(tmp_path)
+    before = len(world.cloud.store.all())
+    inputs = mistake.inputs(world)
+    with pytest.raises(CloudError) as refused:
+        world.make(mistake.kind, "mistake", inputs)
+    assert mistake.error in str(refused.value)
+    assert mistake.source.startswith("https://")
+    assert len(world.cloud.store.all()) == before

@@ -1,0 +1,341 @@
+"""From dev to prod and back from a loss, as one story, on two rehearsed clouds."""
+
+import base64
+import functools
+import hashlib
+import json
+import secrets
+import subprocess
+import sys
+import tempfile
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from infra.clouds.azure import image
+from infra.plan.place import ROOT
+from infra.rehearsal.azure.cloud import AzureCloud
+from infra.rehearsal.azure.data import blob
+from infra.rehearsal.azure.emulator import Real
+from infra.rehearsal.azure.entra import DEPLOYER
+from infra.rehearsal.azure.identity import RoleAssignment
+from infra.rehearsal.oci.cloud import OciCloud
+from infra.rehearsal.sandbox import Stage, staged
+from infra.rehearsal.system import daemon as parts
+from infra.rehearsal.system.waiting import wait_for
+from tests.runtime.receiver import receiving
+from tests.runtime.serving import TRACKSTACK
+
+_SECRET = "a secret of both sides"
+_READY_SECONDS = 180
+_OVERRIDES: dict[str, Any] = {
+    # The two servers of the story stand on a machine of two cores.
+    "workers": 1,
+    # The receiver is a machine of the rehearsal's own network.
+    "environment": {
+        "MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS": "true",
+        "MLFLOW_WEBHOOK_ALLOWED_SCHEMES": "http,https",
+        "MLFLOW_WEBHOOK_CACHE_TTL": "1",
+    },
+}
+# A release that is well to look at, and open to everybody.
+_BAD = """#!/opt/trackstack/bin/python
+import http.server
+
+class Anybody(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"OK")
+
+http.server.ThreadingHTTPServer(("", 5000), Anybody).serve_forever()
+"""
+_LOG_A_MODEL = """
+import mlflow.pyfunc
+
+class Double(mlflow.pyfunc.PythonModel):
+    def predict(self, context, model_input: list[float]) -> list[float]:
+        return [2 * x for x in model_input]
+
+mlflow.set_experiment("fraud")
+with mlflow.start_run() as run:
+    mlflow.log_metric("auc", 0.95)
+    mlflow.pyfunc.log_model(
+        name="model", python_model=Double(), input_example=[1.0], pip_requirements=[],
+        registered_model_name="fraud",
+    )
+print(client.get_model_version("fraud", "1").name)
+"""
+_GATE = ("--require-metric", "auc>=0.9")
+_USE_IT = (
+    "print(mlflow.pyfunc.load_model('models:/fraud@Champion').predict([21.0])[0],"
+    " client.get_model_version_by_alias('fraud', 'Champion').tags)"
+)
+
+
+@dataclass(frozen=True)
+class Story:
+    """Two stacks of one project on one cloud."""
+
+    dev: Stage
+    prod: Stage
+    folder: Path
+
+    def run(self, module: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """A command of infra, as `make` calls it."""
+        return run(self.prod, module, *arguments)
+
+    def up(self, stage: Stage, **keys: Any) -> None:
+        """Bring a stack up with keys of its own."""
+        path = stage.engine.project_dir / "stacks" / f"Pulumi.{stage.engine.stack}.yaml"
+        config = {**stage.config, **{f"trackstack:{key}": value for key, value in keys.items()}}
+        if "image" in keys:
+            # Nothing is built, so nothing says of what.
+            for key in ("baseImage", "extraCaFile"):
+                config.pop(f"trackstack:{key}", None)
+        path.write_text(yaml.safe_dump({"config": config}))
+        stage.engine.run("up")
+
+    def release(self, base: str, dockerfile: str, script: str = "") -> str:
+        """Another image in a registry, by digest; its context has ``script`` as `trackstack`."""
+        registry, name = parts.registry(), f"story-{secrets.token_hex(4)}"
+        folder = self.folder / name
+        folder.mkdir()
+        (folder / "Dockerfile").write_text(f"FROM {base}\n{dockerfile}\n")
+        (folder / "trackstack").write_text(script)
+        (folder / "trackstack").chmod(0o755)
+        tag = f"{registry.address}/{name}:1"
+        parts.docker("build", "--quiet", "--tag", tag, str(folder))
+        self.log_in(registry.address, registry.username, registry.password)
+        return parts.push(tag, self.docker)
+
+    @property
+    def docker(self) -> Path:
+        """Where `docker login` keeps what it knows."""
+        return self.folder / "docker"
+
+    def log_in(self, host: str, username: str, password: str) -> None:
+        """As `docker login` and `az acr login` do."""
+        self.docker.mkdir(exist_ok=True)
+        file = self.docker / "config.json"
+        known: dict[str, Any] = {"auths": {}}
+        if file.exists():
+            known = json.loads(file.read_text())
+        auth = base64.b64encode(f"{username}:{password}".encode()).decode()
+        known["auths"][host] = {"auth": auth}
+        file.write_text(json.dumps(known))
+
+
+def run(stage: Stage, module: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        cwd=stage.engine.project_dir,
+        env={**stage.engine.environment_of_commands(), "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=540,
+    )
+
+
+@contextmanager
+def _staged(stack: str, folder: Path, overrides: Mapping[str, Any]) -> Generator[Stage]:
+    with staged(stack, folder, overrides) as made:
+        try:
+            yield made
+        finally:
+            for cloud in made.clouds:
+                cloud.sweep()
+
+
+@pytest.fixture
+def story() -> Generator[Story]:
+    with tempfile.TemporaryDirectory(prefix="trackstack-") as name:
+        folder = Path(name)
+        with _staged("azure-dev", folder / "azure", _OVERRIDES) as stage:
+            docker = {"DOCKER_CONFIG": str(folder / "docker")}
+            engine = replace(stage.engine, environment={**stage.engine.environment, **docker})
+            dev = replace(stage, engine=engine)
+            production = replace(engine, stack=f"prod-{secrets.token_hex(3)}")
+            yield Story(dev, replace(dev, engine=production), folder)
+
+
+def _azure(stage: Stage) -> tuple[AzureCloud, Real]:
+    cloud = next(cloud for cloud in stage.clouds if isinstance(cloud, AzureCloud))
+    assert cloud.real is not None
+    return cloud, cloud.real
+
+
+def _wait_until_ready(stage: Stage) -> None:
+    ready = functools.partial(stage.run_client, "client.search_experiments()")
+    wait_for(lambda: ready().returncode == 0, f"the server of {stage.engine.stack}", _READY_SECONDS)
+
+
+def _client(stage: Stage, code: str) -> str:
+    done = stage.run_client(code)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+def _promote_model(story: Story) -> None:
+    with story.dev.client() as dev, story.prod.client() as prod:
+        authorities = [story.folder / name for name in ("dev.pem", "prod.pem")]
+        for stage, file in zip((story.dev, story.prod), authorities, strict=True):
+            file.write_text(stage.engine.outputs()["ca_certificate"])
+        to = ("fraud", "--to-uri", prod["MLFLOW_TRACKING_URI"], "--alias", "Champion")
+        done = subprocess.run(
+            [TRACKSTACK, "promote", "model", "models:/fraud/1", *to, *_GATE, "--json"],
+            env={
+                **story.dev.engine.environment_of_commands(),
+                **dev,
+                "MLFLOW_TRACKING_SERVER_CERT_PATH": str(authorities[0]),
+                "TRACKSTACK_TARGET_TOKEN": prod["MLFLOW_TRACKING_TOKEN"],
+                "TRACKSTACK_TARGET_SERVER_CERT_PATH": str(authorities[1]),
+            },
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+    assert done.returncode == 0, done.stderr
+
+
+def _bring_home(stage: Stage, account: str, folder: Path) -> Path:
+    """The backups of a stack, as `az storage blob download-batch` fetches them."""
+    container = blob.client(_azure(stage)[1], account).get_container_client("artifacts")
+    for found in container.list_blobs(name_starts_with="backups/"):
+        file = folder / found.name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(container.download_blob(found.name).readall())
+    return folder / "backups"
+
+
+def _back_up(stage: Stage) -> str:
+    done = run(stage, "infra.run", stage.engine.stack, "backup")
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip().rpartition("/")[2]
+
+
+def _contents(backup: Path) -> dict[str, Any]:
+    """Rows by table, and the artifacts with their checksums."""
+    of: dict[str, Any] = json.loads((backup / "manifest.json").read_text())
+    # Some tables are made when they are first needed.
+    rows = {name: table["rows"] for name, table in of["tables"].items() if table["rows"]}
+    artifacts = backup / "artifacts"
+    files = {
+        path.relative_to(artifacts).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in artifacts.rglob("*")
+        if path.is_file()
+    }
+    return {"rows": rows, "files": files}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+def test_a_model_and_its_server_go_from_dev_to_prod_and_outlive_their_cloud(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dev, prod = story.dev, story.prod
+    cloud, real = _azure(dev)
+    story.up(dev, imageBuild="acr")
+    released = dev.engine.outputs()["image"]
+    registry = released.partition("/")[0]
+    monkeypatch.setenv("SSL_CERT_FILE", dev.engine.environment["SSL_CERT_FILE"])
+    refresh_token = image.exchange(registry, real.entra.token(DEPLOYER))
+    story.log_in(registry, image.TOKEN_USER, refresh_token)
+    older = story.release(released, "LABEL release=older")
+    # The policies ask for it.
+    story.up(prod, image=older, protect=True)
+    _wait_until_ready(dev)
+    _wait_until_ready(prod)
+    assert _client(dev, _LOG_A_MODEL).split()[-1] == "fraud"
+
+    promoted = story.run("infra.promote", "--from", dev.engine.stack, "--to", prod.engine.stack,
+                         "--yes", "--by", "ann", "--json")  # fmt: skip
+    assert promoted.returncode == 0, promoted.stderr[-3000:]
+    told = json.loads(promoted.stdout)
+    assert (told["result"], told["image"]) == ("promoted", released)
+    assert told["backup"]
+    assert told["cost"]["after"] == told["cost"]["before"] > 0
+    runs = prod.engine.outputs()["image"]
+    assert runs.partition("@")[2] == released.partition("@")[2]
+    assert runs.partition("/")[0] != registry
+
+    with receiving(_SECRET, real.ground.gateway) as receiver:
+        hook = f"client.create_webhook('ci', {receiver.url!r}, ['model_version_alias.created'],"
+        _client(prod, f"{hook} secret={_SECRET!r})")
+        _promote_model(story)
+        wait_for(lambda: receiver.bodies, "the webhook of the alias")
+        assert receiver.refused == 0
+        assert receiver.bodies[0]["data"]["alias"] == "Champion"
+    used = _client(prod, _USE_IT)
+    assert used.startswith("42.0 ")
+    assert "trackstack.promotion" in used
+
+    bad = story.release(released, "COPY trackstack /opt/trackstack/bin/trackstack", _BAD)
+    failed = story.run("infra.promote", "--image", bad, "--to", prod.engine.stack,
+                       "--yes", "--patience", "10", "--json")  # fmt: skip
+    assert failed.returncode == 1, failed.stderr[-3000:]
+    assert json.loads(failed.stdout)["result"] == "rolled back", failed.stdout
+    assert _client(prod, _USE_IT).startswith("42.0 ")
+
+    assert story.run("infra.drift", prod.engine.stack).returncode == 0
+    mine = [
+        record
+        for record in cloud.store.find(RoleAssignment.token)
+        if record.id in {r["id"] for r in prod.engine.resources().values()}
+    ]
+    cloud.store.delete(mine[0].id)
+    drift = story.run("infra.drift", prod.engine.stack, "--json")
+    assert drift.returncode == 2, drift.stderr
+    assert [each["keys"] for each in json.loads(drift.stdout)["drift"]] == [[]]
+    prod.engine.run("refresh")
+    prod.engine.run("up")
+    assert story.run("infra.drift", prod.engine.stack).returncode == 0
+
+    _recover_elsewhere(story)
+    dev.engine.run("destroy")
+    assert cloud.store.all() == []
+
+
+def _recover_elsewhere(story: Story) -> None:
+    """Lose prod, and have it again on the other cloud."""
+    prod = story.prod
+    name = _back_up(prod)
+    account = prod.engine.outputs()["backup_destination"].partition("@")[2].partition(".")[0]
+    place = _bring_home(prod, account, story.folder / "home")
+    prod.engine.run("state", "unprotect", "--all")
+    prod.engine.run("destroy")
+    keys = {"workers": 1, "allowedCidrs": ["0.0.0.0/0"]}
+    with _staged("oci-dev", story.folder / "oci", keys) as stage:
+        oci = next(cloud for cloud in stage.clouds if isinstance(cloud, OciCloud))
+        assert oci.real is not None
+        try:
+            # `make recover` makes the stack where there is none.
+            stage.engine.run("config")
+            recovering = ("infra.recover", stage.engine.stack, "--from", str(place))
+            done = run(stage, *recovering)
+            assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+            assert "holds what" in done.stdout
+            assert "already" in run(stage, *recovering).stdout
+            again = _back_up(stage)
+            verified = run(stage, "infra.run", stage.engine.stack, "backup", "verify")
+            assert verified.returncode == 0, verified.stderr
+            assert again in verified.stdout
+            [objects] = oci.real.objects.buckets.values()
+            for path, stored in objects.items():
+                file = story.folder / "there" / path
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(stored.content)
+            was = _contents(place / name)
+            now = _contents(story.folder / "there" / "backups" / again)
+            assert now["files"] == was["files"] != {}
+            assert now["rows"] == was["rows"]
+            assert _client(stage, _USE_IT).startswith("42.0 ")
+        finally:
+            stage.engine.run("destroy")
+        assert oci.store.all() == []

@@ -1,0 +1,67 @@
+"""Somebody who asks a stack's server all the time, as an update must not let them notice."""
+
+import ssl
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+
+from infra.rehearsal.sandbox import Stage
+from infra.rehearsal.system.waiting import wait_for
+
+_SEARCH = "/api/2.0/mlflow/experiments/search?max_results=1"
+_FEW = 5
+
+
+@contextmanager
+def asking(stage: Stage) -> Generator[list[str]]:
+    """Ask until the end, and a little longer; the answers so far: a status, or why none came."""
+    answers: list[str] = []
+    stopped = threading.Event()
+
+    def keep_asking() -> None:
+        with stage.client() as environment:
+            ask = _asker(environment)
+            while not stopped.wait(0.1):
+                answers.append(ask())
+
+    thread = threading.Thread(target=keep_asking)
+    thread.start()
+    try:
+        wait_for(lambda: len(answers) > _FEW, "first answers", 60)
+        yield answers
+        asked = len(answers)
+        wait_for(lambda: len(answers) > asked + _FEW, "last answers", 60)
+    finally:
+        stopped.set()
+        thread.join()
+
+
+def _asker(environment: Mapping[str, str]) -> Callable[[], str]:
+    """Asks the server on a connection of its own.
+
+    It waits as long as MLflow's client does (``MLFLOW_HTTP_REQUEST_TIMEOUT``: 120 s) and, as that
+    does, asks again where a connection breaks; an answer that tells of a failure stands.
+    """
+    url = f"{environment['MLFLOW_TRACKING_URI']}{_SEARCH}"
+    token = environment["MLFLOW_TRACKING_TOKEN"]
+    context = ssl.create_default_context(cafile=environment["REQUESTS_CA_BUNDLE"])
+    if own := environment.get("MLFLOW_TRACKING_SERVER_CERT_PATH"):
+        context.load_verify_locations(own)
+    opener = urllib.request.build_opener(
+        urllib.request.ProxyHandler({"https": environment["HTTPS_PROXY"]}),
+        urllib.request.HTTPSHandler(context=context),
+    )
+
+    def ask(again: bool = True) -> str:
+        asked = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
+        try:
+            with opener.open(asked, timeout=120) as answer:
+                return str(answer.status)
+        except urllib.error.HTTPError as error:
+            return str(error.code)
+        except OSError as error:
+            return ask(again=False) if again else repr(error)
+
+    return ask
