@@ -1,4 +1,4 @@
-"""`python -m infra.rehearsal STACK`: up, smoke test, unchanged second up, down, proof."""
+"""`python -m infra.rehearsal STACK`: up, smoke test, unchanged second up, down, leak check."""
 
 import json
 import os
@@ -17,11 +17,11 @@ import yaml
 
 from infra import cost
 from infra.plan.place import ROOT
-from infra.rehearsal import graph as picture
+from infra.rehearsal import graph
 from infra.rehearsal.engine import EngineError
 from infra.rehearsal.leak_check import Machine, remove_volumes
 from infra.rehearsal.provider.conditions import Fault
-from infra.rehearsal.sandbox import RehearsalError, Stage, staged
+from infra.rehearsal.sandbox import RehearsalError, Sandbox, prepared
 from infra.rehearsal.timing import Events, critical_path, dependencies, short
 
 _FAILED, _WRONG_INPUT, _INTERRUPTED = 1, 2, 130
@@ -41,19 +41,19 @@ class Report:
     critical_path: list[str] = field(default_factory=list[str])
     critical_seconds: float = 0
     up_seconds: float = 0
-    picture: str = ""
+    graph: str = ""
     cost: dict[str, Any] = field(default_factory=dict[str, Any])
     kept: list[str] = field(default_factory=list[str])
     left: list[str] = field(default_factory=list[str])
     seconds: float = 0
 
 
-def _run(stage: Stage, *arguments: str) -> tuple[Events, int, str]:
+def _run(sandbox: Sandbox, *arguments: str) -> tuple[Events, int, str]:
     """An update with progress; its events, exit code and the engine's own words."""
-    log = stage.folder / f"events-{time.monotonic_ns()}.jsonl"
+    log = sandbox.folder / f"events-{time.monotonic_ns()}.jsonl"
     events = Events(log, _say)
     said: list[str] = []
-    with stage.engine.start(*arguments, "--event-log", str(log)) as process:
+    with sandbox.engine.start(*arguments, "--event-log", str(log)) as process:
         reader = threading.Thread(target=lambda: said.extend(process.stdout or []))
         reader.start()
         while reader.is_alive():
@@ -63,19 +63,19 @@ def _run(stage: Stage, *arguments: str) -> tuple[Events, int, str]:
     return events, process.returncode, "".join(said)
 
 
-def _up(stage: Stage, report: Report, svg: Path, *, has_fault: bool) -> None:
+def _up(sandbox: Sandbox, report: Report, svg: Path, *, has_fault: bool) -> None:
     began = time.monotonic()
-    events, code, said = _run(stage, "up")
+    events, code, said = _run(sandbox, "up")
     steps = events.steps
     if code and has_fault:
         _say("up failed, as was asked for; it is run again")
-        again, code, said = _run(stage, "up")
+        again, code, said = _run(sandbox, "up")
         steps = [*steps, *again.steps]
     if code:
         _say(said)
         raise RehearsalError(f"up ended with {code}; what the engine said stands above")
     report.up_seconds = round(time.monotonic() - began, 1)
-    resources = stage.engine.resources()
+    resources = sandbox.engine.resources()
     needs = dependencies(resources)
     made = [step for step in steps if not step.operation.endswith("failed")]
     slowest = critical_path(made, needs)
@@ -92,48 +92,48 @@ def _up(stage: Stage, report: Report, svg: Path, *, has_fault: bool) -> None:
     report.critical_path = [step.name for step in slowest]
     report.critical_seconds = round(sum(step.seconds for step in slowest), 1)
     svg.parent.mkdir(parents=True, exist_ok=True)
-    svg.write_text(picture.svg(made, needs, slowest))
-    report.picture = str(svg)
+    svg.write_text(graph.svg(made, needs, slowest))
+    report.graph = str(svg)
     report.cost = cost.estimate(resources.values())
 
 
-def _smoke(stage: Stage) -> None:
+def _smoke(sandbox: Sandbox) -> None:
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_")}
     command = [sys.executable, "-m", "infra.rehearsal.smoke"]
-    with stage.client() as client:
+    with sandbox.client() as client:
         environment = inherited | client
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     if done.returncode:
         raise RehearsalError(f"the smoke test failed: {done.stderr.strip()[-1500:]}")
 
 
-def _unchanged(stage: Stage) -> None:
+def _unchanged(sandbox: Sandbox) -> None:
     try:
-        stage.engine.run("up", "--expect-no-changes")
+        sandbox.engine.run("up", "--expect-no-changes")
     except EngineError as error:
         raise RehearsalError(f"a second up is not without changes: {str(error)[-1500:]}") from None
 
 
-def _down(stage: Stage, report: Report, before: Machine) -> None:
-    known = stage.engine.resources()
+def _down(sandbox: Sandbox, report: Report, before: Machine) -> None:
+    known = sandbox.engine.resources()
     retained = {str(r["id"]): name for name, r in known.items() if r.get("retainOnDelete")}
-    stage.engine.run("destroy")
+    sandbox.engine.run("destroy")
     if retained:
-        # What was kept in a cloud still runs here.
-        _sweep(stage)
-    now = Machine.look(stage.folder, on_docker=bool(stage.clouds))
-    left = now.left(before, stage.engine.stack)
+        # What is retained in a cloud still runs here.
+        _sweep(sandbox)
+    now = Machine.look(sandbox.folder, on_docker=bool(sandbox.clouds))
+    left = now.left(before, sandbox.engine.stack)
     report.kept = sorted(retained.values())
-    report.left = remove_volumes(left) + list(stage.engine.resources())
-    for cloud in stage.clouds:
+    report.left = remove_volumes(left) + list(sandbox.engine.resources())
+    for cloud in sandbox.clouds:
         # An image stays in its registry, as it does in the cloud's.
         records = [record for record in cloud.store.all() if "Image" not in record.token]
         report.left += [record.id for record in records if record.id not in retained]
-    _sweep(stage)
+    _sweep(sandbox)
 
 
-def _sweep(stage: Stage) -> None:
-    for cloud in stage.clouds:
+def _sweep(sandbox: Sandbox) -> None:
+    for cloud in sandbox.clouds:
         cloud.sweep()
 
 
@@ -150,7 +150,7 @@ def _show(report: Report) -> None:
     chain = " > ".join(report.critical_path)
     click.echo(f"waited for  {chain} ({report.critical_seconds} s)")
     click.echo(f"cost        about {report.cost['dollars']} USD a month ({report.cost['date']})")
-    click.echo(f"picture     {report.picture}")
+    click.echo(f"graph       {report.graph}")
     click.echo("smoke test  passed; a second up changed nothing")
     kept = ", ".join(report.kept) or "nothing"
     click.echo(f"down        keeps {kept}; nothing else is left")
@@ -171,10 +171,10 @@ def _show(report: Report) -> None:
 @click.option("--fault", type=click.IntRange(min=1), help="Let the N-th creation fail once.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 @click.option(
-    "--picture",
+    "--graph",
     "svg",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Where the picture goes.  [default: .trackstack/rehearsal/STACK.svg]",
+    help="Where the resource graph goes.  [default: .trackstack/rehearsal/STACK.svg]",
 )
 def main(
     stack: str,
@@ -184,7 +184,7 @@ def main(
     as_json: bool,
     svg: Path | None,
 ) -> None:
-    """Rehearse STACK: up on clouds that stand in, smoke test, second up, down, proof.
+    """Rehearse STACK: up on emulated clouds, smoke test, second up, down, leak check.
 
     Needs no account. Exits 1 where something failed, 2 where the stack cannot be rehearsed.
 
@@ -198,21 +198,21 @@ def main(
     report, began = Report(stack), time.monotonic()
     svg = svg or ROOT / ".trackstack" / "rehearsal" / f"{stack}.svg"
     try:
-        with staged(stack, folder, dict(map(_parse, given))) as stage:
-            report.replaced = list(stage.replaced)
+        with prepared(stack, folder, dict(map(_parse, given))) as sandbox:
+            report.replaced = list(sandbox.replaced)
             if fault:
-                for cloud in stage.clouds:
+                for cloud in sandbox.clouds:
                     cloud.conditions.add(Fault("Create", nth=fault))
-            before = Machine.look(folder, on_docker=bool(stage.clouds))
+            before = Machine.look(folder, on_docker=bool(sandbox.clouds))
             try:
-                _up(stage, report, svg, has_fault=fault is not None)
-                _smoke(stage)
-                _unchanged(stage)
+                _up(sandbox, report, svg, has_fault=fault is not None)
+                _smoke(sandbox)
+                _unchanged(sandbox)
                 if keep:
-                    _wait(stage)
+                    _wait(sandbox)
             finally:
                 _say("down")
-                _down(stage, report, before)
+                _down(sandbox, report, before)
     except RehearsalError as error:
         click.echo(f"rehearse: {error}", err=True)
         sys.exit(_FAILED if report.replaced else _WRONG_INPUT)
@@ -234,8 +234,8 @@ def _parse(given: str) -> tuple[str, Any]:
     return key.removeprefix("trackstack:"), yaml.safe_load(value)
 
 
-def _wait(stage: Stage) -> None:
-    outputs = stage.engine.outputs()
+def _wait(sandbox: Sandbox) -> None:
+    outputs = sandbox.engine.outputs()
     _say(f"it is up at {outputs['tracking_uri']}; Ctrl-C takes it down")
     try:
         while True:

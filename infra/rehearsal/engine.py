@@ -1,4 +1,4 @@
-"""The real Pulumi engine on a project and a state of a test's own.
+"""The Pulumi engine on a project and a state apart from the user's.
 
 engine = Engine(project_dir, state_dir)
 engine.run("up")
@@ -62,7 +62,7 @@ class Engine:
     state_dir: Path
     stack: str = "test"
     providers: str = ""
-    passphrase: str = "a passphrase of tests"
+    passphrase: str = "a passphrase of rehearsals"
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     timeout: float = 540
 

@@ -1,4 +1,4 @@
-"""The resource graph as a picture: each column waits for those to its left."""
+"""The resource graph as SVG: each column waits for those to its left."""
 
 from collections.abc import Mapping
 from html import escape

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import psutil
 
-from infra.rehearsal.system import daemon as parts
+from infra.rehearsal.system import daemon
 
 _KINDS = {"container": ("--all",), "network": (), "volume": ()}
 
@@ -23,7 +23,7 @@ class Machine:
         if on_docker:
             for kind, flags in _KINDS.items():
                 shown = "{{.Names}}" if kind == "container" else "{{.Name}}"
-                listed = parts.docker(kind, "ls", *flags, "--format", shown).split()
+                listed = daemon.docker(kind, "ls", *flags, "--format", shown).split()
                 names |= {(kind, name) for name in listed}
         return cls(frozenset(names), frozenset(_processes(folder / "data")))
 
@@ -48,5 +48,5 @@ def remove_volumes(left: list[str]) -> list[str]:
     """Remove the volumes that a stack keeps with its data; returns the rest of ``left``."""
     for entry in left:
         if entry.startswith("volume "):
-            parts.docker("volume", "rm", entry.split()[1], check=False)
+            daemon.docker("volume", "rm", entry.split()[1], check=False)
     return [entry for entry in left if not entry.startswith("volume ")]

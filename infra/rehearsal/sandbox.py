@@ -1,4 +1,4 @@
-"""The stage: the user's stack file in a project of its own, on clouds that stand in.
+"""A sandbox: the user's stack file in a project of its own, on rehearsed clouds.
 
 The program is the user's; what it cannot have here is replaced, and said: a port that is free, a
 data directory that is nobody's, a registry on loopback, images where none can be pulled. Secrets of
@@ -26,12 +26,12 @@ from infra.plan.place import ROOT
 from infra.rehearsal.azure import resource as azure
 from infra.rehearsal.engine import Engine
 from infra.rehearsal.host.authority import Authority
-from infra.rehearsal.host.connect_proxy import open_way
+from infra.rehearsal.host.connect_proxy import connect_proxy
 from infra.rehearsal.oci import resource as oci
 from infra.rehearsal.provider.resource import Cloud
 from infra.rehearsal.provider.servicer import serving
 from infra.rehearsal.serve import load
-from infra.rehearsal.system import daemon as parts
+from infra.rehearsal.system import daemon
 from infra.rehearsal.system.ports import find_free_port
 from infra.settings.cloud import CloudKeys
 from infra.settings.local import LocalContainer
@@ -49,7 +49,7 @@ class RehearsalError(Exception):
 
 
 @dataclass(frozen=True)
-class Stage:
+class Sandbox:
     """``replaced`` has a line for each key that is another than in the stack file."""
 
     engine: Engine
@@ -80,11 +80,11 @@ class Stage:
             yield environment
             return
         known = functools.partial(_resolve, self.clouds, caller=caller or self._allowed())
-        with open_way(known) as way:
-            yield {**environment, "HTTPS_PROXY": way, "NO_PROXY": _DIRECT}
+        with connect_proxy(known) as proxy:
+            yield {**environment, "HTTPS_PROXY": proxy, "NO_PROXY": _DIRECT}
 
     def run_client(self, code: str, caller: str = "") -> "subprocess.CompletedProcess[str]":
-        """Run Python with the real MLflow client as ``client``, on a way of its own."""
+        """Run Python with the real MLflow client as ``client``, through a proxy of its own."""
         with self.client(caller) as environment:
             return subprocess.run(
                 [sys.executable, "-c", f"import mlflow\nclient = mlflow.MlflowClient()\n{code}"],
@@ -100,8 +100,8 @@ class Stage:
         return str(ipaddress.ip_network(cidrs[0])[1])
 
 
-def _resolve(clouds: Iterable[Cloud], host: str, caller: str = _NOBODY) -> str | None:
-    found = (cloud.resolve(host, caller) for cloud in clouds)
+def _resolve(clouds: Iterable[Cloud], hostname: str, caller: str = _NOBODY) -> str | None:
+    found = (cloud.resolve(hostname, caller) for cloud in clouds)
     return next((address for address in found if address), None)
 
 
@@ -127,7 +127,7 @@ def _local_keys(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     if config.get(f"{_PREFIX}compute") != "container":
         return replaced
     replaced["address"] = "127.0.0.1"
-    return replaced | _front_keys(config) | _image_keys(config, folder)
+    return replaced | _tls_keys(config) | _image_keys(config, folder)
 
 
 def _image_keys(config: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -137,15 +137,15 @@ def _image_keys(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     kinds: list[tuple[str, str, str]] = []
     keys = Oci if config.get(f"{_PREFIX}cloud") == "oci" else CloudKeys
     if config.get(f"{_PREFIX}compute") not in keys.machines:
-        kinds.append(("frontImage", "front_image", "front"))
+        kinds.append(("frontImage", "front_image", "proxy"))
     if config.get(f"{_PREFIX}cloud", "local") == "local":
         kinds.append(("databaseImage", "database_image", "postgresql"))
     for key, field, name in kinds:
         wanted = config.get(f"{_PREFIX}{key}", defaults[field].default)
-        replaced |= _unless_pulled(key, wanted, functools.partial(parts.part_image, name))
+        replaced |= _unless_pulled(key, wanted, functools.partial(daemon.built_image, name))
     base = config.get(f"{_PREFIX}baseImage", "docker.io/library/python:3.12-slim-bookworm")
-    replaced |= _unless_pulled("baseImage", base, parts.base_image)
-    trusted = parts.extra_ca() if "baseImage" in replaced else ""
+    replaced |= _unless_pulled("baseImage", base, daemon.base_image)
+    trusted = daemon.extra_ca() if "baseImage" in replaced else ""
     if config.get(f"{_PREFIX}cloud") != "local":
         trusted += Authority.kept().certificate
     if trusted:
@@ -153,7 +153,7 @@ def _image_keys(config: dict[str, Any], folder: Path) -> dict[str, Any]:
         (folder / "ca.pem").write_text(f"{(ROOT / own).read_text() if own else ''}{trusted}\n")
         replaced["extraCaFile"] = str(folder / "ca.pem")
     if f"{_PREFIX}registry" in config:
-        registry = parts.registry()
+        registry = daemon.registry()
         replaced |= {"registry": f"{registry.address}/rehearsal", "registryUser": registry.username}
     return replaced
 
@@ -164,7 +164,7 @@ def _azure_keys(config: dict[str, Any], folder: Path) -> dict[str, Any]:
         if f"{_PREFIX}{key}" in config:
             # There is none but what the rehearsal makes.
             replaced[key] = None
-    return replaced | _front_keys(config) | _image_keys(config, folder)
+    return replaced | _tls_keys(config) | _image_keys(config, folder)
 
 
 def _oci_keys(config: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -173,10 +173,10 @@ def _oci_keys(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     for key in ("vcnId", "databaseSecretId"):
         if f"{_PREFIX}{key}" in config:
             replaced[key] = None
-    return replaced | _front_keys(config) | _image_keys(config, folder)
+    return replaced | _tls_keys(config) | _image_keys(config, folder)
 
 
-def _front_keys(config: dict[str, Any]) -> dict[str, Any]:
+def _tls_keys(config: dict[str, Any]) -> dict[str, Any]:
     """No certificate authority of the internet writes to a rehearsal, and its names are others."""
     if config.get(f"{_PREFIX}tls", "internal") == "internal":
         return {}
@@ -184,7 +184,7 @@ def _front_keys(config: dict[str, Any]) -> dict[str, Any]:
     return {"tls": "internal", **dict.fromkeys(keys)}
 
 
-# cloud -> the keys that are another in a rehearsal, and the providers that stand in
+# cloud -> the keys that a rehearsal replaces, and the providers that it emulates
 _KEYS = {"local": _local_keys, "azure": _azure_keys, "oci": _oci_keys}
 _PROVIDERS = {
     "local": ("docker",),
@@ -194,36 +194,36 @@ _PROVIDERS = {
 
 
 def _unless_pulled(key: str, image: str, made: Callable[[], str]) -> dict[str, str]:
-    if parts.docker("image", "ls", "--quiet", image, check=False):
+    if daemon.docker("image", "ls", "--quiet", image, check=False):
         return {}
     try:
-        parts.docker("pull", "--quiet", image)
+        daemon.docker("pull", "--quiet", image)
     except RuntimeError:
         return {key: made()}
     return {}
 
 
 @contextmanager
-def raised(stack: str, overrides: Mapping[str, Any] | None = None) -> Generator[Stage]:
-    """``staged``, with the stack up on it; when it is left, nothing of it is on this machine."""
+def deployed(stack: str, overrides: Mapping[str, Any] | None = None) -> Generator[Sandbox]:
+    """``prepared``, with the stack up in it; at its end, nothing of it is on this machine."""
     with (
         tempfile.TemporaryDirectory(prefix="trackstack-") as folder,
-        staged(stack, Path(folder), overrides) as stage,
+        prepared(stack, Path(folder), overrides) as sandbox,
     ):
         try:
-            stage.engine.run("up")
-            yield stage
+            sandbox.engine.run("up")
+            yield sandbox
         finally:
-            stage.engine.run("destroy", check=False)
-            for cloud in stage.clouds:
+            sandbox.engine.run("destroy", check=False)
+            for cloud in sandbox.clouds:
                 cloud.sweep()
 
 
 @contextmanager
-def staged(
+def prepared(
     stack: str, folder: Path, overrides: Mapping[str, Any] | None = None
-) -> Generator[Stage]:
-    """Set the stage for ``stack`` under ``folder``; the clouds serve until it is left.
+) -> Generator[Sandbox]:
+    """Prepare a sandbox for ``stack`` under ``folder``; its clouds serve until the context ends.
 
     ``overrides`` are keys that are to be other than in the stack file.
     """
@@ -234,11 +234,11 @@ def staged(
         raise RehearsalError(f"stacks of {cloud} cannot be rehearsed; {', '.join(_KEYS)} can")
     is_on_docker = cloud != "local" or config.get(f"{_PREFIX}compute") == "container"
     if is_on_docker:
-        parts.ensure_daemon()
+        daemon.ensure_daemon()
     names = _PROVIDERS[cloud] if is_on_docker else ()
     # Beside the user's own stack of this name, which may be up.
     name = f"{stack}-rehearsal-{secrets.token_hex(3)}"
-    clouds = tuple(load(provider, folder / "clouds", is_real=True) for provider in names)
+    clouds = tuple(load(provider, folder / "clouds", emulates=True) for provider in names)
     keys = _KEYS[cloud](config, folder)
     for made in clouds:
         keys |= made.keys()
@@ -251,29 +251,29 @@ def staged(
     with ExitStack() as stack_of:
         providers = stack_of.enter_context(serving(*clouds)) if clouds else ""
         # The deployer's tools reach the cloud's endpoints as its clients reach the server.
-        way = stack_of.enter_context(open_way(functools.partial(_resolve, clouds)))
+        proxy = stack_of.enter_context(connect_proxy(functools.partial(_resolve, clouds)))
         engine = Engine(
             project,
             folder / "state",
             stack=name,
             providers=providers,
             environment={
-                # Behind this stands the option --event-log.
+                # Without this there is no option --event-log.
                 "PULUMI_DEBUG_COMMANDS": "true",
                 "SSL_CERT_FILE": str(_trusted(folder)),
-                **({"HTTPS_PROXY": way, "NO_PROXY": _DIRECT} if cloud != "local" else {}),
+                **({"HTTPS_PROXY": proxy, "NO_PROXY": _DIRECT} if cloud != "local" else {}),
                 **{k: v for made in clouds for k, v in made.environment().items()},
             },
         )
         if "registryUser" in keys:
-            password = parts.registry().password
+            password = daemon.registry().password
             engine.run("config", "set", "--secret", f"{_PREFIX}registryPassword", password)
-        yield Stage(engine, clouds, folder, config, replaced)
+        yield Sandbox(engine, clouds, folder, config, replaced)
 
 
 def _trusted(folder: Path) -> Path:
     """What this machine trusts, and the rehearsal's own certificate authority."""
-    file, system = folder / "trusted.pem", parts.ca_bundle()
+    file, system = folder / "trusted.pem", daemon.ca_bundle()
     file.write_text(f"{system.read_text() if system else ''}\n{Authority.kept().certificate}\n")
     return file
 

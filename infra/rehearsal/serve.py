@@ -15,21 +15,21 @@ from infra.rehearsal.provider.conditions import Fault
 from infra.rehearsal.provider.resource import Cloud
 from infra.rehearsal.provider.servicer import serving
 
-# The name of each provider, and the package that has its `cloud(state_dir)`.
+# The name of each provider, and the package that has its `open_cloud(state_dir)`.
 CLOUDS = {"docker": "docker", "azure-native": "azure", "oci": "oci"}
 
 
 class _Package(Protocol):
-    def cloud(self, state_dir: Path, *, is_real: bool = False) -> Cloud: ...
+    def open_cloud(self, state_dir: Path, *, emulates: bool = False) -> Cloud: ...
 
 
-def load(name: str, state_dir: Path, *, is_real: bool = False) -> Cloud:
+def load(name: str, state_dir: Path, *, emulates: bool = False) -> Cloud:
     """The cloud behind a provider's name, with its state under ``state_dir``.
 
-    ``is_real`` lets its resources run on this machine; else they are only checked.
+    ``emulates`` lets its resources run on this machine; else they are only checked.
     """
     package = cast("_Package", importlib.import_module(f"infra.rehearsal.{CLOUDS[name]}.cloud"))
-    return package.cloud(state_dir, is_real=is_real)
+    return package.open_cloud(state_dir, emulates=emulates)
 
 
 @click.command(epilog="Example: python -m infra.rehearsal.serve docker oci --state /tmp/clouds")

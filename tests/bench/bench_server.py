@@ -25,7 +25,7 @@ import psutil
 import requests
 import sqlalchemy
 
-from infra.rehearsal.system.daemon import docker, part_image
+from infra.rehearsal.system.daemon import built_image, docker
 from infra.rehearsal.system.ports import find_free_port
 from infra.rehearsal.system.waiting import wait_for
 from tests.runtime.serving import TRACKSTACK, wait_until_ready
@@ -89,7 +89,7 @@ def postgresql() -> Generator[str]:
             *("run", "--detach", "--rm", "--publish", "127.0.0.1::5432"),
             *("--volume", f"{file}:/password:ro", "--env", "POSTGRES_PASSWORD_FILE=/password"),
             *("--env", "POSTGRES_USER=mlflow", "--env", "POSTGRES_DB=mlflow"),
-            part_image("postgresql"),
+            built_image("postgresql"),
         )
         try:
             asked = ("exec", container, "pg_isready", "-h", "127.0.0.1", "-U", "mlflow")

@@ -18,10 +18,10 @@ from infra import promote
 from infra.cost import Change
 from infra.plan.place import ROOT
 from infra.promote import Promotion, Wish
-from infra.rehearsal.docker import cloud as stand_in
+from infra.rehearsal.docker import cloud as docker_cloud
 from infra.rehearsal.engine import Engine
 from infra.rehearsal.provider.servicer import serving
-from infra.rehearsal.system import daemon as parts
+from infra.rehearsal.system import daemon
 from infra.rehearsal.system.ports import find_free_port
 from runtime.errors import UserError
 from tests.infra.project import configure, make_project
@@ -130,7 +130,7 @@ class Stacks:
 
     def __init__(self, folder: Path, providers: str) -> None:
         self.folder = folder
-        self.registry = parts.registry()
+        self.registry = daemon.registry()
         mark = secrets.token_hex(4)
         self.dev: Engine = make_project(folder, f"d{mark}", providers=providers)
         self.prod = replace(self.dev, stack=f"p{mark}")
@@ -147,8 +147,8 @@ class Stacks:
             "trackstack:compute": "container",
             "trackstack:port": find_free_port(),
             "trackstack:dataDir": str(self.folder / engine.stack),
-            "trackstack:frontImage": parts.part_image("front"),
-            "trackstack:databaseImage": parts.part_image("postgresql"),
+            "trackstack:frontImage": daemon.built_image("proxy"),
+            "trackstack:databaseImage": daemon.built_image("postgresql"),
             "trackstack:registry": f"{self.registry.address}/{self.dev.stack}",
             "trackstack:registryUser": self.registry.username,
             "trackstack:workers": 1,
@@ -165,7 +165,7 @@ class Stacks:
         folder.mkdir()
         (folder / "Dockerfile").write_text(f"FROM {image}\n{dockerfile}\n")
         tag = f"{self.registry.address}/{self.dev.stack}:{folder.name}"
-        parts.docker("build", "--quiet", "--tag", tag, str(folder))
+        daemon.docker("build", "--quiet", "--tag", tag, str(folder))
         config = ("--config", str(folder))
         login = ("login", "--username", self.registry.username, "--password-stdin")
         subprocess.run(
@@ -174,7 +174,7 @@ class Stacks:
             text=True,
             check=True,
         )
-        return parts.push(tag, folder)
+        return daemon.push(tag, folder)
 
     def promote(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         return self.run("infra.promote", *arguments, "--to", self.prod.stack, "--json")
@@ -201,14 +201,14 @@ class Stacks:
                 engine.run("destroy", check=False)
             for kind, all_ in (("container", ["--all"]), ("network", []), ("volume", [])):
                 wanted = ("--quiet", "--filter", f"name=trackstack-{engine.stack}")
-                for name in parts.docker(kind, "ls", *all_, *wanted).split():
-                    parts.docker(kind, "rm", "--force", name, check=False)
+                for name in daemon.docker(kind, "ls", *all_, *wanted).split():
+                    daemon.docker(kind, "rm", "--force", name, check=False)
 
 
 @pytest.fixture
 def stacks(tmp_path: Path) -> Generator[Stacks]:
-    parts.ensure_daemon()
-    with serving(stand_in.cloud(tmp_path / "cloud")) as providers:
+    daemon.ensure_daemon()
+    with serving(docker_cloud.open_cloud(tmp_path / "cloud")) as providers:
         made = Stacks(tmp_path, providers)
         try:
             yield made
@@ -246,8 +246,8 @@ def _ask(engine: Engine, path: str, body: bytes | None = None) -> bytes:
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_prod_runs_dev_s_very_image_and_goes_back_from_a_bad_one(stacks: Stacks) -> None:
-    base: dict[str, Any] = {"baseImage": parts.base_image()}
-    if authorities := parts.extra_ca():
+    base: dict[str, Any] = {"baseImage": daemon.base_image()}
+    if authorities := daemon.extra_ca():
         (stacks.folder / "ca.pem").write_text(authorities)
         base["extraCaFile"] = str(stacks.folder / "ca.pem")
     released = stacks.up(stacks.dev, **base)["image"]
@@ -285,7 +285,7 @@ def test_prod_runs_dev_s_very_image_and_goes_back_from_a_bad_one(stacks: Stacks)
 
     # The last backup, made before the bad release, has all that prod had; a third stack takes it.
     backups = stacks.folder / "home"
-    parts.docker("cp", f"trackstack-{stacks.prod.stack}-scheduler:/data/backups", str(backups))
+    daemon.docker("cp", f"trackstack-{stacks.prod.stack}-scheduler:/data/backups", str(backups))
     stacks.prod.run("destroy")
     stacks.configure(stacks.again, image=released)
     recovered = stacks.run("infra.recover", stacks.again.stack, "--from", str(backups))

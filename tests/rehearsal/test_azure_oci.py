@@ -57,7 +57,7 @@ def test_parts_of_two_clouds_come_up_stay_and_go(tmp_path: Path) -> None:
     (project / "Pulumi.yaml").write_text("name: rehearsal\nruntime: python\n")
     main = project / "__main__.py"
     main.write_text(_PROGRAM)
-    clouds = azure.cloud(tmp_path / "clouds"), oci.cloud(tmp_path / "clouds")
+    clouds = azure.open_cloud(tmp_path / "clouds"), oci.open_cloud(tmp_path / "clouds")
     engine = Engine(project, tmp_path / "pulumi")
     with serving(*clouds) as providers:
         engine = replace(engine, providers=providers)

@@ -1,4 +1,4 @@
-"""Every listed mistake is refused, with the error that its cloud gives."""
+"""Every listed case is refused, with the error that its cloud gives."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 
 from infra.rehearsal.provider.errors import CloudError
 from tests.rehearsal.cases import (
-    Mistake,
+    Case,
     on_azure,
     on_azure_machines,
     on_docker,
@@ -26,21 +26,19 @@ _CLOUDS = {
 
 
 @pytest.mark.parametrize(
-    ("cloud", "mistake"),
+    ("cloud", "case"),
     [
-        pytest.param(cloud, mistake, id=f"{cloud}: {mistake.title}")
+        pytest.param(cloud, case, id=f"{cloud}: {case.title}")
         for cloud, module in _CLOUDS.items()
-        for mistake in module.MISTAKES
+        for case in module.CASES
     ],
 )
-def test_a_mistake_is_refused_in_the_clouds_own_words(
-    cloud: str, mistake: Mistake, tmp_path: Path
-) -> None:
+def test_a_case_is_refused_in_the_clouds_own_words(cloud: str, case: Case, tmp_path: Path) -> None:
     world = _CLOUDS[cloud].world(tmp_path)
     before = len(world.cloud.store.all())
-    inputs = mistake.inputs(world)
+    inputs = case.inputs(world)
     with pytest.raises(CloudError) as refused:
-        world.make(mistake.kind, "mistake", inputs)
-    assert mistake.error in str(refused.value)
-    assert mistake.source.startswith("https://")
+        world.make(case.kind, "mistake", inputs)
+    assert case.error in str(refused.value)
+    assert case.source.startswith("https://")
     assert len(world.cloud.store.all()) == before

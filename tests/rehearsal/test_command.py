@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 import pytest
 
 from infra.plan.place import ROOT
-from infra.rehearsal import graph as picture
-from infra.rehearsal.system import daemon as parts
+from infra.rehearsal import graph as graph
+from infra.rehearsal.system import daemon
 from infra.rehearsal.timing import Step, critical_path
 
 
@@ -30,9 +30,9 @@ def test_the_critical_path_is_the_chain_that_takes_longest() -> None:
     }
     path = critical_path(steps, needs)
     assert [step.name for step in path] == ["b", "c"]
-    columns = picture.columns(steps, needs)
+    columns = graph.columns(steps, needs)
     assert columns == {"urn::a": 0, "urn::b": 0, "urn::c": 1, "urn::d": 1}
-    drawn = ElementTree.fromstring(picture.svg(steps, needs, path))
+    drawn = ElementTree.fromstring(graph.svg(steps, needs, path))
     assert len(drawn.findall(".//{http://www.w3.org/2000/svg}rect")) == len(steps)
 
 
@@ -42,9 +42,9 @@ def _rehearse(*arguments: str) -> "subprocess.CompletedProcess[str]":
 
 
 def _containers() -> set[str]:
-    """Of rehearsals of this stack; one that was kept may have some."""
-    parts.ensure_daemon()
-    names = parts.docker(
+    """Of rehearsals of this stack; one with --keep may have some."""
+    daemon.ensure_daemon()
+    names = daemon.docker(
         "ps", "--all", "--filter", "name=local-container-rehearsal", "--format", "{{.Names}}"
     )
     return set(names.split())
@@ -67,7 +67,7 @@ def test_a_config_that_is_none_is_told() -> None:
 @pytest.mark.slow
 def test_a_stack_is_rehearsed_and_leaves_nothing(tmp_path: Path) -> None:
     svg = tmp_path / "graph.svg"
-    done = _rehearse("local", "--json", "--picture", str(svg))
+    done = _rehearse("local", "--json", "--graph", str(svg))
     assert done.returncode == 0, done.stderr[-3000:]
     report = json.loads(done.stdout)
     assert report["left"] == []

@@ -1,4 +1,4 @@
-"""The docker stand-in: real images, containers, networks and volumes through the real engine."""
+"""The rehearsed Docker provider: real images, containers, networks and volumes."""
 
 import json
 import secrets
@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from infra.rehearsal.docker import cloud as stand_in
+from infra.rehearsal.docker import cloud as docker_cloud
 from infra.rehearsal.docker.container import Container
 from infra.rehearsal.engine import Engine
 from infra.rehearsal.provider.metadata import problems
 from infra.rehearsal.provider.resource import Call
 from infra.rehearsal.provider.servicer import serving
-from infra.rehearsal.system import daemon as parts
+from infra.rehearsal.system import daemon
 from infra.rehearsal.system.ports import find_free_port
 
 _PROGRAM = """
@@ -61,7 +61,7 @@ pulumi.export("registry_digest", docker.get_registry_image_output(
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Generator[Engine]:
-    parts.ensure_daemon()
+    daemon.ensure_daemon()
     project = tmp_path / "project"
     context = project / "app"
     context.mkdir(parents=True)
@@ -69,7 +69,7 @@ def engine(tmp_path: Path) -> Generator[Engine]:
     (project / "__main__.py").write_text(_PROGRAM)
     (context / "Dockerfile").write_text("ARG BASE\nFROM ${BASE}\nCOPY note /note\n")
     (context / "note").write_text("one\n")
-    registry = parts.registry()
+    registry = daemon.registry()
     name = f"trackstack-test-{secrets.token_hex(4)}"
     config = {
         "name": name,
@@ -77,19 +77,19 @@ def engine(tmp_path: Path) -> Generator[Engine]:
         "username": registry.username,
         "password": registry.password,
         "context": str(context),
-        "base": parts.base_image(),
+        "base": daemon.base_image(),
         "port": find_free_port(),
         "memory": 64,
     }
-    with serving(stand_in.cloud(tmp_path / "cloud")) as providers:
+    with serving(docker_cloud.open_cloud(tmp_path / "cloud")) as providers:
         environment = {"TEST_CONFIG": json.dumps(config)}
         engine = Engine(project, tmp_path / "pulumi", providers=providers, environment=environment)
         try:
             yield engine
         finally:
             engine.run("destroy", check=False)
-            parts.docker("rm", "--force", "--volumes", name, check=False)
-            parts.docker("image", "rm", f"{registry.address}/{name}:v1", check=False)
+            daemon.docker("rm", "--force", "--volumes", name, check=False)
+            daemon.docker("image", "rm", f"{registry.address}/{name}:v1", check=False)
 
 
 def _config(engine: Engine) -> dict[str, str]:
@@ -107,7 +107,7 @@ def test_a_stack_of_containers_runs_drifts_changes_and_leaves_nothing(engine: En
     assert outputs["digest"].endswith(outputs["registry_digest"])
     with urllib.request.urlopen(f"http://127.0.0.1:{config['port']}/note", timeout=10) as page:
         assert page.read() == b"one\n"
-    inspected = json.loads(parts.docker("inspect", name))[0]
+    inspected = json.loads(daemon.docker("inspect", name))[0]
     assert inspected["Config"]["User"] == "10001"
     assert inspected["HostConfig"]["ReadonlyRootfs"]
     assert inspected["HostConfig"]["CapDrop"] == ["ALL"]
@@ -122,9 +122,9 @@ def test_a_stack_of_containers_runs_drifts_changes_and_leaves_nothing(engine: En
     engine = replace(engine, environment={"TEST_CONFIG": json.dumps({**config, "memory": 96})})
     assert "1 updated" in engine.run("up").output
     assert engine.resources()["server"]["id"] == first
-    limit = parts.docker("inspect", "--format", "{{.HostConfig.Memory}}", name)
+    limit = daemon.docker("inspect", "--format", "{{.HostConfig.Memory}}", name)
     assert limit == str(96 * 1024 * 1024)
-    parts.docker("rm", "--force", name)
+    daemon.docker("rm", "--force", name)
     assert "1 deleted" in engine.run("refresh").output
 
     # Another content is another image, and that another container under the same name.
@@ -133,10 +133,10 @@ def test_a_stack_of_containers_runs_drifts_changes_and_leaves_nothing(engine: En
     assert "1 updated" in up
     assert "1 created" in up
     assert engine.outputs()["digest"] != outputs["digest"]
-    assert parts.docker("exec", name, "cat", "/note") == "two"
+    assert daemon.docker("exec", name, "cat", "/note") == "two"
     engine.run("destroy")
     for kind in ("container", "network", "volume"):
-        assert name not in parts.docker(kind, "ls", *(["--all"] if kind == "container" else []))
+        assert name not in daemon.docker(kind, "ls", *(["--all"] if kind == "container" else []))
 
 
 @pytest.mark.slow
@@ -157,7 +157,7 @@ docker.Container("server", name=config["name"], image=config["base"], wait=True,
 
 
 def test_lists_without_an_order_are_equal_however_they_come_off_the_wire(tmp_path: Path) -> None:
-    container = Container(Call(stand_in.cloud(tmp_path), {}))
+    container = Container(Call(docker_cloud.open_cloud(tmp_path), {}))
     data = {"volumeName": "data", "containerPath": "/data"}
     logs = {"volumeName": "logs", "containerPath": "/logs"}
     assert container.same("volumes", [data, logs], [logs, dict(reversed(data.items()))])

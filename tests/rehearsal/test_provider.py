@@ -1,4 +1,4 @@
-"""The framework's conformance: what Pulumi promises, on the real engine."""
+"""The provider's conformance: what Pulumi promises, on the real engine."""
 
 import os
 import signal
@@ -55,7 +55,7 @@ def world(tmp_path: Path) -> Generator[World]:
     project = tmp_path / "project"
     project.mkdir()
     (project / "Pulumi.yaml").write_text("name: conformance\nruntime: python\n")
-    cloud = tiny.cloud(tmp_path / "cloud")
+    cloud = tiny.open_cloud(tmp_path / "cloud")
     with serving(cloud) as providers:
         yield World(Engine(project, tmp_path / "pulumi", providers=providers), cloud)
 
@@ -95,7 +95,7 @@ def test_a_stack_lives_from_up_to_destroy_through_restarts_of_its_cloud(world: W
     world.engine.run("refresh", "--expect-no-changes")
 
     # Another server, over the same state.
-    with serving(restarted := tiny.cloud(world.cloud.state_dir)) as providers:
+    with serving(restarted := tiny.open_cloud(world.cloud.state_dir)) as providers:
         engine = replace(world.engine, providers=providers)
         record = restarted.store.find("tiny:index:Thing", name="b")[0]
         restarted.store.put(record.id, record.token, {**record.props, "size": 7})

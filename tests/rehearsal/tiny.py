@@ -1,4 +1,4 @@
-"""The smallest cloud: one type of resource, to try the framework itself on the real engine."""
+"""The smallest cloud: one type of resource, to try the provider itself on the real engine."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,5 +52,5 @@ class GetThing(Function):
         return {"names": [record.props["name"] for record in self.cloud.store.find(Thing.token)]}
 
 
-def cloud(state_dir: Path) -> Cloud:
+def open_cloud(state_dir: Path) -> Cloud:
     return Cloud("tiny", [Thing], state_dir, [GetThing])

@@ -14,8 +14,8 @@ from click.testing import CliRunner
 from sqlalchemy import create_engine, select
 
 from infra.rehearsal.host.authority import Authority
-from infra.rehearsal.host.connect_proxy import open_way
-from infra.rehearsal.host.endpoint import Door
+from infra.rehearsal.host.connect_proxy import connect_proxy
+from infra.rehearsal.host.endpoint import Endpoint
 from infra.rehearsal.oci.access.principals import Principals
 from infra.rehearsal.oci.data.objects import ObjectStorage
 from infra.rehearsal.oci.resource import REGION, TENANCY
@@ -52,9 +52,9 @@ def oci(tmp_path_factory: pytest.TempPathFactory) -> Generator[Oci]:
         "rehearsal", principals.known, lambda who, permission, _: permission not in refused
     )
     storage.buckets["artifacts"] = {}
-    door = Door("127.0.0.1", folder)
-    door.routes["/n"] = storage.answer
-    with open_way(lambda host: door.address if host == _HOST else None) as way:
+    endpoint = Endpoint("127.0.0.1", folder)
+    endpoint.routes["/n"] = storage.answer
+    with connect_proxy(lambda host: endpoint.address if host == _HOST else None) as way:
         environment = {
             "HTTPS_PROXY": way,
             "NO_PROXY": "127.0.0.1,localhost",
@@ -66,7 +66,7 @@ def oci(tmp_path_factory: pytest.TempPathFactory) -> Generator[Oci]:
             for name, value in environment.items():
                 patch.setenv(name, value)
             yield Oci(storage, principals, environment, refused)
-    door.close()
+    endpoint.close()
 
 
 def _repository(path: str = "") -> Any:

@@ -13,11 +13,11 @@ import pytest
 from infra.plan.place import ROOT
 from infra.rehearsal.azure.cloud import AzureCloud
 from infra.rehearsal.azure.data import blob
-from infra.rehearsal.azure.emulator import Real
+from infra.rehearsal.azure.emulator import Emulator
 from infra.rehearsal.azure.identity import RoleAssignment
-from infra.rehearsal.sandbox import Stage, raised
+from infra.rehearsal.sandbox import Sandbox, deployed
 from infra.rehearsal.system.waiting import wait_for
-from tests.stacks.traffic import asking
+from tests.stacks.traffic import traffic
 
 pytestmark = pytest.mark.slow
 
@@ -37,33 +37,35 @@ _OVERRIDES = {
 
 
 @pytest.fixture(scope="module")
-def stage() -> Generator[Stage]:
-    with raised("azure-prod", _OVERRIDES) as made:
+def sandbox() -> Generator[Sandbox]:
+    with deployed("azure-prod", _OVERRIDES) as made:
         yield made
 
 
 @pytest.fixture
-def azure(stage: Stage) -> AzureCloud:
-    return next(cloud for cloud in stage.clouds if isinstance(cloud, AzureCloud))
+def azure(sandbox: Sandbox) -> AzureCloud:
+    return next(cloud for cloud in sandbox.clouds if isinstance(cloud, AzureCloud))
 
 
-def _real(azure: AzureCloud) -> Real:
-    assert azure.real is not None
-    return azure.real
+def _emulator(azure: AzureCloud) -> Emulator:
+    assert azure.emulator is not None
+    return azure.emulator
 
 
 def _blobs(azure: AzureCloud) -> Any:
     """The container of artifacts, as nobody but a test sees it."""
     [account] = [r for r in azure.store.all() if r.token.endswith("StorageAccount")]
-    return blob.client(_real(azure), account.props["accountName"]).get_container_client("artifacts")
+    return blob.client(_emulator(azure), account.props["accountName"]).get_container_client(
+        "artifacts"
+    )
 
 
 def _client(
-    stage: Stage, code: str, caller: str = "", folder: Path | None = None
+    sandbox: Sandbox, code: str, caller: str = "", folder: Path | None = None
 ) -> "subprocess.CompletedProcess[str]":
     """Run code with the real MLflow client in a process of its own, as ``client``."""
     opening = "import mlflow, sys; client = mlflow.MlflowClient()\n"
-    with stage.client(caller) as environment:
+    with sandbox.client(caller) as environment:
         return subprocess.run(
             [sys.executable, "-c", opening + code, str(folder)],
             cwd=ROOT,
@@ -75,7 +77,7 @@ def _client(
 
 
 def test_what_a_client_logs_is_in_blob_storage_by_the_identity(
-    stage: Stage, azure: AzureCloud, tmp_path: Path
+    sandbox: Sandbox, azure: AzureCloud, tmp_path: Path
 ) -> None:
     code = (
         "run = client.create_run(client.create_experiment('day')).info.run_id\n"
@@ -83,7 +85,7 @@ def test_what_a_client_logs_is_in_blob_storage_by_the_identity(
         "path = client.download_artifacts(run, 'notes/hello.txt', sys.argv[1])\n"
         "print(run, open(path).read())"
     )
-    done = _client(stage, code, folder=tmp_path)
+    done = _client(sandbox, code, folder=tmp_path)
     assert done.returncode == 0, done.stderr
     run, content = done.stdout.split()
     assert content == "hello"
@@ -91,30 +93,30 @@ def test_what_a_client_logs_is_in_blob_storage_by_the_identity(
     assert any(name.endswith(f"{run}/artifacts/notes/hello.txt") for name in names)
 
 
-def test_another_network_a_wrong_token_and_plain_http_are_refused(stage: Stage) -> None:
-    outside = _client(stage, "client.search_experiments()", caller="198.51.100.7")
+def test_another_network_a_wrong_token_and_plain_http_are_refused(sandbox: Sandbox) -> None:
+    outside = _client(sandbox, "client.search_experiments()", caller="198.51.100.7")
     assert outside.returncode != 0
     assert "502" in outside.stderr
     wrong = _client(
-        stage, "import os; os.environ['MLFLOW_TRACKING_TOKEN'] = 'x'; client.search_experiments()"
+        sandbox, "import os; os.environ['MLFLOW_TRACKING_TOKEN'] = 'x'; client.search_experiments()"
     )
     assert wrong.returncode != 0
     assert "401" in wrong.stderr or "valid token" in wrong.stderr
 
 
-def test_gc_prune_and_backup_run_on_schedule_as_jobs(stage: Stage, azure: AzureCloud) -> None:
+def test_gc_prune_and_backup_run_on_schedule_as_jobs(sandbox: Sandbox, azure: AzureCloud) -> None:
     code = (
         "experiment = client.create_experiment('gone')\n"
         "client.log_text(client.create_run(experiment).info.run_id, 'x', 'gone.txt')\n"
         "client.delete_experiment(experiment)"
     )
-    done = _client(stage, code)
+    done = _client(sandbox, code)
     assert done.returncode == 0, done.stderr
-    ended = _real(azure).executions
+    ended = _emulator(azure).executions
 
     def purged() -> bool:
         code = "print([e.name for e in client.search_experiments(view_type=3)])"
-        return "gone" not in _client(stage, code).stdout
+        return "gone" not in _client(sandbox, code).stdout
 
     # Every minute is often: where one still runs, the next one says so and ends with 75, and three
     # at once beside the replicas are much for two cores.
@@ -126,8 +128,8 @@ def test_gc_prune_and_backup_run_on_schedule_as_jobs(stage: Stage, azure: AzureC
     assert [name for name in names if name.startswith("backups/")]
 
 
-def test_another_identity_or_none_gets_nothing(stage: Stage, azure: AzureCloud) -> None:
-    entra = _real(azure).entra
+def test_another_identity_or_none_gets_nothing(sandbox: Sandbox, azure: AzureCloud) -> None:
+    entra = _emulator(azure).entra
     [account] = [r for r in azure.store.all() if r.token.endswith("StorageAccount")]
     scope = f"{account.id}/blobServices/default/containers/artifacts"
     [assignment] = azure.store.find(RoleAssignment.token, scope=scope)
@@ -139,38 +141,38 @@ def test_another_identity_or_none_gets_nothing(stage: Stage, azure: AzureCloud) 
     upload = "run = client.create_run('0').info.run_id\nclient.log_text(run, 'hello', 'hello.txt')"
     azure.store.delete(assignment.id)
     try:
-        refused = _client(stage, upload)
+        refused = _client(sandbox, upload)
         assert refused.returncode != 0
     finally:
         azure.store.put(assignment.id, assignment.token, assignment.props)
-    assert _client(stage, upload).returncode == 0
+    assert _client(sandbox, upload).returncode == 0
 
 
-def test_no_secret_is_in_plain_text(stage: Stage, azure: AzureCloud) -> None:
-    token = stage.engine.outputs()["tracking_token"]
-    assert token not in json.dumps(stage.engine.export())
+def test_no_secret_is_in_plain_text(sandbox: Sandbox, azure: AzureCloud) -> None:
+    token = sandbox.engine.outputs()["tracking_token"]
+    assert token not in json.dumps(sandbox.engine.export())
     apps = [r.props for r in azure.store.all() if ":app:" in r.token]
     assert token not in json.dumps(apps)
 
 
 def test_an_update_costs_no_request_and_a_second_up_changes_nothing(
-    stage: Stage, azure: AzureCloud
+    sandbox: Sandbox, azure: AzureCloud
 ) -> None:
-    with asking(stage) as answers:
-        stage.engine.run("config", "set", "trackstack:workers", "2")
+    with traffic(sandbox) as answers:
+        sandbox.engine.run("config", "set", "trackstack:workers", "2")
         before = [r.props["latestRevisionName"] for r in azure.store.all() if _is_app(r)]
-        stage.engine.run("up")
+        sandbox.engine.run("up")
         after = [r.props["latestRevisionName"] for r in azure.store.all() if _is_app(r)]
     assert before != after
     assert set(answers) == {"200"}
-    stage.engine.run("up", "--expect-no-changes")
+    sandbox.engine.run("up", "--expect-no-changes")
 
 
 def _is_app(record: Any) -> bool:
     return record.token.endswith(":ContainerApp")
 
 
-def test_destroy_leaves_nothing(stage: Stage, azure: AzureCloud) -> None:
-    stage.engine.run("destroy")
+def test_destroy_leaves_nothing(sandbox: Sandbox, azure: AzureCloud) -> None:
+    sandbox.engine.run("destroy")
     assert [record.id for record in azure.store.all()] == []
-    assert _real(azure).jobs == {}
+    assert _emulator(azure).jobs == {}

@@ -6,16 +6,16 @@ from collections.abc import Generator
 
 import pytest
 
-from infra.rehearsal.host.host import Ground
+from infra.rehearsal.host.host import Host
 from infra.rehearsal.oci.cloud import OciCloud
 from infra.rehearsal.oci.compute.api import is_healthy
 from infra.rehearsal.oci.compute.instances import Instance, machine_name
 from infra.rehearsal.oci.compute.pools import InstancePool
 from infra.rehearsal.provider.resource import Call
 from infra.rehearsal.provider.store import Record
-from infra.rehearsal.sandbox import Stage, raised
+from infra.rehearsal.sandbox import Sandbox, deployed
 from infra.rehearsal.system.waiting import wait_for
-from tests.stacks.traffic import asking
+from tests.stacks.traffic import traffic
 
 pytestmark = pytest.mark.slow
 
@@ -32,19 +32,19 @@ _RAN, _LEFT = "gc: done in", "gc: another replica runs it"
 
 
 @pytest.fixture(scope="module")
-def stage() -> Generator[Stage]:
-    with raised("oci-dev", _OVERRIDES) as made:
+def sandbox() -> Generator[Sandbox]:
+    with deployed("oci-dev", _OVERRIDES) as made:
         yield made
 
 
 @pytest.fixture
-def oci(stage: Stage) -> OciCloud:
-    return next(cloud for cloud in stage.clouds if isinstance(cloud, OciCloud))
+def oci(sandbox: Sandbox) -> OciCloud:
+    return next(cloud for cloud in sandbox.clouds if isinstance(cloud, OciCloud))
 
 
-def _ground(oci: OciCloud) -> Ground:
-    assert oci.real is not None
-    return oci.real.ground
+def _host(oci: OciCloud) -> Host:
+    assert oci.emulator is not None
+    return oci.emulator.host
 
 
 def _machines(oci: OciCloud) -> list[Record]:
@@ -52,38 +52,38 @@ def _machines(oci: OciCloud) -> list[Record]:
 
 
 def _run(oci: OciCloud, machine: Record, *command: str) -> str:
-    code, said = _ground(oci).execute(machine_name(machine.id), command)
+    code, said = _host(oci).execute(machine_name(machine.id), command)
     assert code == 0, said
     return said
 
 
 def test_every_replica_serves_and_keeps_artifacts_by_its_own_identity(
-    stage: Stage, oci: OciCloud
+    sandbox: Sandbox, oci: OciCloud
 ) -> None:
     # `up` waited for all of them.
-    done = stage.run_client(
+    done = sandbox.run_client(
         "run = client.create_run('0').info.run_id\n"
         "for number in range(4):\n"
         "    client.log_text(run, str(number), f'notes/{number}.txt')\n"
         "    print(mlflow.artifacts.load_text(f'runs:/{run}/notes/{number}.txt'))"
     )
     assert done.stdout.split() == ["0", "1", "2", "3"], done.stderr
-    with asking(stage) as answers:
+    with traffic(sandbox) as answers:
         wait_for(lambda: len(answers) > 20, "answers", 60)
     assert set(answers) == {"200"}
     # They take turns.
     assert [is_healthy(str(machine.props["privateIp"])) for machine in _machines(oci)] == [True] * 2
 
 
-def test_a_client_elsewhere_and_a_wrong_token_are_refused(stage: Stage) -> None:
-    outside = stage.run_client("client.search_experiments()", caller="192.0.2.7")
+def test_a_client_elsewhere_and_a_wrong_token_are_refused(sandbox: Sandbox) -> None:
+    outside = sandbox.run_client("client.search_experiments()", caller="192.0.2.7")
     assert "502" in outside.stderr
     wrong = "import os; os.environ['MLFLOW_TRACKING_TOKEN'] = 'x'; client.search_experiments()"
-    refused = stage.run_client(wrong)
+    refused = sandbox.run_client(wrong)
     assert "401" in refused.stderr or "valid token" in refused.stderr
 
 
-def test_a_job_that_is_due_on_all_of_them_runs_on_one(stage: Stage, oci: OciCloud) -> None:
+def test_a_job_that_is_due_on_all_of_them_runs_on_one(sandbox: Sandbox, oci: OciCloud) -> None:
     def minutes() -> tuple[Counter[str], Counter[str]]:
         """By minute: how often gc ran, and how often it was left to another."""
         ran, left = Counter[str](), Counter[str]()
@@ -108,24 +108,24 @@ def test_a_job_that_is_due_on_all_of_them_runs_on_one(stage: Stage, oci: OciClou
 
 
 def test_an_update_makes_new_machines_costs_no_request_and_a_second_up_changes_nothing(
-    stage: Stage, oci: OciCloud
+    sandbox: Sandbox, oci: OciCloud
 ) -> None:
     before = {machine.id for machine in _machines(oci)}
-    made = stage.run_client("client.create_experiment('stays')")
+    made = sandbox.run_client("client.create_experiment('stays')")
     assert made.returncode == 0, made.stderr
-    stage.engine.run("config", "set", "trackstack:workers", "2")
-    with asking(stage) as answers:
-        stage.engine.run("up")
+    sandbox.engine.run("config", "set", "trackstack:workers", "2")
+    with traffic(sandbox) as answers:
+        sandbox.engine.run("up")
     assert set(answers) == {"200"}
     after = {machine.id for machine in _machines(oci)}
     assert len(after) == 2
     assert not after & before
-    found = stage.run_client("print(client.get_experiment_by_name('stays').name)")
+    found = sandbox.run_client("print(client.get_experiment_by_name('stays').name)")
     assert found.stdout.strip() == "stays", found.stderr
-    stage.engine.run("up", "--expect-no-changes")
+    sandbox.engine.run("up", "--expect-no-changes")
 
 
-def test_more_replicas_join_those_that_are_there(stage: Stage, oci: OciCloud) -> None:
+def test_more_replicas_join_those_that_are_there(sandbox: Sandbox, oci: OciCloud) -> None:
     before = {machine.id for machine in _machines(oci)}
     [pool] = oci.store.find(InstancePool.token)
     # As autoscaling does, beside the engine.
@@ -134,13 +134,13 @@ def test_more_replicas_join_those_that_are_there(stage: Stage, oci: OciCloud) ->
     InstancePool(Call(oci, {})).grow(pool.id, grown)
     [joined] = [machine for machine in _machines(oci) if machine.id not in before]
     wait_for(lambda: is_healthy(str(joined.props["privateIp"])), "the third machine", 240)
-    stage.engine.run("refresh")
-    stage.engine.run("up", "--expect-no-changes")
+    sandbox.engine.run("refresh")
+    sandbox.engine.run("up", "--expect-no-changes")
     assert joined.id in {machine.id for machine in _machines(oci)}
 
 
-def test_destroy_leaves_nothing(stage: Stage, oci: OciCloud) -> None:
+def test_destroy_leaves_nothing(sandbox: Sandbox, oci: OciCloud) -> None:
     machines = _machines(oci)
-    stage.engine.run("destroy")
+    sandbox.engine.run("destroy")
     assert [record.id for record in oci.store.all()] == []
-    assert [m.id for m in machines if _ground(oci).inspect(machine_name(m.id))] == []
+    assert [m.id for m in machines if _host(oci).inspect(machine_name(m.id))] == []

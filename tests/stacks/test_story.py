@@ -21,12 +21,12 @@ from infra.clouds.azure import image
 from infra.plan.place import ROOT
 from infra.rehearsal.azure.cloud import AzureCloud
 from infra.rehearsal.azure.data import blob
-from infra.rehearsal.azure.emulator import Real
+from infra.rehearsal.azure.emulator import Emulator
 from infra.rehearsal.azure.entra import DEPLOYER
 from infra.rehearsal.azure.identity import RoleAssignment
 from infra.rehearsal.oci.cloud import OciCloud
-from infra.rehearsal.sandbox import Stage, staged
-from infra.rehearsal.system import daemon as parts
+from infra.rehearsal.sandbox import Sandbox, prepared
+from infra.rehearsal.system import daemon
 from infra.rehearsal.system.waiting import wait_for
 from tests.runtime.receiver import receiving
 from tests.runtime.serving import TRACKSTACK
@@ -34,7 +34,7 @@ from tests.runtime.serving import TRACKSTACK
 _SECRET = "a secret of both sides"
 _READY_SECONDS = 180
 _OVERRIDES: dict[str, Any] = {
-    # The two servers of the story stand on a machine of two cores.
+    # The two servers of the story share a machine of two cores.
     "workers": 1,
     # The receiver is a machine of the rehearsal's own network.
     "environment": {
@@ -82,37 +82,37 @@ _USE_IT = (
 class Story:
     """Two stacks of one project on one cloud."""
 
-    dev: Stage
-    prod: Stage
+    dev: Sandbox
+    prod: Sandbox
     folder: Path
 
     def run(self, module: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """A command of infra, as `make` calls it."""
         return run(self.prod, module, *arguments)
 
-    def up(self, stage: Stage, **keys: Any) -> None:
+    def up(self, sandbox: Sandbox, **keys: Any) -> None:
         """Bring a stack up with keys of its own."""
-        path = stage.engine.project_dir / "stacks" / f"Pulumi.{stage.engine.stack}.yaml"
-        config = {**stage.config, **{f"trackstack:{key}": value for key, value in keys.items()}}
+        path = sandbox.engine.project_dir / "stacks" / f"Pulumi.{sandbox.engine.stack}.yaml"
+        config = {**sandbox.config, **{f"trackstack:{key}": value for key, value in keys.items()}}
         if "image" in keys:
             # Nothing is built, so nothing says of what.
             for key in ("baseImage", "extraCaFile"):
                 config.pop(f"trackstack:{key}", None)
         path.write_text(yaml.safe_dump({"config": config}))
-        stage.engine.run("up")
+        sandbox.engine.run("up")
 
     def release(self, base: str, dockerfile: str, script: str = "") -> str:
         """Another image in a registry, by digest; its context has ``script`` as `trackstack`."""
-        registry, name = parts.registry(), f"story-{secrets.token_hex(4)}"
+        registry, name = daemon.registry(), f"story-{secrets.token_hex(4)}"
         folder = self.folder / name
         folder.mkdir()
         (folder / "Dockerfile").write_text(f"FROM {base}\n{dockerfile}\n")
         (folder / "trackstack").write_text(script)
         (folder / "trackstack").chmod(0o755)
         tag = f"{registry.address}/{name}:1"
-        parts.docker("build", "--quiet", "--tag", tag, str(folder))
+        daemon.docker("build", "--quiet", "--tag", tag, str(folder))
         self.log_in(registry.address, registry.username, registry.password)
-        return parts.push(tag, self.docker)
+        return daemon.push(tag, self.docker)
 
     @property
     def docker(self) -> Path:
@@ -131,11 +131,11 @@ class Story:
         file.write_text(json.dumps(known))
 
 
-def run(stage: Stage, module: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+def run(sandbox: Sandbox, module: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-m", module, *arguments],
-        cwd=stage.engine.project_dir,
-        env={**stage.engine.environment_of_commands(), "PYTHONPATH": str(ROOT)},
+        cwd=sandbox.engine.project_dir,
+        env={**sandbox.engine.environment_of_commands(), "PYTHONPATH": str(ROOT)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -144,8 +144,8 @@ def run(stage: Stage, module: str, *arguments: str) -> "subprocess.CompletedProc
 
 
 @contextmanager
-def _staged(stack: str, folder: Path, overrides: Mapping[str, Any]) -> Generator[Stage]:
-    with staged(stack, folder, overrides) as made:
+def _prepared(stack: str, folder: Path, overrides: Mapping[str, Any]) -> Generator[Sandbox]:
+    with prepared(stack, folder, overrides) as made:
         try:
             yield made
         finally:
@@ -157,27 +157,29 @@ def _staged(stack: str, folder: Path, overrides: Mapping[str, Any]) -> Generator
 def story() -> Generator[Story]:
     with tempfile.TemporaryDirectory(prefix="trackstack-") as name:
         folder = Path(name)
-        with _staged("azure-dev", folder / "azure", _OVERRIDES) as stage:
+        with _prepared("azure-dev", folder / "azure", _OVERRIDES) as sandbox:
             docker = {"DOCKER_CONFIG": str(folder / "docker")}
-            engine = replace(stage.engine, environment={**stage.engine.environment, **docker})
-            dev = replace(stage, engine=engine)
+            engine = replace(sandbox.engine, environment={**sandbox.engine.environment, **docker})
+            dev = replace(sandbox, engine=engine)
             production = replace(engine, stack=f"prod-{secrets.token_hex(3)}")
             yield Story(dev, replace(dev, engine=production), folder)
 
 
-def _azure(stage: Stage) -> tuple[AzureCloud, Real]:
-    cloud = next(cloud for cloud in stage.clouds if isinstance(cloud, AzureCloud))
-    assert cloud.real is not None
-    return cloud, cloud.real
+def _azure(sandbox: Sandbox) -> tuple[AzureCloud, Emulator]:
+    cloud = next(cloud for cloud in sandbox.clouds if isinstance(cloud, AzureCloud))
+    assert cloud.emulator is not None
+    return cloud, cloud.emulator
 
 
-def _wait_until_ready(stage: Stage) -> None:
-    ready = functools.partial(stage.run_client, "client.search_experiments()")
-    wait_for(lambda: ready().returncode == 0, f"the server of {stage.engine.stack}", _READY_SECONDS)
+def _wait_until_ready(sandbox: Sandbox) -> None:
+    ready = functools.partial(sandbox.run_client, "client.search_experiments()")
+    wait_for(
+        lambda: ready().returncode == 0, f"the server of {sandbox.engine.stack}", _READY_SECONDS
+    )
 
 
-def _client(stage: Stage, code: str) -> str:
-    done = stage.run_client(code)
+def _client(sandbox: Sandbox, code: str) -> str:
+    done = sandbox.run_client(code)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
 
@@ -185,8 +187,8 @@ def _client(stage: Stage, code: str) -> str:
 def _promote_model(story: Story) -> None:
     with story.dev.client() as dev, story.prod.client() as prod:
         authorities = [story.folder / name for name in ("dev.pem", "prod.pem")]
-        for stage, file in zip((story.dev, story.prod), authorities, strict=True):
-            file.write_text(stage.engine.outputs()["ca_certificate"])
+        for sandbox, file in zip((story.dev, story.prod), authorities, strict=True):
+            file.write_text(sandbox.engine.outputs()["ca_certificate"])
         to = ("fraud", "--to-uri", prod["MLFLOW_TRACKING_URI"], "--alias", "Champion")
         done = subprocess.run(
             [TRACKSTACK, "promote", "model", "models:/fraud/1", *to, *_GATE, "--json"],
@@ -204,9 +206,9 @@ def _promote_model(story: Story) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def _bring_home(stage: Stage, account: str, folder: Path) -> Path:
+def _bring_home(sandbox: Sandbox, account: str, folder: Path) -> Path:
     """The backups of a stack, as `az storage blob download-batch` fetches them."""
-    container = blob.client(_azure(stage)[1], account).get_container_client("artifacts")
+    container = blob.client(_azure(sandbox)[1], account).get_container_client("artifacts")
     for found in container.list_blobs(name_starts_with="backups/"):
         file = folder / found.name
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -214,8 +216,8 @@ def _bring_home(stage: Stage, account: str, folder: Path) -> Path:
     return folder / "backups"
 
 
-def _back_up(stage: Stage) -> str:
-    done = run(stage, "infra.run", stage.engine.stack, "backup")
+def _back_up(sandbox: Sandbox) -> str:
+    done = run(sandbox, "infra.run", sandbox.engine.stack, "backup")
     assert done.returncode == 0, done.stderr
     return done.stdout.strip().rpartition("/")[2]
 
@@ -240,12 +242,12 @@ def test_a_model_and_its_server_go_from_dev_to_prod_and_outlive_their_cloud(
     story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dev, prod = story.dev, story.prod
-    cloud, real = _azure(dev)
+    cloud, emulator = _azure(dev)
     story.up(dev, imageBuild="acr")
     released = dev.engine.outputs()["image"]
     registry = released.partition("/")[0]
     monkeypatch.setenv("SSL_CERT_FILE", dev.engine.environment["SSL_CERT_FILE"])
-    refresh_token = image.exchange(registry, real.entra.token(DEPLOYER))
+    refresh_token = image.exchange(registry, emulator.entra.token(DEPLOYER))
     story.log_in(registry, image.TOKEN_USER, refresh_token)
     older = story.release(released, "LABEL release=older")
     # The policies ask for it.
@@ -265,7 +267,7 @@ def test_a_model_and_its_server_go_from_dev_to_prod_and_outlive_their_cloud(
     assert runs.partition("@")[2] == released.partition("@")[2]
     assert runs.partition("/")[0] != registry
 
-    with receiving(_SECRET, real.ground.gateway) as receiver:
+    with receiving(_SECRET, emulator.host.gateway) as receiver:
         hook = f"client.create_webhook('ci', {receiver.url!r}, ['model_version_alias.created'],"
         _client(prod, f"{hook} secret={_SECRET!r})")
         _promote_model(story)
@@ -311,22 +313,22 @@ def _recover_elsewhere(story: Story) -> None:
     prod.engine.run("state", "unprotect", "--all")
     prod.engine.run("destroy")
     keys = {"workers": 1, "allowedCidrs": ["0.0.0.0/0"]}
-    with _staged("oci-dev", story.folder / "oci", keys) as stage:
-        oci = next(cloud for cloud in stage.clouds if isinstance(cloud, OciCloud))
-        assert oci.real is not None
+    with _prepared("oci-dev", story.folder / "oci", keys) as sandbox:
+        oci = next(cloud for cloud in sandbox.clouds if isinstance(cloud, OciCloud))
+        assert oci.emulator is not None
         try:
             # `make recover` makes the stack where there is none.
-            stage.engine.run("config")
-            recovering = ("infra.recover", stage.engine.stack, "--from", str(place))
-            done = run(stage, *recovering)
+            sandbox.engine.run("config")
+            recovering = ("infra.recover", sandbox.engine.stack, "--from", str(place))
+            done = run(sandbox, *recovering)
             assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
             assert "holds what" in done.stdout
-            assert "already" in run(stage, *recovering).stdout
-            again = _back_up(stage)
-            verified = run(stage, "infra.run", stage.engine.stack, "backup", "verify")
+            assert "already" in run(sandbox, *recovering).stdout
+            again = _back_up(sandbox)
+            verified = run(sandbox, "infra.run", sandbox.engine.stack, "backup", "verify")
             assert verified.returncode == 0, verified.stderr
             assert again in verified.stdout
-            [objects] = oci.real.objects.buckets.values()
+            [objects] = oci.emulator.objects.buckets.values()
             for path, stored in objects.items():
                 file = story.folder / "there" / path
                 file.parent.mkdir(parents=True, exist_ok=True)
@@ -335,7 +337,7 @@ def _recover_elsewhere(story: Story) -> None:
             now = _contents(story.folder / "there" / "backups" / again)
             assert now["files"] == was["files"] != {}
             assert now["rows"] == was["rows"]
-            assert _client(stage, _USE_IT).startswith("42.0 ")
+            assert _client(sandbox, _USE_IT).startswith("42.0 ")
         finally:
-            stage.engine.run("destroy")
+            sandbox.engine.run("destroy")
         assert oci.store.all() == []

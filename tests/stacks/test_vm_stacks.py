@@ -11,14 +11,14 @@ from infra.rehearsal.azure.cloud import AzureCloud
 from infra.rehearsal.azure.compute.machines import NetworkInterface, VirtualMachine
 from infra.rehearsal.azure.compute.machines import machine_name as name_on_azure
 from infra.rehearsal.azure.identity import RoleAssignment
-from infra.rehearsal.host.host import Ground
+from infra.rehearsal.host.host import Host
 from infra.rehearsal.oci.cloud import OciCloud
 from infra.rehearsal.oci.compute.instances import Instance
 from infra.rehearsal.oci.compute.instances import machine_name as name_on_oci
 from infra.rehearsal.oci.identity import Policy
 from infra.rehearsal.provider.resource import Cloud
 from infra.rehearsal.provider.store import Record
-from infra.rehearsal.sandbox import Stage, raised
+from infra.rehearsal.sandbox import Sandbox, deployed
 from infra.rehearsal.system.waiting import wait_for
 
 pytestmark = pytest.mark.slow
@@ -42,47 +42,47 @@ _SECURE = 3.0
 
 @dataclass(frozen=True)
 class Scene:
-    """A stack that is up, and its one machine on the ground."""
+    """A stack that is up, and its one machine on the host."""
 
-    stage: Stage
+    sandbox: Sandbox
     cloud: Cloud
-    ground: Ground
+    host: Host
     machine: Record
     name: str
 
     def run(self, *command: str) -> str:
         """Run a command on the machine; what it said."""
-        code, said = self.ground.execute(self.name, command)
+        code, said = self.host.execute(self.name, command)
         assert code == 0, said
         return said
 
     def answers(self) -> bool:
-        return self.stage.run_client("client.search_experiments()").returncode == 0
+        return self.sandbox.run_client("client.search_experiments()").returncode == 0
 
 
-def _scene(stage: Stage) -> Scene:
-    for cloud in stage.clouds:
-        if isinstance(cloud, OciCloud) and cloud.real:
+def _scene(sandbox: Sandbox) -> Scene:
+    for cloud in sandbox.clouds:
+        if isinstance(cloud, OciCloud) and cloud.emulator:
             [made] = cloud.store.find(Instance.token)
-            return Scene(stage, cloud, cloud.real.ground, made, name_on_oci(made.id))
-        if isinstance(cloud, AzureCloud) and cloud.real:
+            return Scene(sandbox, cloud, cloud.emulator.host, made, name_on_oci(made.id))
+        if isinstance(cloud, AzureCloud) and cloud.emulator:
             [made] = cloud.store.find(VirtualMachine.token)
             [interface] = cloud.store.find(NetworkInterface.token)
-            return Scene(stage, cloud, cloud.real.ground, made, name_on_azure(interface.props))
+            return Scene(sandbox, cloud, cloud.emulator.host, made, name_on_azure(interface.props))
     raise AssertionError("no cloud has machines")
 
 
 @pytest.fixture(scope="module", params=["azure-dev", "oci-dev"])
 def scene(request: pytest.FixtureRequest) -> Generator[Scene]:
-    with raised(request.param, _OVERRIDES) as stage:
-        yield _scene(stage)
+    with deployed(request.param, _OVERRIDES) as sandbox:
+        yield _scene(sandbox)
 
 
 def test_the_first_boot_ends_with_a_server_that_keeps_artifacts_by_its_own_identity(
     scene: Scene,
 ) -> None:
     wait_for(scene.answers, "the server", _READY_SECONDS)
-    done = scene.stage.run_client(
+    done = scene.sandbox.run_client(
         "run = client.create_run('0').info.run_id\n"
         "client.log_text(run, 'hello', 'notes/hello.txt')\n"
         "print(mlflow.artifacts.load_text(f'runs:/{run}/notes/hello.txt'))"
@@ -91,11 +91,11 @@ def test_the_first_boot_ends_with_a_server_that_keeps_artifacts_by_its_own_ident
 
 
 def test_another_network_and_a_wrong_token_are_refused(scene: Scene) -> None:
-    outside = scene.stage.run_client("client.search_experiments()", caller="192.0.2.7")
+    outside = scene.sandbox.run_client("client.search_experiments()", caller="192.0.2.7")
     assert outside.returncode != 0
     assert "502" in outside.stderr
     wrong = "import os; os.environ['MLFLOW_TRACKING_TOKEN'] = 'x'; client.search_experiments()"
-    refused = scene.stage.run_client(wrong)
+    refused = scene.sandbox.run_client(wrong)
     assert "401" in refused.stderr or "valid token" in refused.stderr
 
 
@@ -117,8 +117,8 @@ def test_its_units_have_no_more_rights_than_they_need(scene: Scene) -> None:
 
 
 def test_no_secret_is_in_metadata_files_or_process_list(scene: Scene) -> None:
-    token = scene.stage.engine.outputs()["tracking_token"]
-    kept = json.dumps(scene.machine.props) + json.dumps(scene.stage.engine.export())
+    token = scene.sandbox.engine.outputs()["tracking_token"]
+    kept = json.dumps(scene.machine.props) + json.dumps(scene.sandbox.engine.export())
     assert token not in kept
     everywhere = scene.run(
         "sh",
@@ -133,8 +133,8 @@ def test_no_secret_is_in_metadata_files_or_process_list(scene: Scene) -> None:
 def test_another_key_changes_the_machine_in_place_and_a_second_up_changes_nothing(
     scene: Scene,
 ) -> None:
-    engine = scene.stage.engine
-    made = scene.stage.run_client("client.create_experiment('stays')")
+    engine = scene.sandbox.engine
+    made = scene.sandbox.run_client("client.create_experiment('stays')")
     assert made.returncode == 0, made.stderr
     booted = scene.run("cat", "/proc/1/stat").split()[21]
     engine.run("config", "set", "trackstack:workers", "2")
@@ -142,7 +142,7 @@ def test_another_key_changes_the_machine_in_place_and_a_second_up_changes_nothin
     env = "MLFLOW_WORKERS=2"
     wait_for(lambda: env in scene.run("sh", "-c", _ENVIRONMENT), "the new setting", 120)
     wait_for(scene.answers, "the server", _MOST_SECONDS_AWAY)
-    found = scene.stage.run_client("print(client.get_experiment_by_name('stays').name)")
+    found = scene.sandbox.run_client("print(client.get_experiment_by_name('stays').name)")
     assert found.stdout.strip() == "stays", found.stderr
     assert scene.run("cat", "/proc/1/stat").split()[21] == booted
     [after] = scene.cloud.store.find(scene.machine.token)
@@ -156,7 +156,7 @@ _ENVIRONMENT = (
 
 
 def test_a_reboot_brings_it_back_by_itself(scene: Scene) -> None:
-    scene.ground.restart(scene.name)
+    scene.host.restart(scene.name)
     wait_for(scene.answers, "the server after a reboot", _READY_SECONDS)
 
 
@@ -165,17 +165,17 @@ def test_without_its_rights_it_serves_no_artifact(scene: Scene) -> None:
     rights = [record for kind in kinds for record in scene.cloud.store.find(kind)]
     rights = [r for r in rights if "lifecycle" not in str(r.props.get("name"))]
     upload = "client.log_text(client.create_run('0').info.run_id, 'hello', 'notes/hello.txt')"
-    assert scene.stage.run_client(upload).returncode == 0
+    assert scene.sandbox.run_client(upload).returncode == 0
     for record in rights:
         scene.cloud.store.delete(record.id)
     try:
-        assert scene.stage.run_client(upload).returncode != 0
+        assert scene.sandbox.run_client(upload).returncode != 0
     finally:
         for record in rights:
             scene.cloud.store.put(record.id, record.token, record.props)
 
 
 def test_destroy_leaves_nothing(scene: Scene) -> None:
-    scene.stage.engine.run("destroy")
+    scene.sandbox.engine.run("destroy")
     assert [record.id for record in scene.cloud.store.all()] == []
-    assert scene.ground.inspect(scene.name) is None
+    assert scene.host.inspect(scene.name) is None

@@ -7,7 +7,7 @@ import urllib.request
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 
-from infra.rehearsal.sandbox import Stage
+from infra.rehearsal.sandbox import Sandbox
 from infra.rehearsal.system.waiting import wait_for
 
 _SEARCH = "/api/2.0/mlflow/experiments/search?max_results=1"
@@ -15,13 +15,13 @@ _FEW = 5
 
 
 @contextmanager
-def asking(stage: Stage) -> Generator[list[str]]:
+def traffic(sandbox: Sandbox) -> Generator[list[str]]:
     """Ask until the end, and a little longer; the answers so far: a status, or why none came."""
     answers: list[str] = []
     stopped = threading.Event()
 
     def keep_asking() -> None:
-        with stage.client() as environment:
+        with sandbox.client() as environment:
             ask = _asker(environment)
             while not stopped.wait(0.1):
                 answers.append(ask())

@@ -22,5 +22,5 @@ class GetClientToken(Function):
     token = "azure-native:authorization:getClientToken"
 
     def invoke(self, args: Props) -> Props:
-        real = getattr(self.cloud, "real", None)
-        return {"token": real.entra.token(DEPLOYER) if real else "a token"}
+        emulator = getattr(self.cloud, "emulator", None)
+        return {"token": emulator.entra.token(DEPLOYER) if emulator else "a token"}

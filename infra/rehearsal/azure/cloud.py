@@ -7,10 +7,10 @@ from infra.rehearsal.azure import identity, network, observability, privatedns, 
 from infra.rehearsal.azure.client import GetClientConfig, GetClientToken
 from infra.rehearsal.azure.compute import apps, containers, machines
 from infra.rehearsal.azure.data import database, storage
-from infra.rehearsal.azure.emulator import Real
+from infra.rehearsal.azure.emulator import Emulator
 from infra.rehearsal.azure.entra import Entra
 from infra.rehearsal.azure.resource import AzureResource, ResourceGroup
-from infra.rehearsal.host.host import Ground
+from infra.rehearsal.host.host import Host
 from infra.rehearsal.provider.resource import Cloud
 from infra.rehearsal.provider.values import child, items
 
@@ -34,24 +34,24 @@ _PORT = 443
 
 @dataclass
 class AzureCloud(Cloud):
-    """``real`` makes it real; None checks only."""
+    """``emulator`` runs its resources on this machine; None checks only."""
 
-    real: Real | None = None
+    emulator: Emulator | None = None
 
-    def resolve(self, host: str, caller: str) -> str | None:
+    def resolve(self, hostname: str, caller: str) -> str | None:
         for record in self.store.find(containers.ContainerGroup.token):
-            if child(record.props, "ipAddress").get("fqdn") == host:
+            if child(record.props, "ipAddress").get("fqdn") == hostname:
                 return child(record.props, "ipAddress").get("ip")
         for record in self.store.find(apps.ContainerApp.token):
-            if child(child(record.props, "configuration"), "ingress").get("fqdn") == host:
+            if child(child(record.props, "configuration"), "ingress").get("fqdn") == hostname:
                 lets_in = apps.lets_in(record.props, caller)
                 name = f"{record.props['containerAppName']}-ingress"
-                return self.real.ground.address(name) if self.real and lets_in else None
+                return self.emulator.host.address(name) if self.emulator and lets_in else None
         for record in self.store.find(network.PublicIPAddress.token):
-            if record.props.get("dnsSettings", {}).get("fqdn") == host:
+            if record.props.get("dnsSettings", {}).get("fqdn") == hostname:
                 return self._at(record.id, caller)
         for record in self.store.find(privatedns.PrivateRecordSet.token):
-            if record.props["fqdn"] == f"{host}.":
+            if record.props["fqdn"] == f"{hostname}.":
                 return next(r["ipv4Address"] for r in items(record.props, "aRecords"))
         return None
 
@@ -66,12 +66,12 @@ class AzureCloud(Cloud):
         return None
 
     def sweep(self) -> None:
-        if self.real:
-            self.real.ground.sweep()
+        if self.emulator:
+            self.emulator.host.sweep()
 
     def close(self) -> None:
-        if self.real:
-            self.real.ground.close()
+        if self.emulator:
+            self.emulator.host.close()
 
 
 def _types() -> list[type[AzureResource]]:
@@ -80,8 +80,8 @@ def _types() -> list[type[AzureResource]]:
     return [ResourceGroup, *sorted((k for k in own if "token" in vars(k)), key=lambda k: k.token)]
 
 
-def cloud(state_dir: Path, *, is_real: bool = False) -> AzureCloud:
-    """The cloud with its state in ``state_dir``; ``is_real`` lets its resources run."""
+def open_cloud(state_dir: Path, *, emulates: bool = False) -> AzureCloud:
+    """The cloud with its state in ``state_dir``; ``emulates`` runs its resources here."""
     functions = [
         observability.GetSharedKeys,
         tasks.GetUploadUrl,
@@ -89,8 +89,8 @@ def cloud(state_dir: Path, *, is_real: bool = False) -> AzureCloud:
         GetClientToken,
     ]
     made = AzureCloud("azure-native", _types(), state_dir, functions)
-    if is_real:
-        ground = Ground("azure", state_dir / "azure")
-        made.real = Real(ground, Entra(made, ground))
-        made.real.entra.open()
+    if emulates:
+        host = Host("azure", state_dir / "azure")
+        made.emulator = Emulator(host, Entra(made, host))
+        made.emulator.entra.open()
     return made

@@ -1,17 +1,17 @@
-"""What makes a rehearsed Azure real: the ground, and who may do what on it."""
+"""Emulates Azure on this machine: the host, and who may do what on it."""
 
 import threading
 from dataclasses import dataclass, field
 
 from infra.rehearsal.azure.entra import Entra
-from infra.rehearsal.host.host import Ground
+from infra.rehearsal.host.host import Host
 
 
 @dataclass(frozen=True)
-class Real:
-    """Both live as long as the process that serves the cloud."""
+class Emulator:
+    """Lives as long as the process that serves the cloud."""
 
-    ground: Ground
+    host: Host
     entra: Entra
     # Of jobs that are scheduled: what stops them, by id; and how each execution ended, by name.
     jobs: dict[str, threading.Event] = field(default_factory=dict[str, threading.Event])

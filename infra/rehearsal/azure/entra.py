@@ -15,8 +15,8 @@ from urllib.parse import parse_qs
 
 from infra.rehearsal.azure.identity import ROLES, RoleAssignment, UserAssignedIdentity
 from infra.rehearsal.azure.resource import TENANT
-from infra.rehearsal.host.endpoint import Answer, Asked, as_json
-from infra.rehearsal.host.host import Ground
+from infra.rehearsal.host.endpoint import Request, Response, json_response
+from infra.rehearsal.host.host import Host
 from infra.rehearsal.provider.resource import Cloud
 from infra.rehearsal.provider.store import Record
 from infra.rehearsal.provider.values import child
@@ -37,12 +37,12 @@ class Entra:
     """Gives tokens out and knows them again, in this process only."""
 
     cloud: Cloud
-    ground: Ground
+    host: Host
     _tokens: dict[str, str] = field(default_factory=dict[str, str])
 
     def open(self) -> None:
-        """Serve at the ground's door."""
-        routes = self.ground.door.routes
+        """Serve Azure's APIs at the host's endpoint."""
+        routes = self.host.endpoint.routes
         routes["/identity"] = self._identity
         routes["/oauth2/exchange"] = self._exchange
         routes["/registry"] = self._registry
@@ -61,7 +61,7 @@ class Entra:
             "iat": now,
             "exp": now + _LIFE_SECONDS,
         }
-        # Nobody here reads its signature: that it is one of ours is known by its being known.
+        # Nobody here reads its signature: tokens of ours are looked up in ``_tokens``.
         parts = ({"alg": "HS256", "typ": "JWT"}, claims, secrets.token_urlsafe(32))
         token = ".".join(_encoded(json.dumps(part)) for part in parts)
         self._tokens[token] = principal
@@ -70,7 +70,7 @@ class Entra:
     def environment(self, holder: str) -> dict[str, str]:
         """What Azure's libraries find in the environment of what runs as an identity."""
         return {
-            "IDENTITY_ENDPOINT": f"http://{self.ground.door.address}/identity",
+            "IDENTITY_ENDPOINT": f"http://{self.host.endpoint.address}/identity",
             "IDENTITY_HEADER": self._secret(holder),
         }
 
@@ -90,11 +90,11 @@ class Entra:
         return record.props["principalId"] if record and known else None
 
     def _secret(self, holder: str) -> str:
-        return hashlib.sha256(f"{self.ground.authority.key}{holder}".lower().encode()).hexdigest()
+        return hashlib.sha256(f"{self.host.authority.key}{holder}".lower().encode()).hexdigest()
 
-    def _identity(self, asked: Asked) -> Answer:
+    def _identity(self, request: Request) -> Response:
         """https://learn.microsoft.com/azure/container-apps/managed-identity"""
-        shown = asked.headers.get("x-identity-header", "")
+        shown = request.headers.get("x-identity-header", "")
         holders = [
             record
             for record in self.cloud.store.all()
@@ -102,9 +102,9 @@ class Entra:
         ]
         if not holders:
             return _refuse(401, "the identity header is not that of this resource")
-        return self.managed(holders[0], asked.query)
+        return self.managed(holders[0], request.query)
 
-    def managed(self, holder: Record, query: Mapping[str, str]) -> Answer:
+    def managed(self, holder: Record, query: Mapping[str, str]) -> Response:
         """A token for a managed identity that is assigned to a resource."""
         given = child(holder.props, "identity").get("userAssignedIdentities")
         for id in cast("list[str]", given or []):
@@ -118,59 +118,59 @@ class Entra:
                     "token_type": "Bearer",
                     "client_id": record.props["clientId"],
                 }
-                return as_json(200, body)
+                return json_response(200, body)
         return _refuse(400, "no such identity is assigned to this resource")
 
-    def _exchange(self, asked: Asked) -> Answer:
-        form = parse_qs(asked.body.decode())
+    def _exchange(self, request: Request) -> Response:
+        form = parse_qs(request.body.decode())
         principal = self._tokens.get(form.get("access_token", [""])[0])
         if principal is None:
             return _refuse(401, "the access token is not valid")
-        return as_json(200, {"refresh_token": self.token(principal)})
+        return json_response(200, {"refresh_token": self.token(principal)})
 
-    def _registry(self, asked: Asked) -> Answer:
+    def _registry(self, request: Request) -> Response:
         """Whether a push or pull may pass; the registry's id follows in the path."""
-        kind, _, shown = asked.headers.get("authorization", "").partition(" ")
+        kind, _, shown = request.headers.get("authorization", "").partition(" ")
         password = base64.b64decode(shown).decode().partition(":")[2] if kind == "Basic" else ""
         principal = self._tokens.get(password)
         if principal is None:
-            return Answer(401, headers={"WWW-Authenticate": 'Basic realm="rehearsal"'})
-        reads = asked.headers.get("x-forwarded-method") in _READ
-        if principal == DEPLOYER or (reads and self.may(principal, "AcrPull", asked.rest)):
-            return Answer(200)
+            return Response(401, headers={"WWW-Authenticate": 'Basic realm="rehearsal"'})
+        reads = request.headers.get("x-forwarded-method") in _READ
+        if principal == DEPLOYER or (reads and self.may(principal, "AcrPull", request.rest)):
+            return Response(200)
         return _refuse(403, "the identity has no such role on this registry")
 
-    def _bearer(self, asked: Asked) -> str | None:
+    def _bearer(self, request: Request) -> str | None:
         """Whose token a request bears."""
-        kind, _, token = asked.headers.get("authorization", "").partition(" ")
+        kind, _, token = request.headers.get("authorization", "").partition(" ")
         return self._tokens.get(token) if kind == "Bearer" else None
 
-    def _vault(self, asked: Asked) -> Answer:
+    def _vault(self, request: Request) -> Response:
         """A secret of a Key Vault, whose id follows in the path.
 
         https://learn.microsoft.com/rest/api/keyvault/secrets/get-secret
         """
-        principal = self._bearer(asked)
+        principal = self._bearer(request)
         if principal is None:
             return _refuse(401, "the request has no valid token")
-        path = asked.headers.get("x-forwarded-uri", "").partition("?")[0]
-        id = f"{asked.rest}/secrets/{path.split('/')[2]}"
+        path = request.headers.get("x-forwarded-uri", "").partition("?")[0]
+        id = f"{request.rest}/secrets/{path.split('/')[2]}"
         record = self.cloud.store.get(id)
         if record is None or not self.may(principal, "Key Vault Secrets User", id):
             return _refuse(403, "the identity may not read this secret")
-        return as_json(200, {"id": id, "value": child(record.props, "properties")["value"]})
+        return json_response(200, {"id": id, "value": child(record.props, "properties")["value"]})
 
-    def _blob(self, asked: Asked) -> Answer:
+    def _blob(self, request: Request) -> Response:
         """Whether a request to Blob storage may pass; the account's id follows in the path."""
-        principal = self._bearer(asked)
+        principal = self._bearer(request)
         if principal is None:
             return _refuse(401, "the request has no valid token", "NoAuthenticationInformation")
-        method = asked.headers.get("x-forwarded-method", "")
-        path = asked.headers.get("x-forwarded-uri", "/").partition("?")[0]
-        scope = f"{asked.rest}/blobServices/default/containers/{path.split('/')[1]}"
+        method = request.headers.get("x-forwarded-method", "")
+        path = request.headers.get("x-forwarded-uri", "/").partition("?")[0]
+        scope = f"{request.rest}/blobServices/default/containers/{path.split('/')[1]}"
         for role, methods in _DATA_ROLES.items():
             if method in methods and self.may(principal, role, scope):
-                return Answer(200)
+                return Response(200)
         return _refuse(
             403,
             "This request is not authorized to perform this operation using this permission.",
@@ -182,8 +182,8 @@ def _encoded(text: str) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def _refuse(status: int, message: str, code: str = "Refused") -> Answer:
+def _refuse(status: int, message: str, code: str = "Refused") -> Response:
     body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{message}</Message></Error>"
-    return Answer(
+    return Response(
         status, body.encode(), {"Content-Type": "application/xml", "x-ms-error-code": code}
     )

@@ -1,4 +1,4 @@
-"""Log Analytics and alerts: checked, not made real."""
+"""Log Analytics and alerts: checked, not emulated."""
 
 import re
 from collections.abc import Iterator

@@ -80,7 +80,7 @@ class PrivateDnsZoneGroup(AzureResource):
 
 
 def linked(store: Store, zone: str, network: str) -> bool:
-    """Whether a private zone is asked in a network."""
+    """Whether a network resolves names by a private zone."""
     return any(
         child(record.props, "virtualNetwork").get("id", "").lower() == network.lower()
         and record.id.lower().startswith(f"{zone}/".lower())

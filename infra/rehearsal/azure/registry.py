@@ -1,4 +1,4 @@
-"""Container registries: a real one, behind a door that asks who pushes and who pulls."""
+"""Container registries, emulated by a real one that checks who pushes and who pulls."""
 
 from infra.rehearsal.azure.resource import AzureResource, refusal
 from infra.rehearsal.host import registry
@@ -34,21 +34,21 @@ class Registry(AzureResource):
 
     def compute(self, id: str, inputs: Props) -> Props:
         server = f"{inputs['registryName'].lower()}.azurecr.io"
-        if self.real:
+        if self.emulator:
             server = self._serve(id, inputs["registryName"].lower())
         return {**super().compute(id, inputs), "loginServer": server}
 
     def delete(self, id: str, known: Props) -> None:
-        if self.real:
+        if self.emulator:
             name = known["registryName"].lower()
-            registry.end(self.real.ground, f"registry-{name}", known["loginServer"])
+            registry.end(self.emulator.host, f"registry-{name}", known["loginServer"])
 
     def _serve(self, id: str, name: str) -> str:
         known = self.store.get(id)
         if known:
             return known.props["loginServer"]
-        assert self.real is not None
+        assert self.emulator is not None
         address = registry.new_address()
-        ground, may = self.real.ground, f"/registry{id}"
-        registry.serve(ground, f"registry-{name}", address, login="/oauth2/exchange", may=may)
+        host, may = self.emulator.host, f"/registry{id}"
+        registry.serve(host, f"registry-{name}", address, login="/oauth2/exchange", may=may)
         return address

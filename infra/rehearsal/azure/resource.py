@@ -9,7 +9,7 @@ from infra.rehearsal.provider.resource import Resource
 from infra.rehearsal.provider.values import Props, child
 
 if TYPE_CHECKING:
-    from infra.rehearsal.azure.emulator import Real
+    from infra.rehearsal.azure.emulator import Emulator
 
 SUBSCRIPTION = "00000000-0000-4000-8000-000000000001"
 TENANT = "00000000-0000-4000-8000-000000000002"
@@ -36,9 +36,9 @@ class AzureResource(Resource):
     autoname_separator = ""
 
     @property
-    def real(self) -> "Real | None":
-        """What makes it real; None where it is only checked."""
-        return getattr(self.cloud, "real", None)
+    def emulator(self) -> "Emulator | None":
+        """What runs it on this machine; None where it is only checked."""
+        return getattr(self.cloud, "emulator", None)
 
     @classmethod
     def replace_paths(cls) -> frozenset[str]:
@@ -91,7 +91,7 @@ class AzureResource(Resource):
         return {**super().planned(inputs, known), **self._identities(inputs)}
 
     def _identities(self, inputs: Props) -> Props:
-        """Asked for as a list of ids, Azure gives identities back as a map of what they are."""
+        """Azure takes identities as a list of ids and returns them as a map of their properties."""
         given = child(inputs, "identity").get("userAssignedIdentities")
         if not isinstance(given, list):
             return {}

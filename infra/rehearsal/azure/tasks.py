@@ -1,4 +1,4 @@
-"""Tasks of the container registry: a build, made real by this machine's own daemon."""
+"""Tasks of the container registry: a build, emulated by this machine's own daemon."""
 
 import base64
 import functools
@@ -11,23 +11,23 @@ import tempfile
 from pathlib import Path
 from typing import cast
 
-from infra.rehearsal.azure.emulator import Real
+from infra.rehearsal.azure.emulator import Emulator
 from infra.rehearsal.azure.entra import DEPLOYER
 from infra.rehearsal.azure.resource import AzureResource, refusal
-from infra.rehearsal.host.endpoint import Answer, Asked
+from infra.rehearsal.host.endpoint import Request, Response
 from infra.rehearsal.provider.resource import Function
 from infra.rehearsal.provider.values import Props, child, items
-from infra.rehearsal.system import daemon as parts
+from infra.rehearsal.system import daemon
 
 _TOKEN_USER = "00000000-0000-0000-0000-000000000000"
 
 
-def _receive(real: Real, asked: Asked) -> Answer:
+def _receive(emulator: Emulator, request: Request) -> Response:
     """As Blob storage answers `Put Blob`."""
-    if asked.method != "PUT" or asked.headers.get("x-ms-blob-type") != "BlockBlob":
-        return Answer(400)
-    real.uploads[asked.rest.lstrip("/")] = asked.body
-    return Answer(201)
+    if request.method != "PUT" or request.headers.get("x-ms-blob-type") != "BlockBlob":
+        return Response(400)
+    emulator.uploads[request.rest.lstrip("/")] = request.body
+    return Response(201)
 
 
 class GetUploadUrl(Function):
@@ -35,12 +35,12 @@ class GetUploadUrl(Function):
 
     def invoke(self, args: Props) -> Props:
         path = f"source/{secrets.token_hex(8)}.tar.gz"
-        real: Real | None = getattr(self.cloud, "real", None)
-        if real is None:
+        emulator: Emulator | None = getattr(self.cloud, "emulator", None)
+        if emulator is None:
             return {"uploadUrl": "https://upload.example/source", "relativePath": path}
-        door = real.ground.door
-        door.routes["/upload"] = functools.partial(_receive, real)
-        return {"uploadUrl": f"http://{door.address}/upload/{path}", "relativePath": path}
+        endpoint = emulator.host.endpoint
+        endpoint.routes["/upload"] = functools.partial(_receive, emulator)
+        return {"uploadUrl": f"http://{endpoint.address}/upload/{path}", "relativePath": path}
 
 
 class TaskRun(AzureResource):
@@ -64,8 +64,8 @@ class TaskRun(AzureResource):
     def create(self, inputs: Props) -> tuple[str, Props]:
         id, props = super().create(inputs)
         digest = f"sha256:{'0' * 64}"
-        if self.real:
-            digest = self._build(self.real, self.parent_id(inputs), child(inputs, "runRequest"))
+        if self.emulator:
+            digest = self._build(self.emulator, self.parent_id(inputs), child(inputs, "runRequest"))
         images = {"outputImages": [{"digest": digest}]}
         props["runResult"] = {"runId": "ca1", "status": "Succeeded", **images}
         return id, props
@@ -73,21 +73,21 @@ class TaskRun(AzureResource):
     def readable_inputs(self, props: Props, inputs: Props, known: Props) -> Props:
         return inputs or super().readable_inputs(props, inputs, known)
 
-    def _build(self, real: Real, registry_id: str, request: Props) -> str:
+    def _build(self, emulator: Emulator, registry_id: str, request: Props) -> str:
         registry = self.store.get(registry_id)
         assert registry
         server = str(registry.props["loginServer"])
         [name] = cast("list[str]", request["imageNames"])
         arguments = [f"--build-arg={a['name']}={a['value']}" for a in items(request, "arguments")]
         with tempfile.TemporaryDirectory() as folder:
-            context = io.BytesIO(real.uploads.pop(str(request["sourceLocation"])))
+            context = io.BytesIO(emulator.uploads.pop(str(request["sourceLocation"])))
             with tarfile.open(fileobj=context) as archive:
                 archive.extractall(Path(folder) / "context")
             file = Path(folder) / "context" / str(request["dockerFilePath"])
-            login = f"{_TOKEN_USER}:{real.entra.token(DEPLOYER)}".encode()
+            login = f"{_TOKEN_USER}:{emulator.entra.token(DEPLOYER)}".encode()
             known = {"auths": {server: {"auth": base64.b64encode(login).decode()}}}
             (Path(folder) / "config.json").write_text(json.dumps(known))
             tag = f"{server}/{name}"
             build = ("build", "--quiet", "--file", str(file), *arguments, "--tag", tag)
-            parts.docker(*build, str(Path(folder) / "context"))
-            return parts.push(tag, Path(folder)).rpartition("@")[2]
+            daemon.docker(*build, str(Path(folder) / "context"))
+            return daemon.push(tag, Path(folder)).rpartition("@")[2]

@@ -68,7 +68,7 @@ class OnDaemon:
 
 
 class DaemonResource(OnDaemon, Resource):
-    """A resource that lives in the daemon, which is asked about it again in every read."""
+    """A resource that lives in the daemon, which every read asks again."""
 
 
 class DaemonFunction(OnDaemon, Function):

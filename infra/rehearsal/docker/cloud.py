@@ -1,4 +1,4 @@
-"""The docker provider's stand-in: what pulumi_docker declares, done by the real daemon.
+"""A Docker provider that does what pulumi_docker declares by the real daemon.
 
 Replace and update rules follow the schema of terraform-provider-docker, on which the real provider
 is built; those of Image follow pulumi-docker's own provider.go.
@@ -12,6 +12,6 @@ from infra.rehearsal.docker.network import Network, Volume
 from infra.rehearsal.provider.resource import Cloud
 
 
-def cloud(state_dir: Path, *, is_real: bool = False) -> Cloud:
+def open_cloud(state_dir: Path, *, emulates: bool = False) -> Cloud:
     types = [Container, Image, Network, RemoteImage, Tag, Volume]
     return Cloud("docker", types, state_dir, [GetRegistryImage, GetRemoteImage])

@@ -89,7 +89,7 @@ class Container(DaemonResource):
             return None
         state = live["State"]
         if known and known.get("mustRun", True) and not (state["Running"] or state["Restarting"]):
-            # As the real provider does: what must run and does not is made anew.
+            # As the real provider does: what must run and does not is created again.
             self.delete(id, known)
             return None
         return {**known, **_live(live, known)}
@@ -212,7 +212,7 @@ class Container(DaemonResource):
         )
 
     def _settle(self, id: str, inputs: Props) -> Props:
-        """Wait until it is as it was asked to be: ended, healthy or just running."""
+        """Wait until it is as requested: ended, healthy or just running."""
         if inputs.get("attach"):
             self.daemon.wait(id)
         live = self.daemon.inspect_container(id)

@@ -1,1 +1,1 @@
-"""What makes the resources of a rehearsed cloud real on this machine."""
+"""What runs the resources of a rehearsed cloud on this machine."""

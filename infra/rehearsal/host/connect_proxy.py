@@ -1,4 +1,4 @@
-"""The way of a client to what a rehearsal cloud publishes: an HTTPS proxy that knows its names.
+"""A CONNECT proxy that resolves the names which a rehearsed cloud publishes.
 
 A client finds it in HTTPS_PROXY, so nothing on the machine has to resolve the cloud's names.
 """
@@ -13,7 +13,7 @@ from typing import cast
 
 _SECONDS = 30
 _CHUNK = 1 << 16
-# Host name -> address that it has here, with a port where that is another than the one asked for;
+# Host name -> address that it has here, with a port where that differs from the requested one;
 # None where the cloud has no such name.
 Resolve = Callable[[str], "str | None"]
 
@@ -62,7 +62,7 @@ class _Server(socketserver.ThreadingTCPServer):
 
 
 @contextmanager
-def open_way(resolve: Resolve) -> Generator[str]:
+def connect_proxy(resolve: Resolve) -> Generator[str]:
     """Serve on loopback; gives the proxy's address as HTTPS_PROXY has it."""
     with _Server(resolve) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()

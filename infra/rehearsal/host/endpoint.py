@@ -1,4 +1,4 @@
-"""Where the cloud's endpoints ask who a caller is and what it may do: HTTP on one address."""
+"""A fake of a cloud's API endpoints: HTTP on one address, each API a route."""
 
 import json
 import ssl
@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 
 @dataclass(frozen=True)
-class Asked:
+class Request:
     """A request. ``target`` is path and query as sent, ``rest`` what follows the route's path."""
 
     method: str
@@ -24,23 +24,23 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What is answered."""
+class Response:
+    """A response."""
 
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-def as_json(status: int, body: object) -> Answer:
-    """An answer of JSON."""
-    return Answer(status, json.dumps(body).encode(), {"Content-Type": "application/json"})
+def json_response(status: int, body: object) -> Response:
+    """A response with a JSON body."""
+    return Response(status, json.dumps(body).encode(), {"Content-Type": "application/json"})
 
 
-Route = Callable[[Asked], Answer]
+Route = Callable[[Request], Response]
 
 
-class Door:
+class Endpoint:
     """Serves ``routes`` (path -> function; the longest that fits) until closed.
 
     Over TLS with a folder that has a certificate.
@@ -48,7 +48,7 @@ class Door:
 
     def __init__(self, address: str, tls: Path | None = None) -> None:
         self.routes: dict[str, Route] = {}
-        door = self
+        endpoint = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -56,7 +56,7 @@ class Door:
             def _serve(self) -> None:
                 length = int(self.headers.get("Content-Length") or 0)
                 body = self.rfile.read(length) if length else b""
-                answer = door.answer(self.command, self.path, dict(self.headers.items()), body)
+                answer = endpoint.answer(self.command, self.path, dict(self.headers.items()), body)
                 self.send_response(answer.status)
                 for name, value in answer.headers.items():
                     self.send_header(name, value)
@@ -85,16 +85,16 @@ class Door:
         host, port = self._server.server_address[:2]
         return f"{host!s}:{port}"
 
-    def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """The answer of the route that the path begins with."""
+    def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Response:
+        """The response of the route that the path begins with."""
         split = urlsplit(path)
         query = {name: values[-1] for name, values in parse_qs(split.query).items()}
         lower = {name.lower(): value for name, value in headers.items()}
         for prefix in sorted(self.routes, key=len, reverse=True):
             if split.path == prefix or split.path.startswith(f"{prefix}/"):
                 rest = split.path.removeprefix(prefix)
-                return self.routes[prefix](Asked(method, path, rest, query, lower, body))
-        return Answer(404)
+                return self.routes[prefix](Request(method, path, rest, query, lower, body))
+        return Response(404)
 
     def close(self) -> None:
         self._server.shutdown()

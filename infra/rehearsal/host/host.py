@@ -1,8 +1,8 @@
-"""The ground that a rehearsal cloud stands on: what makes its resources real on this machine.
+"""The host of a rehearsed cloud: runs its resources on this machine.
 
-A network of Docker in which each part has the very name that it has in the cloud, a certificate
-authority that all of them trust, and a door where the cloud's own endpoints (identities, registry,
-storage) ask whether a caller may do what it asks for.
+A Docker network in which each container has the name that it has in the cloud, a certificate
+authority that all of them trust, and an endpoint that fakes the cloud's own APIs (identities,
+registry, storage) and decides what each caller may do.
 """
 
 import os
@@ -18,8 +18,8 @@ import docker.errors
 
 from infra.rehearsal.docker.client import connect
 from infra.rehearsal.host.authority import Authority
-from infra.rehearsal.host.endpoint import Door
-from infra.rehearsal.system import daemon as parts
+from infra.rehearsal.host.endpoint import Endpoint
+from infra.rehearsal.system import daemon
 
 _GIB = 1024**3
 _GRACE_SECONDS = 30
@@ -33,7 +33,7 @@ class Limits:
     memory: float
 
 
-class Ground:
+class Host:
     """Of one cloud of one rehearsal; ``folder`` holds the files that its containers mount."""
 
     def __init__(self, cloud: str, folder: Path) -> None:
@@ -43,30 +43,30 @@ class Ground:
             named.write_text(f"rehearsal-{cloud}-{secrets.token_hex(3)}")
         self.name, self.folder = named.read_text(), folder
         self.authority = Authority.kept()
-        self._door: Door | None = None
+        self._endpoint: Endpoint | None = None
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     @property
-    def _daemon(self) -> Any:
-        parts.ensure_daemon()
+    def _client(self) -> Any:
+        daemon.ensure_daemon()
         return connect("")
 
     @property
     def gateway(self) -> str:
         """This machine's address in the network, which is made where it is missing."""
-        if not self._daemon.networks(names=[f"^{self.name}$"]):
-            self._daemon.create_network(self.name)
-        return str(self._daemon.inspect_network(self.name)["IPAM"]["Config"][0]["Gateway"])
+        if not self._client.networks(names=[f"^{self.name}$"]):
+            self._client.create_network(self.name)
+        return str(self._client.inspect_network(self.name)["IPAM"]["Config"][0]["Gateway"])
 
     @property
-    def door(self) -> Door:
+    def endpoint(self) -> Endpoint:
         """Open at ``gateway`` while this process lives."""
-        if self._door is None:
-            self._door = Door(self.gateway)
-        return self._door
+        if self._endpoint is None:
+            self._endpoint = Endpoint(self.gateway)
+        return self._endpoint
 
     def container(self, name: str) -> str:
-        """What Docker calls the container of a part."""
+        """What Docker calls a container."""
         return f"{self.name}-{name}"
 
     def run(
@@ -91,56 +91,56 @@ class Ground:
         ``mounts`` are folders of this machine by where they are mounted, ``host_names`` addresses
         by name, and ``rights`` are more of the daemon's host configuration.
         """
-        daemon, gateway = self._daemon, self.gateway
+        client, gateway = self._client, self.gateway
         mode = f"container:{self.container(beside)}" if beside else self.name
-        host = daemon.create_host_config(
+        host_config = client.create_host_config(
             network_mode=mode,
             restart_policy={"Name": restart},
             binds=[f"{source}:{target}" for target, source in (mounts or {}).items()],
             mem_limit=int(limits.memory * _GIB) if limits else None,
             # A cloud's machine may have more than this one.
             nano_cpus=int(min(limits.cpus, os.cpu_count() or 1) * 1e9) if limits else None,
-            extra_hosts=None if beside else {"door.rehearsal": gateway, **(host_names or {})},
+            extra_hosts=None if beside else {"endpoint.rehearsal": gateway, **(host_names or {})},
             **(rights or {}),
         )
         networking = None
         if not beside:
-            endpoint = daemon.create_endpoint_config(aliases=list(aliases))
-            networking = daemon.create_networking_config({self.name: endpoint})
+            endpoint_config = client.create_endpoint_config(aliases=list(aliases))
+            networking = client.create_networking_config({self.name: endpoint_config})
         self._remove(name)
-        made = daemon.create_container(
+        made = client.create_container(
             image,
             list(command) or None,
             name=self.container(name),
             environment=dict(environment or {}),
-            host_config=host,
+            host_config=host_config,
             networking_config=networking,
             entrypoint=list(entrypoint) if entrypoint else None,
             healthcheck=dict(healthcheck) if healthcheck else None,
         )
-        daemon.start(made["Id"])
+        client.start(made["Id"])
 
-    def endpoint(self, name: str, host: str, route: str) -> None:
-        """Serve a route of the door over TLS at the very name that it has in the cloud.
+    def publish(self, name: str, hostname: str, route: str) -> None:
+        """Serve a route of the endpoint over TLS at the name that it has in the cloud.
 
-        What was asked for comes along in X-Forwarded-Uri.
+        The requested path and query come along in X-Forwarded-Uri.
         """
-        chain, key = self.authority.issue(host)
+        chain, key = self.authority.issue(hostname)
         config = (
             "{\nadmin off\nauto_https off\nskip_install_trust\n}\n"
-            f"https://{host} {{\ntls /front/tls.pem /front/tls.key\nrewrite * {route}\n"
-            f"reverse_proxy {self.door.address} {{\n"
+            f"https://{hostname} {{\ntls /proxy/tls.pem /proxy/tls.key\nrewrite * {route}\n"
+            f"reverse_proxy {self.endpoint.address} {{\n"
             "header_up X-Forwarded-Uri {http.request.orig_uri}\n}\n}\n"
         )
         files = {"tls.pem": chain, "tls.key": key, "Caddyfile": config.encode()}
-        run = ["caddy", "run", "--adapter", "caddyfile", "--config", "/front/Caddyfile"]
-        image, folder = parts.part_image("front"), self.files(name, files)
-        self.run(name, image, run, aliases=[host], mounts={"/front": folder})
+        run = ["caddy", "run", "--adapter", "caddyfile", "--config", "/proxy/Caddyfile"]
+        image, folder = daemon.built_image("proxy"), self.files(name, files)
+        self.run(name, image, run, aliases=[hostname], mounts={"/proxy": folder})
 
     def inspect(self, name: str) -> dict[str, Any] | None:
-        """What the daemon says of a part's container; None where there is none."""
+        """What the daemon knows of a container; None where there is none."""
         try:
-            return self._daemon.inspect_container(self.container(name))
+            return self._client.inspect_container(self.container(name))
         except docker.errors.NotFound:
             return None
 
@@ -150,25 +150,25 @@ class Ground:
         return networks.get(self.name, {}).get("IPAddress") or None
 
     def execute(self, name: str, command: Sequence[str]) -> tuple[int, str]:
-        """Run a command in a part's container: exit code, and what it said."""
-        daemon = self._daemon
-        made = daemon.exec_create(self.container(name), list(command))
-        said = daemon.exec_start(made["Id"])
-        return int(daemon.exec_inspect(made["Id"])["ExitCode"]), said.decode(errors="replace")
+        """Run a command in a container: exit code and output."""
+        client = self._client
+        made = client.exec_create(self.container(name), list(command))
+        said = client.exec_start(made["Id"])
+        return int(client.exec_inspect(made["Id"])["ExitCode"]), said.decode(errors="replace")
 
     def stop(self, *names: str) -> None:
-        """Ask parts to end what they are at, as a platform does before it removes them."""
+        """Stop containers with a grace period, as a platform does before it removes them."""
         for name in names:
             if self.inspect(name):
-                self._daemon.stop(self.container(name), timeout=_GRACE_SECONDS)
+                self._client.stop(self.container(name), timeout=_GRACE_SECONDS)
 
     def restart(self, name: str) -> None:
-        """Let a part end and start again, as a reboot does."""
-        self._daemon.restart(self.container(name), timeout=_GRACE_SECONDS)
+        """Stop a container and start it again, as a reboot does."""
+        self._client.restart(self.container(name), timeout=_GRACE_SECONDS)
 
     def wait(self, name: str) -> int:
-        """Wait for the end of a part's container; returns its exit code."""
-        return int(self._daemon.wait(self.container(name))["StatusCode"])
+        """Wait for the end of a container; returns its exit code."""
+        return int(self._client.wait(self.container(name))["StatusCode"])
 
     def files(self, name: str, contents: Mapping[str, bytes]) -> Path:
         """A folder with these files, that any user of a container can read."""
@@ -198,49 +198,49 @@ class Ground:
             process.wait(30)
 
     def remove(self, *names: str) -> None:
-        """Remove parts' containers with their files, and the network with the last one."""
+        """Remove containers with their files, and the network with the last one."""
         for name in names:
             self._remove(name)
             shutil.rmtree(self.folder / name, ignore_errors=True)
         try:
-            self._daemon.remove_network(self.name)
+            self._client.remove_network(self.name)
         except docker.errors.APIError:
             return  # not the last one, or gone
-        if self._door:
-            self._door.close()
-            self._door = None
+        if self._endpoint:
+            self._endpoint.close()
+            self._endpoint = None
 
     def _remove(self, name: str) -> None:
         try:
-            self._daemon.remove_container(self.container(name), v=True, force=True)
+            self._client.remove_container(self.container(name), v=True, force=True)
         except docker.errors.NotFound:
             return
 
     def forget_images(self, server: str) -> None:
         """Take the names of a registry's images from the daemon; what they were built of stays."""
-        for image in self._daemon.images(filters={"reference": f"{server}/*"}):
+        for image in self._client.images(filters={"reference": f"{server}/*"}):
             for name in (*(image["RepoTags"] or ()), *(image["RepoDigests"] or ())):
                 # With the last tag of an image, its digest goes too.
                 if name.startswith(server) and self._knows(name):
-                    self._daemon.remove_image(name, noprune=True)
+                    self._client.remove_image(name, noprune=True)
 
     def _knows(self, image: str) -> bool:
         try:
-            self._daemon.inspect_image(image)
+            self._client.inspect_image(image)
         except docker.errors.APIError:
             return False
         return True
 
     def sweep(self) -> None:
-        """Remove what a failed rehearsal left of this ground."""
-        for found in self._daemon.containers(all=True, filters={"name": f"{self.name}-"}):
-            self._daemon.remove_container(found["Id"], v=True, force=True)
+        """Remove what a failed rehearsal left on this host."""
+        for found in self._client.containers(all=True, filters={"name": f"{self.name}-"}):
+            self._client.remove_container(found["Id"], v=True, force=True)
         self.remove()
 
     def close(self) -> None:
         """End what lives with this process; containers stay until they are removed."""
         for name in list(self._processes):
             self.end(name)
-        if self._door:
-            self._door.close()
-            self._door = None
+        if self._endpoint:
+            self._endpoint.close()
+            self._endpoint = None

@@ -1,12 +1,12 @@
-"""A registry made real: Debian's, behind a front that asks the door who pushes and who pulls."""
+"""A registry: Debian's, behind a reverse proxy that asks the endpoint who may push and pull."""
 
 import base64
 import shutil
 import socket
 from pathlib import Path
 
-from infra.rehearsal.host.host import Ground
-from infra.rehearsal.system import daemon as parts
+from infra.rehearsal.host.host import Host
+from infra.rehearsal.system import daemon
 from infra.rehearsal.system.packages import ensure_debian
 from infra.rehearsal.system.ports import find_free_port
 from infra.rehearsal.system.waiting import wait_for
@@ -16,24 +16,24 @@ _TRUST = Path("/etc/docker/certs.d")
 
 def new_address() -> str:
     """Host and port for a registry on this machine's loopback."""
-    return f"{parts.registry().address.rpartition(':')[0]}:{find_free_port()}"
+    return f"{daemon.registry().address.rpartition(':')[0]}:{find_free_port()}"
 
 
-def serve(ground: Ground, name: str, address: str, *, login: str, may: str) -> None:
-    """Serve at ``address``; the door's route ``login`` answers at its own path, and its route
+def serve(host: Host, name: str, address: str, *, login: str, may: str) -> None:
+    """Serve at ``address``; the endpoint's route ``login`` answers at its own path, and its route
     ``may`` whether each other request may pass.
     """
-    registry = parts.registry()
-    chain, key = ground.authority.issue(address.rpartition(":")[0])
-    folder = ground.files(name, {"tls.pem": chain, "tls.key": key})
+    registry = daemon.registry()
+    chain, key = host.authority.issue(address.rpartition(":")[0])
+    folder = host.files(name, {"tls.pem": chain, "tls.key": key})
     given = base64.b64encode(f"{registry.username}:{registry.password}".encode()).decode()
-    door = ground.door.address
+    endpoint = host.endpoint.address
     config = folder / "Caddyfile"
     config.write_text(
         "{\nadmin off\nauto_https off\nskip_install_trust\n}\n"
         f"https://{address} {{\ntls {folder}/tls.pem {folder}/tls.key\n"
-        f"handle {login} {{\nreverse_proxy {door}\n}}\n"
-        f"handle {{\nforward_auth {door} {{\nuri {may}\n}}\n"
+        f"handle {login} {{\nreverse_proxy {endpoint}\n}}\n"
+        f"handle {{\nforward_auth {endpoint} {{\nuri {may}\n}}\n"
         f"reverse_proxy https://{registry.address} {{\n"
         f'header_up Authorization "Basic {given}"\n'
         f"transport http {{\ntls_trusted_ca_certs {registry.ca_file}\n}}\n}}\n}}\n}}\n"
@@ -41,18 +41,18 @@ def serve(ground: Ground, name: str, address: str, *, login: str, may: str) -> N
     config.chmod(0o600)
     trusted = _TRUST / address
     trusted.mkdir(parents=True, exist_ok=True)
-    (trusted / "ca.crt").write_text(ground.authority.certificate)
+    (trusted / "ca.crt").write_text(host.authority.certificate)
     caddy = ensure_debian("caddy", "caddy")
     run = [caddy, "run", "--adapter", "caddyfile", "--config", str(config)]
-    process = ground.process(name, run)
+    process = host.process(name, run)
     wait_for(lambda: _answers(address), f"the registry at {address}", 30)
     assert process.poll() is None
 
 
-def end(ground: Ground, name: str, address: str) -> None:
+def end(host: Host, name: str, address: str) -> None:
     """End it, and take its images from the daemon."""
-    ground.end(name)
-    ground.forget_images(address)
+    host.end(name)
+    host.forget_images(address)
     shutil.rmtree(_TRUST / address, ignore_errors=True)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from infra.rehearsal.oci import balancer, identity, network, observability, registry
 from infra.rehearsal.oci.compute import api, containers, instances, pools
 from infra.rehearsal.oci.data import mysql, postgresql, storage
-from infra.rehearsal.oci.emulator import HOSTS, Real, make_real
+from infra.rehearsal.oci.emulator import HOSTS, Emulator, make_emulator
 from infra.rehearsal.oci.resource import OciResource
 from infra.rehearsal.provider.resource import Cloud
 from infra.rehearsal.provider.values import Props, child, items
@@ -30,17 +30,17 @@ _PORT = 443
 
 @dataclass
 class OciCloud(Cloud):
-    """``real`` makes it real; None checks only."""
+    """``emulator`` runs its resources on this machine; None checks only."""
 
-    real: Real | None = None
+    emulator: Emulator | None = None
     # How many connections went to one of several backends.
     turn: int = 0
 
-    def resolve(self, host: str, caller: str) -> str | None:
-        if self.real and host in HOSTS:
-            return self.real.ground.address(host.split(".")[0])
+    def resolve(self, hostname: str, caller: str) -> str | None:
+        if self.emulator and hostname in HOSTS:
+            return self.emulator.host.address(hostname.split(".")[0])
         for record in self.store.find(balancer.NetworkLoadBalancer.token):
-            if host in [ip["ipAddress"] for ip in items(record.props, "ipAddresses")]:
+            if hostname in [ip["ipAddress"] for ip in items(record.props, "ipAddresses")]:
                 return self._behind(record.id, record.props["networkSecurityGroupIds"], caller)
         for vnic in self._vnics():
             label = vnic.get("hostnameLabel")
@@ -48,7 +48,7 @@ class OciCloud(Cloud):
             vcn = self.store.get(subnet.props["vcnId"]) if subnet else None
             if label and subnet and vcn:
                 domain = f"{subnet.props['dnsLabel']}.{vcn.props['dnsLabel']}.oraclevcn.com"
-                if host == f"{label}.{domain}":
+                if hostname == f"{label}.{domain}":
                     return vnic["privateIp"] if self._lets_in(vnic["nsgIds"], caller) else None
         return None
 
@@ -61,7 +61,7 @@ class OciCloud(Cloud):
             yield {**vnic, "privateIp": record.props["privateIp"]}
 
     def _behind(self, id: str, groups: list[str], caller: str) -> str | None:
-        """The address of what stands behind a load balancer, where all rules let the caller in."""
+        """The address of the backend of a load balancer, where all rules let the caller in."""
         address = self._backend(id)
         if not address or not self._lets_in(groups, caller):
             return None
@@ -85,23 +85,23 @@ class OciCloud(Cloud):
         return network.lets_in(self.store, groups, caller, _PORT)
 
     def keys(self) -> dict[str, object]:
-        return {"registryHost": self.real.registry} if self.real else {}
+        return {"registryHost": self.emulator.registry} if self.emulator else {}
 
     def environment(self) -> dict[str, str]:
-        if not self.real:
+        if not self.emulator:
             return {}
         return {
-            "OCI_CONFIG_FILE": str(self.real.deployer()),
-            "REQUESTS_CA_BUNDLE": str(self.real.ground.authority.file),
+            "OCI_CONFIG_FILE": str(self.emulator.deployer()),
+            "REQUESTS_CA_BUNDLE": str(self.emulator.host.authority.file),
         }
 
     def sweep(self) -> None:
-        if self.real:
-            self.real.ground.sweep()
+        if self.emulator:
+            self.emulator.host.sweep()
 
     def close(self) -> None:
-        if self.real:
-            self.real.ground.close()
+        if self.emulator:
+            self.emulator.host.close()
 
 
 def _types() -> list[type[OciResource]]:
@@ -110,8 +110,8 @@ def _types() -> list[type[OciResource]]:
     return sorted((kind for kind in own if "token" in vars(kind)), key=lambda kind: kind.token)
 
 
-def cloud(state_dir: Path, *, is_real: bool = False) -> OciCloud:
-    """The cloud with its state in ``state_dir``; ``is_real`` lets its resources run."""
+def open_cloud(state_dir: Path, *, emulates: bool = False) -> OciCloud:
+    """The cloud with its state in ``state_dir``; ``emulates`` runs its resources here."""
     functions = [
         containers.GetVnic,
         identity.GetAvailabilityDomains,
@@ -120,7 +120,7 @@ def cloud(state_dir: Path, *, is_real: bool = False) -> OciCloud:
         storage.GetNamespace,
     ]
     made = OciCloud("oci", _types(), state_dir, functions)
-    if is_real:
-        made.real = make_real(made, state_dir)
-        made.real.ground.door.routes["/api"] = api.Api(made.real).answer
+    if emulates:
+        made.emulator = make_emulator(made, state_dir)
+        made.emulator.host.endpoint.routes["/api"] = api.Api(made.emulator).answer
     return made

@@ -1,4 +1,4 @@
-"""What makes a rehearsed OCI real: the ground, who signs, and what those may do on it."""
+"""Emulates OCI on this machine: the host, who signs requests, and what they may do."""
 
 import base64
 import json
@@ -8,8 +8,8 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from infra.rehearsal.host import registry
-from infra.rehearsal.host.endpoint import Answer, Asked, as_json
-from infra.rehearsal.host.host import Ground
+from infra.rehearsal.host.endpoint import Request, Response, json_response
+from infra.rehearsal.host.host import Host
 from infra.rehearsal.oci.access import iam
 from infra.rehearsal.oci.access.federation import Federation
 from infra.rehearsal.oci.access.principals import Principals
@@ -30,7 +30,7 @@ _NEEDS: dict[Permission, tuple[Verb, str]] = {
     "OBJECT_CREATE": ("manage", "objects"),
     "OBJECT_DELETE": ("manage", "objects"),
 }
-# Endpoint of the cloud -> route of the door
+# Endpoint of the cloud -> route of the fake API endpoint
 HOSTS = {
     f"objectstorage.{REGION}.oraclecloud.com": "/objects",
     f"secrets.vaults.{REGION}.oci.oraclecloud.com": "/secrets",
@@ -42,34 +42,34 @@ HOSTS = {
 
 
 @dataclass
-class Real:
+class Emulator:
     """Lives as long as the process that serves the cloud."""
 
     cloud: Cloud
-    ground: Ground
+    host: Host
     principals: Principals = field(default_factory=Principals)
     # Tokens of the registry -> whose they are.
     tokens: dict[str, str] = field(default_factory=dict[str, str])
-    # What was told to Monitoring: (dimensions, value).
+    # What Monitoring has received: (dimensions, value).
     metrics: list[tuple[dict[str, str], float]] = field(
         default_factory=list[tuple[dict[str, str], float]]
     )
 
     def __post_init__(self) -> None:
         self.objects = ObjectStorage(NAMESPACE, self.principals.known, self._may_use_bucket)
-        self.federation = Federation(self.cloud, self.ground.authority, self.principals)
+        self.federation = Federation(self.cloud, self.host.authority, self.principals)
 
     @property
     def registry(self) -> str:
         """The container registry's address, the same for all processes of a rehearsal."""
-        kept = self.ground.folder / "registry-address"
+        kept = self.host.folder / "registry-address"
         if not kept.exists():
             kept.write_text(registry.new_address())
         return kept.read_text()
 
     def open(self) -> None:
-        """Serve at the ground's door."""
-        routes = self.ground.door.routes
+        """Serve OCI's APIs at the host's endpoint."""
+        routes = self.host.endpoint.routes
         routes["/objects"] = self.objects.answer
         routes["/secrets"] = self._secret
         routes["/metrics"] = self._metrics
@@ -79,13 +79,13 @@ class Real:
 
     def deployer(self) -> Path:
         """The configuration file of who deploys."""
-        folder = self.ground.files("deployer", {})
+        folder = self.host.files("deployer", {})
         return self.principals.configure(folder, iam.DEPLOYER)
 
-    def endpoint(self, service: str) -> None:
+    def publish(self, service: str) -> None:
         """Serve one of HOSTS, by its first part, at the very name that it has in the cloud."""
-        host = next(host for host in HOSTS if host.split(".")[0] == service)
-        self.ground.endpoint(service, host, HOSTS[host])
+        hostname = next(hostname for hostname in HOSTS if hostname.split(".")[0] == service)
+        self.host.publish(service, hostname, HOSTS[hostname])
 
     def may(self, principal: str, verb: Verb, resource: str, id: str, **facts: str) -> bool:
         """Whether a principal may do something with what is there under an id."""
@@ -112,28 +112,30 @@ class Real:
         id = f"n/{NAMESPACE}/b/{bucket}"
         return self.may(principal, verb, resource, id, bucket_name=bucket)
 
-    def _secret(self, asked: Asked) -> Answer:
+    def _secret(self, request: Request) -> Response:
         """https://docs.oracle.com/iaas/api/#/en/secretretrieval/20190301/SecretBundle/"""
-        principal = signer(asked, self.principals.known)
+        principal = signer(request, self.principals.known)
         if principal is None:
-            return as_json(401, {"code": "NotAuthenticated", "message": "not signed"})
-        path = signed_target(asked).partition("?")[0]
+            return json_response(401, {"code": "NotAuthenticated", "message": "not signed"})
+        path = signed_target(request).partition("?")[0]
         id = unquote(path.rpartition("/")[2])
         found = self.cloud.store.get(id)
         allowed = self.may(principal, "read", "secret-bundles", id, secret_id=id)
         if found is None or found.token != SECRET or not allowed:
             code = "NotAuthorizedOrNotFound"
-            return as_json(404, {"code": code, "message": f"{code}: {id}"})
+            return json_response(404, {"code": code, "message": f"{code}: {id}"})
         content = child(found.props, "secretContent")["content"]
         bundle = {"contentType": "BASE64", "content": content}
-        return as_json(200, {"secretId": id, "versionNumber": 1, "secretBundleContent": bundle})
+        return json_response(
+            200, {"secretId": id, "versionNumber": 1, "secretBundleContent": bundle}
+        )
 
-    def _metrics(self, asked: Asked) -> Answer:
+    def _metrics(self, request: Request) -> Response:
         """https://docs.oracle.com/iaas/api/#/en/monitoring/20180401/MetricData/PostMetricData"""
-        principal = signer(asked, self.principals.known)
+        principal = signer(request, self.principals.known)
         if principal is None:
-            return as_json(401, {"code": "NotAuthenticated", "message": "not signed"})
-        given = json.loads(asked.body)["metricData"]
+            return json_response(401, {"code": "NotAuthenticated", "message": "not signed"})
+        given = json.loads(request.body)["metricData"]
         for metric in given:
             known = {
                 "compartment": metric["compartmentId"],
@@ -141,39 +143,41 @@ class Real:
             }
             if not iam.may(self.cloud, principal, "use", "metrics", known):
                 code = "NotAuthorizedOrNotFound"
-                return as_json(404, {"code": code, "message": "no policy allows it"})
+                return json_response(404, {"code": code, "message": "no policy allows it"})
         self.metrics += [
             (metric["dimensions"], point["value"])
             for metric in given
             for point in metric["datapoints"]
         ]
-        return as_json(200, {"failedMetricsCount": 0, "failedMetrics": []})
+        return json_response(200, {"failedMetricsCount": 0, "failedMetrics": []})
 
-    def _token(self, asked: Asked) -> Answer:
-        principal = signer(asked, self.principals.known)
+    def _token(self, request: Request) -> Response:
+        principal = signer(request, self.principals.known)
         if principal is None:
-            return as_json(401, {"code": "NotAuthenticated", "message": "not signed"})
-        return as_json(200, {"token": self.registry_token(principal)})
+            return json_response(401, {"code": "NotAuthenticated", "message": "not signed"})
+        return json_response(200, {"token": self.registry_token(principal)})
 
-    def _registry(self, asked: Asked) -> Answer:
+    def _registry(self, request: Request) -> Response:
         """Whether a push or pull may pass."""
-        kind, _, shown = asked.headers.get("authorization", "").partition(" ")
+        kind, _, shown = request.headers.get("authorization", "").partition(" ")
         password = base64.b64decode(shown).decode().partition(":")[2] if kind == "Basic" else ""
         principal = self.tokens.get(password)
         if principal is None:
-            return Answer(401, headers={"WWW-Authenticate": 'Basic realm="rehearsal"'})
-        path = asked.headers.get("x-forwarded-uri", "").partition("?")[0].split("/")
-        # /v2/NAMESPACE/REPOSITORY/...; /v2/ itself is asked for by a login.
+            return Response(401, headers={"WWW-Authenticate": 'Basic realm="rehearsal"'})
+        path = request.headers.get("x-forwarded-uri", "").partition("?")[0].split("/")
+        # /v2/NAMESPACE/REPOSITORY/...; a login requests /v2/ itself.
         repository = path[3] if len(path) > 3 else ""
-        reads = asked.headers.get("x-forwarded-method") in ("GET", "HEAD")
+        reads = request.headers.get("x-forwarded-method") in ("GET", "HEAD")
         allowed = not repository or (reads and self.may_pull(principal, repository))
         if principal == iam.DEPLOYER or allowed:
-            return Answer(200)
-        return as_json(403, {"errors": [{"code": "DENIED", "message": "no policy allows it"}]})
+            return Response(200)
+        return json_response(
+            403, {"errors": [{"code": "DENIED", "message": "no policy allows it"}]}
+        )
 
 
-def make_real(cloud: Cloud, state_dir: Path) -> Real:
+def make_emulator(cloud: Cloud, state_dir: Path) -> Emulator:
     """With all that it holds on this machine under ``state_dir``."""
-    made = Real(cloud, Ground("oci", state_dir / "oci"))
+    made = Emulator(cloud, Host("oci", state_dir / "oci"))
     made.open()
     return made

@@ -28,12 +28,12 @@ class ContainerRepository(OciResource):
 
     def create(self, inputs: Props) -> tuple[str, Props]:
         made = super().create(inputs)
-        if self.real:
+        if self.emulator:
             login = "/20180419/docker/token"
-            address = self.real.registry
-            registry.serve(self.real.ground, _NAME, address, login=login, may="/registry")
+            address = self.emulator.registry
+            registry.serve(self.emulator.host, _NAME, address, login=login, may="/registry")
         return made
 
     def delete(self, id: str, known: Props) -> None:
-        if self.real:
-            registry.end(self.real.ground, _NAME, self.real.registry)
+        if self.emulator:
+            registry.end(self.emulator.host, _NAME, self.emulator.registry)

@@ -8,7 +8,7 @@ from infra.rehearsal.provider.resource import Resource
 from infra.rehearsal.provider.values import Props
 
 if TYPE_CHECKING:
-    from infra.rehearsal.oci.emulator import Real
+    from infra.rehearsal.oci.emulator import Emulator
 
 REGION = "eu-frankfurt-1"
 
@@ -30,13 +30,13 @@ class OciResource(Resource):
     service: ClassVar[str]
     # Inputs that change another resource's place and so make a new one.
     fixed: ClassVar[frozenset[str]] = frozenset()
-    # Of real.HOSTS, the service that is asked while there is one of these.
+    # Of emulator.HOSTS, the service that is called while there is one of these.
     endpoint: ClassVar[str] = ""
 
     @property
-    def real(self) -> "Real | None":
-        """What lets it run on this machine; None where it is only checked."""
-        return getattr(self.cloud, "real", None)
+    def emulator(self) -> "Emulator | None":
+        """What runs it on this machine; None where it is only checked."""
+        return getattr(self.cloud, "emulator", None)
 
     @classmethod
     def replace_paths(cls) -> frozenset[str]:
@@ -53,14 +53,14 @@ class OciResource(Resource):
             raise self.not_found()
 
     def create(self, inputs: Props) -> tuple[str, Props]:
-        if self.real and self.endpoint:
-            self.real.endpoint(self.endpoint)
+        if self.emulator and self.endpoint:
+            self.emulator.publish(self.endpoint)
         return super().create(inputs)
 
     def delete(self, id: str, known: Props) -> None:
         others = [record for record in self.store.find(self.token) if record.id != id]
-        if self.real and self.endpoint and not others:
-            self.real.ground.remove(self.endpoint)
+        if self.emulator and self.endpoint and not others:
+            self.emulator.host.remove(self.endpoint)
 
     def compute(self, id: str, inputs: Props) -> Props:
         return {"state": "ACTIVE", "timeCreated": "2026-01-01T00:00:00Z"}

@@ -1,4 +1,4 @@
-"""The weather over a rehearsal cloud: faults, delays, quotas, and objects that show up late."""
+"""Adverse conditions of a rehearsed cloud: faults, delays, quotas, eventual consistency."""
 
 import threading
 from dataclasses import dataclass, field

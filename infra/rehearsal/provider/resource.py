@@ -49,7 +49,7 @@ class Cloud:
         # Set while a call takes its time, for tests that interrupt one.
         self.paused = threading.Event()
 
-    def resolve(self, host: str, caller: str) -> str | None:
+    def resolve(self, hostname: str, caller: str) -> str | None:
         """The address at which this machine reaches a public name of the cloud.
 
         None where there is no such name, or where its rules let nobody in from ``caller``.

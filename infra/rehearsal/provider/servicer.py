@@ -1,5 +1,5 @@
 # ruff: noqa: N802 - the protocol names the methods
-"""The provider protocol in front of a cloud: wire, previews, faults and the journal."""
+"""The provider protocol on top of a cloud: wire format, previews, faults and the journal."""
 
 import time
 from collections.abc import Callable, Generator, Iterable

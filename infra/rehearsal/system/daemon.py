@@ -1,8 +1,8 @@
-"""Docker's real parts for tests: the daemon, a base image, a private registry, built images.
+"""This machine's Docker: the daemon, a base image, a private registry, built images.
 
 Each function finds or makes what it names and may be called any number of times. What is costly
-and holds no test's state stays for the next run (the daemon, the base image, build layers); a
-registry ends with the test process that started it.
+and holds no state stays for the next run (the daemon, the base image, build layers); a
+registry ends with the process that started it.
 """
 
 import atexit
@@ -36,7 +36,7 @@ class Registry:
 
 
 def _tool(name: str, *arguments: str) -> str:
-    """Run one of tools/docker; what it says goes to the test's output."""
+    """Run one of tools/docker; its messages go to stderr."""
     # They start the daemon and install Debian's packages.
     with one_at_a_time("system"):
         done = subprocess.run(
@@ -61,7 +61,7 @@ def base_image() -> str:
 
 @functools.cache
 def registry() -> Registry:
-    """This test process's own registry on loopback, stopped at exit with all it holds."""
+    """This process's own registry on loopback, stopped at exit with all it holds."""
     ensure_daemon()
     temporary = tempfile.TemporaryDirectory(prefix="trackstack-registry-")
     directory = Path(temporary.name)
@@ -103,7 +103,7 @@ def build(
     context: Path = ROOT,
     cache: bool = True,
 ) -> str:
-    """Build an image on the test base, this machine's CAs trusted; returns its ID."""
+    """Build an image on ``base_image``, this machine's CAs trusted; returns its ID."""
     given = {"BASE_IMAGE": base_image(), "EXTRA_CA": extra_ca(), **(arguments or {})}
     flags = [f"--build-arg={name}={value}" for name, value in given.items()]
     if not cache:
@@ -122,9 +122,9 @@ def push(tag: str, config: Path) -> str:
 
 
 @functools.cache
-def part_image(name: str) -> str:
+def built_image(name: str) -> str:
     """An image of ../images: what a stack takes from elsewhere, where nothing can be pulled."""
     context = _IMAGES / name
-    tag = f"trackstack-test/{name}:test"
+    tag = f"trackstack-rehearsal/{name}:built"
     build(tag, dockerfile=context / "Dockerfile", context=context)
     return tag

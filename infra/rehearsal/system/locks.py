@@ -1,4 +1,4 @@
-"""Locks between test processes, which run side by side on one machine."""
+"""Locks between processes of this checkout, which run side by side."""
 
 import fcntl
 from collections.abc import Generator

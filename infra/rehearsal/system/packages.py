@@ -1,4 +1,4 @@
-"""What tests need of the system: found, or installed from Debian."""
+"""Debian and npm packages that a rehearsal runs: found, or installed."""
 
 import functools
 import os

@@ -1,6 +1,6 @@
-"""Mistakes that a stack can hold, and the error that each cloud answers with.
+"""Negative cases: mistakes in a stack, and the error that each cloud answers with.
 
-Each is made in a small world that is right but for it. A row has what marks the cloud's error (its
+Each is made in a small world that is right but for it. A case has what marks the cloud's error (its
 code, or the part of its text that names the mistake) and where the rule or the error is written
 down; the wording around the code is the cloud's own where that page quotes it.
 """
@@ -37,7 +37,7 @@ class World:
 
 
 @dataclass(frozen=True)
-class Mistake:
+class Case:
     title: str
     kind: str
     inputs: Callable[[World], Props]

@@ -6,7 +6,7 @@ from pathlib import Path
 from infra.rehearsal.azure import cloud as azure
 from infra.rehearsal.azure.resource import SUBSCRIPTION, group_id, guid
 from infra.rehearsal.provider.values import Props
-from tests.rehearsal.cases import REGISTRY, Mistake, World
+from tests.rehearsal.cases import REGISTRY, Case, World
 
 _LEARN = "https://learn.microsoft.com/azure"
 _NAMES = f"{_LEARN}/azure-resource-manager/management/resource-name-rules"
@@ -23,7 +23,7 @@ _LONG = "a" * 200
 
 
 def world(state_dir: Path) -> World:
-    made = World(azure.cloud(state_dir))
+    made = World(azure.open_cloud(state_dir))
     group = {"resourceGroupName": "rg"}
     made.make("ResourceGroup", "rg", {**group, "location": "westeurope"})
     far = {"resourceGroupName": "far", "location": "eastus"}
@@ -89,323 +89,319 @@ def _rules(*rules: Props) -> Callable[[World], Props]:
     return _in_group(networkSecurityGroupName="nsg", securityRules=given)
 
 
-MISTAKES = [
-    Mistake(
+CASES = [
+    Case(
         "group in no region",
         "ResourceGroup",
         lambda _: {"resourceGroupName": "x", "location": "mars"},
         "LocationNotAvailableForResourceGroup",
         _ERRORS,
     ),
-    Mistake(
+    Case(
         "group without region",
         "ResourceGroup",
         lambda _: {"resourceGroupName": "x"},
         "LocationRequired",
         _ERRORS,
     ),
-    Mistake(
+    Case(
         "group name ends with a period",
         "ResourceGroup",
         lambda _: {"resourceGroupName": "x.", "location": "eastus"},
         "invalid characters",
         _NAMES,
     ),
-    Mistake(
+    Case(
         "group name too long",
         "ResourceGroup",
         lambda _: {"resourceGroupName": _LONG, "location": "eastus"},
         "at most 90",
         _NAMES,
     ),
-    Mistake(
+    Case(
         "group made twice",
         "ResourceGroup",
         lambda _: {"resourceGroupName": "rg", "location": "eastus"},
         "cannot create already existing resource",
         f"{REGISTRY}/azure-native/",
     ),
-    Mistake(
+    Case(
         "group of another name",
         "VirtualNetwork",
         lambda _: {"resourceGroupName": "nowhere", "virtualNetworkName": "n"},
         "Resource group 'nowhere' could not be found.",
         _ERRORS,
     ),
-    Mistake(
+    Case(
         "no group at all",
         "VirtualNetwork",
         lambda _: {"virtualNetworkName": "n"},
         "missing required property 'resourceGroupName'",
         f"{REGISTRY}/azure-native/",
     ),
-    Mistake(
+    Case(
         "resource in no region",
         "VirtualNetwork",
         _in_group(location="moon"),
         "LocationNotAvailableForResourceType",
         _ERRORS,
     ),
-    Mistake(
+    Case(
         "address space is no CIDR",
         "VirtualNetwork",
         _in_group(addressSpace={"addressPrefixes": ["10.0.0.0"]}),
         "InvalidAddressPrefixFormat",
         _ERRORS,
     ),
-    Mistake(
+    Case(
         "prefix length beyond the address",
         "VirtualNetwork",
         _in_group(addressSpace={"addressPrefixes": ["10.0.0.0/33"]}),
         "InvalidAddressPrefixFormat",
         _ERRORS,
     ),
-    Mistake(
+    Case(
         "host bits in the address space",
         "VirtualNetwork",
         _in_group(addressSpace={"addressPrefixes": ["10.0.0.7/16"]}),
         "the address prefix should be 10.0.0.0/16",
         _ERRORS,
     ),
-    Mistake(
+    Case(
         "address space is a string",
         "VirtualNetwork",
         _in_group(addressSpace={"addressPrefixes": "10.0.0.0/16"}),
         "'addressSpace.addressPrefixes' must be a list",
         f"{REGISTRY}/azure-native/",
     ),
-    Mistake(
+    Case(
         "snake case in a dictionary",
         "VirtualNetwork",
         _in_group(addressSpace={"address_prefixes": ["10.0.0.0/16"]}),
         "unknown property 'addressSpace.address_prefixes'",
         f"{REGISTRY}/azure-native/",
     ),
-    Mistake(
+    Case(
         "subnet outside its network",
         "Subnet",
         _subnet("10.1.0.0/24"),
         "NetcfgSubnetRangeOutsideVnet",
         _RANGES,
     ),
-    Mistake(
+    Case(
         "subnet larger than its network",
         "Subnet",
         _subnet("10.0.0.0/8"),
         "outside the IP address range of virtual network 'net'",
         _RANGES,
     ),
-    Mistake(
+    Case(
         "subnet overlaps another",
         "Subnet",
         _subnet("10.0.0.0/20"),
         "NetcfgSubnetRangesOverlap",
         _RANGES,
     ),
-    Mistake(
+    Case(
         "subnet equal to another",
         "Subnet",
         _subnet("10.0.1.0/24"),
         "overlaps with that of an existing subnet",
         _RANGES,
     ),
-    Mistake(
+    Case(
         "subnet of IPv6 in a network of IPv4",
         "Subnet",
         _subnet("fd00::/64"),
         "NetcfgSubnetRangeOutsideVnet",
         _RANGES,
     ),
-    Mistake(
+    Case(
         "host bits in a subnet",
         "Subnet",
         _subnet("10.0.2.1/24"),
         "the address prefix should be 10.0.2.0/24",
         _ERRORS,
     ),
-    Mistake(
+    Case(
         "subnet of a network that is not there",
         "Subnet",
         _in_group(virtualNetworkName="none", subnetName="s", addressPrefix="10.0.2.0/24"),
         "ParentResourceNotFound",
         _PARENT,
     ),
-    Mistake(
+    Case(
         "security group that is not there",
         "Subnet",
         _subnet("10.0.2.0/24", networkSecurityGroup={"id": f"{group_id('rg')}/none"}),
         "InvalidResourceReference",
         _ERRORS,
     ),
-    Mistake(
+    Case(
         "security group of another region",
         "Subnet",
         lambda made: _subnet("10.0.2.0/24", networkSecurityGroup={"id": made.ids["far-nsg"]})(made),
         "both resources are in the same region",
         _ERRORS,
     ),
-    Mistake(
+    Case(
         "a network where a security group belongs",
         "Subnet",
         lambda made: _subnet("10.0.2.0/24", networkSecurityGroup={"id": made.ids["net"]})(made),
         "InvalidResourceReference",
         _ERRORS,
     ),
-    Mistake(
+    Case(
         "two rules of one priority",
         "NetworkSecurityGroup",
         _rules({"priority": 100}, {"priority": 100}),
         "SecurityRuleConflict",
         _ERRORS,
     ),
-    Mistake(
+    Case(
         "rule without a direction",
         "NetworkSecurityGroup",
         _rules({"priority": 100, "direction": None}),
         "missing required property 'securityRules[0].direction'",
         f"{REGISTRY}/azure-native/",
     ),
-    Mistake(
+    Case(
         "priority in words",
         "NetworkSecurityGroup",
         _rules({"priority": "high"}),
         "'securityRules[0].priority' must be a number",
         f"{REGISTRY}/azure-native/",
     ),
-    Mistake(
+    Case(
         "account name with capitals",
         "StorageAccount",
         _account("Models"),
         "AccountNameInvalid",
         _ACCOUNTS,
     ),
-    Mistake(
+    Case(
         "account name with a hyphen",
         "StorageAccount",
         _account("my-models"),
         "use numbers and lower-case letters only",
         _NAMES,
     ),
-    Mistake(
+    Case(
         "account name too long",
         "StorageAccount",
         _account("a" * 25),
         "between 3 and 24 characters",
         _NAMES,
     ),
-    Mistake(
+    Case(
         "account name too short",
         "StorageAccount",
         _account("ab"),
         "between 3 and 24 characters",
         _NAMES,
     ),
-    Mistake(
+    Case(
         "account name that another has",
         "StorageAccount",
         lambda _: {**_account("taken")(_), "resourceGroupName": "far"},
         "StorageAccountAlreadyTaken",
         _ACCOUNTS,
     ),
-    Mistake(
+    Case(
         "account kind that is none",
         "StorageAccount",
         _account("models", kind="StorageV3"),
         "'kind' must be one of",
         f"{REGISTRY}/azure-native/api-docs/storage/storageaccount/",
     ),
-    Mistake(
+    Case(
         "account SKU that is none",
         "StorageAccount",
         _account("models", sku={"name": "Standard_XRS"}),
         "'sku.name' must be one of",
         f"{REGISTRY}/azure-native/api-docs/storage/storageaccount/",
     ),
-    Mistake(
+    Case(
         "container name with capitals",
         "BlobContainer",
         _container("Runs"),
         "InvalidResourceName",
         _BLOBS,
     ),
-    Mistake(
+    Case(
         "container name with two hyphens",
         "BlobContainer",
         _container("my--runs"),
         "contains invalid characters",
         _BLOBS,
     ),
-    Mistake(
-        "container name too short", "BlobContainer", _container("ab"), "OutOfRangeInput", _BLOBS
-    ),
-    Mistake(
+    Case("container name too short", "BlobContainer", _container("ab"), "OutOfRangeInput", _BLOBS),
+    Case(
         "container of no account",
         "BlobContainer",
         _container("runs", accountName="none"),
         "Parent resource 'none' not found",
         _ERRORS,
     ),
-    Mistake(
+    Case(
         "public container of a private account",
         "BlobContainer",
         _container("runs", publicAccess="Blob"),
         "PublicAccessNotPermitted",
         f"{_LEARN}/storage/blobs/anonymous-read-access-prevent",
     ),
-    Mistake(
-        "vault name with an underscore", "Vault", _vault("my_vault"), "VaultNameNotValid", _NAMES
-    ),
-    Mistake(
+    Case("vault name with an underscore", "Vault", _vault("my_vault"), "VaultNameNotValid", _NAMES),
+    Case(
         "vault name begins with a digit",
         "Vault",
         _vault("1vault"),
         "must begin with a letter",
         _NAMES,
     ),
-    Mistake(
+    Case(
         "vault name that another has",
         "Vault",
         lambda _: {**_vault("taken-vault")(_), "resourceGroupName": "far"},
         "VaultAlreadyExists",
         f"{_LEARN}/key-vault/general/key-vault-recovery",
     ),
-    Mistake(
+    Case(
         "vault without a tenant",
         "Vault",
         _vault("vault", tenantId=None),
         "missing required property 'properties.tenantId'",
         f"{REGISTRY}/azure-native/",
     ),
-    Mistake(
+    Case(
         "secret name with an underscore",
         "Secret",
         _in_group(vaultName="taken-vault", secretName="db_password", properties={"value": "x"}),
         "invalid name: db_password",
         _NAMES,
     ),
-    Mistake(
+    Case(
         "role assignment name that is no GUID",
         "RoleAssignment",
         _role(roleAssignmentName="reader"),
         "The role assignment ID must be a GUID",
         _RBAC,
     ),
-    Mistake(
+    Case(
         "role that is none",
         "RoleAssignment",
         _role(roleDefinitionId="reader"),
         "RoleDefinitionDoesNotExist",
         _RBAC,
     ),
-    Mistake(
+    Case(
         "role for nobody",
         "RoleAssignment",
         _role(principalId=guid("nobody")),
         "PrincipalNotFound",
         _RBAC,
     ),
-    Mistake("role given twice", "RoleAssignment", _role(), "RoleAssignmentExists", _RBAC),
-    Mistake(
+    Case("role given twice", "RoleAssignment", _role(), "RoleAssignmentExists", _RBAC),
+    Case(
         "role on what is not there",
         "RoleAssignment",
         _role(scope=group_id("nowhere")),

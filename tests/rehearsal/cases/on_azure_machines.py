@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.rehearsal.provider.values import Props
-from tests.rehearsal.cases import Mistake, World, on_azure
+from tests.rehearsal.cases import Case, World, on_azure
 
 _LEARN = "https://learn.microsoft.com/azure"
 _MACHINES = f"{_LEARN}/virtual-machines"
@@ -55,57 +55,57 @@ def _interface(subnet: str) -> Callable[[World], Props]:
     }
 
 
-MISTAKES = [
-    Mistake(
+CASES = [
+    Case(
         "machine of a size that is none",
         "VirtualMachine",
         _machine(hardwareProfile={"vmSize": "Standard_Huge"}),
         "InvalidParameter",
         f"{_MACHINES}/sizes/overview",
     ),
-    Mistake(
+    Case(
         "machine at another's interface",
         "VirtualMachine",
         _machine(at="used"),
         "NicInUse",
         f"{_LEARN}/virtual-network/virtual-network-network-interface",
     ),
-    Mistake(
+    Case(
         "machine at an interface that is not there",
         "VirtualMachine",
         _machine(at="/nowhere"),
         "InvalidResourceReference",
         f"{_LEARN}/azure-resource-manager/troubleshooting/common-deployment-errors",
     ),
-    Mistake(
+    Case(
         "machine with neither password nor key",
         "VirtualMachine",
         _machine(system={"linuxConfiguration": {"disablePasswordAuthentication": True}}),
         "Authentication using either SSH or",
         f"{_MACHINES}/linux/create-ssh-keys-detailed",
     ),
-    Mistake(
+    Case(
         "machine whose administrator is called root",
         "VirtualMachine",
         _machine(system={"adminUsername": "root"}),
         "The Admin Username specified is not allowed",
         f"{_MACHINES}/linux/faq",
     ),
-    Mistake(
+    Case(
         "machine with too much user data",
         "VirtualMachine",
         _machine(userData=base64.b64encode(b"x" * 70_000).decode()),
         "maximum of 64 KB",
         f"{_MACHINES}/user-data",
     ),
-    Mistake(
+    Case(
         "interface in a subnet that is a service's",
         "NetworkInterface",
         _interface("delegated"),
         "SubnetIsDelegated",
         _DELEGATION,
     ),
-    Mistake(
+    Case(
         "interface in a subnet that is not there",
         "NetworkInterface",
         _interface("/nowhere"),

@@ -7,7 +7,7 @@ from infra.rehearsal.oci import cloud as oci
 from infra.rehearsal.oci.data.storage import NAMESPACE
 from infra.rehearsal.oci.resource import TENANCY
 from infra.rehearsal.provider.values import Props
-from tests.rehearsal.cases import REGISTRY, Mistake, World
+from tests.rehearsal.cases import REGISTRY, Case, World
 
 _ORACLE = "https://docs.oracle.com/en-us/iaas/Content"
 _API = f"{_ORACLE}/API/References/apierrors.htm"
@@ -18,7 +18,7 @@ _KEYS = f"{_ORACLE}/KeyManagement/Concepts/keyoverview.htm"
 
 
 def world(state_dir: Path) -> World:
-    made = World(oci.cloud(state_dir))
+    made = World(oci.open_cloud(state_dir))
     tenancy = {"compartmentId": TENANCY, "description": "of a test"}
     made.make("Compartment", "team", {**tenancy, "name": "team"})
     inside = {"compartmentId": made.ids["team"]}
@@ -74,32 +74,30 @@ def _secret(**given: object) -> Callable[[World], Props]:
 
 
 _MATCHING = f"{_ORACLE}/Identity/Tasks/managingdynamicgroups.htm"
-MISTAKES = [
-    Mistake(
+CASES = [
+    Case(
         "compartment that is not there",
         "Vcn",
         lambda _: {"compartmentId": "ocid1.compartment.oc1..none", "cidrBlock": "10.0.0.0/16"},
         "404-NotAuthorizedOrNotFound",
         _API,
     ),
-    Mistake(
+    Case(
         "a network where a compartment belongs",
         "Vcn",
         lambda made: {"compartmentId": made.ids["vcn"], "cidrBlock": "10.0.0.0/16"},
         "404-NotAuthorizedOrNotFound",
         _API,
     ),
-    Mistake(
+    Case(
         "no compartment",
         "Vcn",
         lambda _: {"cidrBlock": "10.0.0.0/16"},
         "missing required property 'compartmentId'",
         f"{REGISTRY}/oci/",
     ),
-    Mistake(
-        "network too large", "Vcn", _inside(cidrBlock="10.0.0.0/8"), "between /16 and /30", _VCN
-    ),
-    Mistake(
+    Case("network too large", "Vcn", _inside(cidrBlock="10.0.0.0/8"), "between /16 and /30", _VCN),
+    Case(
         "host bits in the network",
         "Vcn",
         _inside(cidrBlock="10.44.3.0/23"),
@@ -107,57 +105,57 @@ MISTAKES = [
         " 10.44.2.0.",
         "https://github.com/oci-landing-zones/terraform-oci-core-landingzone/issues/29",
     ),
-    Mistake("network is no CIDR", "Vcn", _inside(cidrBlock="ten"), "CIDR ten is invalid", _VCN),
-    Mistake(
+    Case("network is no CIDR", "Vcn", _inside(cidrBlock="ten"), "CIDR ten is invalid", _VCN),
+    Case(
         "DNS label with a hyphen",
         "Vcn",
         _inside(cidrBlock="10.0.0.0/16", dnsLabel="my-net"),
         "DNS label my-net",
         f"{_ORACLE}/Network/Concepts/dns.htm",
     ),
-    Mistake(
+    Case(
         "DNS label too long",
         "Vcn",
         _inside(cidrBlock="10.0.0.0/16", dnsLabel="a" * 16),
         "1 to 15",
         f"{_ORACLE}/Network/Concepts/dns.htm",
     ),
-    Mistake(
+    Case(
         "subnet outside its network",
         "Subnet",
         _in_vcn(cidrBlock="10.1.0.0/24"),
         "not within the VCN's CIDR",
         _VCN,
     ),
-    Mistake(
+    Case(
         "subnet overlaps another",
         "Subnet",
         _in_vcn(cidrBlock="10.0.1.128/25"),
         "overlaps with subnet CIDR 10.0.1.0/24",
         _VCN,
     ),
-    Mistake(
+    Case(
         "subnet of no network",
         "Subnet",
         _inside(vcnId="ocid1.vcn.none", cidrBlock="10.0.2.0/24"),
         "404-NotAuthorizedOrNotFound",
         _API,
     ),
-    Mistake(
+    Case(
         "a bucket where a network belongs",
         "NetworkSecurityGroup",
         lambda made: _inside(vcnId=made.ids["bucket"])(made),
         "404-NotAuthorizedOrNotFound",
         _API,
     ),
-    Mistake(
+    Case(
         "dynamic group outside the tenancy",
         "DynamicGroup",
         _inside(description="d", name="g", matchingRule="ALL {resource.type = 'x'}"),
         "must be in the tenancy",
         _MATCHING,
     ),
-    Mistake(
+    Case(
         "matching rule that is none",
         "DynamicGroup",
         lambda _: {
@@ -169,7 +167,7 @@ MISTAKES = [
         "Matching rule is invalid",
         _MATCHING,
     ),
-    Mistake(
+    Case(
         "group name with a space",
         "DynamicGroup",
         lambda _: {
@@ -181,21 +179,21 @@ MISTAKES = [
         "Name my group is invalid",
         _MATCHING,
     ),
-    Mistake(
+    Case(
         "statement with a verb that is none",
         "Policy",
         _policy("Allow dynamic-group servers to write objects in tenancy"),
         "No permissions found",
         _POLICY,
     ),
-    Mistake(
+    Case(
         "statement without a place",
         "Policy",
         _policy("Allow dynamic-group servers to read objects"),
         "No permissions found",
         _POLICY,
     ),
-    Mistake(
+    Case(
         "compartment's OCID without the word id",
         "Policy",
         lambda made: _policy(
@@ -204,7 +202,7 @@ MISTAKES = [
         "does not exist or is not part of the policy compartment subtree",
         "https://github.com/oci-landing-zones/oracle-enterprise-landingzone/issues/100",
     ),
-    Mistake(
+    Case(
         "statement about a compartment above the policy's",
         "Policy",
         lambda made: _policy(
@@ -214,69 +212,65 @@ MISTAKES = [
         "not part of the policy compartment subtree",
         _POLICY,
     ),
-    Mistake(
+    Case(
         "statement about a group that is not there",
         "Policy",
         _policy("Allow dynamic-group strangers to read objects in compartment team"),
         "The dynamic-group strangers specified in the policy statement does not exist",
         _POLICY,
     ),
-    Mistake(
+    Case(
         "bucket in another's namespace",
         "Bucket",
         _bucket(namespace="other"),
         "NamespaceNotFound",
         _BUCKETS,
     ),
-    Mistake(
-        "bucket name with a slash", "Bucket", _bucket(name="a/b"), "InvalidBucketName", _BUCKETS
-    ),
-    Mistake(
-        "bucket name that is taken", "Bucket", _bucket(name="bucket"), "already exist", _BUCKETS
-    ),
-    Mistake(
+    Case("bucket name with a slash", "Bucket", _bucket(name="a/b"), "InvalidBucketName", _BUCKETS),
+    Case("bucket name that is taken", "Bucket", _bucket(name="bucket"), "already exist", _BUCKETS),
+    Case(
         "bucket access that is none",
         "Bucket",
         _bucket(accessType="Public"),
         "publicAccessType",
         _BUCKETS,
     ),
-    Mistake(
+    Case(
         "bucket with a key that is not there",
         "Bucket",
         _bucket(kmsKeyId="ocid1.key.none"),
         "404-NotAuthorizedOrNotFound",
         _API,
     ),
-    Mistake(
+    Case(
         "vault type that is none",
         "Vault",
         _inside(displayName="v", vaultType="CHEAP"),
         "Invalid vaultType",
         _KEYS,
     ),
-    Mistake(
+    Case(
         "key length in bits",
         "Key",
         _key(keyShape={"algorithm": "AES", "length": 256}),
         "16, 24 or 32 bytes",
         _KEYS,
     ),
-    Mistake(
+    Case(
         "key of no vault",
         "Key",
         _key(managementEndpoint="https://none"),
         "404-NotAuthorizedOrNotFound",
         _API,
     ),
-    Mistake(
+    Case(
         "secret with no key",
         "Secret",
         _secret(keyId="ocid1.key.none"),
         "404-NotAuthorizedOrNotFound",
         _API,
     ),
-    Mistake(
+    Case(
         "secret name that is taken",
         "Secret",
         _secret(secretName="taken"),

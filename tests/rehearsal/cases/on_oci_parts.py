@@ -7,7 +7,7 @@ from typing import Any
 from infra.rehearsal.oci.data.storage import NAMESPACE
 from infra.rehearsal.oci.identity import DOMAINS
 from infra.rehearsal.provider.values import Props
-from tests.rehearsal.cases import Mistake, World, on_oci
+from tests.rehearsal.cases import Case, World, on_oci
 
 _ORACLE = "https://docs.oracle.com/en-us/iaas"
 _INSTANCES = f"{_ORACLE}/Content/container-instances/creating-a-container-instance.htm"
@@ -87,36 +87,36 @@ def _machine(public: str = "false", **given: Any) -> Callable[[World], Props]:
     )
 
 
-MISTAKES = [
-    Mistake(
+CASES = [
+    Case(
         "instance of a shape that is none",
         "ContainerInstance",
         _instance(shape="VM.Standard.E4.Flex"),
         "Shape VM.Standard.E4.Flex is not valid",
         _INSTANCES,
     ),
-    Mistake(
+    Case(
         "instance with too much memory",
         "ContainerInstance",
         _instance(shapeConfig={"ocpus": 1, "memoryInGbs": 128}),
         "not from 1 to 64",
         _INSTANCES,
     ),
-    Mistake(
+    Case(
         "container with more memory than its instance",
         "ContainerInstance",
         _instance({"resourceConfig": {"memoryLimitInGbs": 8}}),
         "more than the instance's memory",
         _INSTANCES,
     ),
-    Mistake(
+    Case(
         "instance in another region's availability domain",
         "ContainerInstance",
         _instance(availabilityDomain="Uocm:PHX-AD-1"),
         "Invalid availabilityDomain",
         _INSTANCES,
     ),
-    Mistake(
+    Case(
         "public address in a private subnet",
         "ContainerInstance",
         lambda made: _instance(
@@ -125,91 +125,91 @@ MISTAKES = [
         "no VNIC have a public address",
         _INSTANCES,
     ),
-    Mistake(
+    Case(
         "volume that is not there",
         "ContainerInstance",
         _instance({"volumeMounts": [{"volumeName": "data", "mountPath": "/data"}]}),
         "The volume 'data' is not defined",
         _INSTANCES,
     ),
-    Mistake(
+    Case(
         "file that is not in base64",
         "ContainerInstance",
         _instance(volumes=_volume(configs=[{"fileName": "token", "data": "not base64!"}])),
         "is not base64",
         _INSTANCES,
     ),
-    Mistake(
+    Case(
         "restart policy of another cloud",
         "ContainerInstance",
         _instance(containerRestartPolicy="Always"),
         "containerRestartPolicy is not valid",
         _INSTANCES,
     ),
-    Mistake(
+    Case(
         "database with too little storage",
         "MysqlDbSystem",
         _database(dataStorageSizeInGb=20),
         "50 to 131072",
         _MYSQL,
     ),
-    Mistake(
+    Case(
         "database shape that is none",
         "MysqlDbSystem",
         _database(shapeName="Standard_B1ms"),
         "Shape Standard_B1ms is not valid",
         _MYSQL,
     ),
-    Mistake(
+    Case(
         "administrator's password too simple",
         "MysqlDbSystem",
         _database(adminPassword="onlyletters"),
         "one at least of each",
         _MYSQL,
     ),
-    Mistake(
+    Case(
         "administrator's password too long",
         "MysqlDbSystem",
         _database(adminPassword="Aa1-" * 9),
         "8 to 32 characters",
         _MYSQL,
     ),
-    Mistake(
+    Case(
         "administrator's name that is reserved",
         "MysqlDbSystem",
         _database(adminUsername="root"),
         "adminUsername root is not valid",
         _MYSQL,
     ),
-    Mistake(
+    Case(
         "standby of a free database",
         "MysqlDbSystem",
         _database(shapeName="MySQL.Free", isHighlyAvailable=True),
         "High availability needs another shape",
         _MYSQL,
     ),
-    Mistake(
+    Case(
         "backups kept for too long",
         "MysqlDbSystem",
         _database(backupPolicy={"retentionInDays": 60}),
         "retentionInDays must be 1 to 35",
         _MYSQL,
     ),
-    Mistake(
+    Case(
         "public load balancer in a private subnet",
         "NetworkLoadBalancer",
         _inside(lambda made: {"displayName": "b", "subnetId": made.ids["private"]}),
         "needs a public subnet",
         _BALANCER,
     ),
-    Mistake(
+    Case(
         "listener of a backend set that is not there",
         "Listener",
         _of_balancer(name="l", port=443, protocol="TCP", defaultBackendSetName="none"),
         "There is no backend set 'none'",
         _BALANCER,
     ),
-    Mistake(
+    Case(
         "route to what is no gateway",
         "RouteTable",
         _inside(
@@ -223,56 +223,56 @@ MISTAKES = [
         "404-NotAuthorizedOrNotFound",
         _ROUTES,
     ),
-    Mistake(
+    Case(
         "second internet gateway",
         "InternetGateway",
         _inside(lambda made: {"vcnId": made.ids["vcn"]}),
         "at most one internet gateway",
         _ROUTES,
     ),
-    Mistake(
+    Case(
         "repository name with capitals",
         "ContainerRepository",
         _inside(lambda _: {"displayName": "MLflow"}),
         "Invalid repository name MLflow",
         _REGISTRY,
     ),
-    Mistake(
+    Case(
         "repository name that is taken",
         "ContainerRepository",
         _inside(lambda _: {"displayName": "images"}),
         "already exist",
         _REGISTRY,
     ),
-    Mistake(
+    Case(
         "lifecycle rules that Object Storage may not carry out",
         "ObjectLifecyclePolicy",
         lambda _: {"namespace": NAMESPACE, "bucket": "bucket", "rules": []},
         "InsufficientServicePermissions",
         f"{_ORACLE}/Content/Object/Tasks/usinglifecyclepolicies.htm",
     ),
-    Mistake(
+    Case(
         "machine of a shape that is none",
         "Instance",
         _machine(shape="VM.Huge"),
         "Shape VM.Huge is not valid",
         _MACHINES,
     ),
-    Mistake(
+    Case(
         "machine with too little memory",
         "Instance",
         _machine(shapeConfig={"ocpus": 4, "memoryInGbs": 2}),
         "is not from 1 to 64 for each",
         _MACHINES,
     ),
-    Mistake(
+    Case(
         "machine with too much metadata",
         "Instance",
         _machine(metadata={"user_data": "x" * 40_000}),
         "more than 32000 bytes",
         f"{_ORACLE}/Content/Compute/Tasks/updatinginstancemetada.htm",
     ),
-    Mistake(
+    Case(
         "machine with a public address in a private subnet",
         "Instance",
         _machine(public="true"),

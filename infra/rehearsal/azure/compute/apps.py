@@ -1,4 +1,4 @@
-"""Container Apps: environments, apps with revisions behind a front with TLS, and jobs by cron."""
+"""Container Apps: environments, apps behind a TLS reverse proxy, and jobs by cron."""
 
 import hashlib
 import ipaddress
@@ -14,7 +14,7 @@ from croniter import croniter
 
 from infra.rehearsal.azure.compute.containers import pull
 from infra.rehearsal.azure.data.storage import Secret
-from infra.rehearsal.azure.emulator import Real
+from infra.rehearsal.azure.emulator import Emulator
 from infra.rehearsal.azure.identity import UserAssignedIdentity
 from infra.rehearsal.azure.network import Subnet
 from infra.rehearsal.azure.observability import Workspace, shared_key
@@ -22,7 +22,7 @@ from infra.rehearsal.azure.resource import AzureResource, place, refusal
 from infra.rehearsal.host.host import Limits
 from infra.rehearsal.provider import checks
 from infra.rehearsal.provider.values import Props, child, items
-from infra.rehearsal.system import daemon as parts
+from infra.rehearsal.system import daemon
 from infra.rehearsal.system.waiting import wait_for
 
 _DELEGATED = "Microsoft.App/environments"
@@ -98,10 +98,12 @@ class _OfEnvironment(AzureResource):
             if str(url).startswith(child(record.props, "properties")["secretUri"])
         ]
         identity = str(secret.get("identity"))
-        real = self.real
-        principal = real.entra.principal_of(identity) if real else ""
+        emulator = self.emulator
+        principal = emulator.entra.principal_of(identity) if emulator else ""
         role = "Key Vault Secrets User"
-        refused = real and not (found and real.entra.may(principal or "", role, found[0].id))
+        refused = emulator and not (
+            found and emulator.entra.may(principal or "", role, found[0].id)
+        )
         if not found or refused or identity not in _identities(inputs):
             message = (
                 f"Unable to get value using Managed identity {identity} for secret"
@@ -110,28 +112,30 @@ class _OfEnvironment(AzureResource):
             raise refusal("ContainerAppSecretKeyVaultUrlInvalid", message)
         return str(child(found[0].props, "properties")["value"])
 
-    def run(self, real: Real, name: str, inputs: Props, restart: str = "always") -> None:
+    def run(self, emulator: Emulator, name: str, inputs: Props, restart: str = "always") -> None:
         """Start one replica's container."""
         entry = items(child(inputs, "template"), "containers")[0]
         registries = items(child(inputs, "configuration"), "registries")
         server = entry["image"].split("/")[0]
         for registry in registries:
             if registry["server"] == server:
-                pull(self.store, real, entry["image"], registry["identity"], name)
+                pull(self.store, emulator, entry["image"], registry["identity"], name)
         resources = child(entry, "resources")
         given = {v["name"]: str(v.get("value") or "") for v in items(entry, "env")}
-        real.ground.run(
+        emulator.host.run(
             name,
             entry["image"],
             cast("list[str]", entry.get("args") or []),
             restart=restart,
             entrypoint=cast("list[str] | None", entry.get("command")),
-            environment={**given, **real.entra.environment(self.identify(inputs))},
-            mounts=self._mounts(real, name, entry, inputs),
+            environment={**given, **emulator.entra.environment(self.identify(inputs))},
+            mounts=self._mounts(emulator, name, entry, inputs),
             limits=Limits(resources["cpu"], float(str(resources["memory"]).removesuffix("Gi"))),
         )
 
-    def _mounts(self, real: Real, name: str, entry: Props, inputs: Props) -> dict[str, Path]:
+    def _mounts(
+        self, emulator: Emulator, name: str, entry: Props, inputs: Props
+    ) -> dict[str, Path]:
         secrets = {s["name"]: s for s in items(child(inputs, "configuration"), "secrets")}
         volumes = {v["name"]: v for v in items(child(inputs, "template"), "volumes")}
         mounts: dict[str, Path] = {}
@@ -141,7 +145,7 @@ class _OfEnvironment(AzureResource):
                 item["path"]: self.value_of(secrets[item["secretRef"]], inputs).encode()
                 for item in items(volume, "secrets")
             }
-            folder = real.ground.files(f"{name}/{volume['name']}", contents)
+            folder = emulator.host.files(f"{name}/{volume['name']}", contents)
             if volume["storageType"] == "EmptyDir":
                 folder.chmod(0o777)
             mounts[mount["mountPath"]] = folder
@@ -179,45 +183,45 @@ class ContainerApp(_OfEnvironment):
 
     def create(self, inputs: Props) -> tuple[str, Props]:
         id, props = super().create(inputs)
-        if self.real:
-            self._reveal(self.real, inputs, props)
+        if self.emulator:
+            self._reveal(self.emulator, inputs, props)
         return id, props
 
     def update(self, id: str, inputs: Props, known: Props) -> Props:
         props = super().update(id, inputs, known)
-        if self.real:
-            self._reveal(self.real, inputs, props)
+        if self.emulator:
+            self._reveal(self.emulator, inputs, props)
             if known["latestRevisionName"] != props["latestRevisionName"]:
-                self._end(self.real, known)
+                self._end(self.emulator, known)
         return props
 
     def delete(self, id: str, known: Props) -> None:
-        if self.real:
-            self._end(self.real, known)
-            self.real.ground.remove(f"{known['containerAppName']}-ingress")
+        if self.emulator:
+            self._end(self.emulator, known)
+            self.emulator.host.remove(f"{known['containerAppName']}-ingress")
 
     def _replicas(self, props: Props) -> list[str]:
         count = int(child(child(props, "template"), "scale").get("minReplicas") or 1)
         return [f"{props['latestRevisionName']}-{number}" for number in range(count)]
 
-    def _end(self, real: Real, known: Props) -> None:
+    def _end(self, emulator: Emulator, known: Props) -> None:
         names = self._replicas(known)
-        real.ground.stop(*names)
-        real.ground.remove(*names)
+        emulator.host.stop(*names)
+        emulator.host.remove(*names)
 
-    def _reveal(self, real: Real, inputs: Props, props: Props) -> None:
+    def _reveal(self, emulator: Emulator, inputs: Props, props: Props) -> None:
         """Start the revision, and let the traffic to it once all its replicas are ready."""
-        ground = real.ground
+        host = emulator.host
         ingress = child(child(props, "configuration"), "ingress")
         for name in self._replicas(props):
-            if ground.inspect(name) is None:
-                self.run(real, name, inputs)
+            if host.inspect(name) is None:
+                self.run(emulator, name, inputs)
         port = int(ingress["targetPort"])
-        addresses = [f"{ground.address(name)}:{port}" for name in self._replicas(props)]
+        addresses = [f"{host.address(name)}:{port}" for name in self._replicas(props)]
         for address in addresses:
             ready = f"http://{address}{_readiness(props)}"
             wait_for(lambda url=ready: _is_ready(url), f"a replica of {address}", _READY_SECONDS)
-        _ingress(real, props["containerAppName"], ingress["fqdn"], addresses)
+        _ingress(emulator, props["containerAppName"], ingress["fqdn"], addresses)
 
 
 class Job(_OfEnvironment):
@@ -239,33 +243,33 @@ class Job(_OfEnvironment):
 
     def create(self, inputs: Props) -> tuple[str, Props]:
         made = super().create(inputs)
-        if self.real:
-            self._schedule(self.real, made[0], inputs)
+        if self.emulator:
+            self._schedule(self.emulator, made[0], inputs)
         return made
 
     def update(self, id: str, inputs: Props, known: Props) -> Props:
         self._unschedule(id)
         props = super().update(id, inputs, known)
-        if self.real:
-            self._schedule(self.real, id, inputs)
+        if self.emulator:
+            self._schedule(self.emulator, id, inputs)
         return props
 
     def delete(self, id: str, known: Props) -> None:
         self._unschedule(id)
-        if self.real:
-            self.real.ground.remove(known["jobName"])
+        if self.emulator:
+            self.emulator.host.remove(known["jobName"])
 
-    def _schedule(self, real: Real, id: str, inputs: Props) -> None:
+    def _schedule(self, emulator: Emulator, id: str, inputs: Props) -> None:
         stopped = threading.Event()
-        real.jobs[id.lower()] = stopped
-        args = (real, inputs, stopped)
+        emulator.jobs[id.lower()] = stopped
+        args = (emulator, inputs, stopped)
         threading.Thread(target=self._follow, args=args, daemon=True).start()
 
     def _unschedule(self, id: str) -> None:
-        if self.real and (stopped := self.real.jobs.pop(id.lower(), None)):
+        if self.emulator and (stopped := self.emulator.jobs.pop(id.lower(), None)):
             stopped.set()
 
-    def _follow(self, real: Real, inputs: Props, stopped: threading.Event) -> None:
+    def _follow(self, emulator: Emulator, inputs: Props, stopped: threading.Event) -> None:
         cron = child(child(inputs, "configuration"), "scheduleTriggerConfig")["cronExpression"]
         while True:
             now = datetime.now(timezone.utc)
@@ -273,9 +277,9 @@ class Job(_OfEnvironment):
             if stopped.wait((due - now).total_seconds()):
                 return
             name = inputs["jobName"]
-            self.run(real, name, inputs, restart="no")
-            code = real.ground.wait(name)
-            real.executions.append((name, code))
+            self.run(emulator, name, inputs, restart="no")
+            code = emulator.host.wait(name)
+            emulator.executions.append((name, code))
 
 
 def lets_in(app: Props, caller: str) -> bool:
@@ -304,27 +308,27 @@ def _is_ready(url: str) -> bool:
         return False
 
 
-def _ingress(real: Real, app: str, host: str, upstreams: list[str]) -> None:
-    """The platform's front: its own certificate, the replicas in turn."""
-    ground, name = real.ground, f"{app}-ingress"
-    folder = ground.folder / name
+def _ingress(emulator: Emulator, app: str, hostname: str, upstreams: list[str]) -> None:
+    """The platform's reverse proxy: its own certificate, the replicas in turn."""
+    host, name = emulator.host, f"{app}-ingress"
+    folder = host.folder / name
     config = (
         "{\nauto_https off\nskip_install_trust\n}\n"
-        f"https://{host} {{\ntls /front/tls.pem /front/tls.key\n"
+        f"https://{hostname} {{\ntls /proxy/tls.pem /proxy/tls.key\n"
         f"reverse_proxy {' '.join(upstreams)} {{\nlb_try_duration 5s\n}}\n}}\n"
     )
-    if ground.inspect(name):
-        ground.files(name, {"Caddyfile": config.encode()})
-        reload = ["caddy", "reload", "--adapter", "caddyfile", "--config", "/front/Caddyfile"]
-        code, said = ground.execute(name, reload)
+    if host.inspect(name):
+        host.files(name, {"Caddyfile": config.encode()})
+        reload = ["caddy", "reload", "--adapter", "caddyfile", "--config", "/proxy/Caddyfile"]
+        code, said = host.execute(name, reload)
         assert code == 0, said
         return
-    chain, key = ground.authority.issue(host)
+    chain, key = host.authority.issue(hostname)
     files = {"tls.pem": chain, "tls.key": key, "Caddyfile": config.encode()}
-    folder = ground.files(name, files)
-    run = ["caddy", "run", "--adapter", "caddyfile", "--config", "/front/Caddyfile"]
-    image = parts.part_image("front")
-    ground.run(name, image, run, aliases=[host], mounts={"/front": folder})
+    folder = host.files(name, files)
+    run = ["caddy", "run", "--adapter", "caddyfile", "--config", "/proxy/Caddyfile"]
+    image = daemon.built_image("proxy")
+    host.run(name, image, run, aliases=[hostname], mounts={"/proxy": folder})
 
 
 def _identities(inputs: Props) -> list[str]:

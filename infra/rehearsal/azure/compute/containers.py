@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
-from infra.rehearsal.azure.emulator import Real
+from infra.rehearsal.azure.emulator import Emulator
 from infra.rehearsal.azure.identity import UserAssignedIdentity
 from infra.rehearsal.azure.network import Subnet
 from infra.rehearsal.azure.observability import Workspace, shared_key
@@ -19,7 +19,7 @@ from infra.rehearsal.host.host import Limits
 from infra.rehearsal.provider import checks
 from infra.rehearsal.provider.store import Store
 from infra.rehearsal.provider.values import Props, child, items
-from infra.rehearsal.system import daemon as parts
+from infra.rehearsal.system import daemon
 
 _DELEGATED = "Microsoft.ContainerInstance/containerGroups"
 _MOST_CPUS, _MOST_MEMORY = 4, 16
@@ -88,40 +88,42 @@ class ContainerGroup(AzureResource):
 
     def create(self, inputs: Props) -> tuple[str, Props]:
         id, props = super().create(inputs)
-        if self.real:
-            props["ipAddress"]["ip"] = self._start(self.real, id, inputs, props["ipAddress"])
+        if self.emulator:
+            props["ipAddress"]["ip"] = self._start(self.emulator, id, inputs, props["ipAddress"])
         return id, props
 
     def readable_inputs(self, props: Props, inputs: Props, known: Props) -> Props:
         return inputs or super().readable_inputs(props, inputs, known)
 
     def delete(self, id: str, known: Props) -> None:
-        if self.real:
+        if self.emulator:
             group = known["containerGroupName"]
             names = [f"{group}-{entry['name']}" for entry in items(known, "containers")]
             volumes = [f"{group}-volume-{entry['name']}" for entry in items(known, "volumes")]
-            self.real.ground.remove(*names, *volumes, group)
+            self.emulator.host.remove(*names, *volumes, group)
 
-    def _start(self, real: Real, id: str, inputs: Props, address: Props) -> str:
+    def _start(self, emulator: Emulator, id: str, inputs: Props, address: Props) -> str:
         """Start the group's containers in the namespace of one that only holds it."""
-        ground, group = real.ground, inputs["containerGroupName"]
-        sandbox = parts.part_image("front")
+        host, group = emulator.host, inputs["containerGroupName"]
+        image = daemon.built_image("proxy")
         aliases = [address["fqdn"]] if address.get("fqdn") else []
-        ground.run(group, sandbox, ["sleep", "infinity"], aliases=aliases)
-        volumes = {entry["name"]: _volume(real, group, entry) for entry in items(inputs, "volumes")}
-        identity = real.entra.environment(id)
+        host.run(group, image, ["sleep", "infinity"], aliases=aliases)
+        volumes = {
+            entry["name"]: _volume(emulator, group, entry) for entry in items(inputs, "volumes")
+        }
+        identity = emulator.entra.environment(id)
         for entry in items(inputs, "containers"):
             server = entry["image"].split("/")[0]
             for login in items(inputs, "imageRegistryCredentials"):
                 if login["server"] == server:
-                    pull(self.store, real, entry["image"], login["identity"], group)
+                    pull(self.store, emulator, entry["image"], login["identity"], group)
             limits = child(child(entry, "resources"), "limits")
             given = {
                 v["name"]: str(v.get("value") or v.get("secureValue") or "")
                 for v in items(entry, "environmentVariables")
             }
             command = cast("list[str]", entry.get("command") or [])
-            ground.run(
+            host.run(
                 f"{group}-{entry['name']}",
                 entry["image"],
                 command[1:],
@@ -132,15 +134,15 @@ class ContainerGroup(AzureResource):
                 limits=Limits(limits["cpu"], limits["memoryInGB"]) if limits else None,
                 healthcheck=_healthcheck(entry),
             )
-        return ground.address(group) or ""
+        return host.address(group) or ""
 
 
-def pull(store: Store, real: Real, image: str, identity: str, what: str) -> None:
+def pull(store: Store, emulator: Emulator, image: str, identity: str, what: str) -> None:
     """Pull an image as an identity; refuse where it may not."""
     server = image.split("/")[0]
-    principal = real.entra.principal_of(identity) or ""
+    principal = emulator.entra.principal_of(identity) or ""
     registry = store.find(Registry.token, loginServer=server)
-    if not registry or not real.entra.may(principal, "AcrPull", registry[0].id):
+    if not registry or not emulator.entra.may(principal, "AcrPull", registry[0].id):
         raise refusal(
             "InaccessibleImage",
             f"The image '{image}' in container group '{what}' is not accessible. Please check the"
@@ -149,16 +151,16 @@ def pull(store: Store, real: Real, image: str, identity: str, what: str) -> None
     with tempfile.TemporaryDirectory() as folder:
         own = ["docker", "--config", folder]
         login = [*own, "login", server, "--username", "identity", "--password-stdin"]
-        token = real.entra.token(principal)
+        token = emulator.entra.token(principal)
         subprocess.run(login, input=token, text=True, check=True, capture_output=True)
-        parts.docker(*own[1:], "pull", "--quiet", image)
+        daemon.docker(*own[1:], "pull", "--quiet", image)
 
 
-def _volume(real: Real, group: str, volume: Props) -> Path:
+def _volume(emulator: Emulator, group: str, volume: Props) -> Path:
     name = f"{group}-volume-{volume['name']}"
     secret = cast("dict[str, str]", volume.get("secret") or {})
     contents = {file: base64.b64decode(content) for file, content in secret.items()}
-    folder = real.ground.files(name, contents)
+    folder = emulator.host.files(name, contents)
     if "emptyDir" in volume:
         folder.chmod(0o777)
     return folder

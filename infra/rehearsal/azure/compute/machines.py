@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator
 from typing import cast
 
-from infra.rehearsal.azure.emulator import Real
+from infra.rehearsal.azure.emulator import Emulator
 from infra.rehearsal.azure.identity import UserAssignedIdentity
 from infra.rehearsal.azure.network import PublicIPAddress, Subnet
 from infra.rehearsal.azure.observability import Workspace
 from infra.rehearsal.azure.resource import AzureResource, refusal
 from infra.rehearsal.host import machine
-from infra.rehearsal.host.endpoint import Answer, Asked
+from infra.rehearsal.host.endpoint import Request, Response
 from infra.rehearsal.host.host import Limits
 from infra.rehearsal.provider.metadata import Problem
 from infra.rehearsal.provider.values import Props, child, items
@@ -51,8 +51,8 @@ class NetworkInterface(AzureResource):
         known = self.store.get(id)
         if known:
             address = items(known.props, "ipConfigurations")[0]["privateIPAddress"]
-        elif self.real:
-            address = machine.plug(self.real.ground, machine_name(inputs))
+        elif self.emulator:
+            address = machine.plug(self.emulator.host, machine_name(inputs))
         else:
             address = "10.80.0.4"
         shown = [
@@ -64,12 +64,12 @@ class NetworkInterface(AzureResource):
         return inputs or super().readable_inputs(props, inputs, known)
 
     def delete(self, id: str, known: Props) -> None:
-        if self.real:
-            machine.unplug(self.real.ground, machine_name(known))
+        if self.emulator:
+            machine.unplug(self.emulator.host, machine_name(known))
 
 
 def machine_name(interface: Props) -> str:
-    """What the ground calls the machine at an interface."""
+    """What the host calls the machine at an interface."""
     return f"machine-{interface['networkInterfaceName']}"
 
 
@@ -141,16 +141,16 @@ class VirtualMachine(AzureResource):
 
     def create(self, inputs: Props) -> tuple[str, Props]:
         id, props = super().create(inputs)
-        if self.real:
+        if self.emulator:
             # It asks from its first boot on.
             self.store.put(id, self.token, props)
             cpus, memory = _SIZES[child(inputs, "hardwareProfile")["vmSize"]]
             machine.start(
-                self.real.ground,
+                self.emulator.host,
                 machine_name(self._interface(inputs)),
                 base64.b64decode(child(inputs, "osProfile")["customData"]),
                 Limits(cpus, memory),
-                metadata=Metadata(self.real, id).answer,
+                metadata=Metadata(self.emulator, id).answer,
             )
         return id, props
 
@@ -158,8 +158,8 @@ class VirtualMachine(AzureResource):
         return inputs or super().readable_inputs(props, inputs, known)
 
     def delete(self, id: str, known: Props) -> None:
-        if self.real:
-            machine.end(self.real.ground, machine_name(self._interface(known)))
+        if self.emulator:
+            machine.end(self.emulator.host, machine_name(self._interface(known)))
 
 
 def _identities(inputs: Props) -> list[str]:
@@ -172,18 +172,18 @@ class Metadata:
     https://learn.microsoft.com/azure/virtual-machines/instance-metadata-service
     """
 
-    def __init__(self, real: Real, id: str) -> None:
-        self._real, self._id = real, id
+    def __init__(self, emulator: Emulator, id: str) -> None:
+        self._emulator, self._id = emulator, id
 
-    def answer(self, asked: Asked) -> Answer:
-        record = self._real.entra.cloud.store.get(self._id)
-        if record is None or asked.headers.get("metadata") != "true":
-            return Answer(404 if record is None else 400)
-        if asked.rest == "/metadata/instance/compute/userData":
-            return Answer(200, str(record.props.get("userData") or "").encode())
-        if asked.rest == "/metadata/identity/oauth2/token":
-            return self._real.entra.managed(record, asked.query)
-        return Answer(404, json.dumps({"error": "Not found"}).encode())
+    def answer(self, request: Request) -> Response:
+        record = self._emulator.entra.cloud.store.get(self._id)
+        if record is None or request.headers.get("metadata") != "true":
+            return Response(404 if record is None else 400)
+        if request.rest == "/metadata/instance/compute/userData":
+            return Response(200, str(record.props.get("userData") or "").encode())
+        if request.rest == "/metadata/identity/oauth2/token":
+            return self._emulator.entra.managed(record, request.query)
+        return Response(404, json.dumps({"error": "Not found"}).encode())
 
 
 class VirtualMachineExtension(AzureResource):

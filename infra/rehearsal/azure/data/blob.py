@@ -1,6 +1,6 @@
-"""Blob storage made real: Azurite, behind a front that asks the door who the caller is.
+"""Blob storage emulated by Azurite, behind a reverse proxy that checks who the caller is.
 
-The front has the account's own name and a certificate for it, and hands on whom the door lets in.
+The proxy has the account's own name and a certificate for it, and forwards what is authorized.
 Azurite reads the tokens too, but believes all of them.
 """
 
@@ -8,76 +8,80 @@ import base64
 import hashlib
 from typing import Any
 
-from infra.rehearsal.azure.emulator import Real
+from infra.rehearsal.azure.emulator import Emulator
 from infra.rehearsal.host import azurite
-from infra.rehearsal.system import daemon as parts
+from infra.rehearsal.system import daemon
 from infra.rehearsal.system.waiting import wait_for
 
 
-def start(real: Real, id: str, account: str) -> None:
+def start(emulator: Emulator, id: str, account: str) -> None:
     """Serve an account at the name that it has in Azure."""
-    ground = real.ground
-    data = ground.files(f"blob-{account}-data", {})
-    host = f"{account}.blob.core.windows.net"
-    chain, key = ground.authority.issue(host, ground.gateway)
-    tls = ground.files(f"blob-{account}-tls", {"tls.pem": chain, "tls.key": key})
-    command, port = azurite.command(ground.gateway, data, tls)
-    accounts = {"AZURITE_ACCOUNTS": f"{account}:{_key(real, account)}"}
-    process = ground.process(f"azurite-{account}", command, accounts)
-    upstream = f"{ground.gateway}:{port}"
+    host = emulator.host
+    data = host.files(f"blob-{account}-data", {})
+    hostname = f"{account}.blob.core.windows.net"
+    chain, key = host.authority.issue(hostname, host.gateway)
+    tls = host.files(f"blob-{account}-tls", {"tls.pem": chain, "tls.key": key})
+    command, port = azurite.command(host.gateway, data, tls)
+    accounts = {"AZURITE_ACCOUNTS": f"{account}:{_key(emulator, account)}"}
+    process = host.process(f"azurite-{account}", command, accounts)
+    upstream = f"{host.gateway}:{port}"
     (data.parent / f"azurite-{account}.address").write_text(upstream)
     caddyfile = (
         "{\nadmin off\nauto_https off\nskip_install_trust\n}\n"
-        f"https://{host} {{\ntls /front/tls.pem /front/tls.key\n"
-        f"forward_auth {ground.door.address} {{\nuri /blob{id}\n}}\n"
+        f"https://{hostname} {{\ntls /proxy/tls.pem /proxy/tls.key\n"
+        f"forward_auth {host.endpoint.address} {{\nuri /blob{id}\n}}\n"
         f"reverse_proxy https://{upstream} {{\n"
-        f"transport http {{\ntls_trusted_ca_certs /front/ca.pem\n}}\n}}\n}}\n"
+        f"transport http {{\ntls_trusted_ca_certs /proxy/ca.pem\n}}\n}}\n}}\n"
     )
-    authority = ground.authority.certificate.encode()
+    authority = host.authority.certificate.encode()
     files = {"tls.pem": chain, "tls.key": key, "ca.pem": authority}
     files["Caddyfile"] = caddyfile.encode()
-    folder = ground.files(f"blob-{account}", files)
-    run = ["caddy", "run", "--adapter", "caddyfile", "--config", "/front/Caddyfile"]
-    ground.run(
-        f"blob-{account}", parts.part_image("front"), run, aliases=[host], mounts={"/front": folder}
+    folder = host.files(f"blob-{account}", files)
+    run = ["caddy", "run", "--adapter", "caddyfile", "--config", "/proxy/Caddyfile"]
+    host.run(
+        f"blob-{account}",
+        daemon.built_image("proxy"),
+        run,
+        aliases=[hostname],
+        mounts={"/proxy": folder},
     )
-    wait_for(lambda: _is_up(real, account), f"Azurite for {account}", 60)
+    wait_for(lambda: _is_up(emulator, account), f"Azurite for {account}", 60)
     assert process.poll() is None
 
 
-def stop(real: Real, account: str) -> None:
+def stop(emulator: Emulator, account: str) -> None:
     """End it; what it held is gone."""
-    real.ground.end(f"azurite-{account}")
-    real.ground.remove(f"blob-{account}", f"blob-{account}-data", f"blob-{account}-tls")
+    emulator.host.end(f"azurite-{account}")
+    emulator.host.remove(f"blob-{account}", f"blob-{account}-data", f"blob-{account}-tls")
 
 
-def client(real: Real, account: str) -> Any:
-    """The account itself, for what the control plane does and for tests that look behind."""
+def client(emulator: Emulator, account: str) -> Any:
+    """The account behind the proxy, for what the control plane does and for tests."""
     from azure.core.credentials import AzureNamedKeyCredential
     from azure.storage.blob import BlobServiceClient
 
-    address = (real.ground.folder / f"azurite-{account}.address").read_text()
-    credential = AzureNamedKeyCredential(account, _key(real, account))
+    address = (emulator.host.folder / f"azurite-{account}.address").read_text()
+    credential = AzureNamedKeyCredential(account, _key(emulator, account))
     # Azurite takes an address without a name for one with the account in the path.
     return BlobServiceClient(
         f"https://{address}/{account}",
         credential=credential,
-        connection_verify=str(real.ground.authority.file),
+        connection_verify=str(emulator.host.authority.file),
     )
 
 
-def make_container(real: Real, account: str, name: str) -> None:
-    client(real, account).create_container(name)
+def make_container(emulator: Emulator, account: str, name: str) -> None:
+    client(emulator, account).create_container(name)
 
 
-def _is_up(real: Real, account: str) -> bool:
+def _is_up(emulator: Emulator, account: str) -> bool:
     try:
-        list(client(real, account).list_containers())
+        list(client(emulator, account).list_containers())
     except Exception:
         return False
     return True
 
 
-def _key(real: Real, account: str) -> str:
-    seed = f"{real.ground.authority.key}{real.ground.name}{account}".encode()
+def _key(emulator: Emulator, account: str) -> str:
+    seed = f"{emulator.host.authority.key}{emulator.host.name}{account}".encode()
     return base64.b64encode(hashlib.sha512(seed).digest()).decode()

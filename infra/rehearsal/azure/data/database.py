@@ -1,4 +1,4 @@
-"""Flexible servers, made real by PostgreSQL and MariaDB."""
+"""Flexible servers, emulated by PostgreSQL and MariaDB."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from infra.rehearsal.azure.privatedns import PrivateZone, linked
 from infra.rehearsal.azure.resource import AzureResource, refusal
 from infra.rehearsal.provider import checks
 from infra.rehearsal.provider.values import Props, child, items
-from infra.rehearsal.system import daemon as parts
+from infra.rehearsal.system import daemon
 from infra.rehearsal.system.waiting import wait_for
 
 _TIERS = {"B": "Burstable", "D": "GeneralPurpose", "E": "MemoryOptimized"}
@@ -24,7 +24,7 @@ class FlexibleServer(AzureResource):
     versions: ClassVar[tuple[str, ...]]
     zone: ClassVar[str]
     zone_input: ClassVar[str]
-    # Of infra/rehearsal/images, and what in it tells that the server answers.
+    # Of ../../images, and the command in it that succeeds once the server answers.
     image: ClassVar[str]
     ready: ClassVar[Sequence[str]]
 
@@ -108,24 +108,26 @@ class FlexibleServer(AzureResource):
 
     def create(self, inputs: Props) -> tuple[str, Props]:
         id, props = super().create(inputs)
-        if self.real:
+        if self.emulator:
             self._start(inputs, props["fullyQualifiedDomainName"])
         return id, props
 
     def delete(self, id: str, known: Props) -> None:
-        if self.real:
-            self.real.ground.remove(container(known["serverName"]))
+        if self.emulator:
+            self.emulator.host.remove(container(known["serverName"]))
 
-    def _start(self, inputs: Props, host: str) -> None:
-        assert self.real is not None
-        ground, name = self.real.ground, container(inputs["serverName"])
-        chain, key = ground.authority.issue(host)
+    def _start(self, inputs: Props, hostname: str) -> None:
+        assert self.emulator is not None
+        host, name = self.emulator.host, container(inputs["serverName"])
+        chain, key = host.authority.issue(hostname)
         password = inputs["administratorLoginPassword"].encode()
-        folder = ground.files(name, {"tls.pem": chain, "tls.key": key, "password": password})
+        folder = host.files(name, {"tls.pem": chain, "tls.key": key, "password": password})
         environment = self.variables(inputs["administratorLogin"])
-        image = parts.part_image(self.image)
-        ground.run(name, image, aliases=[host], environment=environment, mounts={"/server": folder})
-        wait_for(lambda: ground.execute(name, self.ready)[0] == 0, f"the server {host}", 90)
+        image = daemon.built_image(self.image)
+        host.run(
+            name, image, aliases=[hostname], environment=environment, mounts={"/server": folder}
+        )
+        wait_for(lambda: host.execute(name, self.ready)[0] == 0, f"the server {hostname}", 90)
 
 
 class Database(AzureResource):
@@ -140,11 +142,11 @@ class Database(AzureResource):
 
     def create(self, inputs: Props) -> tuple[str, Props]:
         made = super().create(inputs)
-        if self.real:
+        if self.emulator:
             server = self.store.get(self.parent_id(inputs))
             assert server is not None
             command = self.command(server.props["administratorLogin"], inputs["databaseName"])
-            code, said = self.real.ground.execute(container(inputs["serverName"]), command)
+            code, said = self.emulator.host.execute(container(inputs["serverName"]), command)
             if code:
                 raise refusal("DatabaseNotCreated", said.strip())
         return made
@@ -223,5 +225,5 @@ class MysqlFirewallRule(FirewallRule):
 
 
 def container(server: str) -> str:
-    """The part's name on the ground."""
+    """The name of a server's container on the host."""
     return f"database-{server}"

@@ -33,13 +33,13 @@ class StorageAccount(AzureResource):
 
     def create(self, inputs: Props) -> tuple[str, Props]:
         id, props = super().create(inputs)
-        if self.real:
-            blob.start(self.real, id, inputs["accountName"])
+        if self.emulator:
+            blob.start(self.emulator, id, inputs["accountName"])
         return id, props
 
     def delete(self, id: str, known: Props) -> None:
-        if self.real:
-            blob.stop(self.real, known["accountName"])
+        if self.emulator:
+            blob.stop(self.emulator, known["accountName"])
 
 
 class BlobContainer(AzureResource):
@@ -72,8 +72,8 @@ class BlobContainer(AzureResource):
 
     def create(self, inputs: Props) -> tuple[str, Props]:
         made = super().create(inputs)
-        if self.real:
-            blob.make_container(self.real, inputs["accountName"], inputs["containerName"])
+        if self.emulator:
+            blob.make_container(self.emulator, inputs["accountName"], inputs["containerName"])
         return made
 
 
@@ -135,14 +135,14 @@ class Vault(AzureResource):
 
     def create(self, inputs: Props) -> tuple[str, Props]:
         id, props = super().create(inputs)
-        if self.real:
+        if self.emulator:
             name = inputs["vaultName"].lower()
-            self.real.ground.endpoint(name, f"{name}.vault.azure.net", f"/vault{id}")
+            self.emulator.host.publish(name, f"{name}.vault.azure.net", f"/vault{id}")
         return id, props
 
     def delete(self, id: str, known: Props) -> None:
-        if self.real:
-            self.real.ground.remove(known["vaultName"].lower())
+        if self.emulator:
+            self.emulator.host.remove(known["vaultName"].lower())
 
     def readable_inputs(self, props: Props, inputs: Props, known: Props) -> Props:
         read = super().readable_inputs(props, inputs, known)

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
 from infra.rehearsal.host.authority import Authority
-from infra.rehearsal.host.endpoint import Answer, Asked, as_json
+from infra.rehearsal.host.endpoint import Request, Response, json_response
 from infra.rehearsal.oci.access.principals import Principals
 from infra.rehearsal.oci.access.signatures import Caller, signer
 from infra.rehearsal.oci.resource import TENANCY
@@ -56,21 +56,21 @@ class Federation:
         )
         return made.public_bytes(serialization.Encoding.PEM).decode()
 
-    def answer(self, asked: Asked) -> Answer:
+    def answer(self, request: Request) -> Response:
         """A token, for a request that is signed with the key of a certificate of ours."""
-        body = json.loads(asked.body)
+        body = json.loads(request.body)
         shown = x509.load_der_x509_certificate(base64.b64decode(body["certificate"]))
         instance, key = self._instance_of(shown), shown.public_key()
         record = self.cloud.store.get(instance or "")
         if record is None or not isinstance(key, rsa.RSAPublicKey):
             return _refuse("the certificate is of no instance")
         caller = Caller(record.id, key)
-        if signer(asked, lambda _: caller, _SIGNED) is None:
+        if signer(request, lambda _: caller, _SIGNED) is None:
             return _refuse("the request is not signed with the certificate's key")
         session: Any = serialization.load_der_public_key(base64.b64decode(body["publicKey"]))
         compartment = str(record.props.get("compartmentId"))
         token = self.principals.token(record.id, compartment, session)
-        return as_json(200, {"token": token})
+        return json_response(200, {"token": token})
 
     @property
     def _issuer(self) -> x509.Certificate:
@@ -85,6 +85,6 @@ class Federation:
         return next((u.removeprefix(_INSTANCE) for u in units if u.startswith(_INSTANCE)), None)
 
 
-def _refuse(message: str) -> Answer:
+def _refuse(message: str) -> Response:
     body = {"code": "NotAuthenticated", "message": message}
-    return as_json(401, body)
+    return json_response(401, body)

@@ -15,7 +15,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from infra.rehearsal.host.endpoint import Asked
+from infra.rehearsal.host.endpoint import Request
 
 _PARAMETER = re.compile(r'(\w+)="([^"]*)"')
 _CLOCK_SECONDS = 300
@@ -34,14 +34,14 @@ class Caller:
 Known = Callable[[str], "Caller | None"]
 
 
-def signed_target(asked: Asked) -> str:
-    """Path and query that were signed; a front tells them in X-Forwarded-Uri."""
-    return asked.headers.get("x-forwarded-uri", asked.target)
+def signed_target(request: Request) -> str:
+    """Path and query that were signed; a reverse proxy passes them on in X-Forwarded-Uri."""
+    return request.headers.get("x-forwarded-uri", request.target)
 
 
-def signer(asked: Asked, known: Known, always: frozenset[str] = _ALWAYS) -> str | None:
+def signer(request: Request, known: Known, always: frozenset[str] = _ALWAYS) -> str | None:
     """The principal that signed a request, ``always`` at least; None where it is not validly so."""
-    headers = asked.headers
+    headers = request.headers
     kind, _, rest = headers.get("authorization", "").partition(" ")
     given = dict(_PARAMETER.findall(rest))
     names = given.get("headers", "").split()
@@ -49,12 +49,12 @@ def signer(asked: Asked, known: Known, always: frozenset[str] = _ALWAYS) -> str 
     if caller is None or not set(names) >= always or not _is_fresh(headers.get("date", "")):
         return None
     lines = [
-        f"(request-target): {asked.method.lower()} {signed_target(asked)}"
+        f"(request-target): {request.method.lower()} {signed_target(request)}"
         if name == "(request-target)"
         else f"{name}: {headers.get(name, '')}"
         for name in names
     ]
-    digest = base64.b64encode(hashlib.sha256(asked.body).digest()).decode()
+    digest = base64.b64encode(hashlib.sha256(request.body).digest()).decode()
     if "x-content-sha256" in names and headers["x-content-sha256"] != digest:
         return None
     signature = base64.b64decode(given.get("signature", ""))

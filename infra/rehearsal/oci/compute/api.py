@@ -7,13 +7,13 @@ import urllib.request
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from infra.rehearsal.host.endpoint import Answer, Asked, as_json
+from infra.rehearsal.host.endpoint import Request, Response, json_response
 from infra.rehearsal.oci.access import iam
 from infra.rehearsal.oci.access.signatures import signed_target, signer
 from infra.rehearsal.oci.balancer import Backend
 from infra.rehearsal.oci.compute import pools
 from infra.rehearsal.oci.compute.instances import Instance
-from infra.rehearsal.oci.emulator import Real
+from infra.rehearsal.oci.emulator import Emulator
 from infra.rehearsal.oci.resource import ocid
 from infra.rehearsal.provider.store import Record
 from infra.rehearsal.provider.values import Props
@@ -41,38 +41,38 @@ class Api:
     https://docs.oracle.com/iaas/api/#/en/networkloadbalancer/latest/Backend/
     """
 
-    real: Real
+    emulator: Emulator
 
-    def answer(self, asked: Asked) -> Answer:
-        principal = signer(asked, self.real.principals.known)
+    def answer(self, request: Request) -> Response:
+        principal = signer(request, self.emulator.principals.known)
         if principal is None or principal != iam.DEPLOYER:
-            return as_json(401, {"code": "NotAuthenticated", "message": "not signed"})
-        path = [unquote(part) for part in signed_target(asked).partition("?")[0].split("/")[2:]]
+            return json_response(401, {"code": "NotAuthenticated", "message": "not signed"})
+        path = [unquote(part) for part in signed_target(request).partition("?")[0].split("/")[2:]]
         match path:
             case ["instancePools", id]:
                 return self._pool(id)
             case ["instancePools", id, "instances"]:
                 return self._instances(id)
             case ["networkLoadBalancers", id, "backendSets", name, "backends"]:
-                return as_json(200, {"items": [b.props for b in self._backends(id, name)]})
+                return json_response(200, {"items": [b.props for b in self._backends(id, name)]})
             case ["networkLoadBalancers", id, "backendSets", name, "backends", backend]:
-                return self._change(id, name, backend, json.loads(asked.body))
+                return self._change(id, name, backend, json.loads(request.body))
             case ["networkLoadBalancers", id, "backendSets", name, "backends", backend, "health"]:
                 return self._health(id, name, backend)
             case ["workRequests", id]:
-                return as_json(200, {"id": id, "status": "SUCCEEDED"})
+                return json_response(200, {"id": id, "status": "SUCCEEDED"})
             case _:
-                return as_json(404, {"code": "NotFound", "message": "/".join(path)})
+                return json_response(404, {"code": "NotFound", "message": "/".join(path)})
 
-    def _pool(self, id: str) -> Answer:
-        found = self.real.cloud.store.get(id)
+    def _pool(self, id: str) -> Response:
+        found = self.emulator.cloud.store.get(id)
         if found is None:
-            return as_json(404, {"code": "NotAuthorizedOrNotFound", "message": id})
-        return as_json(200, {"id": id, "size": found.props["size"]})
+            return json_response(404, {"code": "NotAuthorizedOrNotFound", "message": id})
+        return json_response(200, {"id": id, "size": found.props["size"]})
 
-    def _instances(self, pool: str) -> Answer:
-        store = self.real.cloud.store
-        return as_json(
+    def _instances(self, pool: str) -> Response:
+        store = self.emulator.cloud.store
+        return json_response(
             200,
             [
                 {"id": member.id, "loadBalancerBackends": self._attached(member)}
@@ -88,23 +88,25 @@ class Api:
                 "backendSetName": backend.props["backendSetName"],
                 "backendName": backend.props["name"],
             }
-            for backend in self.real.cloud.store.find(Backend.token, ipAddress=address)
+            for backend in self.emulator.cloud.store.find(Backend.token, ipAddress=address)
         ]
 
-    def _health(self, balancer: str, name: str, backend: str) -> Answer:
+    def _health(self, balancer: str, name: str, backend: str) -> Response:
         found = [b for b in self._backends(balancer, name) if b.props["name"] == backend]
         if not found:
-            return as_json(404, {"code": "NotAuthorizedOrNotFound", "message": backend})
+            return json_response(404, {"code": "NotAuthorizedOrNotFound", "message": backend})
         is_good = is_healthy(str(found[0].props["ipAddress"]))
-        return as_json(200, {"status": "OK" if is_good else "CRITICAL", "healthCheckResults": []})
+        return json_response(
+            200, {"status": "OK" if is_good else "CRITICAL", "healthCheckResults": []}
+        )
 
     def _backends(self, balancer: str, name: str) -> list[Record]:
         same = {"networkLoadBalancerId": balancer, "backendSetName": name}
-        return self.real.cloud.store.find(Backend.token, **same)
+        return self.emulator.cloud.store.find(Backend.token, **same)
 
-    def _change(self, balancer: str, name: str, backend: str, change: Props) -> Answer:
+    def _change(self, balancer: str, name: str, backend: str, change: Props) -> Response:
         for found in self._backends(balancer, name):
             if found.props["name"] == backend:
-                self.real.cloud.store.put(found.id, Backend.token, {**found.props, **change})
-                return Answer(202, headers={"opc-work-request-id": ocid("workrequest", backend)})
-        return as_json(404, {"code": "NotAuthorizedOrNotFound", "message": backend})
+                self.emulator.cloud.store.put(found.id, Backend.token, {**found.props, **change})
+                return Response(202, headers={"opc-work-request-id": ocid("workrequest", backend)})
+        return json_response(404, {"code": "NotAuthorizedOrNotFound", "message": backend})

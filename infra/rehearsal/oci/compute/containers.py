@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any, cast
 
 from infra.rehearsal.host.host import Limits
-from infra.rehearsal.oci.emulator import Real
+from infra.rehearsal.oci.emulator import Emulator
 from infra.rehearsal.oci.identity import DOMAINS
 from infra.rehearsal.oci.network import verify_vnic
 from infra.rehearsal.oci.resource import OciResource, ocid
 from infra.rehearsal.provider.errors import CloudError
 from infra.rehearsal.provider.resource import Function
 from infra.rehearsal.provider.values import Props, child, items
-from infra.rehearsal.system import daemon as parts
+from infra.rehearsal.system import daemon
 
 _SHAPES = ("CI.Standard.E3.Flex", "CI.Standard.E4.Flex", "CI.Standard.A1.Flex")
 _PRINCIPAL = "/var/run/secrets/oci"
@@ -59,11 +59,11 @@ class ContainerInstance(OciResource):
 
     def create(self, inputs: Props) -> tuple[str, Props]:
         id, props = super().create(inputs)
-        if self.real:
+        if self.emulator:
             # The instance is a principal from its first request on.
             self.store.put(id, self.token, props)
             try:
-                props["vnics"][0]["privateIp"] = self._start(self.real, id, inputs)
+                props["vnics"][0]["privateIp"] = self._start(self.emulator, id, inputs)
             except Exception:
                 self.store.delete(id)
                 raise
@@ -73,32 +73,34 @@ class ContainerInstance(OciResource):
         return inputs or super().readable_inputs(props, inputs, known)
 
     def delete(self, id: str, known: Props) -> None:
-        if self.real:
+        if self.emulator:
             group = _group(id)
             names = [f"{group}-{entry['displayName']}" for entry in items(known, "containers")]
             volumes = [f"{group}-volume-{entry['name']}" for entry in items(known, "volumes")]
-            self.real.ground.stop(*names)
-            self.real.ground.remove(*names, *volumes, f"{group}-principal", group)
+            self.emulator.host.stop(*names)
+            self.emulator.host.remove(*names, *volumes, f"{group}-principal", group)
 
-    def _start(self, real: Real, id: str, inputs: Props) -> str:
+    def _start(self, emulator: Emulator, id: str, inputs: Props) -> str:
         """Start the containers in the namespace of one that only holds it."""
-        ground, group = real.ground, _group(id)
-        ground.run(group, parts.part_image("front"), ["sleep", "infinity"], aliases=_names(inputs))
-        volumes = {entry["name"]: _volume(real, group, entry) for entry in items(inputs, "volumes")}
-        principal = ground.files(f"{group}-principal", {})
-        login = real.principals.resource(principal, id, inputs["compartmentId"])
+        host, group = emulator.host, _group(id)
+        host.run(group, daemon.built_image("proxy"), ["sleep", "infinity"], aliases=_names(inputs))
+        volumes = {
+            entry["name"]: _volume(emulator, group, entry) for entry in items(inputs, "volumes")
+        }
+        principal = host.files(f"{group}-principal", {})
+        login = emulator.principals.resource(principal, id, inputs["compartmentId"])
         for file in principal.iterdir():
             file.chmod(0o444)
         login = {k: v.replace(str(principal), _PRINCIPAL) for k, v in login.items()}
         for entry in items(inputs, "containers"):
-            pull(real, entry["imageUrl"], id)
+            pull(emulator, entry["imageUrl"], id)
             is_principal = not entry.get("isResourcePrincipalDisabled")
             mounts = {
                 m["mountPath"]: volumes[m["volumeName"]] for m in items(entry, "volumeMounts")
             }
             limits = child(entry, "resourceConfig")
             commands = cast("list[str]", entry.get("commands") or [])
-            ground.run(
+            host.run(
                 f"{group}-{entry['displayName']}",
                 entry["imageUrl"],
                 [*commands[1:], *cast("list[str]", entry.get("arguments") or [])],
@@ -112,7 +114,7 @@ class ContainerInstance(OciResource):
                 limits=Limits(limits["vcpusLimit"], limits["memoryLimitInGbs"]) if limits else None,
                 restart=_RESTARTS[inputs.get("containerRestartPolicy", "ALWAYS")],
             )
-        return ground.address(group) or ""
+        return host.address(group) or ""
 
 
 class GetVnic(Function):
@@ -128,21 +130,21 @@ class GetVnic(Function):
         raise CloudError(code, f"404-{code}, {args['vnicId']}", 404)
 
 
-def pull(real: Real, image: str, instance: str) -> None:
+def pull(emulator: Emulator, image: str, instance: str) -> None:
     """Pull an image of the registry as an instance; refuse where no policy allows it."""
     server, _, rest = image.partition("/")
-    if server != real.registry:
+    if server != emulator.registry:
         return
     repository = rest.partition("/")[2].partition("@")[0].partition(":")[0]
-    if not real.may_pull(instance, repository):
+    if not emulator.may_pull(instance, repository):
         message = f"A container image provided is not valid, or you may not read it: {image}"
         raise CloudError("InvalidParameter", f"400-InvalidParameter, {message}", 400)
     with tempfile.TemporaryDirectory() as folder:
         own = ["docker", "--config", folder]
         login = [*own, "login", server, "--username", "BEARER_TOKEN", "--password-stdin"]
-        token = real.registry_token(instance)
+        token = emulator.registry_token(instance)
         subprocess.run(login, input=token, text=True, check=True, capture_output=True)
-        parts.docker(*own[1:], "pull", "--quiet", image)
+        daemon.docker(*own[1:], "pull", "--quiet", image)
 
 
 def _group(id: str) -> str:
@@ -154,11 +156,11 @@ def _names(inputs: Props) -> list[str]:
     return [str(label) for label in labels if label]
 
 
-def _volume(real: Real, group: str, volume: Props) -> Path:
+def _volume(emulator: Emulator, group: str, volume: Props) -> Path:
     contents = {
         entry["fileName"]: base64.b64decode(entry["data"]) for entry in items(volume, "configs")
     }
-    folder = real.ground.files(f"{group}-volume-{volume['name']}", contents)
+    folder = emulator.host.files(f"{group}-volume-{volume['name']}", contents)
     if volume["volumeType"] == "EMPTYDIR":
         folder.chmod(0o777)
     return folder

@@ -4,10 +4,10 @@ import base64
 from typing import cast
 
 from infra.rehearsal.host import machine
-from infra.rehearsal.host.endpoint import Answer, Asked
+from infra.rehearsal.host.endpoint import Request, Response
 from infra.rehearsal.host.host import Limits
 from infra.rehearsal.oci.access.principals import new_key, pem
-from infra.rehearsal.oci.emulator import Real
+from infra.rehearsal.oci.emulator import Emulator
 from infra.rehearsal.oci.identity import DOMAINS
 from infra.rehearsal.oci.network import verify_vnic
 from infra.rehearsal.oci.resource import REGION, OciResource, ocid
@@ -52,11 +52,11 @@ class Instance(OciResource):
 
     def create(self, inputs: Props) -> tuple[str, Props]:
         id, props = super().create(inputs)
-        if self.real:
+        if self.emulator:
             # It asks from its first boot on.
             self.store.put(id, self.token, props)
             try:
-                props["privateIp"] = start(self.real, id, inputs)
+                props["privateIp"] = start(self.emulator, id, inputs)
             except Exception:
                 self.store.delete(id)
                 raise
@@ -66,8 +66,8 @@ class Instance(OciResource):
         return inputs or super().readable_inputs(props, inputs, known)
 
     def delete(self, id: str, known: Props) -> None:
-        if self.real:
-            end(self.real, id)
+        if self.emulator:
+            end(self.emulator, id)
 
 
 def verify_size(owner: OciResource, inputs: Props) -> None:
@@ -89,33 +89,33 @@ def verify_metadata(owner: OciResource, inputs: Props) -> None:
         raise owner.refusal("InvalidParameter", message)
 
 
-def start(real: Real, id: str, inputs: Props) -> str:
+def start(emulator: Emulator, id: str, inputs: Props) -> str:
     """Boot an instance that the store knows; returns its private address."""
     size, label = child(inputs, "shapeConfig"), child(inputs, "createVnicDetails")
     metadata = cast("dict[str, str]", inputs["metadata"])
-    real.endpoint(_AUTH)
+    emulator.publish(_AUTH)
     name, aliases = machine_name(id), tuple(filter(None, [label.get("hostnameLabel")]))
-    address = machine.plug(real.ground, name, aliases)
+    address = machine.plug(emulator.host, name, aliases)
     machine.start(
-        real.ground,
+        emulator.host,
         name,
         base64.b64decode(metadata["user_data"]),
         Limits(2 * float(size["ocpus"]), float(size["memoryInGbs"])),
-        metadata=Metadata(real, id).answer,
+        metadata=Metadata(emulator, id).answer,
     )
     return address
 
 
-def end(real: Real, id: str) -> None:
+def end(emulator: Emulator, id: str) -> None:
     """Switch an instance off and remove it."""
-    machine.end(real.ground, machine_name(id))
-    machine.unplug(real.ground, machine_name(id))
-    if not [other for other in real.cloud.store.find(Instance.token) if other.id != id]:
-        real.ground.remove(_AUTH)
+    machine.end(emulator.host, machine_name(id))
+    machine.unplug(emulator.host, machine_name(id))
+    if not [other for other in emulator.cloud.store.find(Instance.token) if other.id != id]:
+        emulator.host.remove(_AUTH)
 
 
 def machine_name(id: str) -> str:
-    """What the ground calls an instance."""
+    """What the host calls an instance."""
     return f"instance-{id[-8:]}"
 
 
@@ -138,21 +138,21 @@ class Metadata:
     https://docs.oracle.com/iaas/Content/Compute/Tasks/gettingmetadata.htm
     """
 
-    def __init__(self, real: Real, id: str) -> None:
-        self._real, self._id, self._key = real, id, new_key()
+    def __init__(self, emulator: Emulator, id: str) -> None:
+        self._emulator, self._id, self._key = emulator, id, new_key()
 
-    def answer(self, asked: Asked) -> Answer:
-        record = self._real.cloud.store.get(self._id)
-        if record is None or asked.headers.get("authorization") != _BEARER:
-            return Answer(404 if record is None else 401)
+    def answer(self, request: Request) -> Response:
+        record = self._emulator.cloud.store.get(self._id)
+        if record is None or request.headers.get("authorization") != _BEARER:
+            return Response(404 if record is None else 401)
         metadata = cast("dict[str, str]", record.props.get("metadata") or {})
         known = {
             "instance/region": REGION,
             "instance/canonicalRegionName": REGION,
-            "identity/cert.pem": self._real.federation.certificate(self._id, self._key),
+            "identity/cert.pem": self._emulator.federation.certificate(self._id, self._key),
             "identity/key.pem": pem(self._key).decode(),
-            "identity/intermediate.pem": self._real.ground.authority.certificate,
+            "identity/intermediate.pem": self._emulator.host.authority.certificate,
             **{f"instance/metadata/{key}": value for key, value in metadata.items()},
         }
-        found = known.get(asked.rest.removeprefix("/opc/v2/"))
-        return Answer(404) if found is None else Answer(200, found.encode())
+        found = known.get(request.rest.removeprefix("/opc/v2/"))
+        return Response(404) if found is None else Response(200, found.encode())

@@ -92,8 +92,8 @@ class InstancePool(OciResource):
             instance = ocid("instance", f"{id}{number}")
             # It asks from its first boot on.
             self.store.put(instance, Instance.token, member)
-            if self.real:
-                member["privateIp"] = instances.start(self.real, instance, member)
+            if self.emulator:
+                member["privateIp"] = instances.start(self.emulator, instance, member)
                 self.store.put(instance, Instance.token, member)
             for attached in items(inputs, "loadBalancers"):
                 self._attach(attached, member["privateIp"])
@@ -112,8 +112,8 @@ class InstancePool(OciResource):
     def _end(self, member: Record) -> None:
         for backend in self.store.find(Backend.token, ipAddress=member.props["privateIp"]):
             self.store.delete(backend.id)
-        if self.real:
-            instances.end(self.real, member.id)
+        if self.emulator:
+            instances.end(self.emulator, member.id)
         self.store.delete(member.id)
 
 

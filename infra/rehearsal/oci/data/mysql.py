@@ -1,4 +1,4 @@
-"""MySQL DB systems, made real by MariaDB."""
+"""MySQL DB systems, emulated by MariaDB."""
 
 import re
 
@@ -6,7 +6,7 @@ from infra.rehearsal.oci.identity import DOMAINS
 from infra.rehearsal.oci.network import NetworkSecurityGroup, Subnet
 from infra.rehearsal.oci.resource import OciResource
 from infra.rehearsal.provider.values import Props, child, items
-from infra.rehearsal.system import daemon as parts
+from infra.rehearsal.system import daemon
 from infra.rehearsal.system.waiting import wait_for
 
 _SHAPES = frozenset({"MySQL.Free", *(f"MySQL.{size}" for size in (2, 4, 8, 16, 32, 48, 64, 256))})
@@ -22,7 +22,7 @@ class MysqlDbSystem(OciResource):
 
     @classmethod
     def computed(cls) -> frozenset[str]:
-        """The address may be asked for, and is given where it is not."""
+        """The address may be an input; where it is not, it is an output."""
         return super().computed() | {"ipAddress"}
 
     def verify(self, inputs: Props) -> None:
@@ -53,28 +53,28 @@ class MysqlDbSystem(OciResource):
 
     def create(self, inputs: Props) -> tuple[str, Props]:
         id, props = super().create(inputs)
-        props["ipAddress"] = self._start(inputs) if self.real else "10.0.0.10"
+        props["ipAddress"] = self._start(inputs) if self.emulator else "10.0.0.10"
         return id, props
 
     def delete(self, id: str, known: Props) -> None:
         if any(policy.get("isDeleteProtected") for policy in items(known, "deletionPolicies")):
             message = "The DB System is delete protected."
             raise self.refusal("IncorrectState", message, 409)
-        if self.real:
-            self.real.ground.remove(_container(known))
+        if self.emulator:
+            self.emulator.host.remove(_container(known))
 
     def _start(self, inputs: Props) -> str:
-        assert self.real is not None
-        ground, name = self.real.ground, _container(inputs)
-        chain, key = ground.authority.issue(name)
+        assert self.emulator is not None
+        host, name = self.emulator.host, _container(inputs)
+        chain, key = host.authority.issue(name)
         password = inputs["adminPassword"].encode()
-        folder = ground.files(name, {"tls.pem": chain, "tls.key": key, "password": password})
+        folder = host.files(name, {"tls.pem": chain, "tls.key": key, "password": password})
         environment = {"MYSQL_ADMIN": inputs["adminUsername"]}
-        image = parts.part_image("mysql")
-        ground.run(name, image, environment=environment, mounts={"/server": folder})
+        image = daemon.built_image("mysql")
+        host.run(name, image, environment=environment, mounts={"/server": folder})
         ready = ["mariadb-admin", "ping", "--silent"]
-        wait_for(lambda: ground.execute(name, ready)[0] == 0, f"MySQL {name}", _READY_SECONDS)
-        return ground.address(name) or ""
+        wait_for(lambda: host.execute(name, ready)[0] == 0, f"MySQL {name}", _READY_SECONDS)
+        return host.address(name) or ""
 
 
 def verify_password(owner: OciResource, given: object) -> None:

@@ -16,7 +16,7 @@ from datetime import datetime, timezone
 from typing import Any, Literal
 from urllib.parse import parse_qs, unquote
 
-from infra.rehearsal.host.endpoint import Answer, Asked, as_json
+from infra.rehearsal.host.endpoint import Request, Response, json_response
 from infra.rehearsal.oci.access.signatures import Known, signed_target, signer
 
 _MOST_IN_A_PAGE = _MOST_IN_A_BATCH = 1000
@@ -52,7 +52,7 @@ class RefusedError(Exception):
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
-        self.answer = as_json(status, {"code": code, "message": message})
+        self.answer = json_response(status, {"code": code, "message": message})
 
 
 @dataclass
@@ -68,16 +68,16 @@ class ObjectStorage:
     numbers: Iterator[int] = field(default_factory=itertools.count)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
-    def answer(self, asked: Asked) -> Answer:
-        """A route of the door."""
-        target, principal = signed_target(asked), signer(asked, self.known)
+    def answer(self, request: Request) -> Response:
+        """A route of the endpoint."""
+        target, principal = signed_target(request), signer(request, self.known)
         try:
             if principal is None:
                 message = "The required information to complete authentication was not provided"
                 raise RefusedError(401, "NotAuthenticated", message)
             path = target.partition("?")[0]
             if path.rstrip("/") == "/n":
-                return as_json(200, self.namespace)
+                return json_response(200, self.namespace)
             found = _OF_BUCKET.fullmatch(path)
             if found is None or found["namespace"] != self.namespace:
                 raise RefusedError(404, "NamespaceNotFound", "There is no such namespace")
@@ -85,24 +85,26 @@ class ObjectStorage:
                 name: values[-1] for name, values in parse_qs(target.partition("?")[2]).items()
             }
             with self._lock:
-                request = _Request(self, principal, found["bucket"], replace(asked, query=query))
-                return request.answer(found["rest"] or "")
+                operation = _Operation(
+                    self, principal, found["bucket"], replace(request, query=query)
+                )
+                return operation.answer(found["rest"] or "")
         except RefusedError as refused:
             return refused.answer
 
 
 @dataclass(frozen=True)
-class _Request:
+class _Operation:
     """One request to one bucket."""
 
     storage: ObjectStorage
     principal: str
     bucket: str
-    asked: Asked
+    request: Request
 
-    def answer(self, rest: str) -> Answer:
+    def answer(self, rest: str) -> Response:
         kind, _, name = rest.removeprefix("/").partition("/")
-        ways: Mapping[tuple[str, str], tuple[Permission, Callable[[str], Answer]]] = {
+        routes: Mapping[tuple[str, str], tuple[Permission, Callable[[str], Response]]] = {
             ("GET", ""): ("BUCKET_READ", self._describe),
             ("GET", "o"): ("OBJECT_READ" if name else "OBJECT_INSPECT", self._get),
             ("PUT", "o"): ("OBJECT_CREATE", self._put),
@@ -114,7 +116,7 @@ class _Request:
             ("GET", "objectversions"): ("OBJECT_INSPECT", self._list_versions),
             ("GET", "u"): ("BUCKET_READ", self._list_uploads),
         }
-        permission, way = ways.get((self.asked.method, kind), ("BUCKET_READ", self._unknown))
+        permission, route = routes.get((self.request.method, kind), ("BUCKET_READ", self._unknown))
         known = self.bucket in self.storage.buckets
         if not (known and self.storage.may(self.principal, permission, self.bucket)):
             raise RefusedError(
@@ -123,7 +125,7 @@ class _Request:
                 f"Either the bucket named '{self.bucket}' does not exist in the namespace"
                 f" '{self.storage.namespace}' or you are not authorized to access it",
             )
-        return way(unquote(name))
+        return route(unquote(name))
 
     @property
     def _objects(self) -> dict[str, Stored]:
@@ -135,20 +137,20 @@ class _Request:
             raise RefusedError(404, "ObjectNotFound", message)
         return self._objects[name]
 
-    def _unknown(self, name: str) -> Answer:
-        raise RefusedError(404, "NotFound", f"No such operation: {self.asked.method} {name}")
+    def _unknown(self, name: str) -> Response:
+        raise RefusedError(404, "NotFound", f"No such operation: {self.request.method} {name}")
 
-    def _describe(self, _: str) -> Answer:
-        return as_json(200, {"name": self.bucket, "namespace": self.storage.namespace})
+    def _describe(self, _: str) -> Response:
+        return json_response(200, {"name": self.bucket, "namespace": self.storage.namespace})
 
-    def _get(self, name: str) -> Answer:
+    def _get(self, name: str) -> Response:
         if not name:
             return self._list()
         stored = self._stored(name)
-        return Answer(200, stored.content, {"content-md5": stored.md5})
+        return Response(200, stored.content, {"content-md5": stored.md5})
 
-    def _list(self) -> Answer:
-        query = self.asked.query
+    def _list(self) -> Response:
+        query = self.request.query
         prefix, delimiter = query.get("prefix", ""), query.get("delimiter")
         limit = min(int(query.get("limit", _MOST_IN_A_PAGE)), _MOST_IN_A_PAGE)
         fields = query.get("fields", "name").split(",")
@@ -171,25 +173,25 @@ class _Request:
                 size = len(stored.content)
                 whole = {"name": name, "size": size, "timeCreated": stored.made}
                 objects.append({field: whole[field] for field in fields})
-        return as_json(200, {"objects": objects, "prefixes": folders, "nextStartWith": after})
+        return json_response(200, {"objects": objects, "prefixes": folders, "nextStartWith": after})
 
-    def _list_versions(self, _: str) -> Answer:
+    def _list_versions(self, _: str) -> Response:
         # It keeps none, and so has one of each object.
         versions = [{"name": name, "versionId": name} for name in sorted(self._objects)]
-        return as_json(200, {"items": versions[:_MOST_IN_A_PAGE], "prefixes": []})
+        return json_response(200, {"items": versions[:_MOST_IN_A_PAGE], "prefixes": []})
 
-    def _list_uploads(self, _: str) -> Answer:
+    def _list_uploads(self, _: str) -> Response:
         known = self.storage.uploads.items()
         here = [
             {"namespace": self.storage.namespace, "bucket": self.bucket, "uploadId": id}
             | {"object": upload.name}
             for id, upload in known
         ]
-        return as_json(200, here)
+        return json_response(200, here)
 
-    def _put(self, name: str) -> Answer:
+    def _put(self, name: str) -> Response:
         md5 = self._keep(name, self._body())
-        return Answer(200, headers={"opc-content-md5": md5, "etag": md5})
+        return Response(200, headers={"opc-content-md5": md5, "etag": md5})
 
     def _keep(self, name: str, content: bytes) -> str:
         stored = Stored(content, datetime.now(timezone.utc).isoformat())
@@ -197,33 +199,33 @@ class _Request:
         return stored.md5
 
     def _body(self) -> bytes:
-        body, given = self.asked.body, self.asked.headers.get("content-md5")
-        real = base64.b64encode(hashlib.md5(body).digest()).decode()
-        if given and given != real:
-            raise RefusedError(400, "UnmatchedContentMD5", f"The MD5 is {real}, not {given}")
+        body, given = self.request.body, self.request.headers.get("content-md5")
+        digest = base64.b64encode(hashlib.md5(body).digest()).decode()
+        if given and given != digest:
+            raise RefusedError(400, "UnmatchedContentMD5", f"The MD5 is {digest}, not {given}")
         return body
 
-    def _delete(self, name: str) -> Answer:
+    def _delete(self, name: str) -> Response:
         self._stored(name)
         del self._objects[name]
-        return Answer(204)
+        return Response(204)
 
     def _upload(self) -> tuple[str, _Upload]:
-        id = self.asked.query.get("uploadId", "")
+        id = self.request.query.get("uploadId", "")
         if id not in self.storage.uploads:
             raise RefusedError(404, "NoSuchUpload", "The multipart upload does not exist")
         return id, self.storage.uploads[id]
 
-    def _begin_or_commit(self, name: str) -> Answer:
-        asked = json.loads(self.asked.body)
+    def _begin_or_commit(self, name: str) -> Response:
+        body = json.loads(self.request.body)
         if name:
-            return self._commit(name, asked["partsToCommit"])
+            return self._commit(name, body["partsToCommit"])
         id = f"upload-{next(self.storage.numbers)}"
-        self.storage.uploads[id] = _Upload(asked["object"])
+        self.storage.uploads[id] = _Upload(body["object"])
         made = {"namespace": self.storage.namespace, "bucket": self.bucket, "uploadId": id}
-        return as_json(200, {**made, "object": asked["object"]})
+        return json_response(200, {**made, "object": body["object"]})
 
-    def _commit(self, name: str, parts: list[dict[str, Any]]) -> Answer:
+    def _commit(self, name: str, parts: list[dict[str, Any]]) -> Response:
         id, upload = self._upload()
         chosen = sorted(parts, key=lambda part: int(part["partNum"]))
         for part in chosen:
@@ -231,21 +233,21 @@ class _Request:
                 raise RefusedError(400, "InvalidUploadPart", "An ETag is not that of its part")
         md5 = self._keep(name, b"".join(upload.parts[part["partNum"]] for part in chosen))
         del self.storage.uploads[id]
-        return Answer(200, headers={"etag": md5})
+        return Response(200, headers={"etag": md5})
 
-    def _put_part(self, name: str) -> Answer:
+    def _put_part(self, name: str) -> Response:
         body = self._body()
-        self._upload()[1].parts[int(self.asked.query["uploadPartNum"])] = body
+        self._upload()[1].parts[int(self.request.query["uploadPartNum"])] = body
         digest = hashlib.md5(body)
         md5 = base64.b64encode(digest.digest()).decode()
-        return Answer(200, headers={"etag": digest.hexdigest(), "opc-content-md5": md5})
+        return Response(200, headers={"etag": digest.hexdigest(), "opc-content-md5": md5})
 
-    def _abort(self, name: str) -> Answer:
+    def _abort(self, name: str) -> Response:
         del self.storage.uploads[self._upload()[0]]
-        return Answer(204)
+        return Response(204)
 
-    def _delete_batch(self, name: str) -> Answer:
-        names = [entry["objectName"] for entry in json.loads(self.asked.body)["objects"]]
+    def _delete_batch(self, name: str) -> Response:
+        names = [entry["objectName"] for entry in json.loads(self.request.body)["objects"]]
         if name != "batchDeleteObjects" or len(names) > _MOST_IN_A_BATCH:
             most = f"At most {_MOST_IN_A_BATCH} objects can be deleted at once"
             raise RefusedError(400, "InvalidParameter", most)
@@ -255,4 +257,4 @@ class _Request:
             {"objectName": name, "statusCode": 404, "errorMessage": "ObjectNotFound"}
             for name in missing
         ]
-        return as_json(200, {"deleted": [], "failed": failed})
+        return json_response(200, {"deleted": [], "failed": failed})

@@ -1,4 +1,4 @@
-"""PostgreSQL DB systems, made real by PostgreSQL."""
+"""PostgreSQL DB systems, emulated by PostgreSQL."""
 
 import re
 
@@ -7,7 +7,7 @@ from infra.rehearsal.oci.identity import DOMAINS
 from infra.rehearsal.oci.network import NetworkSecurityGroup, Subnet
 from infra.rehearsal.oci.resource import OciResource
 from infra.rehearsal.provider.values import Props, child
-from infra.rehearsal.system import daemon as parts
+from infra.rehearsal.system import daemon
 from infra.rehearsal.system.waiting import wait_for
 
 _SHAPE = re.compile(r"PostgreSQL\.VM\.Standard\.E[45]\.Flex\.(2\.32|4\.64|8\.128|16\.256)GB")
@@ -59,7 +59,7 @@ class DbSystem(OciResource):
 
     def create(self, inputs: Props) -> tuple[str, Props]:
         id, props = super().create(inputs)
-        if self.real:
+        if self.emulator:
             props["networkDetails"]["primaryDbEndpointPrivateIp"] = self._start(inputs)
         return id, props
 
@@ -67,27 +67,27 @@ class DbSystem(OciResource):
         return inputs or super().readable_inputs(props, inputs, known)
 
     def delete(self, id: str, known: Props) -> None:
-        if self.real:
-            self.real.ground.remove(_container(known))
+        if self.emulator:
+            self.emulator.host.remove(_container(known))
 
     def _start(self, inputs: Props) -> str:
-        assert self.real is not None
-        ground, name = self.real.ground, _container(inputs)
-        chain, key = ground.authority.issue(name)
+        assert self.emulator is not None
+        host, name = self.emulator.host, _container(inputs)
+        chain, key = host.authority.issue(name)
         credentials = child(inputs, "credentials")
         password = str(child(credentials, "passwordDetails")["password"]).encode()
-        folder = ground.files(name, {"tls.pem": chain, "tls.key": key, "password": password})
+        folder = host.files(name, {"tls.pem": chain, "tls.key": key, "password": password})
         environment = {
             "POSTGRES_USER": credentials["username"],
             "POSTGRES_DB": "postgres_unused",
             "POSTGRES_PASSWORD_FILE": "/server/password",
             "POSTGRES_TLS": "/server",
         }
-        image = parts.part_image("postgresql")
-        ground.run(name, image, environment=environment, mounts={"/server": folder})
+        image = daemon.built_image("postgresql")
+        host.run(name, image, environment=environment, mounts={"/server": folder})
         ready = ["pg_isready", "-h", "127.0.0.1"]
-        wait_for(lambda: ground.execute(name, ready)[0] == 0, name, _READY_SECONDS)
-        return ground.address(name) or ""
+        wait_for(lambda: host.execute(name, ready)[0] == 0, name, _READY_SECONDS)
+        return host.address(name) or ""
 
 
 def _container(props: Props) -> str:

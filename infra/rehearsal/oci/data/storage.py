@@ -46,16 +46,16 @@ class Bucket(OciResource):
 
     def create(self, inputs: Props) -> tuple[str, Props]:
         made = super().create(inputs)
-        if self.real:
-            self.real.objects.buckets.setdefault(inputs["name"], {})
+        if self.emulator:
+            self.emulator.objects.buckets.setdefault(inputs["name"], {})
         return made
 
     def delete(self, id: str, known: Props) -> None:
-        if self.real and self.real.objects.buckets.get(known["name"]):
+        if self.emulator and self.emulator.objects.buckets.get(known["name"]):
             message = f"Bucket named '{known['name']}' is not empty. Delete all objects first."
             raise self.refusal("BucketNotEmpty", message, 409)
-        if self.real:
-            self.real.objects.buckets.pop(known["name"], None)
+        if self.emulator:
+            self.emulator.objects.buckets.pop(known["name"], None)
         super().delete(id, known)
 
 
