@@ -2,14 +2,12 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
@@ -18,34 +16,19 @@ import yaml
 from infra import cost
 from infra.plan.place import ROOT
 from infra.rehearsal import graph
-from infra.rehearsal.engine import EngineError
+from infra.rehearsal.errors import EngineError, RehearsalError
 from infra.rehearsal.leak_check import Machine, remove_volumes
 from infra.rehearsal.provider.conditions import Fault
-from infra.rehearsal.sandbox import RehearsalError, Sandbox, prepared
-from infra.rehearsal.timing import Events, critical_path, dependencies, short
+from infra.rehearsal.replacements import PREFIX
+from infra.rehearsal.report import Report, show
+from infra.rehearsal.sandbox import Sandbox, prepared
+from infra.rehearsal.timing import Events, critical_path, dependencies
 
 _FAILED, _WRONG_INPUT, _INTERRUPTED = 1, 2, 130
 
 
 def _say(text: str) -> None:
     click.echo(text, err=True)
-
-
-@dataclass
-class Report:
-    """What a rehearsal found, for people and with --json for machines."""
-
-    stack: str
-    replaced: list[str] = field(default_factory=list[str])
-    steps: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    critical_path: list[str] = field(default_factory=list[str])
-    critical_seconds: float = 0
-    up_seconds: float = 0
-    graph: str = ""
-    cost: dict[str, Any] = field(default_factory=dict[str, Any])
-    kept: list[str] = field(default_factory=list[str])
-    left: list[str] = field(default_factory=list[str])
-    seconds: float = 0
 
 
 def _run(sandbox: Sandbox, *arguments: str) -> tuple[Events, int, str]:
@@ -72,8 +55,7 @@ def _up(sandbox: Sandbox, report: Report, svg: Path, *, has_fault: bool) -> None
         again, code, said = _run(sandbox, "up")
         steps = [*steps, *again.steps]
     if code:
-        _say(said)
-        raise RehearsalError(f"up ended with {code}; what the engine said stands above")
+        raise EngineError(f"up ended with {code}", said)
     report.up_seconds = round(time.monotonic() - began, 1)
     resources = sandbox.engine.resources()
     needs = dependencies(resources)
@@ -104,14 +86,16 @@ def _smoke(sandbox: Sandbox) -> None:
         environment = inherited | client
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     if done.returncode:
-        raise RehearsalError(f"the smoke test failed: {done.stderr.strip()[-1500:]}")
+        last = done.stderr.strip().rpartition("\n")[2].removeprefix("smoke test: ")
+        raise RehearsalError(f"the smoke test failed: {last}")
 
 
 def _unchanged(sandbox: Sandbox) -> None:
     try:
         sandbox.engine.run("up", "--expect-no-changes")
     except EngineError as error:
-        raise RehearsalError(f"a second up is not without changes: {str(error)[-1500:]}") from None
+        summary = f"a second up is not without changes: {error.summary}"
+        raise EngineError(summary, error.output) from None
 
 
 def _down(sandbox: Sandbox, report: Report, before: Machine) -> None:
@@ -135,26 +119,6 @@ def _down(sandbox: Sandbox, report: Report, before: Machine) -> None:
 def _sweep(sandbox: Sandbox) -> None:
     for cloud in sandbox.clouds:
         cloud.sweep()
-
-
-def _show(report: Report) -> None:
-    for replaced in report.replaced:
-        click.echo(f"rehearsed with {replaced}")
-    click.echo(f"\n{'resource':28} {'type':24} {'began':>7} {'took':>7}")
-    for step in report.steps:
-        click.echo(
-            f"{step['name'][:28]:28} {short(step['type'])[:24]:24} "
-            f"{step['began']:6.1f}s {step['seconds']:6.1f}s"
-        )
-    click.echo(f"\nup          {report.up_seconds} s")
-    chain = " > ".join(report.critical_path)
-    click.echo(f"waited for  {chain} ({report.critical_seconds} s)")
-    click.echo(f"cost        about {report.cost['dollars']} USD a month ({report.cost['date']})")
-    click.echo(f"graph       {report.graph}")
-    click.echo("smoke test  passed; a second up changed nothing")
-    kept = ", ".join(report.kept) or "nothing"
-    click.echo(f"down        keeps {kept}; nothing else is left")
-    click.echo(f"in all      {report.seconds} s")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -194,44 +158,70 @@ def main(
       make rehearse STACK=oci-dev REHEARSE="--config compute=vm"
       python -m infra.rehearsal local-container --fault 5 --json
     """
-    folder = Path(tempfile.mkdtemp(prefix="trackstack-"))
     report, began = Report(stack), time.monotonic()
     svg = svg or ROOT / ".trackstack" / "rehearsal" / f"{stack}.svg"
-    try:
-        with prepared(stack, folder, dict(map(_parse, given))) as sandbox:
-            report.replaced = list(sandbox.replaced)
-            if fault:
-                for cloud in sandbox.clouds:
-                    cloud.conditions.add(Fault("Create", nth=fault))
-            before = Machine.look(folder, on_docker=bool(sandbox.clouds))
-            try:
-                _up(sandbox, report, svg, has_fault=fault is not None)
-                _smoke(sandbox)
-                _unchanged(sandbox)
-                if keep:
-                    _wait(sandbox)
-            finally:
-                _say("down")
-                _down(sandbox, report, before)
-    except RehearsalError as error:
-        click.echo(f"rehearse: {error}", err=True)
-        sys.exit(_FAILED if report.replaced else _WRONG_INPUT)
-    except KeyboardInterrupt:
-        sys.exit(_INTERRUPTED)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with TemporaryDirectory(prefix="trackstack-", ignore_cleanup_errors=True) as folder:
+        try:
+            overrides = dict(map(_parse, given))
+            with prepared(stack, Path(folder), overrides) as sandbox:
+                report.replaced = list(sandbox.replaced)
+                _rehearse(sandbox, report, svg, fault=fault, keep=keep)
+        except (RehearsalError, TimeoutError) as error:
+            _say(f"rehearse: {_line(error)}")
+            sys.exit(_FAILED if report.replaced else _WRONG_INPUT)
+        except KeyboardInterrupt:
+            sys.exit(_INTERRUPTED)
     report.seconds = round(time.monotonic() - began, 1)
-    click.echo(json.dumps(report.__dict__, indent=1)) if as_json else _show(report)
+    click.echo(json.dumps(report.__dict__, indent=1)) if as_json else show(report)
     if report.left:
-        click.echo(f"rehearse: left behind: {', '.join(report.left)}", err=True)
+        _say(f"rehearse: left behind: {', '.join(report.left)}")
         sys.exit(_FAILED)
+
+
+def _rehearse(
+    sandbox: Sandbox, report: Report, svg: Path, *, fault: int | None, keep: bool
+) -> None:
+    """Bring the stack up, try it and take it down, whatever happens."""
+    if fault:
+        for cloud in sandbox.clouds:
+            cloud.conditions.add(Fault("Create", nth=fault))
+    before = Machine.look(sandbox.folder, on_docker=bool(sandbox.clouds))
+    failures: list[str] = []
+    try:
+        _up(sandbox, report, svg, has_fault=fault is not None)
+        _smoke(sandbox)
+        _unchanged(sandbox)
+        if keep:
+            _wait(sandbox)
+    except (RehearsalError, TimeoutError) as error:
+        failures.append(_line(error))
+    finally:
+        _say("down")
+        try:
+            _down(sandbox, report, before)
+        except (RehearsalError, TimeoutError) as error:
+            failures.append(_line(error))
+            _sweep(sandbox)
+    if failures:
+        raise RehearsalError("; ".join(failures))
+
+
+def _line(error: Exception) -> str:
+    """One line of an error; what the engine printed goes before it."""
+    if isinstance(error, EngineError) and error.output:
+        _say(error.output)
+        return f"{error.summary}; what the engine said stands above"
+    return str(error)
 
 
 def _parse(given: str) -> tuple[str, Any]:
     key, sign, value = given.partition("=")
     if not (key and sign):
         raise RehearsalError(f"--config {given}: must be KEY=VALUE, such as compute=vm")
-    return key.removeprefix("trackstack:"), yaml.safe_load(value)
+    try:
+        return key.removeprefix(PREFIX), yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise RehearsalError(f"--config {given}: the value is no YAML") from None
 
 
 def _wait(sandbox: Sandbox) -> None:

@@ -2,7 +2,7 @@
 
 engine = Engine(project_dir, state_dir)
 engine.run("up")
-assert engine.outputs()["tracking_uri"].startswith("http://")
+print(engine.outputs()["tracking_uri"])
 engine.run("destroy")
 """
 
@@ -17,14 +17,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from infra.plan.place import ROOT
+from infra.rehearsal.errors import EngineError
 
 # Commands that change something: they need --yes, and a preview before each would double its time.
 _CHANGING = frozenset({"up", "destroy", "refresh"})
 _OF_A_STACK = frozenset({*_CHANGING, "preview", "import", "stack", "config", "state", "cancel"})
-
-
-class EngineError(AssertionError):
-    """A command that a test expected to succeed has failed; the message holds all its output."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +66,8 @@ class Engine:
     def run(self, *arguments: str, check: bool = True) -> Result:
         """Run one command on the stack (made where it is missing) and wait for its end.
 
-        Raises EngineError where it fails, unless ``check`` is false.
+        Raises EngineError where it fails, unless ``check`` is false, or takes more than ``timeout``
+        seconds.
         """
         self._make_stack()
         return self._call(*arguments, check=check)
@@ -114,18 +112,22 @@ class Engine:
             made.touch()
 
     def _call(self, *arguments: str, check: bool) -> Result:
-        done = subprocess.run(
-            self._command(arguments),
-            cwd=self.project_dir,
-            env=self.environment_of_commands(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=self.timeout,
-        )
+        words = f"pulumi {' '.join(arguments)}"
+        try:
+            done = subprocess.run(
+                self._command(arguments),
+                cwd=self.project_dir,
+                env=self.environment_of_commands(),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=self.timeout,
+            )
+        except subprocess.TimeoutExpired:
+            raise EngineError(f"{words}: not done after {self.timeout:g} s") from None
         result = Result(done.returncode, done.stdout, done.stderr)
         if check and result.code:
-            raise EngineError(f"pulumi {' '.join(arguments)}: exit {result.code}\n{result.output}")
+            raise EngineError(f"{words}: exit {result.code}", result.output)
         return result
 
     def _command(self, arguments: tuple[str, ...]) -> list[str]:

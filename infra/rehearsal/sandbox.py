@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,29 +23,26 @@ from urllib.parse import urlsplit
 import yaml
 
 from infra.plan.place import ROOT
-from infra.rehearsal.azure import resource as azure
 from infra.rehearsal.engine import Engine
+from infra.rehearsal.errors import RehearsalError
 from infra.rehearsal.host.authority import Authority
 from infra.rehearsal.host.connect_proxy import connect_proxy
-from infra.rehearsal.oci import resource as oci
 from infra.rehearsal.provider.resource import Cloud
 from infra.rehearsal.provider.servicer import serving
+from infra.rehearsal.replacements import PREFIX, replaced_keys
 from infra.rehearsal.serve import load
 from infra.rehearsal.system import daemon
-from infra.rehearsal.system.ports import find_free_port
-from infra.settings.cloud import CloudKeys
-from infra.settings.local import LocalContainer
-from infra.settings.oci import Oci
 
-_PREFIX = "trackstack:"
+# cloud -> the providers that are emulated
+_PROVIDERS = {
+    "local": ("docker",),
+    "azure": ("azure-native", "docker"),
+    "oci": ("oci", "docker"),
+}
 # What is on this machine itself, the registry among it.
 _DIRECT = "localhost,127.0.0.1,::1,ip6-localhost"
 # An address of documentation, which no rule lets in.
 _NOBODY = "192.0.2.1"
-
-
-class RehearsalError(Exception):
-    """What keeps a stack from being rehearsed, in one line."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +93,7 @@ class Sandbox:
             )
 
     def _allowed(self) -> str:
-        cidrs = cast("list[str]", self.config.get(f"{_PREFIX}allowedCidrs") or ["0.0.0.0/0"])
+        cidrs = cast("list[str]", self.config.get(f"{PREFIX}allowedCidrs") or ["0.0.0.0/0"])
         return str(ipaddress.ip_network(cidrs[0])[1])
 
 
@@ -106,101 +103,24 @@ def _resolve(clouds: Iterable[Cloud], hostname: str, caller: str = _NOBODY) -> s
 
 
 def read_stack_file(stack: str) -> dict[str, Any]:
-    """The plain keys of a stack file. Raises RehearsalError where there is none."""
+    """The plain keys of a stack file. Raises RehearsalError where it cannot be read."""
     path = ROOT / "stacks" / f"Pulumi.{stack}.yaml"
     if not path.exists():
         names = sorted(p.name.split(".")[1] for p in path.parent.glob("Pulumi.*.yaml"))
         raise RehearsalError(
             f"there is no stacks/Pulumi.{stack}.yaml; there are: {', '.join(names)}"
         )
-    content = cast("dict[str, Any]", yaml.safe_load(path.read_text()) or {})
+    try:
+        content = cast("dict[str, Any]", yaml.safe_load(path.read_text()) or {})
+    except yaml.YAMLError as error:
+        words = " ".join(str(error).split())
+        raise RehearsalError(f"stacks/{path.name}: is no YAML: {words}") from None
     config = cast("dict[str, Any]", content.get("config") or {})
     return {key: value for key, value in config.items() if not _is_secret(value)}
 
 
 def _is_secret(value: Any) -> bool:
     return isinstance(value, dict) and "secure" in value
-
-
-def _local_keys(config: dict[str, Any], folder: Path) -> dict[str, Any]:
-    replaced: dict[str, Any] = {"port": find_free_port(), "dataDir": str(folder / "data")}
-    if config.get(f"{_PREFIX}compute") != "container":
-        return replaced
-    replaced["address"] = "127.0.0.1"
-    return replaced | _tls_keys(config) | _image_keys(config, folder)
-
-
-def _image_keys(config: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Images and registry, where those of the stack file cannot be had."""
-    replaced: dict[str, Any] = {}
-    defaults = LocalContainer.model_fields
-    kinds: list[tuple[str, str, str]] = []
-    keys = Oci if config.get(f"{_PREFIX}cloud") == "oci" else CloudKeys
-    if config.get(f"{_PREFIX}compute") not in keys.machines:
-        kinds.append(("frontImage", "front_image", "proxy"))
-    if config.get(f"{_PREFIX}cloud", "local") == "local":
-        kinds.append(("databaseImage", "database_image", "postgresql"))
-    for key, field, name in kinds:
-        wanted = config.get(f"{_PREFIX}{key}", defaults[field].default)
-        replaced |= _unless_pulled(key, wanted, functools.partial(daemon.built_image, name))
-    base = config.get(f"{_PREFIX}baseImage", "docker.io/library/python:3.12-slim-bookworm")
-    replaced |= _unless_pulled("baseImage", base, daemon.base_image)
-    trusted = daemon.extra_ca() if "baseImage" in replaced else ""
-    if config.get(f"{_PREFIX}cloud") != "local":
-        trusted += Authority.kept().certificate
-    if trusted:
-        own = config.get(f"{_PREFIX}extraCaFile")
-        (folder / "ca.pem").write_text(f"{(ROOT / own).read_text() if own else ''}{trusted}\n")
-        replaced["extraCaFile"] = str(folder / "ca.pem")
-    if f"{_PREFIX}registry" in config:
-        registry = daemon.registry()
-        replaced |= {"registry": f"{registry.address}/rehearsal", "registryUser": registry.username}
-    return replaced
-
-
-def _azure_keys(config: dict[str, Any], folder: Path) -> dict[str, Any]:
-    replaced: dict[str, Any] = {"subscriptionId": azure.SUBSCRIPTION, "protect": False}
-    for key in ("resourceGroup", "virtualNetworkId"):
-        if f"{_PREFIX}{key}" in config:
-            # There is none but what the rehearsal makes.
-            replaced[key] = None
-    return replaced | _tls_keys(config) | _image_keys(config, folder)
-
-
-def _oci_keys(config: dict[str, Any], folder: Path) -> dict[str, Any]:
-    replaced: dict[str, Any] = {"tenancyId": oci.TENANCY, "compartmentId": oci.TENANCY}
-    replaced |= {"protect": False, "region": oci.REGION}
-    for key in ("vcnId", "databaseSecretId"):
-        if f"{_PREFIX}{key}" in config:
-            replaced[key] = None
-    return replaced | _tls_keys(config) | _image_keys(config, folder)
-
-
-def _tls_keys(config: dict[str, Any]) -> dict[str, Any]:
-    """No certificate authority of the internet writes to a rehearsal, and its names are others."""
-    if config.get(f"{_PREFIX}tls", "internal") == "internal":
-        return {}
-    keys = ("acmeEmail", "acmeDirectory", "tlsCertificateFile", "hostname")
-    return {"tls": "internal", **dict.fromkeys(keys)}
-
-
-# cloud -> the keys that a rehearsal replaces, and the providers that it emulates
-_KEYS = {"local": _local_keys, "azure": _azure_keys, "oci": _oci_keys}
-_PROVIDERS = {
-    "local": ("docker",),
-    "azure": ("azure-native", "docker"),
-    "oci": ("oci", "docker"),
-}
-
-
-def _unless_pulled(key: str, image: str, made: Callable[[], str]) -> dict[str, str]:
-    if daemon.docker("image", "ls", "--quiet", image, check=False):
-        return {}
-    try:
-        daemon.docker("pull", "--quiet", image)
-    except RuntimeError:
-        return {key: made()}
-    return {}
 
 
 @contextmanager
@@ -227,22 +147,23 @@ def prepared(
 
     ``overrides`` are keys that are to be other than in the stack file.
     """
-    given = {f"{_PREFIX}{key}": value for key, value in (overrides or {}).items()}
+    given = {f"{PREFIX}{key}": value for key, value in (overrides or {}).items()}
     config = {**read_stack_file(stack), **given}
-    cloud = config.get(f"{_PREFIX}cloud", "local")
-    if cloud not in _KEYS:
-        raise RehearsalError(f"stacks of {cloud} cannot be rehearsed; {', '.join(_KEYS)} can")
-    is_on_docker = cloud != "local" or config.get(f"{_PREFIX}compute") == "container"
+    cloud = config.get(f"{PREFIX}cloud", "local")
+    if cloud not in _PROVIDERS:
+        known = ", ".join(_PROVIDERS)
+        raise RehearsalError(f"stacks of {cloud} cannot be rehearsed; those of {known} can")
+    is_on_docker = cloud != "local" or config.get(f"{PREFIX}compute") == "container"
     if is_on_docker:
         daemon.ensure_daemon()
     names = _PROVIDERS[cloud] if is_on_docker else ()
     # Beside the user's own stack of this name, which may be up.
     name = f"{stack}-rehearsal-{secrets.token_hex(3)}"
     clouds = tuple(load(provider, folder / "clouds", emulates=True) for provider in names)
-    keys = _KEYS[cloud](config, folder)
+    keys = replaced_keys(cloud, config, folder)
     for made in clouds:
         keys |= made.keys()
-    changed = {f"{_PREFIX}{key}": value for key, value in keys.items()}
+    changed = {f"{PREFIX}{key}": value for key, value in keys.items()}
     replaced = tuple(
         f"{key}: {config.get(key, '(default)')} -> {value}" for key, value in changed.items()
     )
@@ -267,7 +188,7 @@ def prepared(
         )
         if "registryUser" in keys:
             password = daemon.registry().password
-            engine.run("config", "set", "--secret", f"{_PREFIX}registryPassword", password)
+            engine.run("config", "set", "--secret", f"{PREFIX}registryPassword", password)
         yield Sandbox(engine, clouds, folder, config, replaced)
 
 

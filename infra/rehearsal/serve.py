@@ -4,6 +4,7 @@ Prints the value of PULUMI_DEBUG_PROVIDERS on a line of its own and serves until
 """
 
 import importlib
+import importlib.util
 import signal
 import threading
 from pathlib import Path
@@ -11,12 +12,19 @@ from typing import Protocol, cast
 
 import click
 
+from infra.rehearsal.errors import RehearsalError
 from infra.rehearsal.provider.conditions import Fault
 from infra.rehearsal.provider.resource import Cloud
 from infra.rehearsal.provider.servicer import serving
 
 # The name of each provider, and the package that has its `open_cloud(state_dir)`.
 CLOUDS = {"docker": "docker", "azure-native": "azure", "oci": "oci"}
+# The provider's SDK, which says what its resources have, and the dependency group that has it.
+_SDKS = {
+    "docker": ("pulumi_docker", "infra-docker"),
+    "azure-native": ("pulumi_azure_native", "infra-azure"),
+    "oci": ("pulumi_oci", "infra-oci"),
+}
 
 
 class _Package(Protocol):
@@ -26,8 +34,12 @@ class _Package(Protocol):
 def load(name: str, state_dir: Path, *, emulates: bool = False) -> Cloud:
     """The cloud behind a provider's name, with its state under ``state_dir``.
 
-    ``emulates`` lets its resources run on this machine; else they are only checked.
+    ``emulates`` lets its resources run on this machine; else they are only checked. Raises
+    RehearsalError where the provider's SDK is not installed.
     """
+    sdk, group = _SDKS[name]
+    if importlib.util.find_spec(sdk) is None:
+        raise RehearsalError(f"{sdk} is not installed; run `tools/venv.sh infra {group}`")
     package = cast("_Package", importlib.import_module(f"infra.rehearsal.{CLOUDS[name]}.cloud"))
     return package.open_cloud(state_dir, emulates=emulates)
 
@@ -51,7 +63,10 @@ def main(
         planned = [Fault.parse(fault) for fault in faults]
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    clouds = [load(name, state) for name in names]
+    try:
+        clouds = [load(name, state) for name in names]
+    except RehearsalError as error:
+        raise click.ClickException(str(error)) from None
     for cloud in clouds:
         cloud.conditions.latency, cloud.conditions.lag = latency, lag
         cloud.conditions.add(*planned)

@@ -1,12 +1,15 @@
 """Who may import what: read from the source, so that no import hides behind a condition."""
 
 import ast
+import functools
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 _ROOT = Path(__file__).parents[2]
+_REHEARSAL = _ROOT / "infra" / "rehearsal"
 
 
 def _imports(folder: str) -> Iterator[tuple[Path, str]]:
@@ -29,6 +32,62 @@ def test_the_runtime_imports_neither_pulumi_nor_infra() -> None:
         for path, name in _imports("runtime")
         if _top(name).startswith("pulumi") or _top(name) in ("infra", "tests")
     ] == []
+
+
+def test_nothing_outside_tests_imports_tests() -> None:
+    assert [
+        (path.name, name)
+        for folder in ("infra", "runtime", "tools")
+        for path, name in _imports(folder)
+        if _top(name) == "tests"
+    ] == []
+
+
+def test_only_the_rehearsal_and_tests_import_the_rehearsal() -> None:
+    assert [
+        (path.name, name)
+        for path, name in _imports("infra")
+        if name.startswith("infra.rehearsal") and _REHEARSAL not in path.parents
+    ] == []
+
+
+def test_the_rehearsal_declares_what_it_imports_and_nothing_else() -> None:
+    rehearsal, infra, runtime = map(_declared, ("rehearsal", "infra", "dependencies"))
+    imported = {
+        package
+        for _, name in _imports("infra/rehearsal")
+        if _top(name) not in sys.stdlib_module_names | {"infra", "runtime"}
+        for package in _distributions(name)
+    }
+    assert imported <= rehearsal | infra | runtime
+    assert rehearsal <= imported
+
+
+def _declared(group: str) -> set[str]:
+    """The packages of a list in pyproject.toml, such as a dependency group."""
+    text = (_ROOT / "pyproject.toml").read_text()
+    found = re.search(rf"^{group} = (\[.*?\])$", text, re.MULTILINE | re.DOTALL)
+    assert found is not None, group
+    # A TOML array of strings is a Python list.
+    return {_normalized(re.split(r"[^\w.-]", entry)[0]) for entry in ast.literal_eval(found[1])}
+
+
+def _normalized(package: str) -> str:
+    return re.sub(r"[-_.]+", "-", package).lower()
+
+
+def _distributions(module: str) -> set[str]:
+    """The installed distributions that have a module; of several, those that are named after it."""
+    found = set(map(_normalized, _installed()[_top(module)]))
+    parts = module.split(".")
+    path = "-".join([*parts, ""])
+    named = {name for name in found if name in parts or path.startswith(f"{name}-")}
+    return named or found
+
+
+@functools.cache
+def _installed() -> Mapping[str, list[str]]:
+    return packages_distributions()
 
 
 def test_infra_is_imported_by_its_full_name_only() -> None:

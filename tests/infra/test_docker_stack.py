@@ -16,6 +16,7 @@ import pytest
 
 from infra.rehearsal.docker import cloud as docker_cloud
 from infra.rehearsal.engine import Engine
+from infra.rehearsal.errors import RehearsalError
 from infra.rehearsal.provider.servicer import serving
 from infra.rehearsal.system import daemon
 from infra.rehearsal.system.ports import find_free_port
@@ -84,7 +85,7 @@ class Stack:
 
     def jobs(self) -> dict[str, Any]:
         """How the jobs' last runs went, as the scheduler notes them."""
-        with contextlib.suppress(RuntimeError, ValueError):
+        with contextlib.suppress(RehearsalError, ValueError):
             path = "/data/state/jobs.json"
             return json.loads(daemon.docker("exec", f"{self.name}-server", "cat", path))
         return {}

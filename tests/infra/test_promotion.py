@@ -20,6 +20,7 @@ from infra.plan.place import ROOT
 from infra.promote import Promotion, Wish
 from infra.rehearsal.docker import cloud as docker_cloud
 from infra.rehearsal.engine import Engine
+from infra.rehearsal.errors import EngineError
 from infra.rehearsal.provider.servicer import serving
 from infra.rehearsal.system import daemon
 from infra.rehearsal.system.ports import find_free_port
@@ -197,7 +198,7 @@ class Stacks:
 
     def remove(self) -> None:
         for engine in (self.again, self.prod, self.dev):
-            with contextlib.suppress(AssertionError, subprocess.TimeoutExpired):
+            with contextlib.suppress(EngineError):
                 engine.run("destroy", check=False)
             for kind, all_ in (("container", ["--all"]), ("network", []), ("volume", [])):
                 wanted = ("--quiet", "--filter", f"name=trackstack-{engine.stack}")

@@ -2,6 +2,7 @@
 
 from infra.rehearsal.azure.resource import AzureResource, refusal
 from infra.rehearsal.host import registry
+from infra.rehearsal.host.host import Host
 from infra.rehearsal.provider import checks
 from infra.rehearsal.provider.values import Props, child
 
@@ -35,7 +36,7 @@ class Registry(AzureResource):
     def compute(self, id: str, inputs: Props) -> Props:
         server = f"{inputs['registryName'].lower()}.azurecr.io"
         if self.emulator:
-            server = self._serve(id, inputs["registryName"].lower())
+            server = self._serve(self.emulator.host, id, inputs["registryName"].lower())
         return {**super().compute(id, inputs), "loginServer": server}
 
     def delete(self, id: str, known: Props) -> None:
@@ -43,12 +44,12 @@ class Registry(AzureResource):
             name = known["registryName"].lower()
             registry.end(self.emulator.host, f"registry-{name}", known["loginServer"])
 
-    def _serve(self, id: str, name: str) -> str:
+    def _serve(self, host: Host, id: str, name: str) -> str:
         known = self.store.get(id)
         if known:
             return known.props["loginServer"]
-        assert self.emulator is not None
         address = registry.new_address()
-        host, may = self.emulator.host, f"/registry{id}"
-        registry.serve(host, f"registry-{name}", address, login="/oauth2/exchange", may=may)
+        registry.serve(
+            host, f"registry-{name}", address, login="/oauth2/exchange", may=f"/registry{id}"
+        )
         return address

@@ -62,18 +62,25 @@ class AzureResource(Resource):
     def parent_id(self, inputs: Props) -> str:
         return self.identify(inputs).rsplit("/", 2)[0]
 
-    def verify(self, inputs: Props) -> None:
-        group = inputs["resourceGroupName"]
-        if not self.store.get(group_id(group)):
-            message = f"Resource group '{group}' could not be found."
-            raise refusal("ResourceGroupNotFound", message, 404)
-        if self.parents and not self.store.get(self.parent_id(inputs)):
+    def parent(self, inputs: Props) -> Props:
+        """The parent, which must be there."""
+        record = self.store.get(self.parent_id(inputs))
+        if record is None:
             raise refusal(
                 "ParentResourceNotFound",
                 "Can not perform requested operation on nested resource. Parent resource"
                 f" '{inputs[self.parents[-1]]}' not found.",
                 404,
             )
+        return record.props
+
+    def verify(self, inputs: Props) -> None:
+        group = inputs["resourceGroupName"]
+        if not self.store.get(group_id(group)):
+            message = f"Resource group '{group}' could not be found."
+            raise refusal("ResourceGroupNotFound", message, 404)
+        if self.parents:
+            self.parent(inputs)
         location = inputs.get("location")
         if location and place(location) not in self.places:
             raise refusal(

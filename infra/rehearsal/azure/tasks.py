@@ -65,7 +65,7 @@ class TaskRun(AzureResource):
         id, props = super().create(inputs)
         digest = f"sha256:{'0' * 64}"
         if self.emulator:
-            digest = self._build(self.emulator, self.parent_id(inputs), child(inputs, "runRequest"))
+            digest = self._build(self.emulator, self.parent(inputs), child(inputs, "runRequest"))
         images = {"outputImages": [{"digest": digest}]}
         props["runResult"] = {"runId": "ca1", "status": "Succeeded", **images}
         return id, props
@@ -73,16 +73,14 @@ class TaskRun(AzureResource):
     def readable_inputs(self, props: Props, inputs: Props, known: Props) -> Props:
         return inputs or super().readable_inputs(props, inputs, known)
 
-    def _build(self, emulator: Emulator, registry_id: str, request: Props) -> str:
-        registry = self.store.get(registry_id)
-        assert registry
-        server = str(registry.props["loginServer"])
+    def _build(self, emulator: Emulator, registry: Props, request: Props) -> str:
+        server = str(registry["loginServer"])
         [name] = cast("list[str]", request["imageNames"])
         arguments = [f"--build-arg={a['name']}={a['value']}" for a in items(request, "arguments")]
         with tempfile.TemporaryDirectory() as folder:
             context = io.BytesIO(emulator.uploads.pop(str(request["sourceLocation"])))
             with tarfile.open(fileobj=context) as archive:
-                archive.extractall(Path(folder) / "context")
+                archive.extractall(Path(folder) / "context", filter="data")
             file = Path(folder) / "context" / str(request["dockerFilePath"])
             login = f"{_TOKEN_USER}:{emulator.entra.token(DEPLOYER)}".encode()
             known = {"auths": {server: {"auth": base64.b64encode(login).decode()}}}

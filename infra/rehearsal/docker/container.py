@@ -162,7 +162,8 @@ class Container(DaemonResource):
         ports: dict[str, list[tuple[str, int | None]]] = {}
         for port in items(inputs, "ports"):
             inside = f"{port['internal']}/{port.get('protocol', 'tcp')}"
-            outside = (port.get("ip", "0.0.0.0"), port.get("external"))
+            # As Docker does where no address is given.
+            outside = (port.get("ip", "0.0.0.0"), port.get("external"))  # noqa: S104
             ports.setdefault(inside, []).append(outside)
         volumes = items(inputs, "volumes")
         return self.daemon.create_host_config(

@@ -15,6 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from infra.clouds.shared.generated import make_authority, write_private
 from infra.plan.place import ROOT
+from infra.rehearsal.errors import RehearsalError
 from infra.rehearsal.system.locks import one_at_a_time
 
 _FOLDER = ROOT / ".trackstack" / "rehearsal" / "authority"
@@ -48,7 +49,8 @@ class Authority:
         """Certificate chain and key in PEM for a server under these names or addresses."""
         issuer = x509.load_pem_x509_certificate(self.certificate.encode())
         signer = serialization.load_pem_private_key(self.key.encode(), None)
-        assert isinstance(signer, ec.EllipticCurvePrivateKey)
+        if not isinstance(signer, ec.EllipticCurvePrivateKey):
+            raise RehearsalError(f"{_FOLDER} holds no authority of a rehearsal; remove it")
         key = ec.generate_private_key(ec.SECP256R1())
         now = datetime.now(timezone.utc)
         made = (

@@ -9,7 +9,8 @@ import os
 import secrets
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,24 @@ from typing import Any
 import docker.errors
 
 from infra.rehearsal.docker.client import connect
+from infra.rehearsal.errors import RehearsalError
 from infra.rehearsal.host.authority import Authority
 from infra.rehearsal.host.endpoint import Endpoint
 from infra.rehearsal.system import daemon
+from infra.rehearsal.system.waiting import wait_for
 
 _GIB = 1024**3
 _GRACE_SECONDS = 30
+
+
+@contextmanager
+def _docker_errors() -> "Generator[None]":
+    """What the daemon refuses, as a RehearsalError in its words."""
+    try:
+        yield
+    except docker.errors.DockerException as error:
+        explanation = getattr(error, "explanation", None) or error
+        raise RehearsalError(f"error response from the Docker daemon: {explanation}") from None
 
 
 @dataclass(frozen=True)
@@ -52,6 +65,7 @@ class Host:
         return connect("")
 
     @property
+    @_docker_errors()
     def gateway(self) -> str:
         """This machine's address in the network, which is made where it is missing."""
         if not self._client.networks(names=[f"^{self.name}$"]):
@@ -69,6 +83,7 @@ class Host:
         """What Docker calls a container."""
         return f"{self.name}-{name}"
 
+    @_docker_errors()
     def run(
         self,
         name: str,
@@ -149,6 +164,7 @@ class Host:
         networks = (self.inspect(name) or {}).get("NetworkSettings", {}).get("Networks", {})
         return networks.get(self.name, {}).get("IPAddress") or None
 
+    @_docker_errors()
     def execute(self, name: str, command: Sequence[str]) -> tuple[int, str]:
         """Run a command in a container: exit code and output."""
         client = self._client
@@ -156,16 +172,19 @@ class Host:
         said = client.exec_start(made["Id"])
         return int(client.exec_inspect(made["Id"])["ExitCode"]), said.decode(errors="replace")
 
+    @_docker_errors()
     def stop(self, *names: str) -> None:
         """Stop containers with a grace period, as a platform does before it removes them."""
         for name in names:
             if self.inspect(name):
                 self._client.stop(self.container(name), timeout=_GRACE_SECONDS)
 
+    @_docker_errors()
     def restart(self, name: str) -> None:
         """Stop a container and start it again, as a reboot does."""
         self._client.restart(self.container(name), timeout=_GRACE_SECONDS)
 
+    @_docker_errors()
     def wait(self, name: str) -> int:
         """Wait for the end of a container; returns its exit code."""
         return int(self._client.wait(self.container(name))["StatusCode"])
@@ -190,6 +209,23 @@ class Host:
                 )
         return self._processes[name]
 
+    def wait_for_process(
+        self, name: str, condition: Callable[[], object], seconds: float = 60
+    ) -> None:
+        """Wait until ``condition`` is true of a process of ``process``.
+
+        Raises RehearsalError, with the process's last words, where it ends before.
+        """
+
+        def is_done() -> bool:
+            code = self._processes[name].poll()
+            if code is not None:
+                lines = (self.folder / f"{name}.log").read_text(errors="replace").splitlines()
+                raise RehearsalError(f"{name} ended with {code}: {' '.join(lines[-1:])}")
+            return bool(condition())
+
+        wait_for(is_done, name, seconds)
+
     def end(self, name: str) -> None:
         """End a process of ``process``."""
         process = self._processes.pop(name, None)
@@ -197,6 +233,7 @@ class Host:
             process.terminate()
             process.wait(30)
 
+    @_docker_errors()
     def remove(self, *names: str) -> None:
         """Remove containers with their files, and the network with the last one."""
         for name in names:
@@ -216,6 +253,7 @@ class Host:
         except docker.errors.NotFound:
             return
 
+    @_docker_errors()
     def forget_images(self, server: str) -> None:
         """Take the names of a registry's images from the daemon; what they were built of stays."""
         for image in self._client.images(filters={"reference": f"{server}/*"}):
@@ -231,6 +269,7 @@ class Host:
             return False
         return True
 
+    @_docker_errors()
     def sweep(self) -> None:
         """Remove what a failed rehearsal left on this host."""
         for found in self._client.containers(all=True, filters={"name": f"{self.name}-"}):

@@ -9,7 +9,6 @@ from infra.rehearsal.host.host import Host
 from infra.rehearsal.system import daemon
 from infra.rehearsal.system.packages import ensure_debian
 from infra.rehearsal.system.ports import find_free_port
-from infra.rehearsal.system.waiting import wait_for
 
 _TRUST = Path("/etc/docker/certs.d")
 
@@ -44,9 +43,8 @@ def serve(host: Host, name: str, address: str, *, login: str, may: str) -> None:
     (trusted / "ca.crt").write_text(host.authority.certificate)
     caddy = ensure_debian("caddy", "caddy")
     run = [caddy, "run", "--adapter", "caddyfile", "--config", str(config)]
-    process = host.process(name, run)
-    wait_for(lambda: _answers(address), f"the registry at {address}", 30)
-    assert process.poll() is None
+    host.process(name, run)
+    host.wait_for_process(name, lambda: _answers(address))
 
 
 def end(host: Host, name: str, address: str) -> None:

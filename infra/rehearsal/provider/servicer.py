@@ -12,6 +12,7 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.empty_pb2 import Empty
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 
+from infra.rehearsal.errors import RehearsalError
 from infra.rehearsal.provider.conditions import Fault
 from infra.rehearsal.provider.errors import CancelledError, CloudError, NotReadyError
 from infra.rehearsal.provider.resource import Call, Cloud, Resource
@@ -278,6 +279,10 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             context.abort(error.code, str(error))
         except CloudError as error:
             written["error"] = f"{error.code}: {error}"
+            context.abort(grpc.StatusCode.UNKNOWN, str(error))
+        except (RehearsalError, TimeoutError) as error:
+            # This machine's fault, not the cloud's.
+            written["error"] = str(error)
             context.abort(grpc.StatusCode.UNKNOWN, str(error))
         finally:
             written["seconds"] = round(time.monotonic() - begun, 4)

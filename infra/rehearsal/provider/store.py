@@ -81,7 +81,8 @@ class Store:
     def _select(self, where: str, *parameters: str) -> list[Record]:
         with self._lock:
             rows = self._rows.execute(
-                f"select id, token, props, visible_at from objects {where}", parameters
+                f"select id, token, props, visible_at from objects {where}",  # noqa: S608 - a constant
+                parameters,
             ).fetchall()
         return [
             Record(id, token, cast("Props", json.loads(props)), visible_at)

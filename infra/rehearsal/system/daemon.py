@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from infra.plan.place import ROOT
+from infra.rehearsal.errors import RehearsalError
 from infra.rehearsal.system.locks import one_at_a_time
 
 _IMAGES = Path(__file__).parents[1] / "images"
@@ -43,7 +44,9 @@ def _tool(name: str, *arguments: str) -> str:
             [str(_TOOLS / name), *arguments], stdout=subprocess.PIPE, text=True, timeout=600
         )
     if done.returncode:
-        raise RuntimeError(f"tools/docker/{name} ended with {done.returncode}")
+        raise RehearsalError(
+            f"tools/docker/{name} ended with {done.returncode}; what it said stands above"
+        )
     return done.stdout.strip()
 
 
@@ -86,13 +89,30 @@ def extra_ca() -> str:
 
 
 def docker(*arguments: str, check: bool = True) -> str:
-    """Run the docker command; returns its standard output."""
+    """Run the docker command; returns its standard output.
+
+    Raises RehearsalError where it fails, unless ``check`` is false.
+    """
     ensure_daemon()
     done = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=1800)
     if check and done.returncode:
         said = (done.stderr or done.stdout).strip()[-2000:]
-        raise RuntimeError(f"docker {arguments[0]} ended with {done.returncode}: {said}")
+        command = next(word for word in arguments if word[0] not in "-/")
+        raise RehearsalError(f"docker {command} ended with {done.returncode}: {said}")
     return done.stdout.strip()
+
+
+def pull(image: str, username: str, password: str) -> None:
+    """Pull an image with a login that is kept nowhere; raises RehearsalError where it fails."""
+    server = image.partition("/")[0]
+    with tempfile.TemporaryDirectory() as folder:
+        login = ["docker", "--config", folder, "login", server, "--username", username]
+        done = subprocess.run(
+            [*login, "--password-stdin"], input=password, capture_output=True, text=True
+        )
+        if done.returncode:
+            raise RehearsalError(f"docker login {server}: {done.stderr.strip()}")
+        docker("--config", folder, "pull", "--quiet", image)
 
 
 def build(

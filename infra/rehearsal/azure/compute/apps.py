@@ -19,6 +19,7 @@ from infra.rehearsal.azure.identity import UserAssignedIdentity
 from infra.rehearsal.azure.network import Subnet
 from infra.rehearsal.azure.observability import Workspace, shared_key
 from infra.rehearsal.azure.resource import AzureResource, place, refusal
+from infra.rehearsal.errors import RehearsalError
 from infra.rehearsal.host.host import Limits
 from infra.rehearsal.provider import checks
 from infra.rehearsal.provider.values import Props, child, items
@@ -302,7 +303,7 @@ def _is_ready(url: str) -> bool:
     import urllib.request
 
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - always http
             return answer.status == 200
     except (urllib.error.URLError, OSError):
         return False
@@ -321,7 +322,8 @@ def _ingress(emulator: Emulator, app: str, hostname: str, upstreams: list[str]) 
         host.files(name, {"Caddyfile": config.encode()})
         reload = ["caddy", "reload", "--adapter", "caddyfile", "--config", "/proxy/Caddyfile"]
         code, said = host.execute(name, reload)
-        assert code == 0, said
+        if code:
+            raise RehearsalError(f"the ingress of {app} cannot be reloaded: {said.strip()}")
         return
     chain, key = host.authority.issue(hostname)
     files = {"tls.pem": chain, "tls.key": key, "Caddyfile": config.encode()}

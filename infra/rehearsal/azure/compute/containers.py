@@ -3,8 +3,6 @@
 import base64
 import binascii
 import re
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -148,12 +146,7 @@ def pull(store: Store, emulator: Emulator, image: str, identity: str, what: str)
             f"The image '{image}' in container group '{what}' is not accessible. Please check the"
             " image and registry credential.",
         )
-    with tempfile.TemporaryDirectory() as folder:
-        own = ["docker", "--config", folder]
-        login = [*own, "login", server, "--username", "identity", "--password-stdin"]
-        token = emulator.entra.token(principal)
-        subprocess.run(login, input=token, text=True, check=True, capture_output=True)
-        daemon.docker(*own[1:], "pull", "--quiet", image)
+    daemon.pull(image, "identity", emulator.entra.token(principal))
 
 
 def _volume(emulator: Emulator, group: str, volume: Props) -> Path:

@@ -11,7 +11,6 @@ from typing import Any
 from infra.rehearsal.azure.emulator import Emulator
 from infra.rehearsal.host import azurite
 from infra.rehearsal.system import daemon
-from infra.rehearsal.system.waiting import wait_for
 
 
 def start(emulator: Emulator, id: str, account: str) -> None:
@@ -23,7 +22,7 @@ def start(emulator: Emulator, id: str, account: str) -> None:
     tls = host.files(f"blob-{account}-tls", {"tls.pem": chain, "tls.key": key})
     command, port = azurite.command(host.gateway, data, tls)
     accounts = {"AZURITE_ACCOUNTS": f"{account}:{_key(emulator, account)}"}
-    process = host.process(f"azurite-{account}", command, accounts)
+    host.process(f"azurite-{account}", command, accounts)
     upstream = f"{host.gateway}:{port}"
     (data.parent / f"azurite-{account}.address").write_text(upstream)
     caddyfile = (
@@ -45,8 +44,7 @@ def start(emulator: Emulator, id: str, account: str) -> None:
         aliases=[hostname],
         mounts={"/proxy": folder},
     )
-    wait_for(lambda: _is_up(emulator, account), f"Azurite for {account}", 60)
-    assert process.poll() is None
+    host.wait_for_process(f"azurite-{account}", lambda: _is_up(emulator, account))
 
 
 def stop(emulator: Emulator, account: str) -> None:

@@ -7,6 +7,7 @@ from typing import ClassVar
 from infra.rehearsal.azure.network import Subnet
 from infra.rehearsal.azure.privatedns import PrivateZone, linked
 from infra.rehearsal.azure.resource import AzureResource, refusal
+from infra.rehearsal.host.host import Host
 from infra.rehearsal.provider import checks
 from infra.rehearsal.provider.values import Props, child, items
 from infra.rehearsal.system import daemon
@@ -109,16 +110,15 @@ class FlexibleServer(AzureResource):
     def create(self, inputs: Props) -> tuple[str, Props]:
         id, props = super().create(inputs)
         if self.emulator:
-            self._start(inputs, props["fullyQualifiedDomainName"])
+            self._start(self.emulator.host, inputs, props["fullyQualifiedDomainName"])
         return id, props
 
     def delete(self, id: str, known: Props) -> None:
         if self.emulator:
             self.emulator.host.remove(container(known["serverName"]))
 
-    def _start(self, inputs: Props, hostname: str) -> None:
-        assert self.emulator is not None
-        host, name = self.emulator.host, container(inputs["serverName"])
+    def _start(self, host: Host, inputs: Props, hostname: str) -> None:
+        name = container(inputs["serverName"])
         chain, key = host.authority.issue(hostname)
         password = inputs["administratorLoginPassword"].encode()
         folder = host.files(name, {"tls.pem": chain, "tls.key": key, "password": password})
@@ -143,9 +143,8 @@ class Database(AzureResource):
     def create(self, inputs: Props) -> tuple[str, Props]:
         made = super().create(inputs)
         if self.emulator:
-            server = self.store.get(self.parent_id(inputs))
-            assert server is not None
-            command = self.command(server.props["administratorLogin"], inputs["databaseName"])
+            server = self.parent(inputs)
+            command = self.command(server["administratorLogin"], inputs["databaseName"])
             code, said = self.emulator.host.execute(container(inputs["serverName"]), command)
             if code:
                 raise refusal("DatabaseNotCreated", said.strip())
@@ -190,7 +189,8 @@ class PostgresDatabase(Database):
     kind = "Microsoft.DBforPostgreSQL/flexibleServers/databases"
 
     def command(self, login: str, name: str) -> Sequence[str]:
-        return ["createdb", "-h", "/tmp", "-U", login, "-E", "UTF8", name]
+        socket = "/tmp"  # noqa: S108 - the folder of the server's socket in its container
+        return ["createdb", "-h", socket, "-U", login, "-E", "UTF8", name]
 
 
 class PostgresFirewallRule(FirewallRule):

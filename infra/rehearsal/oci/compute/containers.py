@@ -3,8 +3,6 @@
 import base64
 import binascii
 import re
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -139,12 +137,7 @@ def pull(emulator: Emulator, image: str, instance: str) -> None:
     if not emulator.may_pull(instance, repository):
         message = f"A container image provided is not valid, or you may not read it: {image}"
         raise CloudError("InvalidParameter", f"400-InvalidParameter, {message}", 400)
-    with tempfile.TemporaryDirectory() as folder:
-        own = ["docker", "--config", folder]
-        login = [*own, "login", server, "--username", "BEARER_TOKEN", "--password-stdin"]
-        token = emulator.registry_token(instance)
-        subprocess.run(login, input=token, text=True, check=True, capture_output=True)
-        daemon.docker(*own[1:], "pull", "--quiet", image)
+    daemon.pull(image, "BEARER_TOKEN", emulator.registry_token(instance))
 
 
 def _group(id: str) -> str:

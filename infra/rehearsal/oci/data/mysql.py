@@ -2,6 +2,7 @@
 
 import re
 
+from infra.rehearsal.host.host import Host
 from infra.rehearsal.oci.identity import DOMAINS
 from infra.rehearsal.oci.network import NetworkSecurityGroup, Subnet
 from infra.rehearsal.oci.resource import OciResource
@@ -53,7 +54,9 @@ class MysqlDbSystem(OciResource):
 
     def create(self, inputs: Props) -> tuple[str, Props]:
         id, props = super().create(inputs)
-        props["ipAddress"] = self._start(inputs) if self.emulator else "10.0.0.10"
+        props["ipAddress"] = (
+            self._start(self.emulator.host, inputs) if self.emulator else "10.0.0.10"
+        )
         return id, props
 
     def delete(self, id: str, known: Props) -> None:
@@ -63,9 +66,8 @@ class MysqlDbSystem(OciResource):
         if self.emulator:
             self.emulator.host.remove(_container(known))
 
-    def _start(self, inputs: Props) -> str:
-        assert self.emulator is not None
-        host, name = self.emulator.host, _container(inputs)
+    def _start(self, host: Host, inputs: Props) -> str:
+        name = _container(inputs)
         chain, key = host.authority.issue(name)
         password = inputs["adminPassword"].encode()
         folder = host.files(name, {"tls.pem": chain, "tls.key": key, "password": password})

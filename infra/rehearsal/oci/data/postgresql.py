@@ -2,6 +2,7 @@
 
 import re
 
+from infra.rehearsal.host.host import Host
 from infra.rehearsal.oci.data.mysql import verify_password
 from infra.rehearsal.oci.identity import DOMAINS
 from infra.rehearsal.oci.network import NetworkSecurityGroup, Subnet
@@ -60,7 +61,9 @@ class DbSystem(OciResource):
     def create(self, inputs: Props) -> tuple[str, Props]:
         id, props = super().create(inputs)
         if self.emulator:
-            props["networkDetails"]["primaryDbEndpointPrivateIp"] = self._start(inputs)
+            props["networkDetails"]["primaryDbEndpointPrivateIp"] = self._start(
+                self.emulator.host, inputs
+            )
         return id, props
 
     def readable_inputs(self, props: Props, inputs: Props, known: Props) -> Props:
@@ -70,9 +73,8 @@ class DbSystem(OciResource):
         if self.emulator:
             self.emulator.host.remove(_container(known))
 
-    def _start(self, inputs: Props) -> str:
-        assert self.emulator is not None
-        host, name = self.emulator.host, _container(inputs)
+    def _start(self, host: Host, inputs: Props) -> str:
+        name = _container(inputs)
         chain, key = host.authority.issue(name)
         credentials = child(inputs, "credentials")
         password = str(child(credentials, "passwordDetails")["password"]).encode()
