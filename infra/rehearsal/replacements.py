@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from infra.plan.place import ROOT
-from infra.rehearsal.azure import resource as azure
+from infra.rehearsal.azure import ids as azure
 from infra.rehearsal.errors import RehearsalError
 from infra.rehearsal.host.authority import Authority
-from infra.rehearsal.oci import resource as oci
+from infra.rehearsal.oci import ids as oci
 from infra.rehearsal.system import daemon
 from infra.rehearsal.system.ports import find_free_port
 from infra.settings import PROJECT

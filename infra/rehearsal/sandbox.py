@@ -28,7 +28,7 @@ from infra.rehearsal.errors import RehearsalError
 from infra.rehearsal.host.authority import Authority
 from infra.rehearsal.host.connect_proxy import connect_proxy
 from infra.rehearsal.provider.resource import Cloud
-from infra.rehearsal.provider.servicer import serving
+from infra.rehearsal.provider.serving import serving
 from infra.rehearsal.replacements import PREFIX, replaced_keys
 from infra.rehearsal.serve import load
 from infra.rehearsal.system import daemon

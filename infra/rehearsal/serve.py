@@ -15,7 +15,7 @@ import click
 from infra.rehearsal.errors import RehearsalError
 from infra.rehearsal.provider.conditions import Fault
 from infra.rehearsal.provider.resource import Cloud
-from infra.rehearsal.provider.servicer import serving
+from infra.rehearsal.provider.serving import serving
 
 # The name of each provider, and the package that has its `open_cloud(state_dir)`.
 CLOUDS = {"docker": "docker", "azure-native": "azure", "oci": "oci"}

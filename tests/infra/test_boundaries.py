@@ -4,7 +4,9 @@ import ast
 import functools
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from graphlib import TopologicalSorter
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -88,6 +90,36 @@ def _distributions(module: str) -> set[str]:
 @functools.cache
 def _installed() -> Mapping[str, list[str]]:
     return packages_distributions()
+
+
+def test_the_rehearsal_has_small_modules_in_small_folders() -> None:
+    modules = list(_REHEARSAL.rglob("*.py"))
+    assert [path.name for path in modules if len(path.read_text().splitlines()) > 300] == []
+    folders = Counter(path.parent for path in modules if path.name != "__init__.py")
+    assert [folder.name for folder, count in folders.items() if count > 12] == []
+
+
+def test_the_rehearsal_has_no_circle_of_imports() -> None:
+    """Imports for typing only are counted, too."""
+    modules = {_module(path): path for path in _REHEARSAL.rglob("*.py")}
+    needs: dict[str, set[str]] = {name: set() for name in modules}
+    for path in modules.values():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names = {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+                # What a package gives is its modules, not what its __init__ has.
+                found = {name for name in names & modules.keys() if name not in _packages(modules)}
+                needs[_module(path)] |= found
+    list(TopologicalSorter(needs).static_order())
+
+
+def _module(path: Path) -> str:
+    name = path.relative_to(_ROOT).with_suffix("").as_posix().replace("/", ".")
+    return name.removesuffix(".__init__")
+
+
+def _packages(modules: dict[str, Path]) -> set[str]:
+    return {name for name, path in modules.items() if path.name == "__init__.py"}
 
 
 def test_infra_is_imported_by_its_full_name_only() -> None:

@@ -17,7 +17,7 @@ import pytest
 from infra.rehearsal.docker import cloud as docker_cloud
 from infra.rehearsal.engine import Engine
 from infra.rehearsal.errors import RehearsalError
-from infra.rehearsal.provider.servicer import serving
+from infra.rehearsal.provider.serving import serving
 from infra.rehearsal.system import daemon
 from infra.rehearsal.system.ports import find_free_port
 from infra.rehearsal.system.waiting import wait_for

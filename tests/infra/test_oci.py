@@ -18,7 +18,7 @@ from infra.inputs import Secrets
 from infra.plan import OciPlan, make_plan
 from infra.plan.place import Place
 from infra.policies.rules import RULES
-from infra.rehearsal.oci.identity import parse as parse_statement
+from infra.rehearsal.oci.access.policies import parse as parse_statement
 from infra.settings import parse
 
 pytestmark = pytest.mark.slow

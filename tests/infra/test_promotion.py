@@ -21,7 +21,7 @@ from infra.promote import Promotion, Wish
 from infra.rehearsal.docker import cloud as docker_cloud
 from infra.rehearsal.engine import Engine
 from infra.rehearsal.errors import EngineError
-from infra.rehearsal.provider.servicer import serving
+from infra.rehearsal.provider.serving import serving
 from infra.rehearsal.system import daemon
 from infra.rehearsal.system.ports import find_free_port
 from runtime.errors import UserError

@@ -8,8 +8,8 @@ import pytest
 from infra.rehearsal.azure import cloud as azure
 from infra.rehearsal.engine import Engine
 from infra.rehearsal.oci import cloud as oci
-from infra.rehearsal.oci.resource import TENANCY
-from infra.rehearsal.provider.servicer import serving
+from infra.rehearsal.oci.ids import TENANCY
+from infra.rehearsal.provider.serving import serving
 
 _PROGRAM = f"""
 import pulumi

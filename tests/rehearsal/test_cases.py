@@ -8,6 +8,7 @@ from infra.rehearsal.provider.errors import CloudError
 from tests.rehearsal.cases import (
     Case,
     on_azure,
+    on_azure_data,
     on_azure_machines,
     on_docker,
     on_oci,
@@ -18,6 +19,7 @@ pytestmark = pytest.mark.slow  # importing the SDKs' metadata takes seconds
 
 _CLOUDS = {
     "azure": on_azure,
+    "azure, data": on_azure_data,
     "azure, machines": on_azure_machines,
     "docker": on_docker,
     "oci": on_oci,

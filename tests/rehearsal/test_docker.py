@@ -14,7 +14,7 @@ from infra.rehearsal.docker.container import Container
 from infra.rehearsal.engine import Engine
 from infra.rehearsal.provider.metadata import problems
 from infra.rehearsal.provider.resource import Call
-from infra.rehearsal.provider.servicer import serving
+from infra.rehearsal.provider.serving import serving
 from infra.rehearsal.system import daemon
 from infra.rehearsal.system.ports import find_free_port
 

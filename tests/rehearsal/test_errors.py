@@ -18,7 +18,7 @@ from infra.plan.place import ROOT
 from infra.rehearsal.engine import Engine
 from infra.rehearsal.errors import EngineError, RehearsalError
 from infra.rehearsal.provider.resource import Cloud
-from infra.rehearsal.provider.servicer import serving
+from infra.rehearsal.provider.serving import serving
 from infra.rehearsal.provider.values import Props, encode
 from infra.rehearsal.replacements import replaced_keys
 from infra.rehearsal.system import daemon

@@ -12,7 +12,7 @@ import pytest
 from infra.rehearsal.engine import Engine
 from infra.rehearsal.provider.conditions import Fault
 from infra.rehearsal.provider.resource import Cloud
-from infra.rehearsal.provider.servicer import serving
+from infra.rehearsal.provider.serving import serving
 from tests.rehearsal import tiny
 
 pytestmark = pytest.mark.slow

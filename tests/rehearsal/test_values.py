@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.rehearsal.oci.identity import parse
+from infra.rehearsal.oci.access.policies import parse
 from infra.rehearsal.provider.conditions import Conditions, Fault
 from infra.rehearsal.provider.values import UNKNOWN, Path, Props, Sealed, decode, encode, redact
 

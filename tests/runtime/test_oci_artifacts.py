@@ -18,7 +18,7 @@ from infra.rehearsal.host.connect_proxy import connect_proxy
 from infra.rehearsal.host.endpoint import Endpoint
 from infra.rehearsal.oci.access.principals import Principals
 from infra.rehearsal.oci.data.objects import ObjectStorage
-from infra.rehearsal.oci.resource import REGION, TENANCY
+from infra.rehearsal.oci.ids import REGION, TENANCY
 from runtime.gc import command, schema
 from runtime.oci_objects import parse
 from tests.runtime.serving import serving

@@ -1,35 +1,30 @@
 """From dev to prod and back from a loss, as one story, on two rehearsed clouds."""
 
-import base64
 import functools
 import hashlib
 import json
 import secrets
 import subprocess
-import sys
 import tempfile
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from infra.clouds.azure import image
-from infra.plan.place import ROOT
 from infra.rehearsal.azure.cloud import AzureCloud
 from infra.rehearsal.azure.data import blob
 from infra.rehearsal.azure.emulator import Emulator
 from infra.rehearsal.azure.entra import DEPLOYER
 from infra.rehearsal.azure.identity import RoleAssignment
 from infra.rehearsal.oci.cloud import OciCloud
-from infra.rehearsal.sandbox import Sandbox, prepared
-from infra.rehearsal.system import daemon
+from infra.rehearsal.sandbox import Sandbox
 from infra.rehearsal.system.waiting import wait_for
 from tests.runtime.receiver import receiving
 from tests.runtime.serving import TRACKSTACK
+from tests.stacks.story import Story, prepared_and_swept, run
 
 _SECRET = "a secret of both sides"
 _READY_SECONDS = 180
@@ -78,86 +73,11 @@ _USE_IT = (
 )
 
 
-@dataclass(frozen=True)
-class Story:
-    """Two stacks of one project on one cloud."""
-
-    dev: Sandbox
-    prod: Sandbox
-    folder: Path
-
-    def run(self, module: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        """A command of infra, as `make` calls it."""
-        return run(self.prod, module, *arguments)
-
-    def up(self, sandbox: Sandbox, **keys: Any) -> None:
-        """Bring a stack up with keys of its own."""
-        path = sandbox.engine.project_dir / "stacks" / f"Pulumi.{sandbox.engine.stack}.yaml"
-        config = {**sandbox.config, **{f"trackstack:{key}": value for key, value in keys.items()}}
-        if "image" in keys:
-            # Nothing is built, so nothing says of what.
-            for key in ("baseImage", "extraCaFile"):
-                config.pop(f"trackstack:{key}", None)
-        path.write_text(yaml.safe_dump({"config": config}))
-        sandbox.engine.run("up")
-
-    def release(self, base: str, dockerfile: str, script: str = "") -> str:
-        """Another image in a registry, by digest; its context has ``script`` as `trackstack`."""
-        registry, name = daemon.registry(), f"story-{secrets.token_hex(4)}"
-        folder = self.folder / name
-        folder.mkdir()
-        (folder / "Dockerfile").write_text(f"FROM {base}\n{dockerfile}\n")
-        (folder / "trackstack").write_text(script)
-        (folder / "trackstack").chmod(0o755)
-        tag = f"{registry.address}/{name}:1"
-        daemon.docker("build", "--quiet", "--tag", tag, str(folder))
-        self.log_in(registry.address, registry.username, registry.password)
-        return daemon.push(tag, self.docker)
-
-    @property
-    def docker(self) -> Path:
-        """Where `docker login` keeps what it knows."""
-        return self.folder / "docker"
-
-    def log_in(self, host: str, username: str, password: str) -> None:
-        """As `docker login` and `az acr login` do."""
-        self.docker.mkdir(exist_ok=True)
-        file = self.docker / "config.json"
-        known: dict[str, Any] = {"auths": {}}
-        if file.exists():
-            known = json.loads(file.read_text())
-        auth = base64.b64encode(f"{username}:{password}".encode()).decode()
-        known["auths"][host] = {"auth": auth}
-        file.write_text(json.dumps(known))
-
-
-def run(sandbox: Sandbox, module: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", module, *arguments],
-        cwd=sandbox.engine.project_dir,
-        env={**sandbox.engine.environment_of_commands(), "PYTHONPATH": str(ROOT)},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=540,
-    )
-
-
-@contextmanager
-def _prepared(stack: str, folder: Path, overrides: Mapping[str, Any]) -> Generator[Sandbox]:
-    with prepared(stack, folder, overrides) as made:
-        try:
-            yield made
-        finally:
-            for cloud in made.clouds:
-                cloud.sweep()
-
-
 @pytest.fixture
 def story() -> Generator[Story]:
     with tempfile.TemporaryDirectory(prefix="trackstack-") as name:
         folder = Path(name)
-        with _prepared("azure-dev", folder / "azure", _OVERRIDES) as sandbox:
+        with prepared_and_swept("azure-dev", folder / "azure", _OVERRIDES) as sandbox:
             docker = {"DOCKER_CONFIG": str(folder / "docker")}
             engine = replace(sandbox.engine, environment={**sandbox.engine.environment, **docker})
             dev = replace(sandbox, engine=engine)
@@ -313,7 +233,7 @@ def _recover_elsewhere(story: Story) -> None:
     prod.engine.run("state", "unprotect", "--all")
     prod.engine.run("destroy")
     keys = {"workers": 1, "allowedCidrs": ["0.0.0.0/0"]}
-    with _prepared("oci-dev", story.folder / "oci", keys) as sandbox:
+    with prepared_and_swept("oci-dev", story.folder / "oci", keys) as sandbox:
         oci = next(cloud for cloud in sandbox.clouds if isinstance(cloud, OciCloud))
         assert oci.emulator is not None
         try:

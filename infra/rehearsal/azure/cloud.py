@@ -4,17 +4,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.rehearsal.azure import identity, network, observability, privatedns, registry, tasks
-from infra.rehearsal.azure.client import GetClientConfig, GetClientToken
-from infra.rehearsal.azure.compute import apps, containers, machines
+from infra.rehearsal.azure.compute import app_environments, app_jobs, apps, containers, machines
 from infra.rehearsal.azure.data import database, storage
 from infra.rehearsal.azure.emulator import Emulator
 from infra.rehearsal.azure.entra import Entra
+from infra.rehearsal.azure.identity import GetClientConfig, GetClientToken
 from infra.rehearsal.azure.resource import AzureResource, ResourceGroup
 from infra.rehearsal.host.host import Host
 from infra.rehearsal.provider.resource import Cloud
 from infra.rehearsal.provider.values import child, items
 
 _MODULES = (
+    app_environments,
+    app_jobs,
     apps,
     containers,
     database,

@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from typing import cast
 from urllib.parse import parse_qs
 
-from infra.rehearsal.azure.identity import ROLES, RoleAssignment, UserAssignedIdentity
-from infra.rehearsal.azure.resource import TENANT
+from infra.rehearsal.azure.ids import ROLE_ASSIGNMENT, ROLES, TENANT, USER_ASSIGNED_IDENTITY
 from infra.rehearsal.host.endpoint import Request, Response, json_response
 from infra.rehearsal.host.host import Host
 from infra.rehearsal.provider.resource import Cloud
@@ -80,13 +79,13 @@ class Entra:
             record.props["principalId"] == principal
             and ROLES.get(record.props["roleDefinitionId"].rsplit("/", 1)[-1]) == role
             and f"{scope}/".lower().startswith(f"{record.props['scope']}/".lower())
-            for record in self.cloud.store.find(RoleAssignment.token)
+            for record in self.cloud.store.find(ROLE_ASSIGNMENT)
         )
 
     def principal_of(self, identity: str) -> str | None:
         """The principal of a managed identity, by its id."""
         record = self.cloud.store.get(identity)
-        known = record and record.token == UserAssignedIdentity.token
+        known = record and record.token == USER_ASSIGNED_IDENTITY
         return record.props["principalId"] if record and known else None
 
     def _secret(self, holder: str) -> str:

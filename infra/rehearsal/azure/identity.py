@@ -1,24 +1,26 @@
-"""Managed identities, and what they may do where."""
+"""Managed identities, what they may do where, and the identity that deploys."""
 
 import re
 from typing import ClassVar
 
-from infra.rehearsal.azure.resource import SUBSCRIPTION, TENANT, AzureResource, guid, refusal
+from infra.rehearsal.azure.entra import DEPLOYER
+from infra.rehearsal.azure.ids import (
+    ROLE_ASSIGNMENT,
+    ROLES,
+    SUBSCRIPTION,
+    TENANT,
+    USER_ASSIGNED_IDENTITY,
+    guid,
+)
+from infra.rehearsal.azure.resource import AzureResource, refusal
+from infra.rehearsal.provider.resource import Function
 from infra.rehearsal.provider.values import Props
 
 _GUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
-# The same in every tenant: learn.microsoft.com/azure/role-based-access-control/built-in-roles
-ROLES = {
-    "7f951dda-4ed3-4680-a7ca-43fe172d538d": "AcrPull",
-    "ba92f5b4-2d11-453d-a403-e96b0029c9fe": "Storage Blob Data Contributor",
-    "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1": "Storage Blob Data Reader",
-    "4633458b-17de-408a-b874-0445c86b69e6": "Key Vault Secrets User",
-    "b86a8fe4-44ce-4948-aee5-eccb2c155cd7": "Key Vault Secrets Officer",
-}
 
 
 class UserAssignedIdentity(AzureResource):
-    token = "azure-native:managedidentity:UserAssignedIdentity"
+    token = USER_ASSIGNED_IDENTITY
     kind = "Microsoft.ManagedIdentity/userAssignedIdentities"
     name_input = "resourceName"
 
@@ -28,7 +30,7 @@ class UserAssignedIdentity(AzureResource):
 
 
 class RoleAssignment(AzureResource):
-    token = "azure-native:authorization:RoleAssignment"
+    token = ROLE_ASSIGNMENT
     kind = "Microsoft.Authorization/roleAssignments"
     name_input = "roleAssignmentName"
     autoname_separator: ClassVar[str | None] = None
@@ -72,3 +74,23 @@ class RoleAssignment(AzureResource):
         others = self.store.find(self.token, **same)
         if any(other.id.lower() != self.identify(inputs).lower() for other in others):
             raise refusal("RoleAssignmentExists", "The role assignment already exists.", 409)
+
+
+class GetClientConfig(Function):
+    token = "azure-native:authorization:getClientConfig"
+
+    def invoke(self, args: Props) -> Props:
+        return {
+            "clientId": guid(f"{DEPLOYER}#client"),
+            "objectId": guid(f"{DEPLOYER}#object"),
+            "subscriptionId": SUBSCRIPTION,
+            "tenantId": TENANT,
+        }
+
+
+class GetClientToken(Function):
+    token = "azure-native:authorization:getClientToken"
+
+    def invoke(self, args: Props) -> Props:
+        emulator = getattr(self.cloud, "emulator", None)
+        return {"token": emulator.entra.token(DEPLOYER) if emulator else "a token"}

@@ -4,7 +4,8 @@ import hashlib
 import ipaddress
 import re
 
-from infra.rehearsal.azure.resource import AzureResource, place, refusal
+from infra.rehearsal.azure.ids import place
+from infra.rehearsal.azure.resource import AzureResource, refusal
 from infra.rehearsal.provider import checks
 from infra.rehearsal.provider.checks import Network
 from infra.rehearsal.provider.errors import CloudError

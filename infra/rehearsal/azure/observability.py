@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import ClassVar
 
-from infra.rehearsal.azure.resource import AzureResource, guid, refusal
+from infra.rehearsal.azure.ids import guid
+from infra.rehearsal.azure.resource import AzureResource, refusal
 from infra.rehearsal.provider.metadata import Problem
 from infra.rehearsal.provider.resource import Function
 from infra.rehearsal.provider.values import Props, child, items

@@ -1,28 +1,13 @@
 """What all of Azure's resources share: ids, groups, places, parents."""
 
-import hashlib
 import re
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import Any, ClassVar, cast
 
+from infra.rehearsal.azure.emulator import Emulator
+from infra.rehearsal.azure.ids import LOCATIONS, group_id, place
 from infra.rehearsal.provider.errors import CloudError
 from infra.rehearsal.provider.resource import Resource
 from infra.rehearsal.provider.values import Props, child
-
-if TYPE_CHECKING:
-    from infra.rehearsal.azure.emulator import Emulator
-
-SUBSCRIPTION = "00000000-0000-4000-8000-000000000001"
-TENANT = "00000000-0000-4000-8000-000000000002"
-LOCATIONS = (
-    *("eastus", "eastus2", "germanywestcentral", "northeurope", "swedencentral"),
-    *("uksouth", "westeurope", "westus2", "westus3"),
-)
-
-
-def guid(seed: str) -> str:
-    """An id that Azure would draw at random, here from a seed that is as unique."""
-    digest = hashlib.sha256(seed.lower().encode()).hexdigest()
-    return f"{digest[:8]}-{digest[8:12]}-4{digest[13:16]}-8{digest[17:20]}-{digest[20:32]}"
 
 
 class AzureResource(Resource):
@@ -36,7 +21,7 @@ class AzureResource(Resource):
     autoname_separator = ""
 
     @property
-    def emulator(self) -> "Emulator | None":
+    def emulator(self) -> Emulator | None:
         """What runs it on this machine; None where it is only checked."""
         return getattr(self.cloud, "emulator", None)
 
@@ -160,15 +145,6 @@ class ResourceGroup(AzureResource):
         for record in self.store.all():
             if record.id.lower().startswith(f"{id.lower()}/"):
                 self.store.delete(record.id)
-
-
-def group_id(name: str) -> str:
-    return f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{name}"
-
-
-def place(location: str) -> str:
-    """Locations are the same with spaces and capitals: West Europe is westeurope."""
-    return location.replace(" ", "").lower()
 
 
 def refusal(code: str, message: str, status: int = 400) -> CloudError:

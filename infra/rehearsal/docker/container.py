@@ -1,21 +1,24 @@
 """Containers, with all that a stack says about one."""
 
-import base64
-import io
 import json
-import re
-import tarfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, cast
 
-import docker.types
-
 from infra.rehearsal.docker.client import DaemonResource, found, pairs, refusals
+from infra.rehearsal.docker.container_config import (
+    MIB,
+    archive,
+    endpoint,
+    healthcheck,
+    host_config,
+    nanoseconds,
+    restart_policy,
+    swap,
+)
 from infra.rehearsal.provider.errors import CloudError, NotReadyError
 from infra.rehearsal.provider.metadata import Problem
-from infra.rehearsal.provider.values import Props, Unknown, child, items
+from infra.rehearsal.provider.values import Props, Unknown, items
 
 # What the daemon changes in a running container, and what only the provider looks at.
 _UPDATED = frozenset({"restart", "maxRetryCount", "memory", "memorySwap", "cpuShares", "cpuSet"})
@@ -42,8 +45,6 @@ _SETS = frozenset(
     | {"mounts", "networksAdvanced", "securityOpts", "ulimits", "uploads", "volumes"}
 )
 _RESTART = ("no", "on-failure", "always", "unless-stopped")
-_UNITS = {"ms": 1e6, "s": 1e9, "m": 60e9, "h": 3600e9}
-_MIB = 1024 * 1024
 
 
 class Container(DaemonResource):
@@ -63,7 +64,7 @@ class Container(DaemonResource):
         check = inputs.get("healthcheck")
         for name in ("interval", "timeout", "startPeriod", "startInterval"):
             value = cast("Props", check).get(name) if isinstance(check, dict) else None
-            if isinstance(value, str) and _nanoseconds(value) is None:
+            if isinstance(value, str) and nanoseconds(value) is None:
                 reason = f'"{value}" is not a valid duration (ms|s|m|h)'
                 yield Problem(f"healthcheck.{name}", reason)
 
@@ -98,9 +99,9 @@ class Container(DaemonResource):
         with refusals():
             self.daemon.update_container(
                 id,
-                restart_policy=_restart_policy(inputs),
-                mem_limit=inputs.get("memory", 0) * _MIB,
-                memswap_limit=_swap(inputs.get("memorySwap", -1 if inputs.get("memory") else 0)),
+                restart_policy=restart_policy(inputs),
+                mem_limit=inputs.get("memory", 0) * MIB,
+                memswap_limit=swap(inputs.get("memorySwap", -1 if inputs.get("memory") else 0)),
                 cpu_shares=inputs.get("cpuShares", 0),
                 cpuset_cpus=inputs.get("cpuSet"),
             )
@@ -120,7 +121,7 @@ class Container(DaemonResource):
         networks = items(inputs, "networksAdvanced")
         first = (
             self.daemon.create_networking_config(
-                {networks[0]["name"]: self.daemon.create_endpoint_config(**_endpoint(networks[0]))}
+                {networks[0]["name"]: self.daemon.create_endpoint_config(**endpoint(networks[0]))}
             )
             if networks
             else None
@@ -137,80 +138,23 @@ class Container(DaemonResource):
             working_dir=inputs.get("workingDir"),
             labels=pairs(items(inputs, "labels")),
             ports=[(p["internal"], p.get("protocol", "tcp")) for p in items(inputs, "ports")],
-            healthcheck=_healthcheck(inputs.get("healthcheck")),
+            healthcheck=healthcheck(inputs.get("healthcheck")),
             stop_signal=inputs.get("stopSignal"),
             stop_timeout=inputs.get("stopTimeout"),
             tty=inputs.get("tty", False),
             stdin_open=inputs.get("stdinOpen", False),
             platform=inputs.get("platform"),
             networking_config=first,
-            host_config=self._host_config(inputs),
+            host_config=host_config(self.daemon, inputs),
         )
 
     def _start(self, id: str, inputs: Props) -> None:
         for network in items(inputs, "networksAdvanced")[1:]:
-            self.daemon.connect_container_to_network(id, network["name"], **_endpoint(network))
+            self.daemon.connect_container_to_network(id, network["name"], **endpoint(network))
         for upload in items(inputs, "uploads"):
-            self.daemon.put_archive(id, "/", _archive(upload))
+            self.daemon.put_archive(id, "/", archive(upload))
         if inputs.get("start", True):
             self.daemon.start(id)
-
-    def _host_config(self, inputs: Props) -> Any:
-        types = cast("Any", docker.types)
-        networks, log_driver = items(inputs, "networksAdvanced"), inputs.get("logDriver")
-        capabilities = child(inputs, "capabilities")
-        ports: dict[str, list[tuple[str, int | None]]] = {}
-        for port in items(inputs, "ports"):
-            inside = f"{port['internal']}/{port.get('protocol', 'tcp')}"
-            # As Docker does where no address is given.
-            outside = (port.get("ip", "0.0.0.0"), port.get("external"))  # noqa: S104
-            ports.setdefault(inside, []).append(outside)
-        volumes = items(inputs, "volumes")
-        return self.daemon.create_host_config(
-            binds=[_bind(volume) for volume in volumes if not volume.get("fromContainer")],
-            volumes_from=[v["fromContainer"] for v in volumes if v.get("fromContainer")] or None,
-            mounts=[_mount(mount) for mount in items(inputs, "mounts")],
-            port_bindings=ports,
-            publish_all_ports=inputs.get("publishAllPorts", False),
-            restart_policy=_restart_policy(inputs),
-            auto_remove=inputs.get("rm", False),
-            read_only=inputs.get("readOnly", False),
-            privileged=inputs.get("privileged", False),
-            cap_add=capabilities.get("adds"),
-            cap_drop=capabilities.get("drops"),
-            security_opt=inputs.get("securityOpts"),
-            mem_limit=_bytes(inputs.get("memory")),
-            mem_reservation=_bytes(inputs.get("memoryReservation")),
-            memswap_limit=_swap(inputs.get("memorySwap")),
-            shm_size=_bytes(inputs.get("shmSize")),
-            nano_cpus=int(float(inputs["cpus"]) * 1e9) if inputs.get("cpus") else None,
-            cpu_shares=inputs.get("cpuShares"),
-            cpuset_cpus=inputs.get("cpuSet"),
-            cpu_period=inputs.get("cpuPeriod"),
-            cpu_quota=inputs.get("cpuQuota"),
-            network_mode=networks[0]["name"] if networks else inputs.get("networkMode"),
-            extra_hosts={host["host"]: host["ip"] for host in items(inputs, "hosts")},
-            dns=inputs.get("dns"),
-            dns_opt=inputs.get("dnsOpts"),
-            dns_search=inputs.get("dnsSearches"),
-            pid_mode=inputs.get("pidMode"),
-            ipc_mode=inputs.get("ipcMode"),
-            userns_mode=inputs.get("usernsMode"),
-            cgroupns=inputs.get("cgroupnsMode"),
-            cgroup_parent=inputs.get("cgroupParent"),
-            runtime=inputs.get("runtime"),
-            init=inputs.get("init"),
-            group_add=inputs.get("groupAdds"),
-            sysctls=inputs.get("sysctls"),
-            tmpfs=inputs.get("tmpfs"),
-            storage_opt=inputs.get("storageOpts"),
-            ulimits=[types.Ulimit(**ulimit) for ulimit in items(inputs, "ulimits")],
-            log_config=types.LogConfig(type=log_driver, config=child(inputs, "logOpts"))
-            if log_driver
-            else None,
-            devices=[_device(device) for device in items(inputs, "devices")],
-            device_cgroup_rules=inputs.get("deviceCgroupRules"),
-        )
 
     def _settle(self, id: str, inputs: Props) -> Props:
         """Wait until it is as requested: ended, healthy or just running."""
@@ -279,99 +223,7 @@ def _live(live: Props, known: Props) -> Props:
         ],
     }
     if host["Memory"] or "memory" in known:
-        props["memory"] = host["Memory"] // _MIB
+        props["memory"] = host["Memory"] // MIB
     if not live["State"]["Running"] and not live["State"]["Restarting"]:
         props["exitCode"] = live["State"]["ExitCode"]
     return props
-
-
-def _restart_policy(inputs: Props) -> Props:
-    policy = {"Name": inputs.get("restart", "no")}
-    if policy["Name"] == "on-failure":
-        policy["MaximumRetryCount"] = inputs.get("maxRetryCount", 0)
-    return policy
-
-
-def _endpoint(network: Props) -> Props:
-    return {
-        "aliases": network.get("aliases"),
-        "ipv4_address": network.get("ipv4Address"),
-        "ipv6_address": network.get("ipv6Address"),
-    }
-
-
-def _bind(volume: Props) -> str:
-    source = volume.get("hostPath") or volume.get("volumeName")
-    mode = ":ro" if volume.get("readOnly") else ""
-    return f"{source}:{volume['containerPath']}{mode}" if source else volume["containerPath"]
-
-
-def _mount(mount: Props) -> Any:
-    types = cast("Any", docker.types)
-    options, tmpfs = child(mount, "volumeOptions"), child(mount, "tmpfsOptions")
-    driver = options.get("driverName")
-    return types.Mount(
-        mount["target"],
-        mount.get("source"),
-        type=mount["type"],
-        read_only=mount.get("readOnly", False),
-        propagation=child(mount, "bindOptions").get("propagation"),
-        no_copy=options.get("noCopy", False),
-        labels=pairs(items(options, "labels")) or None,
-        driver_config=types.DriverConfig(driver, options.get("driverOptions")) if driver else None,
-        tmpfs_size=tmpfs.get("sizeBytes"),
-        tmpfs_mode=tmpfs.get("mode"),
-    )
-
-
-def _device(device: Props) -> str:
-    host = device["hostPath"]
-    return f"{host}:{device.get('containerPath', host)}:{device.get('permissions', 'rwm')}"
-
-
-def _healthcheck(check: Props | None) -> Props | None:
-    if not check:
-        return None
-    durations = {
-        name: int(_nanoseconds(check[key]) or 0)
-        for name, key in (
-            ("interval", "interval"),
-            ("timeout", "timeout"),
-            ("start_period", "startPeriod"),
-        )
-        if check.get(key)
-    }
-    return {"test": check.get("tests"), "retries": check.get("retries", 0), **durations}
-
-
-def _nanoseconds(duration: str) -> float | None:
-    """Of a Go duration such as 1m30s; None if it is none."""
-    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h)", duration)
-    if not parts or "".join(map("".join, parts)) != duration:
-        return 0.0 if duration == "0" else None
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)
-
-
-def _bytes(mebibytes: int | None) -> int | None:
-    return mebibytes * _MIB if mebibytes else None
-
-
-def _swap(mebibytes: int | None) -> int | None:
-    return mebibytes if mebibytes in (None, 0, -1) else mebibytes * _MIB
-
-
-def _archive(upload: Props) -> bytes:
-    if upload.get("contentBase64"):
-        content = base64.b64decode(upload["contentBase64"])
-    elif upload.get("source"):
-        content = Path(upload["source"]).read_bytes()
-    else:
-        content = (upload.get("content") or "").encode()
-    entry = tarfile.TarInfo(upload["file"].lstrip("/"))
-    entry.size = len(content)
-    default = "0744" if upload.get("executable") else "0644"
-    entry.mode = int(upload.get("permissions") or default, 8)
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        archive.addfile(entry, io.BytesIO(content))
-    return packed.getvalue()

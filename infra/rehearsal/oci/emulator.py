@@ -12,17 +12,16 @@ from infra.rehearsal.host.endpoint import Request, Response, json_response
 from infra.rehearsal.host.host import Host
 from infra.rehearsal.oci.access import iam
 from infra.rehearsal.oci.access.federation import Federation
+from infra.rehearsal.oci.access.policies import Verb
 from infra.rehearsal.oci.access.principals import Principals
 from infra.rehearsal.oci.access.signatures import signed_target, signer
 from infra.rehearsal.oci.data.objects import ObjectStorage, Permission
-from infra.rehearsal.oci.identity import Verb
-from infra.rehearsal.oci.resource import REGION
+from infra.rehearsal.oci.ids import NAMESPACE, REGION
 from infra.rehearsal.provider.resource import Cloud
 from infra.rehearsal.provider.values import child
 
 REPOSITORY = "oci:Artifacts/containerRepository:ContainerRepository"
 SECRET = "oci:Vault/secret:Secret"
-NAMESPACE = "rehearsal"
 _NEEDS: dict[Permission, tuple[Verb, str]] = {
     "BUCKET_READ": ("read", "buckets"),
     "OBJECT_INSPECT": ("inspect", "objects"),

@@ -1,73 +1,17 @@
-"""Compartments, dynamic groups, and policies with their statements parsed."""
+"""Compartments, dynamic groups and policies."""
 
 import re
-from dataclasses import dataclass
-from typing import Literal, cast
 
-from infra.rehearsal.oci.resource import REGION, TENANCY, OciResource, ocid
+from infra.rehearsal.oci.access.policies import DYNAMIC_GROUP, POLICY, Statement, parse
+from infra.rehearsal.oci.ids import DOMAINS, TENANCY, ocid
+from infra.rehearsal.oci.resource import OciResource
 from infra.rehearsal.provider import checks
 from infra.rehearsal.provider.resource import Function
-from infra.rehearsal.provider.store import Store
 from infra.rehearsal.provider.values import Props
 
-Verb = Literal["inspect", "read", "use", "manage"]
-DOMAINS = tuple(f"Uocm:{REGION.upper()}-AD-{number}" for number in (1, 2, 3))
-VERBS: tuple[Verb, ...] = ("inspect", "read", "use", "manage")
-_STATEMENT = re.compile(
-    r"allow\s+(?P<subject>any-user|(?:dynamic-group|group|service)\s+(?:id\s+)?\S+(?:\s*,\s*\S+)*)"
-    r"\s+to\s+(?P<verb>\w+)\s+(?P<resource>[\w-]+)"
-    r"\s+in\s+(?P<place>tenancy|compartment\s+(?P<by_id>id\s+)?(?P<compartment>\S+))"
-    r"(?:\s+where\s+(?P<condition>.+))?",
-    re.IGNORECASE | re.DOTALL,
-)
 _RULE = re.compile(
     r"\s*(all|any)\s*\{.+\}\s*|\s*[\w.\-]+\s*=\s*'[^']*'\s*", re.IGNORECASE | re.DOTALL
 )
-
-
-@dataclass(frozen=True)
-class Statement:
-    """One sentence of a policy; ``compartment`` is a name or an OCID, empty for the tenancy."""
-
-    subject: str
-    verb: Verb
-    resource: str
-    compartment: str
-    by_id: bool
-    condition: str
-
-
-def parse(text: str) -> Statement | None:
-    """A policy statement, or None if it is none."""
-    found = _STATEMENT.fullmatch(text.strip())
-    if found is None or found["verb"].lower() not in VERBS:
-        return None
-    return Statement(
-        " ".join(found["subject"].split()),
-        cast("Verb", found["verb"].lower()),
-        found["resource"].lower(),
-        found["compartment"] or "",
-        found["by_id"] is not None,
-        found["condition"] or "",
-    )
-
-
-def statements(store: Store) -> list[Statement]:
-    """All statements of all policies."""
-    texts = (text for policy in store.find(Policy.token) for text in policy.props["statements"])
-    return [statement for text in texts if (statement := parse(text))]
-
-
-def lets_service(store: Store, service: str, compartment: str, bucket: str) -> bool:
-    """Whether a policy lets a service of OCI's own manage a bucket."""
-    return any(
-        statement.subject.lower() == f"service {service}"
-        and statement.verb == "manage"
-        and statement.resource == "object-family"
-        and statement.compartment in ("", compartment)
-        and (not statement.condition or f"'{bucket}'" in statement.condition)
-        for statement in statements(store)
-    )
 
 
 class GetAvailabilityDomains(Function):
@@ -100,7 +44,7 @@ class Compartment(_Identity):
 
 
 class DynamicGroup(_Identity):
-    token = "oci:Identity/dynamicGroup:DynamicGroup"
+    token = DYNAMIC_GROUP
     kind = "dynamicgroup"
     fixed = frozenset({"compartmentId", "name"})
 
@@ -114,7 +58,7 @@ class DynamicGroup(_Identity):
 
 
 class Policy(_Identity):
-    token = "oci:Identity/policy:Policy"
+    token = POLICY
     kind = "policy"
     fixed = frozenset({"compartmentId", "name"})
 

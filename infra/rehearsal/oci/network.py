@@ -3,7 +3,8 @@
 import ipaddress
 from collections.abc import Iterable
 
-from infra.rehearsal.oci.resource import OciResource, ocid
+from infra.rehearsal.oci.ids import ocid
+from infra.rehearsal.oci.resource import OciResource
 from infra.rehearsal.provider import checks
 from infra.rehearsal.provider.checks import Network
 from infra.rehearsal.provider.errors import CloudError

@@ -1,26 +1,12 @@
 """What all of OCI's resources share: OCIDs, compartments, references."""
 
-import hashlib
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
+from infra.rehearsal.oci.emulator import Emulator
+from infra.rehearsal.oci.ids import TENANCY, ocid
 from infra.rehearsal.provider.errors import CloudError
 from infra.rehearsal.provider.resource import Resource
 from infra.rehearsal.provider.values import Props
-
-if TYPE_CHECKING:
-    from infra.rehearsal.oci.emulator import Emulator
-
-REGION = "eu-frankfurt-1"
-
-
-def ocid(kind: str, seed: str) -> str:
-    """An OCID that is as unique as its seed; identity's have no region."""
-    region = "" if kind in ("compartment", "dynamicgroup", "policy", "tenancy") else REGION
-    digest = hashlib.sha256(seed.encode()).hexdigest()
-    return f"ocid1.{kind}.oc1.{region}.{'a' * 8}{digest[:52]}"
-
-
-TENANCY = ocid("tenancy", "rehearsal")
 
 
 class OciResource(Resource):
@@ -34,7 +20,7 @@ class OciResource(Resource):
     endpoint: ClassVar[str] = ""
 
     @property
-    def emulator(self) -> "Emulator | None":
+    def emulator(self) -> Emulator | None:
         """What runs it on this machine; None where it is only checked."""
         return getattr(self.cloud, "emulator", None)
 

@@ -3,33 +3,22 @@
 
 import time
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any, NoReturn, Protocol, TypeVar, cast
+from typing import Any, NoReturn, TypeVar, cast
 
 import grpc
-from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.empty_pb2 import Empty
-from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
+from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from infra.rehearsal.errors import RehearsalError
 from infra.rehearsal.provider.conditions import Fault
 from infra.rehearsal.provider.errors import CancelledError, CloudError, NotReadyError
 from infra.rehearsal.provider.resource import Call, Cloud, Resource
+from infra.rehearsal.provider.responses import Context, not_ready, property_diff
 from infra.rehearsal.provider.values import Path, Props, Sealed, decode, encode, redact
 
 _Result = TypeVar("_Result")
 _DEFAULT_TIMEOUT = 300.0
-# As the engine's own: a state may hold whole files.
-_MESSAGE_BYTES = 400 * 1024 * 1024
-
-
-class _Context(Protocol):
-    """What of grpc.ServicerContext is used; grpcio has no types."""
-
-    def abort(self, code: Any, details: str) -> NoReturn: ...
-    def abort_with_status(self, status: Any) -> NoReturn: ...
-    def peer(self) -> str: ...
 
 
 class Servicer(provider_pb2_grpc.ResourceProviderServicer):
@@ -57,26 +46,26 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         return Empty()
 
     def CheckConfig(
-        self, request: provider_pb2.CheckRequest, context: _Context
+        self, request: provider_pb2.CheckRequest, context: Context
     ) -> provider_pb2.CheckResponse:
         return provider_pb2.CheckResponse(inputs=request.news)
 
     def DiffConfig(
-        self, request: provider_pb2.DiffRequest, context: _Context
+        self, request: provider_pb2.DiffRequest, context: Context
     ) -> provider_pb2.DiffResponse:
         same = decode(request.olds) == decode(request.news)
         none, some = provider_pb2.DiffResponse.DIFF_NONE, provider_pb2.DiffResponse.DIFF_SOME
         return provider_pb2.DiffResponse(changes=none if same else some)
 
     def Configure(
-        self, request: provider_pb2.ConfigureRequest, context: _Context
+        self, request: provider_pb2.ConfigureRequest, context: Context
     ) -> provider_pb2.ConfigureResponse:
         self._cloud.cancelled.clear()
         self._configs[context.peer()] = decode(request.args).values
         return provider_pb2.ConfigureResponse(acceptSecrets=True, supportsPreview=True)
 
     def Check(
-        self, request: provider_pb2.CheckRequest, context: _Context
+        self, request: provider_pb2.CheckRequest, context: Context
     ) -> provider_pb2.CheckResponse:
         resource, sealed = self._resource(request, context), decode(request.news)
         olds = decode(request.olds).values
@@ -89,7 +78,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.CheckResponse(inputs=encode(checked, sealed.secrets), failures=failures)
 
     def Diff(
-        self, request: provider_pb2.DiffRequest, context: _Context
+        self, request: provider_pb2.DiffRequest, context: Context
     ) -> provider_pb2.DiffResponse:
         resource = self._resource(request, context)
         olds, news = decode(request.old_inputs).values, decode(request.news).values
@@ -110,7 +99,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         )
         for name in changed:
             response.detailedDiff[name].CopyFrom(
-                _property_diff(name, olds, news, name in response.replaces)
+                property_diff(name, olds, news, name in response.replaces)
             )
         with self._answering(
             "Diff", request, context, changed=changed, replaces=list(response.replaces)
@@ -118,7 +107,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             return response
 
     def Create(
-        self, request: provider_pb2.CreateRequest, context: _Context
+        self, request: provider_pb2.CreateRequest, context: Context
     ) -> provider_pb2.CreateResponse:
         resource, sealed = self._resource(request, context), decode(request.properties)
         secrets = _secrets(resource, sealed)
@@ -139,7 +128,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             return provider_pb2.CreateResponse(id=id, properties=encode(props, secrets))
 
     def Read(
-        self, request: provider_pb2.ReadRequest, context: _Context
+        self, request: provider_pb2.ReadRequest, context: Context
     ) -> provider_pb2.ReadResponse:
         resource = self._resource(request, context)
         known, inputs = decode(request.properties), decode(request.inputs)
@@ -158,7 +147,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             )
 
     def Update(
-        self, request: provider_pb2.UpdateRequest, context: _Context
+        self, request: provider_pb2.UpdateRequest, context: Context
     ) -> provider_pb2.UpdateResponse:
         resource, sealed = self._resource(request, context), decode(request.news)
         known, secrets = decode(request.olds).values, _secrets(resource, sealed)
@@ -176,7 +165,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             props = self._struck("Update", request, resource, update)
             return provider_pb2.UpdateResponse(properties=encode(props, secrets))
 
-    def Delete(self, request: provider_pb2.DeleteRequest, context: _Context) -> Empty:
+    def Delete(self, request: provider_pb2.DeleteRequest, context: Context) -> Empty:
         resource, known = self._resource(request, context), decode(request.properties).values
         with self._answering("Delete", request, context):
 
@@ -188,7 +177,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             return Empty()
 
     def Invoke(
-        self, request: provider_pb2.InvokeRequest, context: _Context
+        self, request: provider_pb2.InvokeRequest, context: Context
     ) -> provider_pb2.InvokeResponse:
         function = self._functions.get(request.tok)
         if function is None:
@@ -203,10 +192,10 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             getattr(response, "return").CopyFrom(encode(result, secrets))
             return response
 
-    def _config(self, context: _Context) -> Props:
+    def _config(self, context: Context) -> Props:
         return self._configs.get(context.peer(), {})
 
-    def _resource(self, request: Any, context: _Context) -> Resource:
+    def _resource(self, request: Any, context: Context) -> Resource:
         token, name = cast("str", request.type), cast("str", request.name)
         if token not in self._resources:
             context.abort(
@@ -256,7 +245,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         self,
         method: str,
         request: Any,
-        context: _Context,
+        context: Context,
         secrets: Iterable[Path] = (),
         **entry: Any,
     ) -> "Generator[dict[str, Any]]":
@@ -270,7 +259,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             yield written
         except NotReadyError as error:
             written["error"] = str(error)
-            context.abort_with_status(_not_ready(error, secrets))
+            context.abort_with_status(not_ready(error, secrets))
         except CancelledError as error:
             written["error"] = str(error)
             context.abort(grpc.StatusCode.CANCELLED, str(error))
@@ -297,30 +286,6 @@ class _DroppedError(Exception):
         super().__init__(message)
 
 
-@contextmanager
-def serving(*clouds: Cloud) -> "Generator[str]":
-    """Serve clouds on free ports of loopback; yields the value of PULUMI_DEBUG_PROVIDERS."""
-    servers: list[Any] = []
-    attached: list[str] = []
-    limits = [("grpc.max_receive_message_length", _MESSAGE_BYTES)]
-    limits.append(("grpc.max_send_message_length", _MESSAGE_BYTES))
-    try:
-        for cloud in clouds:
-            server = cast("Any", grpc).server(ThreadPoolExecutor(max_workers=32), options=limits)
-            provider_pb2_grpc.add_ResourceProviderServicer_to_server(Servicer(cloud), server)
-            attached.append(f"{cloud.name}:{server.add_insecure_port('127.0.0.1:0')}")
-            server.start()
-            servers.append(server)
-        yield ",".join(attached)
-    finally:
-        for cloud in clouds:
-            cloud.cancelled.set()
-        for server in servers:
-            server.stop(grace=1).wait()
-        for cloud in clouds:
-            cloud.close()
-
-
 def _secrets(resource: Resource, sealed: Sealed) -> frozenset[Path]:
     return sealed.secrets | {(name,) for name in resource.secret_outputs}
 
@@ -332,34 +297,3 @@ def _spoil(fault: Fault, result: Any) -> NoReturn:
     raise _DroppedError(
         grpc.StatusCode.UNKNOWN, "connection reset by peer while reading the answer"
     )
-
-
-def _not_ready(error: NotReadyError, secrets: Iterable[Path]) -> Any:
-    detail = AnyMessage()
-    detail.Pack(
-        provider_pb2.ErrorResourceInitFailed(
-            id=error.id, properties=encode(error.props, secrets), reasons=error.reasons
-        )
-    )
-    code = grpc.StatusCode.UNKNOWN
-    packed = status_pb2.Status(code=code.value[0], message=str(error), details=[detail])
-
-    class Status(cast("type[Any]", cast("Any", grpc).Status)):
-        details = str(error)
-        trailing_metadata = (("grpc-status-details-bin", packed.SerializeToString()),)
-
-    Status.code = code
-    return Status()
-
-
-def _property_diff(
-    name: str, olds: Props, news: Props, replaces: bool
-) -> provider_pb2.PropertyDiff:
-    kinds = provider_pb2.PropertyDiff
-    if name not in olds:
-        kind = kinds.ADD_REPLACE if replaces else kinds.ADD
-    elif name not in news:
-        kind = kinds.DELETE_REPLACE if replaces else kinds.DELETE
-    else:
-        kind = kinds.UPDATE_REPLACE if replaces else kinds.UPDATE
-    return provider_pb2.PropertyDiff(kind=kind, inputDiff=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.rehearsal.provider.values import Props
-from tests.rehearsal.cases import Case, World, on_azure
+from tests.rehearsal.cases import Case, World, azure_world
 
 _LEARN = "https://learn.microsoft.com/azure"
 _MACHINES = f"{_LEARN}/virtual-machines"
@@ -15,7 +15,7 @@ _KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "A" * 43
 
 
 def world(state_dir: Path) -> World:
-    made = on_azure.world(state_dir)
+    made = azure_world.world(state_dir)
     delegation = {"name": "db", "serviceName": "Microsoft.DBforPostgreSQL/flexibleServers"}
     inner = {"resourceGroupName": "rg", "virtualNetworkName": "net", "delegations": [delegation]}
     delegated = {**inner, "subnetName": "delegated", "addressPrefix": "10.0.9.0/24"}

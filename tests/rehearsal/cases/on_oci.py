@@ -4,8 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from infra.rehearsal.oci import cloud as oci
-from infra.rehearsal.oci.data.storage import NAMESPACE
-from infra.rehearsal.oci.resource import TENANCY
+from infra.rehearsal.oci.ids import NAMESPACE, TENANCY
 from infra.rehearsal.provider.values import Props
 from tests.rehearsal.cases import REGISTRY, Case, World
 

@@ -4,8 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from infra.rehearsal.oci.data.storage import NAMESPACE
-from infra.rehearsal.oci.identity import DOMAINS
+from infra.rehearsal.oci.ids import DOMAINS, NAMESPACE
 from infra.rehearsal.provider.values import Props
 from tests.rehearsal.cases import Case, World, on_oci
 

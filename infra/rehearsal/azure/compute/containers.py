@@ -9,10 +9,11 @@ from typing import Any, cast
 
 from infra.rehearsal.azure.emulator import Emulator
 from infra.rehearsal.azure.identity import UserAssignedIdentity
+from infra.rehearsal.azure.ids import place
 from infra.rehearsal.azure.network import Subnet
 from infra.rehearsal.azure.observability import Workspace, shared_key
 from infra.rehearsal.azure.registry import Registry
-from infra.rehearsal.azure.resource import AzureResource, place, refusal
+from infra.rehearsal.azure.resource import AzureResource, refusal
 from infra.rehearsal.host.host import Limits
 from infra.rehearsal.provider import checks
 from infra.rehearsal.provider.store import Store

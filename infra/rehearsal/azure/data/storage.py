@@ -1,7 +1,8 @@
 """Storage accounts with their containers, key vaults with their secrets."""
 
 from infra.rehearsal.azure.data import blob
-from infra.rehearsal.azure.resource import AzureResource, guid, refusal
+from infra.rehearsal.azure.ids import guid
+from infra.rehearsal.azure.resource import AzureResource, refusal
 from infra.rehearsal.provider import checks
 from infra.rehearsal.provider.values import Props, child
 

@@ -19,7 +19,7 @@ from infra.rehearsal.host.authority import Authority
 from infra.rehearsal.host.endpoint import Request, Response, json_response
 from infra.rehearsal.oci.access.principals import Principals
 from infra.rehearsal.oci.access.signatures import Caller, signer
-from infra.rehearsal.oci.resource import TENANCY
+from infra.rehearsal.oci.ids import TENANCY
 from infra.rehearsal.provider.resource import Cloud
 
 _INSTANCE = "opc-instance:"

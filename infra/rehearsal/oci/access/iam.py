@@ -6,8 +6,8 @@ https://docs.oracle.com/iaas/Content/Identity/policysyntax/policy-syntax.htm
 import re
 from collections.abc import Mapping
 
-from infra.rehearsal.oci.identity import VERBS, DynamicGroup, Statement, Verb, statements
-from infra.rehearsal.oci.resource import TENANCY
+from infra.rehearsal.oci.access.policies import DYNAMIC_GROUP, VERBS, Statement, Verb, statements
+from infra.rehearsal.oci.ids import TENANCY
 from infra.rehearsal.provider.resource import Cloud
 
 # Who deploys, and may do all.
@@ -49,7 +49,7 @@ def may(cloud: Cloud, principal: str, verb: Verb, resource: str, facts: Mapping[
         who["instance.compartment.id"] = who["resource.compartment.id"]
     groups = {
         group.props["name"].lower()
-        for group in cloud.store.find(DynamicGroup.token)
+        for group in cloud.store.find(DYNAMIC_GROUP)
         if holds(group.props["matchingRule"], who)
     }
     found = statements(cloud.store)

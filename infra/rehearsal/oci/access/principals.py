@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
 from infra.rehearsal.oci.access.signatures import Caller
-from infra.rehearsal.oci.resource import REGION, TENANCY
+from infra.rehearsal.oci.ids import REGION, TENANCY
 
 _LIFE_SECONDS = 24 * 3600
 _TOKEN = "ST$"

@@ -14,7 +14,7 @@ from infra.rehearsal.oci.balancer import Backend
 from infra.rehearsal.oci.compute import pools
 from infra.rehearsal.oci.compute.instances import Instance
 from infra.rehearsal.oci.emulator import Emulator
-from infra.rehearsal.oci.resource import ocid
+from infra.rehearsal.oci.ids import ocid
 from infra.rehearsal.provider.store import Record
 from infra.rehearsal.provider.values import Props
 

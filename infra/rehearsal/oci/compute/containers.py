@@ -9,9 +9,9 @@ from typing import Any, cast
 
 from infra.rehearsal.host.host import Limits
 from infra.rehearsal.oci.emulator import Emulator
-from infra.rehearsal.oci.identity import DOMAINS
+from infra.rehearsal.oci.ids import DOMAINS, ocid
 from infra.rehearsal.oci.network import verify_vnic
-from infra.rehearsal.oci.resource import OciResource, ocid
+from infra.rehearsal.oci.resource import OciResource
 from infra.rehearsal.provider.errors import CloudError
 from infra.rehearsal.provider.resource import Function
 from infra.rehearsal.provider.values import Props, child, items

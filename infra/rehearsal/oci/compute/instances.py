@@ -8,9 +8,9 @@ from infra.rehearsal.host.endpoint import Request, Response
 from infra.rehearsal.host.host import Limits
 from infra.rehearsal.oci.access.principals import new_key, pem
 from infra.rehearsal.oci.emulator import Emulator
-from infra.rehearsal.oci.identity import DOMAINS
+from infra.rehearsal.oci.ids import DOMAINS, REGION, ocid
 from infra.rehearsal.oci.network import verify_vnic
-from infra.rehearsal.oci.resource import REGION, OciResource, ocid
+from infra.rehearsal.oci.resource import OciResource
 from infra.rehearsal.provider.resource import Function
 from infra.rehearsal.provider.values import Props, child
 

@@ -4,8 +4,8 @@ from infra.rehearsal.oci import network
 from infra.rehearsal.oci.balancer import Backend, BackendSet, NetworkLoadBalancer
 from infra.rehearsal.oci.compute import instances
 from infra.rehearsal.oci.compute.instances import Instance
-from infra.rehearsal.oci.identity import DOMAINS
-from infra.rehearsal.oci.resource import OciResource, ocid
+from infra.rehearsal.oci.ids import DOMAINS, ocid
+from infra.rehearsal.oci.resource import OciResource
 from infra.rehearsal.provider.store import Record
 from infra.rehearsal.provider.values import Props, child, items
 

@@ -3,7 +3,7 @@
 import re
 
 from infra.rehearsal.host.host import Host
-from infra.rehearsal.oci.identity import DOMAINS
+from infra.rehearsal.oci.ids import DOMAINS
 from infra.rehearsal.oci.network import NetworkSecurityGroup, Subnet
 from infra.rehearsal.oci.resource import OciResource
 from infra.rehearsal.provider.values import Props, child, items

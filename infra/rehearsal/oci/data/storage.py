@@ -1,8 +1,8 @@
 """Buckets; vaults with their keys and secrets."""
 
-from infra.rehearsal.oci.emulator import NAMESPACE
-from infra.rehearsal.oci.identity import lets_service
-from infra.rehearsal.oci.resource import REGION, OciResource, ocid
+from infra.rehearsal.oci.access.policies import lets_service
+from infra.rehearsal.oci.ids import NAMESPACE, REGION, ocid
+from infra.rehearsal.oci.resource import OciResource
 from infra.rehearsal.provider import checks
 from infra.rehearsal.provider.resource import Function
 from infra.rehearsal.provider.values import Props, child, items
