@@ -24,9 +24,10 @@ class Deployment:
     protected: bool = False
 
 
-def export(deployment: Deployment) -> None:
+def export(deployment: Deployment, retention: Mapping[str, str]) -> None:
     """Export the stack's outputs.
 
+    ``retention`` is what `environment.retention` makes of the stack file.
     ``logs`` is the command that shows the server's log; ``image`` what another stack may run by
     its key ``image``; ``command`` how `trackstack` is run there, from this machine, with the words
     that follow it; ``ca_certificate`` the authority to trust where it is the stack's own.
@@ -38,6 +39,7 @@ def export(deployment: Deployment) -> None:
     pulumi.export("backup_destination", deployment.backup_destination)
     pulumi.export("backend_store", deployment.backend_store)
     pulumi.export("schedules", dict(deployment.schedules))
+    pulumi.export("retention", dict(retention))
     pulumi.export("version", deployment.version)
     pulumi.export("logs", deployment.logs)
     pulumi.export("protected", deployment.protected)

@@ -7,8 +7,8 @@ import pulumi
 from infra import inputs, outputs
 from infra.clouds.deploy import deploy
 from infra.errors import StackError
-from infra.plan import make_plan
-from infra.plan.place import ROOT, Place
+from infra.place import read_place
+from infra.plan import environment, make_plan
 
 # The language host takes this exit code to mean that the program has said what is wrong.
 _ALREADY_SAID = 32
@@ -18,9 +18,9 @@ def run() -> None:
     """Deploy the stack; a StackError is shown line by line and ends it before anything is made."""
     try:
         stack_settings, secrets = inputs.load()
-        place = Place(stack=pulumi.get_stack(), root=ROOT, secret_keys=secrets.keys())
+        place = read_place(stack_settings, pulumi.get_stack(), secrets.keys())
         plan = make_plan(stack_settings, place)
-        outputs.export(deploy(plan, secrets))
+        outputs.export(deploy(plan, secrets), environment.retention(stack_settings))
     except StackError as error:
         for problem in error.problems:
             pulumi.log.error(problem)

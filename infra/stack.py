@@ -15,8 +15,8 @@ import click
 
 from infra import settings
 from infra.errors import StackError
+from infra.place import read_place
 from infra.plan import Plan, make_plan
-from infra.plan.place import ROOT, Place
 from infra.settings import PROJECT, Settings
 from runtime import settings as runtime_settings
 from runtime.errors import UserError
@@ -120,9 +120,8 @@ class Stack:
         Raises UserError with a line for each key that is wrong.
         """
         stack_settings, secret = self._read()
-        place = Place(stack=self.name, root=ROOT, secret_keys=secret)
         with _told():
-            return make_plan(stack_settings, place)
+            return make_plan(stack_settings, read_place(stack_settings, self.name, secret))
 
     def _read(self) -> tuple[Settings, frozenset[str]]:
         # Without the values of secrets, which the engine would have to decrypt.

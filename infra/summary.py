@@ -1,9 +1,14 @@
-"""What `make up` and `make status` say at the end: address, token, logs, how to stop."""
+"""What `make up` and `make status` say at the end: address, token, logs, deletions, how to stop."""
 
 import json
+import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+from runtime.duration import NEVER, parse_age
 
 _TEXT = """
 MLflow is up at {tracking_uri}  ({version})
@@ -12,7 +17,7 @@ MLflow is up at {tracking_uri}  ({version})
     export MLFLOW_TRACKING_TOKEN=$(make -s token{flag})
 
 Web page  {tracking_uri}  (sign in with the token)
-Logs      make logs{flag}
+Logs      make logs{flag}{deletions}
 Stop      make down{flag}
 """
 
@@ -21,14 +26,64 @@ def main(stack: str) -> None:
     """Print the summary of a stack that is up; the token itself is not shown."""
     command = ["pulumi", "stack", "output", "--json", "--stack", stack]
     done = subprocess.run(command, capture_output=True, text=True)
-    outputs: dict[str, str] = json.loads(done.stdout) if done.returncode == 0 else {}
+    outputs: dict[str, Any] = json.loads(done.stdout) if done.returncode == 0 else {}
     if "tracking_uri" not in outputs:
         sys.exit(f"stack {stack} is not up; bring it up with: make up STACK={stack}")
     flag = "" if stack == "local" else f" STACK={stack}"
-    print(_TEXT.format(flag=flag, trust=_trust(stack, outputs), **outputs))
+    told = {"flag": flag, "trust": _trust(stack, outputs), "deletions": deletions(outputs)}
+    print(_TEXT.format(**outputs | told))
 
 
-def _trust(stack: str, outputs: dict[str, str]) -> str:
+def deletions(outputs: Mapping[str, Any]) -> str:
+    """One line: what is deleted, when, and how to stop it; none for an older stack. Pure."""
+    if "retention" not in outputs:
+        return ""
+    retention: dict[str, str] = outputs["retention"]
+    schedules: dict[str, str] = outputs["schedules"]
+    return f"\nDeletes   {_purged(retention, schedules)}; {_pruned(retention, schedules)}"
+
+
+def _purged(retention: Mapping[str, str], schedules: Mapping[str, str]) -> str:
+    if "gc" not in schedules or retention["gc_ttl"] == NEVER:
+        key = "gcTtl" if retention["gc_ttl"] == NEVER else "gcSchedule"
+        return f"nothing that users deleted ({key}: {NEVER})"
+    age, when = _age(retention["gc_ttl"]), _when(schedules["gc"])
+    return f"what users deleted {age} ago, {when} (gcTtl: {NEVER} stops it)"
+
+
+def _pruned(retention: Mapping[str, str], schedules: Mapping[str, str]) -> str:
+    if "prune" not in schedules:
+        return f"prune never runs (pruneSchedule: {NEVER})"
+    if retention["prune_action"] != "delete":
+        return "prune only reports (pruneAction: report)"
+    if retention["entity_ttl_days"] == NEVER:
+        return f"nothing is stale (entityTtlDays: {NEVER})"
+    age, when = _age(f"{retention['entity_ttl_days']}d"), _when(schedules["prune"])
+    return f"what nobody used for {age}, {when} (pruneAction: report stops it)"
+
+
+def _age(text: str) -> str:
+    """Whole days in words; any other age as the stack file has it."""
+    age = parse_age(text)
+    if age.seconds or age.microseconds or not age.days:
+        return text
+    return f"{age.days} day{'' if age.days == 1 else 's'}"
+
+
+def _when(cron: str) -> str:
+    """The commonest schedules in words; any other as the stack file has it."""
+    if cron == "* * * * *":
+        return "every minute"
+    found = re.fullmatch(r"\*/([1-9]\d*) \* \* \* \*", cron)
+    # A step that divides no hour is cut short at its end.
+    if found and 60 % int(found[1]) == 0:
+        return f"every {found[1]} minutes"
+    if found := re.fullmatch(r"(\d+) (\d+) \* \* \*", cron):
+        return f"daily at {int(found[2]):02}:{int(found[1]):02} UTC"
+    return f"at '{cron}' UTC"
+
+
+def _trust(stack: str, outputs: Mapping[str, str]) -> str:
     """Write the stack's own authority to a file and say how clients trust it, where it has one."""
     if "ca_certificate" not in outputs:
         return ""

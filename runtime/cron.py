@@ -5,12 +5,19 @@ from datetime import datetime, timedelta
 
 from croniter import CroniterBadCronError, CroniterBadDateError, croniter
 
+from runtime.duration import NEVER
+
 _WEEKDAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
-ALLOWED = 'five fields "minute hour day month weekday", such as "*/10 * * * *" or "0 0 * * *"'
+ALLOWED = (
+    'five fields "minute hour day month weekday", such as "*/10 * * * *" or "0 0 * * *", '
+    f"or {NEVER}"
+)
 
 
 def check_schedule(expression: str) -> str:
-    """Return ``expression`` as it is, or raise ValueError where it is not five-field cron."""
+    """Return ``expression`` as it is; raises ValueError where it is no five-field cron or NEVER."""
+    if expression == NEVER:
+        return expression
     if len(expression.split()) != 5:
         raise ValueError(f"{expression!r} is not a schedule: {ALLOWED}")
     try:

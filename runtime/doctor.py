@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 
 import click
 
-from runtime import scheduler
+from runtime import health, scheduler
 from runtime import settings as runtime_settings
 from runtime.probe import request, token_of
 from runtime.settings import RuntimeSettings
@@ -56,7 +56,7 @@ def _backend_store(settings: RuntimeSettings) -> Finding:
 
 
 def _server(settings: RuntimeSettings) -> Finding:
-    status, body = request(settings, "GET", "/health", None)
+    status, body = request(settings, "GET", health.PATH, None)
     if status == 200:
         return Finding("server", True, f"{settings.tracking_uri} answers")
     found = f"{settings.tracking_uri}: {status or body.decode()}"
@@ -108,7 +108,8 @@ def _jobs(settings: RuntimeSettings) -> Finding:
     failed = [name for name, run in runs.items() if run.exit_code]
     told = [f"{name} at {run.started}, exit code {run.exit_code}" for name, run in runs.items()]
     found = "; ".join(told) or "none has run yet"
-    advice = f"run by hand: trackstack {failed[0]}" if failed else ""
+    # As the schedule runs it: prune by its own name would delete.
+    advice = f"run by hand: trackstack scheduler --once {failed[0]}" if failed else ""
     return Finding("jobs", not failed, found, advice)
 
 

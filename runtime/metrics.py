@@ -62,7 +62,10 @@ def area_of(path: str) -> str:
 
 
 def rows_of(result: object) -> Mapping[str, float]:
-    """Rows and bytes in what a job printed, where it says so. Pure."""
+    """Rows and bytes in what a job printed, where it says so. Pure.
+
+    What a dry run counts was not deleted, and goes by another name.
+    """
     if not isinstance(result, dict):
         return {}
     given = cast(dict[str, Any], result)
@@ -70,7 +73,9 @@ def rows_of(result: object) -> Mapping[str, float]:
     deleted = given.get("deleted")
     if isinstance(deleted, dict):
         counts = cast(dict[str, Any], deleted).values()
-        found["rows"] = sum(count for count in counts if _is_number(count))
+        total = sum(count for count in counts if _is_number(count))
+        dry_run = given.get("dry_run") is True
+        found |= {"rows": 0, "would_delete": total} if dry_run else {"rows": total}
     return found
 
 
@@ -133,6 +138,11 @@ def job_families(runs: Mapping[str, "LastRun"]) -> Iterable[Any]:
             "last_rows",
             "Entities that the last run deleted, or rows that it backed up.",
             {job: each.get("rows") for job, each in done.items()},
+        ),
+        family(
+            "last_would_delete",
+            "Entities that the last run would have deleted, where it only reports.",
+            {job: each.get("would_delete") for job, each in done.items()},
         ),
         family(
             "last_bytes",

@@ -1,11 +1,16 @@
 """How the runtime starts its own command, and what keeps a killed process from leaving orphans."""
 
 import ctypes
+import os
 import signal
+import subprocess
 import sys
+import threading
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
+# What the server puts into its own environment for MLflow: the database with its password, a key.
+_SERVERS_OWN = ("_MLFLOW_", "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY")
 
 
 def die_with_parent(sig: int = signal.SIGTERM) -> None:
@@ -21,3 +26,16 @@ def die_with_parent(sig: int = signal.SIGTERM) -> None:
 def trackstack() -> str:
     """The runtime's command in the environment that runs this program."""
     return str(Path(sys.executable).with_name("trackstack"))
+
+
+def start_beside(*arguments: str) -> None:
+    """Start the runtime's command from within the server, and take note of its end.
+
+    It has the environment that the server was started with, and writes to the server's log.
+    """
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(_SERVERS_OWN)}
+    process = subprocess.Popen(
+        [trackstack(), *arguments], stdin=subprocess.DEVNULL, stdout=sys.stderr, env=environment
+    )
+    # Whom nobody waits for stays a dead process.
+    threading.Thread(target=process.wait, daemon=True).start()

@@ -10,9 +10,10 @@ from datetime import datetime, timezone
 import click
 
 from runtime import settings as runtime_settings
-from runtime import stale, tracking
+from runtime import tracking
 from runtime.stale import Kind, Stale
 from runtime.tracking import Client
+from runtime.usage import find_stale, say_of_never
 
 # The server has few workers, and people use it meanwhile.
 _THREADS = 8
@@ -94,10 +95,14 @@ def command(dry_run: bool, limit: int | None, as_json: bool) -> None:
     """Delete what is stale and unused, through the API with URI and token.
 
     Stale is what was not touched for MLFLOW_TRACKING_ENTITY_TTL days (30), or for the days in its
-    experiment's tag trackstack.ttl_days. In use, and kept, are: a version with an alias or in a
-    stage, a registered model with a version that is kept, a run with a registered version, an
-    experiment with a run that is kept, MLflow's experiment 0, and whatever has the tag
-    trackstack.keep=true.
+    experiment's tag trackstack.ttl_days; with never, nothing is, whatever a tag says. In use, and
+    kept, are: a run that has not ended (RUNNING, SCHEDULED), and one that a metric, trace or model
+    was logged to within that time; an experiment with a run that is kept, or with traces, logged
+    models or evaluation datasets of that time; a run or logged model that a registered version was
+    made of; a version with an alias or in a stage; a registered model with a version that is kept;
+    MLflow's experiment 0; and whatever has the tag trackstack.keep=true.
+
+    On schedule it only counts these, unless TRACKSTACK_PRUNE_ACTION=delete. By hand it deletes.
 
     Runs and experiments are deleted softly: until gc purges them (MLFLOW_TRACKING_GC_TTL) they can
     be restored. MLflow deletes registered models and versions for good; their artifacts stay with
@@ -113,8 +118,8 @@ def command(dry_run: bool, limit: int | None, as_json: bool) -> None:
     settings = runtime_settings.load()
     client = tracking.connect(settings)
     now = datetime.now(timezone.utc)
-    inventory = tracking.take_inventory(client)
-    entities = stale.decide(inventory, now, settings.entity_ttl_days)[:limit]
+    say_of_never(settings)
+    entities = find_stale(client, now, settings.entity_ttl_days)[:limit]
     if dry_run:
         counts = Counter(entity.kind.value for entity in entities)
         outcome = Outcome({kind.value: counts[kind.value] for kind in Kind}, {})

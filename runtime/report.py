@@ -11,11 +11,12 @@ from functools import partial
 import click
 
 from runtime import settings as runtime_settings
-from runtime import stale, tracking
+from runtime import tracking
 from runtime.report_line import Line, human_bytes
 from runtime.report_page import page
 from runtime.stale import Kind, Stale
 from runtime.tracking import Client
+from runtime.usage import find_stale, say_of_never
 
 _THREADS = 8
 
@@ -97,7 +98,8 @@ def command(form: str, as_json: bool) -> None:
     settings = runtime_settings.load()
     client = tracking.connect(settings)
     now = datetime.now(timezone.utc)
-    entities = stale.decide(tracking.take_inventory(client), now, settings.entity_ttl_days)
+    say_of_never(settings)
+    entities = find_stale(client, now, settings.entity_ttl_days)
     report = lines(client, entities, now)
     if as_json or form == "json":
         click.echo(json.dumps([line.__dict__ for line in report]))

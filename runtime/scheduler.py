@@ -9,7 +9,7 @@ import json
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -20,8 +20,9 @@ import click
 from runtime import cron, oci_metrics
 from runtime import settings as runtime_settings
 from runtime.errors import UserError
+from runtime.jobs import SCHEDULES, schedules
 from runtime.process import die_with_parent, trackstack
-from runtime.settings import RuntimeSettings
+from runtime.settings import RuntimeSettings, variable
 
 _RETRY_SECONDS = (10, 60)
 _STOP_SECONDS = 20
@@ -63,10 +64,13 @@ def _write_state(data_dir: Path, state: Mapping[str, LastRun]) -> None:
     beside.replace(path)
 
 
-def schedules(settings: RuntimeSettings) -> dict[str, str]:
-    """Job -> five-field cron expression, in UTC."""
-    crons = {"gc": settings.gc_schedule, "prune": settings.prune_schedule}
-    return crons | ({"backup": settings.backup_schedule} if settings.backup_schedule else {})
+def arguments_of(name: str, settings: RuntimeSettings) -> list[str]:
+    """What a job is started with, whatever starts it.
+
+    Here alone prune becomes a report where the settings do not say that it may delete.
+    """
+    only_reports = name == "prune" and settings.prune_action != "delete"
+    return [name, *(["--dry-run"] if only_reports else []), "--json"]
 
 
 def next_job(times: Mapping[str, datetime]) -> tuple[str, datetime]:
@@ -87,15 +91,15 @@ class Stopped(Exception):  # noqa: N818 - a request, no error
 
 
 class Job:
-    """Runs `trackstack <name> --json` and tells its output line by line."""
+    """Runs `trackstack <arguments>` and tells its output line by line, after the job's name."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, name: str, arguments: Sequence[str]) -> None:
+        self._name, self._arguments = name, arguments
         self._child: subprocess.Popen[str] | None = None
 
     def run(self) -> tuple[int, object]:
         """The exit code, and the last line of stdout where it is JSON."""
-        command = [trackstack(), self._name, "--json"]
+        command = [trackstack(), *self._arguments]
         self._child = subprocess.Popen(
             command,
             stdout=subprocess.PIPE,
@@ -166,11 +170,17 @@ def _loop(settings: RuntimeSettings) -> None:
     times = {name: cron.next_time(expression, _now()) for name, expression in crons.items()}
     for name, moment in times.items():
         _say(f"{name}: {crons[name]}, next at {moment:%Y-%m-%d %H:%M} UTC")
+    if not times:
+        _say("scheduler: nothing is scheduled")
+        while True:
+            time.sleep(_LONGEST_SLEEP)
+    if "prune" in times and settings.prune_action != "delete":
+        _say("prune: only reports; TRACKSTACK_PRUNE_ACTION=delete lets it delete")
     state = read_state(settings.data_dir)
     while True:
         name, moment = next_job(times)
         _wait_until(moment)
-        job = Job(name)
+        job = Job(name, arguments_of(name, settings))
         try:
             state[name] = run_job(name, state.get(name), job.run)
         except Stopped:
@@ -187,7 +197,7 @@ def _stop(_signal: int, _frame: FrameType | None) -> None:
 @click.command()
 @click.option(
     "--once",
-    type=click.Choice(["gc", "prune", "backup"]),
+    type=click.Choice(list(SCHEDULES)),
     help="Run this job now and end: for a platform that has schedules of its own.",
 )
 @click.option(
@@ -199,10 +209,11 @@ def command(once: str | None, my_turn: bool) -> int:
     """Run gc, prune and backup on their schedules, one at a time, until SIGTERM or Ctrl-C.
 
     Schedules are five-field cron in UTC: TRACKSTACK_GC_SCHEDULE (*/10 * * * *),
-    TRACKSTACK_PRUNE_SCHEDULE (0 0 * * *) and TRACKSTACK_BACKUP_SCHEDULE (none: no backup), which
-    needs TRACKSTACK_BACKUP_DESTINATION. A job that fails is tried again twice. How the last
-    runs went is in state/jobs.json under the data directory; `trackstack doctor` shows it. With
-    --once, exits as the job did.
+    TRACKSTACK_PRUNE_SCHEDULE (0 0 * * *) and TRACKSTACK_BACKUP_SCHEDULE (never), which needs
+    TRACKSTACK_BACKUP_DESTINATION; never runs a job at no time. prune only counts what is stale,
+    unless TRACKSTACK_PRUNE_ACTION=delete lets it delete. A job that fails is tried again twice.
+    How the last runs went is in state/jobs.json under the data directory; `trackstack doctor` shows
+    it. With --once, exits as the job did.
 
     \b
     Examples:
@@ -213,7 +224,7 @@ def command(once: str | None, my_turn: bool) -> int:
     settings = runtime_settings.load()
     if my_turn and not once:
         raise UserError("--my-turn needs --once", 2)
-    if settings.backup_schedule and not settings.backup_destination:
+    if "backup" in schedules(settings) and not settings.backup_destination:
         raise UserError("TRACKSTACK_BACKUP_SCHEDULE needs TRACKSTACK_BACKUP_DESTINATION", 2)
     if settings.supervised:
         die_with_parent()
@@ -237,12 +248,12 @@ def _is_my_turn(name: str, settings: RuntimeSettings) -> bool:
 
     crons = schedules(settings)
     if name not in crons:
-        raise UserError(f"{name} has no schedule; see TRACKSTACK_{name.upper()}_SCHEDULE", 2)
+        raise UserError(f"{name} has no schedule; see {variable(SCHEDULES[name])}", 2)
     return take_turn(open_engine(settings), name, cron.last_time(crons[name], _now()))
 
 
 def _run_once(name: str, settings: RuntimeSettings) -> int:
-    state, job = read_state(settings.data_dir), Job(name)
+    state, job = read_state(settings.data_dir), Job(name, arguments_of(name, settings))
     try:
         state[name] = run_job(name, state.get(name), job.run)
     except Stopped:

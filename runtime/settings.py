@@ -26,7 +26,12 @@ from runtime.errors import UserError
 
 
 def _check_age(text: str) -> str:
-    duration.parse_age(text)
+    if text == duration.NEVER:
+        return text
+    try:
+        duration.parse_age(text)
+    except ValueError as error:
+        raise ValueError(f"{error}, or {duration.NEVER}") from None
     return text
 
 
@@ -44,8 +49,12 @@ def _check_issuer(text: str) -> str:
     return text.rstrip("/")
 
 
+# Each of these may be duration.NEVER; of days that is None.
 Age = Annotated[str, AfterValidator(_check_age)]
+Days = Annotated[int | None, BeforeValidator(duration.parse_days)]
 Schedule = Annotated[str, AfterValidator(cron.check_schedule)]
+# What the scheduled prune does with what is stale.
+PruneAction = Literal["report", "delete"]
 Issuer = Annotated[str, AfterValidator(_check_issuer)]
 
 
@@ -110,10 +119,11 @@ class RuntimeSettings(BaseModel):
     max_artifact_bytes: int = Field(0, ge=0, alias="TRACKSTACK_MAX_ARTIFACT_BYTES")
     allowed_hosts: Words = Field((), alias="MLFLOW_SERVER_ALLOWED_HOSTS")
     gc_ttl: Age = Field("30d0h0m0s", alias="MLFLOW_TRACKING_GC_TTL")
-    entity_ttl_days: int = Field(30, ge=1, alias="MLFLOW_TRACKING_ENTITY_TTL")
+    entity_ttl_days: Days = Field(30, alias="MLFLOW_TRACKING_ENTITY_TTL")
     gc_schedule: Schedule = Field("*/10 * * * *", alias="TRACKSTACK_GC_SCHEDULE")
     prune_schedule: Schedule = Field("0 0 * * *", alias="TRACKSTACK_PRUNE_SCHEDULE")
-    backup_schedule: Schedule | None = Field(None, alias="TRACKSTACK_BACKUP_SCHEDULE")
+    prune_action: PruneAction = Field("report", alias="TRACKSTACK_PRUNE_ACTION")
+    backup_schedule: Schedule = Field(duration.NEVER, alias="TRACKSTACK_BACKUP_SCHEDULE")
     backup_destination: str | None = Field(None, alias="TRACKSTACK_BACKUP_DESTINATION")
     backup_keep: int = Field(7, ge=1, alias="TRACKSTACK_BACKUP_KEEP")
     restore_backup: str | None = Field(None, alias="TRACKSTACK_RESTORE_BACKUP")

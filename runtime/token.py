@@ -45,7 +45,7 @@ def add(name: str, role: str, expires: str | None) -> None:
     if not (0 < len(name) <= 64 and name.isprintable()):
         raise UserError("a token's name has 1 to 64 printable characters", 2)
     try:
-        lifetime = duration.parse_age(expires) if expires else None
+        lifetime = None if expires is None else duration.parse_age(expires)
     except ValueError as error:
         raise UserError(f"--expires: {error}", 2) from None
     click.echo(_table().add(name, Role.named(role), lifetime))

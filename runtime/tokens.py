@@ -82,6 +82,20 @@ def _now() -> datetime:
     return datetime.now(timezone.utc).replace(tzinfo=None)
 
 
+def _end_of(lifetime: timedelta | None, now: datetime) -> datetime | None:
+    """When a token made ``now`` expires; raises UserError for a time that means nothing."""
+    if lifetime is None:
+        return None
+    if lifetime <= timedelta(0):
+        raise UserError("--expires: a token that is valid for no time is of no use", 2)
+    try:
+        return now + lifetime
+    except OverflowError:
+        raise UserError(
+            "--expires: that is later than the year 9999; leave it out for a token without end", 2
+        ) from None
+
+
 class TokenTable:
     """The named tokens in the backend database."""
 
@@ -101,18 +115,23 @@ class TokenTable:
         return [Token(r.name, r.hash, Role.named(r.role), r.created, r.expires) for r in rows]
 
     def add(self, name: str, role: Role, lifetime: timedelta | None) -> str:
-        """Make a token and return its value, which is kept nowhere.
+        """Make a token, valid for ``lifetime`` (None: for ever), and return its value.
 
-        Raises UserError where the name is taken.
+        The value is kept nowhere. Raises UserError where the name is taken.
         """
-        self.create()
+        if name in (STACK_TOKEN, JOB_TOKEN):
+            raise UserError(
+                f"{name!r} is the name of a token that the stack itself has: choose another", 2
+            )
         token, now = generate(), _now()
+        expires = _end_of(lifetime, now)
+        self.create()
         values = {
             "name": name,
             "hash": hash_of(token),
             "role": role.name.lower(),
             "created": now,
-            "expires": now + lifetime if lifetime else None,
+            "expires": expires,
         }
         try:
             with self._engine.begin() as connection:

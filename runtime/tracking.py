@@ -15,6 +15,7 @@ from runtime.settings import RuntimeSettings
 from runtime.stale import Experiment, Inventory, Kind, Model, Run, Stale, Version
 
 _PAGE = 1000
+_IN_PROGRESS = ("RUNNING", "SCHEDULED")
 # MLflow's client, which has types in part only.
 Client = Any
 
@@ -76,7 +77,8 @@ def _set_environment(values: Mapping[str, object]) -> None:
             os.environ[name] = str(value)
 
 
-def _paged(page: Callable[[str | None], Any]) -> Iterator[Any]:
+def paged(page: Callable[[str | None], Any]) -> Iterator[Any]:
+    """All that a search answers, page by page; ``page`` takes the token of the next."""
     token: str | None = None
     while True:
         answer = page(token)
@@ -89,14 +91,12 @@ def _paged(page: Callable[[str | None], Any]) -> Iterator[Any]:
 def take_inventory(client: Client) -> Inventory:
     """Read all live entities."""
     experiments = tuple(
-        Experiment(e.experiment_id, e.name, e.last_update_time or 0, e.tags)
-        for e in _paged(lambda t: client.search_experiments(max_results=_PAGE, page_token=t))
+        Experiment(e.experiment_id, e.name, e.last_update_time or e.creation_time or 0, e.tags)
+        for e in paged(lambda t: client.search_experiments(max_results=_PAGE, page_token=t))
     )
     runs = tuple(run for experiment in experiments for run in _runs(client, experiment.id))
-    models = list(
-        _paged(lambda t: client.search_registered_models(max_results=_PAGE, page_token=t))
-    )
-    versions = _paged(lambda t: client.search_model_versions("", max_results=_PAGE, page_token=t))
+    models = list(paged(lambda t: client.search_registered_models(max_results=_PAGE, page_token=t)))
+    versions = paged(lambda t: client.search_model_versions("", max_results=_PAGE, page_token=t))
     aliases = {model.name: _aliases(model) for model in models}
     return Inventory(
         experiments=experiments,
@@ -110,12 +110,17 @@ def take_inventory(client: Client) -> Inventory:
 
 
 def _runs(client: Client, experiment_id: str) -> Iterator[Run]:
-    for run in _paged(
+    for run in paged(
         lambda t: client.search_runs([experiment_id], max_results=_PAGE, page_token=t)
     ):
         info = run.info
-        touched = info.end_time or info.start_time or 0
-        yield Run(info.run_id, info.run_name, experiment_id, touched, run.data.tags)
+        # A run that was taken up again keeps the end that it had.
+        in_progress = info.status in _IN_PROGRESS
+        logged = (metric.timestamp for metric in run.data.to_proto().metrics)
+        touched = max(
+            (time for time in (info.start_time, info.end_time, *logged) if time), default=0
+        )
+        yield Run(info.run_id, info.run_name, experiment_id, touched, run.data.tags, in_progress)
 
 
 def _aliases(model: Any) -> dict[str, str]:
@@ -133,6 +138,8 @@ def _version(version: Any, aliases: dict[str, dict[str, str]]) -> Version:
         aliases=tuple(alias for alias, of in named.items() if of == str(version.version)),
         run_id=version.run_id or None,
         tags=version.tags,
+        source=version.source or "",
+        model_id=version.model_id or None,
     )
 
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import AF_INET6
 
+from runtime import health
 from runtime.settings import RuntimeSettings
 
 _RETRY_SECONDS = 30
@@ -15,9 +16,9 @@ _MESSAGE = b"The store is being restored or migrated; try again in a while.\n"
 
 class _Answer(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        # A probe that finds nobody would have the container killed in the midst of it. That of a
-        # load balancer, which asks for /health?ready, is not to lead anybody here.
-        is_probe = self.path.endswith("/health")
+        # A probe that finds nobody would have the container killed in the midst of it. A load
+        # balancer's, of READY_PATH, must fail: it would send users here.
+        is_probe = self.path.endswith(health.PATH)
         body = b"OK" if is_probe else _MESSAGE
         self.send_response(200 if is_probe else 503)
         if not is_probe:

@@ -4,13 +4,14 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from infra import containers, environment, front
-from infra.containers import Container
-from infra.environment import Runtime
-from infra.naming import AZURE, Naming, base_of, tags
+from infra.plan import environment, proxy, workloads
+from infra.plan.environment import Runtime
 from infra.plan.image import ImagePlan, plan_image
-from infra.plan.place import Place, certificate, deployed_version
+from infra.plan.naming import AZURE, Naming, base_of, tags
+from infra.plan.place import Place, certificate
+from infra.plan.workloads import Container
 from infra.settings.azure import Azure
+from runtime.jobs import schedules
 
 FRONT_PORT = 443
 _CONTAINER = "artifacts"
@@ -74,7 +75,8 @@ class AzurePlan:
     @property
     def containers(self) -> tuple[Container, ...]:
         """All that run beside each other."""
-        jobs = self.jobs.values() or (self.scheduler,)
+        alone = self.settings.compute != "container"
+        jobs = tuple(self.jobs.values()) if alone else (self.scheduler,)
         return (self.server, *jobs, *((self.front,) if self.front else ()))
 
 
@@ -123,11 +125,11 @@ def plan_azure(settings: Azure, place: Place) -> AzurePlan:
     account = f"{names.storage_account}.blob.core.windows.net"
     blobs = f"wasbs://{_CONTAINER}@{account}"
     runtime = Runtime(
-        data_dir=containers.DATA_DIRECTORY,
+        data_dir=workloads.DATA_DIRECTORY,
         artifacts_destination=f"{blobs}/artifacts",
         host="0.0.0.0" if alone else "127.0.0.1",  # noqa: S104 - behind the platform's ingress
-        port=containers.SERVER_PORT,
-        server_uri=url if alone else f"http://127.0.0.1:{containers.SERVER_PORT}",
+        port=workloads.SERVER_PORT,
+        server_uri=url if alone else f"http://127.0.0.1:{workloads.SERVER_PORT}",
         public_url=url,
     )
     # What is on a container's own disk goes with it.
@@ -135,14 +137,14 @@ def plan_azure(settings: Azure, place: Place) -> AzurePlan:
         update={"backup_destination": settings.backup_destination or f"{blobs}/backups"}
     )
     cpus, memory = settings.cpus, settings.memory
-    server = containers.server(
+    server = workloads.server(
         kept,
         runtime,
         cpus=cpus,
         memory=memory,
         has_client_secret="oidcClientSecret" in place.secret_keys,
     )
-    scheduler = containers.scheduler(kept, runtime, cpus=cpus, memory=memory)
+    scheduler = workloads.scheduler(kept, runtime, cpus=cpus, memory=memory)
     return AzurePlan(
         settings=settings,
         names=names,
@@ -156,13 +158,13 @@ def plan_azure(settings: Azure, place: Place) -> AzurePlan:
         hostname=hostname,
         tracking_uri=url,
         tls_certificate=certificate(settings, place),
-        schedules=environment.schedules(settings),
-        version=deployed_version(),
+        schedules=schedules(settings),
+        version=place.version,
         server=replace(server, memory_request=memory, memory_limit=memory) if alone else server,
         scheduler=scheduler,
         jobs={}
         if settings.compute == "container"
-        else containers.jobs(scheduler, environment.schedules(settings)),
+        else workloads.jobs(scheduler, schedules(settings)),
         front=_front(settings, hostname),
     )
 
@@ -170,9 +172,9 @@ def plan_azure(settings: Azure, place: Place) -> AzurePlan:
 def _front(settings: Azure, hostname: str | None) -> Container | None:
     if hostname is None:
         return None
-    upstream = f"127.0.0.1:{containers.SERVER_PORT}"
-    return containers.front(
-        front.caddyfile(settings, (hostname,), port=FRONT_PORT, upstream=upstream),
-        front.SECRET_FILES[settings.tls],
+    upstream = f"127.0.0.1:{workloads.SERVER_PORT}"
+    return workloads.front(
+        proxy.caddyfile(settings, (hostname,), port=FRONT_PORT, upstream=upstream),
+        proxy.SECRET_FILES[settings.tls],
         port=FRONT_PORT,
     )

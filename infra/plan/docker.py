@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from infra import containers, environment, front
-from infra.containers import Container
-from infra.environment import Runtime
 from infra.errors import StackError
+from infra.plan import environment, proxy, workloads
+from infra.plan.environment import Runtime
 from infra.plan.image import ImagePlan, plan_image, store_extras
-from infra.plan.place import Place, certificate, deployed_version
+from infra.plan.place import Place, certificate
+from infra.plan.workloads import Container
 from infra.settings import LocalContainer
+from runtime.jobs import schedules
 from runtime.settings import environment_of
 
 _LOOPBACK = ("localhost", "127.0.0.1")
@@ -70,20 +70,20 @@ def plan_docker(settings: LocalContainer, place: Place) -> DockerPlan:
     tls_certificate = certificate(settings, place)
     hostnames = _hostnames(settings)
     public_url = f"https://{settings.hostname or 'localhost'}:{settings.port}"
-    upstream = f"server:{containers.SERVER_PORT}"
+    upstream = f"server:{workloads.SERVER_PORT}"
     runtime = Runtime(
-        data_dir=containers.DATA_DIRECTORY,
+        data_dir=workloads.DATA_DIRECTORY,
         artifacts_destination=settings.artifacts_destination
-        or f"{containers.DATA_DIRECTORY}/artifacts",
+        or f"{workloads.DATA_DIRECTORY}/artifacts",
         host="0.0.0.0",  # noqa: S104 - inside a network that only the front is in
-        port=containers.SERVER_PORT,
+        port=workloads.SERVER_PORT,
         server_uri=f"http://{upstream}",
         public_url=public_url,
     )
     size = {"cpus": settings.cpus, "memory": settings.memory}
     # Several names lead to this machine, and the jobs call the server by the network's name.
     hosts = environment_of(allowed_hosts=("server", *hostnames))
-    server = containers.server(
+    server = workloads.server(
         settings,
         runtime,
         has_client_secret="oidcClientSecret" in place.secret_keys,
@@ -94,7 +94,7 @@ def plan_docker(settings: LocalContainer, place: Place) -> DockerPlan:
     data_dir = place.path(settings.data_dir or f".trackstack/data/{place.stack}")
     return DockerPlan(
         name=f"trackstack-{place.stack}",
-        secrets_dir=str(Path(data_dir) / "secrets"),
+        secrets_dir=str(data_dir / "secrets"),
         keep_data=settings.keep_data,
         protect=settings.protect,
         image=plan_image(settings, settings, place, ("mysql", "postgresql", *stores)),
@@ -109,14 +109,14 @@ def plan_docker(settings: LocalContainer, place: Place) -> DockerPlan:
         database_image=None if "backendStoreUri" in place.secret_keys else settings.database_image,
         artifacts_destination=runtime.artifacts_destination,
         backup_destination=environment.backups(settings, runtime.data_dir),
-        schedules=environment.schedules(settings),
-        version=deployed_version(),
+        schedules=schedules(settings),
+        version=place.version,
         front_image=settings.front_image,
         server=server,
-        scheduler=containers.scheduler(settings, runtime, **size),
-        front=containers.front(
-            front.caddyfile(settings, hostnames, port=_FRONT_PORT, upstream=upstream),
-            front.SECRET_FILES[settings.tls],
+        scheduler=workloads.scheduler(settings, runtime, **size),
+        front=workloads.front(
+            proxy.caddyfile(settings, hostnames, port=_FRONT_PORT, upstream=upstream),
+            proxy.SECRET_FILES[settings.tls],
             port=_FRONT_PORT,
         ),
     )

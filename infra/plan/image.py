@@ -17,7 +17,7 @@ class ImagePlan:
     """``digest`` names an image that is there; without it, one is built from ``root``.
 
     ``arguments`` are the Dockerfile's build arguments; none is secret. ``inputs`` are the paths
-    under ``root`` that the build can see.
+    under ``root`` that the build can see. ``version`` names what is in it.
     """
 
     digest: str | None
@@ -25,6 +25,7 @@ class ImagePlan:
     dockerfile: str
     inputs: tuple[str, ...]
     arguments: tuple[tuple[str, str], ...]
+    version: str
 
     @property
     def trusted(self) -> str:
@@ -35,12 +36,9 @@ class ImagePlan:
 def _extra_ca(keys: ImageKeys, place: Place) -> str:
     if not keys.extra_ca_file:
         return ""
-    path = place.path(keys.extra_ca_file)
-    try:
-        text = path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise StackError(f"trackstack:extraCaFile: cannot read {path}: {error}") from None
+    text = place.texts["extraCaFile"]
     if "PRIVATE KEY" in text or "BEGIN CERTIFICATE" not in text:
+        path = place.path(keys.extra_ca_file)
         raise StackError(
             f"trackstack:extraCaFile: {path} must hold certificates in PEM, and no private key"
         )
@@ -58,7 +56,7 @@ def plan_image(
 ) -> ImagePlan:
     """The image for these keys, with the optional dependencies ``extras``.
 
-    Raises StackError where extraCaFile cannot be used.
+    Raises StackError where extraCaFile holds no certificates.
     """
     named = sorted({*extras, *(("oidc",) if settings.oidc_issuer else ())})
     arguments = {
@@ -73,4 +71,5 @@ def plan_image(
         dockerfile="runtime/Dockerfile",
         inputs=("pyproject.toml", "requirements.lock", "runtime"),
         arguments=tuple(sorted((name, value) for name, value in arguments.items() if value)),
+        version=place.version,
     )

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra import environment
-from infra.environment import Runtime
 from infra.errors import StackError
-from infra.plan.place import Place, deployed_version
+from infra.plan import environment
+from infra.plan.environment import Runtime
+from infra.plan.place import Place
 from infra.settings import Local
+from runtime.jobs import schedules
 from runtime.settings import environment_of
 
 # A Unix socket's path has 108 bytes (unix(7)), with the terminating zero; the supervisor binds
@@ -40,7 +41,7 @@ class LocalPlan:
 
 
 def _data_dir(settings: Local, place: Place) -> Path:
-    path = place.root / Path(settings.data_dir or f".trackstack/data/{place.stack}").expanduser()
+    path = place.path(settings.data_dir or f".trackstack/data/{place.stack}")
     if len(str(path)) > _LONGEST_DATA_DIR:
         raise StackError(
             f"trackstack:dataDir: {str(path)!r} is {len(str(path))} characters long; "
@@ -75,8 +76,8 @@ def plan_local(settings: Local, place: Place) -> LocalPlan:
         artifacts_destination=artifacts,
         backup_destination=environment.backups(settings, str(data_dir)),
         backend_store=f"sqlite:///{data_dir}/store/mydb.sqlite",
-        schedules=environment.schedules(settings),
-        version=deployed_version(),
+        schedules=schedules(settings),
+        version=place.version,
         store_environment=environment.store(settings, runtime) | supervised,
         server_environment=environment.server(settings, runtime) | supervised,
         scheduler_environment=environment.scheduler(settings, runtime) | supervised,

@@ -4,13 +4,14 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from infra import containers, environment, front
-from infra.containers import Container
-from infra.environment import Runtime
-from infra.naming import OCI, Naming, base_of, tags
+from infra.plan import environment, proxy, workloads
+from infra.plan.environment import Runtime
 from infra.plan.image import ImagePlan, plan_image
-from infra.plan.place import Place, certificate, deployed_version
+from infra.plan.naming import OCI, Naming, base_of, tags
+from infra.plan.place import Place, certificate
+from infra.plan.workloads import Container
 from infra.settings.oci import Oci
+from runtime.jobs import schedules
 from runtime.oci_secrets import PORTS
 from runtime.settings import environment_of, file_variable
 
@@ -88,7 +89,9 @@ class OciPlan:
     def containers(self) -> tuple[Container, ...]:
         """All that run beside each other."""
         first = (self.database,) if self.database else ()
-        return (*first, self.server, *(self.jobs.values() or (self.scheduler,)), self.front)
+        alone = self.settings.compute in self.settings.machines
+        jobs = tuple(self.jobs.values()) if alone else (self.scheduler,)
+        return (*first, self.server, *jobs, self.front)
 
 
 def _names(settings: Oci, stack: str) -> Names:
@@ -123,7 +126,7 @@ def _database(settings: Oci, runtime: Runtime, memory: float) -> Container:
         command=("database",),
         environment={
             **environment.store(settings, runtime),
-            file_variable("database_admin_uri"): f"{containers.SECRETS_DIRECTORY}/{file}",
+            file_variable("database_admin_uri"): f"{workloads.SECRETS_DIRECTORY}/{file}",
         },
         secret_files=frozenset({file}),
         port=None,
@@ -141,12 +144,12 @@ def plan_oci(settings: Oci, place: Place) -> OciPlan:
     names = _names(settings, place.stack)
     address = settings.hostname or UNKNOWN_ADDRESS
     bucket = f"oci://{names.bucket}@{UNKNOWN_NAMESPACE}"
-    upstream = f"127.0.0.1:{containers.SERVER_PORT}"
+    upstream = f"127.0.0.1:{workloads.SERVER_PORT}"
     runtime = Runtime(
-        data_dir=containers.DATA_DIRECTORY,
+        data_dir=workloads.DATA_DIRECTORY,
         artifacts_destination=f"{bucket}/artifacts",
         host="127.0.0.1",
-        port=containers.SERVER_PORT,
+        port=workloads.SERVER_PORT,
         server_uri=f"http://{upstream}",
         public_url=f"https://{address}",
     )
@@ -156,21 +159,21 @@ def plan_oci(settings: Oci, place: Place) -> OciPlan:
     )
     cpus, memory = settings.cpus, settings.memory
     given = "backendStoreUri" in place.secret_keys
-    server = containers.server(
+    server = workloads.server(
         kept,
         runtime,
         cpus=cpus,
         memory=memory,
         has_client_secret="oidcClientSecret" in place.secret_keys,
     )
-    scheduler = containers.scheduler(kept, runtime, cpus=cpus, memory=memory)
+    scheduler = workloads.scheduler(kept, runtime, cpus=cpus, memory=memory)
     if settings.alert_email:
         told = environment_of(oci_metrics=f"{settings.compartment_id}/{names.base}")
         scheduler = replace(scheduler, environment={**scheduler.environment, **told})
     if not given:
         server, scheduler = _by_vault(server), _by_vault(scheduler)
     on_replicas = settings.compute == "scale"
-    crons = environment.schedules(settings) if settings.compute in settings.machines else {}
+    crons = schedules(settings) if settings.compute in settings.machines else {}
     own_database = not (given or settings.database_secret_id)
     return OciPlan(
         settings=settings,
@@ -183,20 +186,20 @@ def plan_oci(settings: Oci, place: Place) -> OciPlan:
         backup_destination=environment.backups(kept, runtime.data_dir),
         tracking_uri=runtime.public_url,
         tls_certificate=certificate(settings, place),
-        schedules=environment.schedules(settings),
-        version=deployed_version(),
+        schedules=schedules(settings),
+        version=place.version,
         server=server,
         scheduler=scheduler,
-        jobs=containers.jobs(scheduler, crons, on_replicas=on_replicas),
-        front=containers.front(
-            front.caddyfile(
+        jobs=workloads.jobs(scheduler, crons, on_replicas=on_replicas),
+        front=workloads.front(
+            proxy.caddyfile(
                 settings,
                 (address,),
                 port=FRONT_PORT,
                 upstream=upstream,
                 is_probed=True,
             ),
-            front.SECRET_FILES[settings.tls],
+            proxy.SECRET_FILES[settings.tls],
             port=FRONT_PORT,
         ),
         database=_database(kept, runtime, scheduler.memory_limit) if own_database else None,

@@ -1,30 +1,36 @@
-"""What every plan starts from: the place of the stack file, and the versions deployed."""
+"""What every plan starts from: where the stack file is, and what it leads to on this machine."""
 
-from dataclasses import dataclass
-from importlib.metadata import version
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from infra.errors import StackError
 from infra.settings.common import FrontKeys
 
-# The project's root folder, of the program that runs and of the commands that work on its stacks.
-ROOT = Path(__file__).resolve().parents[2]
-
 
 @dataclass(frozen=True)
 class Place:
-    """Where a stack file stands: the stack's name and the project's root folder.
+    """Where a stack file is: the stack's name and the project's root folder. infra.place reads it.
 
-    ``secret_keys`` are the secret keys that it has; their values are no part of a plan.
+    ``secret_keys`` are the secret keys that it has; their values are no part of a plan. ``homes``
+    are the folders that ``~`` and ``~user`` stand for, as far as it names them; ``texts`` are the
+    files that it names, by key; ``version`` names the versions that are deployed.
     """
 
     stack: str
     root: Path
     secret_keys: frozenset[str] = frozenset()
+    homes: Mapping[str, Path] = field(default_factory=dict[str, Path])
+    texts: Mapping[str, str] = field(default_factory=dict[str, str])
+    version: str = ""
 
     def path(self, text: str) -> Path:
-        """A path of the stack file: relative ones begin at the project's root."""
-        return self.root / Path(text).expanduser()
+        """A path of the stack file: relative ones begin at the project's root.
+
+        Raises KeyError where it begins with a home folder that was not looked up.
+        """
+        first, *rest = Path(text).parts or (".",)
+        return self.root.joinpath(self.homes[first] if first.startswith("~") else first, *rest)
 
     def require_secret(self, key: str, why: str) -> None:
         """Raise StackError where the stack file lacks a secret key."""
@@ -36,20 +42,11 @@ class Place:
 
 
 def certificate(keys: FrontKeys, place: Place) -> str | None:
-    """The front's certificate and chain in PEM, where the stack file names one.
+    """The reverse proxy's certificate and chain in PEM, where the stack file names one.
 
-    Raises StackError where it cannot be read or the secret tlsKey is missing.
+    Raises StackError where the secret tlsKey is missing.
     """
     if not keys.tls_certificate_file:
         return None
     place.require_secret("tlsKey", "tls: files needs it")
-    path = place.path(keys.tls_certificate_file)
-    try:
-        return path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise StackError(f"trackstack:tlsCertificateFile: cannot read {path}: {error}") from None
-
-
-def deployed_version() -> str:
-    """The versions whose change makes a new deployment."""
-    return f"trackstack {version('trackstack')}, mlflow {version('mlflow')}"
+    return place.texts["tlsCertificateFile"]

@@ -14,7 +14,7 @@ import click
 import yaml
 
 from infra import cost
-from infra.plan.place import ROOT
+from infra.place import ROOT
 from infra.rehearsal import graph
 from infra.rehearsal.errors import EngineError, RehearsalError
 from infra.rehearsal.leak_check import Machine, remove_volumes

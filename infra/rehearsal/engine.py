@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from infra.plan.place import ROOT
+from infra.place import ROOT
 from infra.rehearsal.errors import EngineError
 
 # Commands that change something: they need --yes, and a preview before each would double its time.

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from infra.plan.place import ROOT
+from infra.place import ROOT
+from infra.plan.image import DEFAULT_BASE
 from infra.rehearsal.azure import ids as azure
 from infra.rehearsal.errors import RehearsalError
 from infra.rehearsal.host.authority import Authority
@@ -43,7 +44,7 @@ def _image_keys(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     for key, field, name in kinds:
         wanted = config.get(f"{PREFIX}{key}", defaults[field].default)
         replaced |= _unless_pulled(key, wanted, functools.partial(daemon.built_image, name))
-    base = config.get(f"{PREFIX}baseImage", "docker.io/library/python:3.12-slim-bookworm")
+    base = config.get(f"{PREFIX}baseImage", DEFAULT_BASE)
     replaced |= _unless_pulled("baseImage", base, daemon.base_image)
     trusted = daemon.extra_ca() if "baseImage" in replaced else ""
     if config.get(f"{PREFIX}cloud") != "local":

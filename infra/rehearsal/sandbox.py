@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from infra.plan.place import ROOT
+from infra.place import ROOT
 from infra.rehearsal.engine import Engine
 from infra.rehearsal.errors import RehearsalError
 from infra.rehearsal.host.authority import Authority

@@ -8,6 +8,8 @@ from pydantic.alias_generators import to_camel
 from infra.settings.common import Common, FrontKeys, ImageKeys, wrong
 from infra.settings.values import Line, Network, Networks, Tags, from_json
 from runtime.cron import calendars
+from runtime.duration import NEVER
+from runtime.jobs import SCHEDULES
 
 _NAME = r"^[a-z][a-z0-9-]{1,30}[a-z0-9]$"
 _PUBLIC_KEY = r"^(ssh-rsa|ssh-ed25519) [A-Za-z0-9+/]+=*( \S+)?$"
@@ -94,8 +96,8 @@ class CloudKeys(Common, ImageKeys, FrontKeys):
                 "frontImage",
                 f"means nothing with compute: {self.compute}, whose front is a package",
             )
-        for key in ("gc_schedule", "prune_schedule", "backup_schedule"):
-            if schedule := getattr(self, key):
+        for key in SCHEDULES.values():
+            if (schedule := getattr(self, key)) != NEVER:
                 try:
                     calendars(schedule)
                 except ValueError as error:

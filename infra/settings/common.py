@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from infra.settings.values import BackupName, Digest, Environment, Hostname, HttpsUrl, Line, Lines
 from runtime.errors import UserError
-from runtime.settings import Age, LogLevel, Schedule, default, field_of, load
+from runtime.settings import Age, Days, LogLevel, PruneAction, Schedule, default, field_of, load
 
 # What the stack sets beside RuntimeSettings: whose headers count, the managed identity.
 _OWNED = frozenset({"AZURE_CLIENT_ID", "CADDYFILE", "FORWARDED_ALLOW_IPS"})
@@ -64,8 +64,11 @@ class Common(Keys):
     gc_schedule: Schedule = default("gc_schedule")
     gc_ttl: Age = default("gc_ttl")
     prune_schedule: Schedule = default("prune_schedule")
-    entity_ttl_days: int = Field(default("entity_ttl_days"), ge=1, le=36500)
-    backup_schedule: Schedule | None = None
+    prune_action: PruneAction = default("prune_action")
+    """What the scheduled prune does with what is stale."""
+    entity_ttl_days: Days = default("entity_ttl_days")
+    """None is ``never`` in the stack file."""
+    backup_schedule: Schedule = default("backup_schedule")
     backup_destination: Line | None = None
     backup_keep: int = Field(default("backup_keep"), ge=1, le=10000)
     restore_backup: BackupName | None = None

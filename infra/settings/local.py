@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from infra.settings.common import Common, FrontKeys, ImageKeys, wrong
 from infra.settings.values import Line
+from runtime.settings import default
 
 
 class Local(Common):
@@ -16,7 +17,7 @@ class Local(Common):
 
     cloud: Literal["local"]
     compute: Literal["process"] = "process"
-    port: int = Field(5000, ge=1024, le=65535)
+    port: int = Field(default("port"), ge=1024, le=65535)
     data_dir: Line | None = None
     artifacts_destination: Line | None = None
 

@@ -1,13 +1,13 @@
 """What the access check answers itself, and the headers that it adds to what MLflow answers."""
 
 import json
+import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from starlette.types import Message, Send
 
 from runtime.access import pages
-from runtime.access.limits import is_artifact
 
 RawHeaders = list[tuple[bytes, bytes]]
 
@@ -20,13 +20,17 @@ _PAGE_POLICY = (
     b"frame-ancestors 'self'; object-src 'none'; base-uri 'self'; form-action 'self'",
 )
 # Somebody's artifact, opened by itself, must not run as a page of this server.
+_ARTIFACT = re.compile(
+    r"/+((model-versions/)?get-artifact|(ajax-)?api/[23]\.0/(mlflow-artifacts/"
+    r"|mlflow/(get-trace-artifact|logged-models/[^/]+/artifacts/files)))"
+)
 _ARTIFACT_POLICY = (b"content-security-policy", b"sandbox; default-src 'none'")
 _ONE_YEAR = (b"strict-transport-security", b"max-age=31536000")
 
 
 def security_headers(path: str, public_url: str) -> RawHeaders:
     """What is added to an answer of MLflow's, unless it has it."""
-    policy = _ARTIFACT_POLICY if is_artifact(path) else _PAGE_POLICY
+    policy = _ARTIFACT_POLICY if _ARTIFACT.match(path) else _PAGE_POLICY
     headers: RawHeaders = [_NOSNIFF, _REFERRER, policy]
     public = urlsplit(public_url)
     # It would hold for every other server on this machine too.

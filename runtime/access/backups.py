@@ -5,13 +5,11 @@ kept: any worker of any replica can be asked.
 """
 
 import json
-import subprocess
-import sys
 
 from runtime.backup import manifest
 from runtime.backup.place import Place
 from runtime.errors import UserError
-from runtime.process import trackstack
+from runtime.process import start_beside
 from runtime.settings import RuntimeSettings
 
 PATH = "/trackstack/backups"
@@ -23,9 +21,8 @@ def respond(settings: RuntimeSettings, method: str) -> tuple[int, bytes]:
     if not to:
         return 409, _body(error="TRACKSTACK_BACKUP_DESTINATION is not set: backups go nowhere")
     if method == "POST":
-        command = [trackstack(), "backup", "--json"]
         # Its words are the server's log's; whoever asked sees the backup appear, or does not.
-        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sys.stderr)
+        start_beside("backup", "--json")
         return 202, _body(to=to)
     if method != "GET":
         return 405, _body(error="GET lists, POST makes one")

@@ -1,12 +1,11 @@
 """What a request presents: a bearer token, a password that is one, or a signed-in cookie."""
 
 import base64
-import binascii
 import hashlib
 import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass
-from http.cookies import CookieError, SimpleCookie
+from urllib.parse import urlsplit
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
@@ -14,6 +13,7 @@ from runtime.tokens import Role, Token
 
 COOKIE = "trackstack_session"
 SESSION_SECONDS = 12 * 60 * 60
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 Headers = Iterable[tuple[bytes, bytes]]
 
@@ -36,7 +36,7 @@ def bearer_token(headers: Headers) -> str | None:
     if scheme.lower() == "basic":
         try:
             _, _, password = base64.b64decode(value, validate=True).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:
             return None
         return password or None
     return None
@@ -71,17 +71,22 @@ class Sessions:
         return f"{COOKIE}={value}{flags}{'; Secure' if secure else ''}"
 
     def read(self, headers: Headers) -> "tuple[str, str] | Person | None":
-        """What a valid cookie holds: a token's name and proof, or a person."""
+        """What a valid cookie holds: a token's name and proof, or a person.
+
+        Other programs on the host set cookies too, in any form and perhaps under our name.
+        """
+        for part in header(headers, b"cookie").split(";"):
+            name, _, value = part.strip().partition("=")
+            if name == COOKIE and (found := self._read(value)):
+                return found
+        return None
+
+    def _read(self, value: str) -> "tuple[str, str] | Person | None":
         try:
-            cookie = SimpleCookie(header(headers, b"cookie")).get(COOKIE)
-            if cookie is None:
-                return None
-            kind, name, proof = self._signer.loads(cookie.value, max_age=SESSION_SECONDS)
-            if kind == "person":
-                return Person(str(name), Role[proof])
-        except (BadSignature, CookieError, KeyError, ValueError):
+            kind, name, proof = self._signer.loads(value, max_age=SESSION_SECONDS)
+            return Person(str(name), Role[proof]) if kind == "person" else (str(name), str(proof))
+        except (BadSignature, KeyError, ValueError):
             return None
-        return str(name), str(proof)
 
 
 SIGN_OUT = f"{COOKIE}=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax"
@@ -99,3 +104,23 @@ def without_credentials(headers: Headers) -> list[tuple[bytes, bytes]]:
 def _without_session(value: bytes) -> bytes:
     parts = [part.strip() for part in value.split(b";")]
     return b"; ".join(p for p in parts if not p.startswith(COOKIE.encode() + b"="))
+
+
+def is_same_origin(method: str, headers: Headers) -> bool:
+    """Whether a browser sent this from a page of ours, or because somebody followed a link.
+
+    A page of another port of this host is another origin, though it is the same site, so that the
+    cookie goes along with what it asks for.
+    """
+    is_safe, site = method in _SAFE, header(headers, b"sec-fetch-site")
+    if site in ("same-origin", "none"):
+        return True
+    if site:
+        return is_safe and header(headers, b"sec-fetch-mode") == "navigate"
+    origin = header(headers, b"origin")
+    if is_safe and not origin:
+        return True
+    try:
+        return urlsplit(origin).netloc == header(headers, b"host") != ""
+    except ValueError:
+        return False

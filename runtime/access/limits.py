@@ -1,5 +1,6 @@
 """Limits: how often a client may be wrong, and how large a request may be."""
 
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -9,14 +10,12 @@ from collections.abc import Callable
 _BURST, _REFILL = 20.0, 0.5
 _ADDRESSES = 10_000
 
-_ARTIFACT_PATHS = (
-    "/api/2.0/mlflow-artifacts/",
-    "/ajax-api/2.0/mlflow-artifacts/",
-    "/api/3.0/mlflow-artifacts/",
-    "/ajax-api/3.0/mlflow-artifacts/",
-    "/get-artifact",
-    "/model-versions/get-artifact",
-)
+# Where MLflow takes an upload piece by piece: exactly as its own router spells it. Anything else,
+# another spelling of it too, goes through a bridge that holds the whole body in memory.
+_STREAMED = re.compile(r"/(ajax-)?api/2\.0/mlflow-artifacts/artifacts/.*")
+# Bytes for methods that need no body: MLflow's old clients read with one, and records of a dataset
+# are deleted by a list of some ten thousand names.
+_OF_READING, _OF_DELETING = 64 << 10, 1 << 20
 
 
 class FailureLimit:
@@ -41,11 +40,19 @@ class FailureLimit:
         return 0 if left >= 0 else int(1 / _REFILL) + 1
 
 
-def is_artifact(path: str) -> bool:
-    """Whether a route streams an artifact instead of holding its request in memory."""
-    return path.startswith(_ARTIFACT_PATHS)
+def is_streamed(path: str) -> bool:
+    """Whether uploads to and downloads from ``path`` are never held in memory."""
+    return _STREAMED.fullmatch(path) is not None
 
 
-def largest(path: str, *, request: int, artifact: int) -> int:
-    """Bytes that a request to ``path`` may have; 0 for any number."""
-    return artifact if is_artifact(path) else request
+def largest(method: str, path: str, *, request: int, artifact: int) -> int:
+    """Bytes that a request may have; 0 for any number.
+
+    ``request`` and ``artifact`` are the limits that the deployment sets, 0 for none.
+    """
+    if method == "PUT" and is_streamed(path):
+        return artifact
+    if method in ("POST", "PUT", "PATCH"):
+        return request
+    small = _OF_DELETING if method == "DELETE" else _OF_READING
+    return min(small, request) if request else small

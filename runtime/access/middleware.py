@@ -6,12 +6,11 @@ import secrets
 import time
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from runtime import metrics
-from runtime.access import backups, pages
+from runtime import health, metrics
+from runtime.access import backups, bodies, pages, queries
 from runtime.access.answers import (
     add_missing,
     answer,
@@ -27,16 +26,15 @@ from runtime.access.credentials import (
     Sessions,
     bearer_token,
     header,
+    is_same_origin,
     without_credentials,
 )
-from runtime.access.limits import FailureLimit, largest
-from runtime.access.roles import required_role
+from runtime.access.limits import FailureLimit, is_streamed, largest
+from runtime.access.roles import is_known, required_role
 from runtime.settings import RuntimeSettings, secret_file
 from runtime.store import open_engine
 from runtime.tokens import MountedTokens, Role, Token, TokenSet, TokenTable
 
-_LARGEST_FORM = 4096
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _REQUEST_ID = re.compile(r"[\w-]{1,64}", re.ASCII)
 
 
@@ -92,37 +90,6 @@ class _Exchange:
             "client": self.address,
             "request": self.id,
         }
-
-
-class _TooLargeError(Exception):
-    """The request has more bytes than its route takes; that is answered already."""
-
-
-class _Limited:
-    """The two ends of a connection, for one request of at most ``most`` bytes (0: any number)."""
-
-    def __init__(self, exchange: _Exchange, most: int, receive: Receive, send: Send) -> None:
-        self._exchange, self._most, self._seen = exchange, most, 0
-        self._receive, self._send = receive, send
-        self.refused = False
-
-    async def refuse(self) -> None:
-        message = f"a request to this route may have at most {self._most} bytes"
-        await answer_error(self._send, 413, "INVALID_PARAMETER_VALUE", message)
-        self.refused = True
-        raise _TooLargeError
-
-    async def receive(self) -> Message:
-        message = await self._receive()
-        self._seen += len(message.get("body", b""))
-        if self._most and self._seen > self._most and not self._exchange.status:
-            await self.refuse()
-        return message
-
-    async def send(self, message: Message) -> None:
-        # What the application makes of the error that ended its request is of no interest.
-        if not self.refused:
-            await self._send(message)
 
 
 class Access:
@@ -184,13 +151,14 @@ class Access:
             await send(message)
 
         most = largest(
+            exchange.method,
             exchange.path,
             request=self._settings.max_request_bytes,
             artifact=self._settings.max_artifact_bytes,
         )
-        body = _Limited(exchange, most, receive, send_noted)
+        body = bodies.Limited(most, receive, send_noted)
         try:
-            if most and _announced(exchange.scope) > most:
+            if most and bodies.announced(exchange.scope) > most:
                 await body.refuse()
             await self._answer(exchange, body.receive, body.send)
         except Exception:
@@ -219,18 +187,23 @@ class Access:
         exchange.caller = caller
         if caller is None:
             await self._refuse(exchange, send, wrong=presented is not None)
-        elif presented is None and not _is_same_origin(scope):
+        elif presented is None and not is_same_origin(exchange.method, scope["headers"]):
             await answer_error(send, 403, "PERMISSION_DENIED", "cross-origin request")
         elif path == pages.SIGN_OUT and exchange.method == "POST":
             await self._sign_out(send, leaves_issuer=isinstance(caller, Person))
         elif path == pages.ACCOUNT:
             role = caller.role.name.lower()
             await answer_page(send, 200, pages.account_page(self._config.prefix, caller.name, role))
-        elif caller.role < (needed := self._required_role(exchange)):
-            message = f"this needs the role {needed.name.lower()}; {caller.name!r} has "
-            message += caller.role.name.lower()
-            await answer_error(send, 403, "PERMISSION_DENIED", message)
-        elif path == metrics.PATH and exchange.method == "GET":
+        elif caller.role >= self._required_role(exchange):
+            await self._serve(exchange, receive, send)
+        elif path == queries.PATH:
+            await self._query(exchange, caller, receive, send)
+        else:
+            await self._deny(exchange, caller, send)
+
+    async def _serve(self, exchange: _Exchange, receive: Receive, send: Send) -> None:
+        path = exchange.path
+        if path == metrics.PATH and exchange.method == "GET":
             # In a thread: it asks the database.
             content = await asyncio.to_thread(self._metrics.render)
             await answer(send, 200, [(b"content-type", metrics.CONTENT_TYPE)], content)
@@ -240,12 +213,47 @@ class Access:
             )
             await answer(send, status, [(b"content-type", b"application/json")], content)
         else:
-            await self._app(_cleaned(scope), receive, send)
+            await self._app(self._routed(exchange), receive, send)
+
+    async def _query(
+        self, exchange: _Exchange, caller: Token | Person, receive: Receive, send: Send
+    ) -> None:
+        """GraphQL for who may only read: what is a query for certain, and nothing else."""
+        body = await bodies.read(receive, queries.LARGEST_BODY)
+        if body is not None and queries.is_query(body):
+            await self._serve(exchange, bodies.again(body, receive), send)
+        else:
+            await self._deny(exchange, caller, send)
+
+    async def _deny(self, exchange: _Exchange, caller: Token | Person, send: Send) -> None:
+        has = f"{caller.name!r} has {caller.role.name.lower()}"
+        if is_known(exchange.method, exchange.path):
+            needed = self._required_role(exchange).name.lower()
+            message = f"this needs the role {needed}; {has}"
+            await answer_error(send, 403, "PERMISSION_DENIED", message)
+        else:
+            # As MLflow says it: its client then tries an older route.
+            message = "there is no such route, or one that is not known here and thus "
+            message += f"needs the role admin; {has}"
+            await answer_error(send, 404, "ENDPOINT_NOT_FOUND", message)
+
+    def _routed(self, exchange: _Exchange) -> Scope:
+        """The request as MLflow may see it.
+
+        Its router that streams artifacts knows no static prefix: below one, MLflow would hold them
+        in memory.
+        """
+        scope, path = _cleaned(exchange.scope), exchange.path
+        if exchange.method in ("GET", "PUT") and is_streamed(path):
+            prefix = self._config.prefix.encode()
+            raw: bytes = scope.get("raw_path") or scope["path"].encode()
+            return {**scope, "path": path, "raw_path": raw.removeprefix(prefix)}
+        return scope
 
     def _is_liveness(self, scope: Scope) -> bool:
         # The raw path: none of its other spellings is open.
         raw = scope.get("raw_path") or scope["path"].encode()
-        exact = f"{self._config.prefix}/health".encode()
+        exact = f"{self._config.prefix}{health.PATH}".encode()
         return raw == exact and scope["method"] in ("GET", "HEAD")
 
     def _path(self, scope: Scope) -> str:
@@ -288,8 +296,8 @@ class Access:
 
     async def _sign_in(self, exchange: _Exchange, receive: Receive, send: Send) -> None:
         scope = exchange.scope
-        form = await _read_form(receive)
-        if form is None or not _is_same_origin(scope):
+        form = await bodies.read_form(receive)
+        if form is None or not is_same_origin(exchange.method, scope["headers"]):
             await answer_error(send, 403, "PERMISSION_DENIED", "not a sign-in from this page")
             return
         token = await self.tokens.find(form.get("token", ""))
@@ -304,33 +312,3 @@ class Access:
 
 def _cleaned(scope: Scope) -> Scope:
     return {**scope, "headers": without_credentials(scope["headers"])}
-
-
-def _announced(scope: Scope) -> int:
-    length = header(scope["headers"], b"content-length")
-    return int(length) if length.isdecimal() else 0
-
-
-def _is_same_origin(scope: Scope) -> bool:
-    """Whether a browser sent this from a page of ours; safe methods change nothing anyway."""
-    if scope["method"] in _SAFE:
-        return True
-    headers = scope["headers"]
-    site = header(headers, b"sec-fetch-site")
-    if site:
-        return site in ("same-origin", "none")
-    return urlsplit(header(headers, b"origin")).netloc == header(headers, b"host") != ""
-
-
-async def _read_form(receive: Receive) -> dict[str, str] | None:
-    body, more = b"", True
-    while more:
-        message: Message = await receive()
-        if message["type"] != "http.request":
-            return None
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-        if len(body) > _LARGEST_FORM:
-            return None
-    fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=8)
-    return {name: values[0] for name, values in fields.items()}

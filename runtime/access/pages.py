@@ -109,7 +109,10 @@ def leaving_page(target: str) -> bytes:
 
 def local_target(target: str, prefix: str) -> str:
     """A path on this server; anything else would be an open redirect."""
-    parts = urlsplit(target)
+    try:
+        parts = urlsplit(target)
+    except ValueError:
+        return f"{prefix}/"
     is_path = target.startswith("/") and not target.startswith(("//", "/\\"))
     safe = is_path and not parts.scheme and not parts.netloc and target.isprintable()
     return target if safe else f"{prefix}/"

@@ -1,50 +1,82 @@
 """Which role a request needs. Pure.
 
-Decided by method and path as the application will see them. What is not known is taken for a
-write, so that a route which a newer MLflow adds is never readable-only by mistake.
+Decided by method and path as the application will see them, from the table in `routes`. What the
+table does not know is an administrator's, so that a route which a newer MLflow adds is never
+anybody else's by mistake.
 """
 
 import re
+from collections.abc import Iterator
 
+from runtime.access.routes import TABLE
 from runtime.tokens import Role
 
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_PARAMETER = re.compile(r"\{\w+(:path)?\}")
+_SLASHES = re.compile(r"/{2,}")
+_REGISTRY_DELETE = frozenset(
+    {"/api/2.0/mlflow/registered-models/delete", "/api/2.0/mlflow/model-versions/delete"}
+)
+# Method -> role, of one path template.
+_Roles = dict[str, Role]
 
-# Routes that read, though their method is POST: MLflow sends long filters in the body.
-_READING_POST = re.compile(
-    r"/(ajax-)?api/[23]\.0/?mlflow/("
-    r"(experiments|runs|logged-models|datasets|issues|traces)/search"
-    r"|experiments/search-datasets"
-    r"|registered-models/get-latest-versions"
-    r"|traces/(batchGetInfos|calculate-filter-correlation|metrics)"
-    r"|artifacts/presigned-download-url"
-    r"|prompt-optimization/jobs/search"
-    r")"
-)
-# Reads of these tell secrets' names or where events go; writes run code or send data out.
-_ADMIN = re.compile(
-    r"/(ajax-)?api/[23]\.0/mlflow/"
-    r"(jobs|prompt-optimization/jobs|webhooks|workspaces|gateway/(?!endpoints/(get|list))"
-    r"|assistant|scorers/online-config)(/|$)"
-    r"|/trackstack/"
-)
-_REGISTRY_DELETE = re.compile(
-    r"/(ajax-)?api/[23]\.0/mlflow/(registered-models|model-versions)/delete$"
-)
+
+def _read(table: str) -> dict[str, _Roles]:
+    """The table's path templates with their roles by method."""
+    templates: dict[str, _Roles] = {}
+    for line in table.splitlines():
+        if line and not line.startswith("#"):
+            role, methods, template = line.split()
+            roles = templates.setdefault(template, {})
+            roles.update(dict.fromkeys(methods.split(","), Role.named(role)))
+    return templates
+
+
+def _pattern(template: str) -> re.Pattern[str]:
+    """What a template with parameters matches; MLflow routes decoded paths, so any character."""
+    text, end = "", 0
+    for parameter in _PARAMETER.finditer(template):
+        text += re.escape(template[end : parameter.start()])
+        text += ".+" if parameter[1] else "[^/]+"
+        end = parameter.end()
+    return re.compile(text + re.escape(template[end:]), re.DOTALL)
+
+
+_TEMPLATES = _read(TABLE)
+_EXACT = {_t.rstrip("/") or "/": roles for _t, roles in _TEMPLATES.items() if "{" not in _t}
+_PATTERNS = [(_pattern(_t), roles) for _t, roles in _TEMPLATES.items() if "{" in _t]
+
+
+def _plain(path: str) -> str:
+    """One spelling for all that lead to the same route."""
+    path = _SLASHES.sub("/", path).rstrip("/") or "/"
+    return path.replace("/ajax-api/", "/api/", 1) if path.startswith("/ajax-api/") else path
+
+
+def _matches(path: str) -> Iterator[_Roles]:
+    """The roles of all templates that ``path`` (plain) may be meant by."""
+    if path in _EXACT:
+        yield _EXACT[path]
+    yield from (roles for pattern, roles in _PATTERNS if pattern.fullmatch(path))
+
+
+def _listed_role(method: str, path: str) -> Role | None:
+    found = list(_matches(path))
+    if method == "OPTIONS" and found:
+        # It tells which methods there are.
+        return Role.READ
+    asked = "GET" if method == "HEAD" else method
+    # Where two templates match, MLflow takes one of them: the higher role covers both.
+    return max((roles[asked] for roles in found if asked in roles), default=None)
 
 
 def required_role(method: str, path: str, *, protect_registry: bool = False) -> Role:
     """The role for ``method`` on ``path`` (decoded, without the static prefix)."""
-    path = re.sub(r"/{2,}", "/", path)
-    if _ADMIN.match(path) and not (method in _SAFE and _is_status(path)):
+    path = _plain(path)
+    if protect_registry and path in _REGISTRY_DELETE and method == "DELETE":
         return Role.ADMIN
-    if protect_registry and _REGISTRY_DELETE.match(path):
-        return Role.ADMIN
-    if method in _SAFE or (method == "POST" and _READING_POST.fullmatch(path)):
-        return Role.READ
-    return Role.WRITE
+    return _listed_role(method, path) or Role.ADMIN
 
 
-def _is_status(path: str) -> bool:
-    """The web page asks for these on every visit; they hold no secret."""
-    return path.endswith(("/mlflow/workspaces", "/mlflow/assistant/config"))
+def is_known(method: str, path: str) -> bool:
+    """Whether the table has this route with this method."""
+    return _listed_role(method, _plain(path)) is not None

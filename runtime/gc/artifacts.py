@@ -25,11 +25,37 @@ _CONTAINERS: Mapping[str, Callable[[str], bulk.Container]] = {
 }
 
 
-def resolve(uri: str, destination: str) -> str:
-    """The store behind a proxied URI: ``mlflow-artifacts:/1/ab`` lies under the destination."""
-    if not uri.startswith("mlflow-artifacts:"):
-        return uri
-    return f"{destination.rstrip('/')}/{urlsplit(uri).path.lstrip('/')}"
+def entries(place: str) -> set[str] | None:
+    """The names in a folder; None where the store cannot tell them at once.
+
+    Raises what its SDK raises where the store cannot be had.
+    """
+    path = local_path(place)
+    if path is not None:
+        try:
+            return set(os.listdir(path))  # noqa: PTH208
+        except FileNotFoundError:
+            return set()
+    open_container = _CONTAINERS.get(_scheme(place))
+    if open_container is None:
+        return None
+    prefix = f"{bulk.path_of(place)}/"
+    names = open_container(place).names(place)
+    return {name.removeprefix(prefix).partition("/")[0] for name in names}
+
+
+def remove_empty(place: str) -> bool:
+    """Remove a local folder and those in it that hold no file; whether nothing of it is left.
+
+    True for any other store, which has no folders.
+    """
+    path = local_path(place)
+    if path is None:
+        return True
+    for folder, _, _ in os.walk(path, topdown=False):
+        with contextlib.suppress(OSError):
+            os.rmdir(folder)  # noqa: PTH106
+    return not os.path.lexists(path)
 
 
 def _delete_directories(directories: Mapping[str, str], pool: Executor) -> dict[str, str]:
@@ -86,7 +112,8 @@ def _scheme(uri: str) -> str:
 def delete_all(
     locations: Iterable[str], delete: Callable[[str], None] = _delete_from_store
 ) -> Mapping[str, str]:
-    """Delete everything under resolved URIs, concurrently; returns those that failed, and why.
+    """Delete everything in places (``gc.ownership``), concurrently; returns those that failed, and
+    why.
 
     A location that is not there is no failure.
     """

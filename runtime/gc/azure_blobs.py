@@ -5,6 +5,8 @@ blob for an error. https://learn.microsoft.com/rest/api/storageservices/blob-bat
 from collections.abc import Mapping
 from typing import Any
 
+from runtime.gc.bulk import path_of
+
 _DELETED, _WAS_NOT_THERE = 202, 404
 
 
@@ -23,7 +25,7 @@ class BlobContainer:
     def names(self, uri: str) -> list[str]:
         from azure.core.exceptions import ResourceNotFoundError
 
-        path = uri.split("/", 3)[3].rstrip("/")
+        path = path_of(uri)
         try:
             return [blob.name for blob in self._client.list_blobs(name_starts_with=f"{path}/")]
         except ResourceNotFoundError:

@@ -25,6 +25,17 @@ def _container_of(uri: str) -> str:
     return uri.split("/", 3)[2]
 
 
+def path_of(uri: str) -> str:
+    """What is behind container or bucket, without slashes around it.
+
+    Raises ValueError where there is nothing: all of a bucket is no entity's.
+    """
+    path = "".join(uri.split("/", 3)[3:]).strip("/")
+    if not path:
+        raise ValueError(f"{uri} has no path below its bucket")
+    return path
+
+
 def delete_all(
     uris: Iterable[str], open_container: Callable[[str], Container], pool: Executor
 ) -> dict[str, str]:

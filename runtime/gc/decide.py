@@ -1,5 +1,6 @@
 """Which rows are due: read in SQL, in batches, by MLflow's own tables."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,18 +8,22 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     MetaData,
-    Select,
+    Table,
     and_,
     exists,
     false,
     func,
+    null,
     or_,
     select,
     true,
 )
 
 from runtime.gc.schema import among
+from runtime.stale import DEFAULT_EXPERIMENT
 
+# SQLAlchemy's own type of a query counts its columns.
+Query = Any
 DELETED = "deleted"
 # Registered versions that MLflow deletes stay as rows in this stage.
 _DELETED_VERSION = "Deleted_Internal"
@@ -26,7 +31,10 @@ _DELETED_VERSION = "Deleted_Internal"
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of entity that clients delete softly: its table, and where its artifacts are."""
+    """A kind of entity that clients delete softly: its table, and where its artifacts are.
+
+    ``within`` is the folder of an experiment's that holds them, with a slash behind; none for runs.
+    """
 
     name: str
     table: str
@@ -34,6 +42,7 @@ class Kind:
     location: str
     made_at: str
     deleted_at: str
+    within: str = ""
 
 
 RUNS = Kind("runs", "runs", "run_uuid", "artifact_uri", "start_time", "deleted_time")
@@ -44,6 +53,7 @@ LOGGED_MODELS = Kind(
     "artifact_location",
     "creation_timestamp_ms",
     "last_updated_timestamp_ms",
+    "models/",
 )
 EXPERIMENTS = Kind(
     "experiments",
@@ -53,12 +63,20 @@ EXPERIMENTS = Kind(
     "creation_time",
     "last_update_time",
 )
+# As ``Kind.within``.
+TRACES_WITHIN = "traces/"
+
+
+def is_live_version(metadata: MetaData) -> ColumnElement[bool]:
+    """Whether a registered version was not deleted; one without a stage was not."""
+    stage = metadata.tables["model_versions"].c.current_stage
+    return or_(stage.is_(None), stage != _DELETED_VERSION)
 
 
 def _is_registered(metadata: MetaData, kind: Kind) -> ColumnElement[bool]:
     """Whether a registered version that was not deleted still needs the entity's artifacts."""
     versions = metadata.tables["model_versions"].c
-    live = versions.current_stage != _DELETED_VERSION
+    live = is_live_version(metadata)
     models = metadata.tables["logged_models"].c
     of_model = versions.source == "models:/" + models.model_id
     if kind is LOGGED_MODELS:
@@ -86,34 +104,65 @@ def _is_due(metadata: MetaData, kind: Kind, before: int) -> ColumnElement[bool]:
     return or_(deleted, with_experiment)
 
 
-def due(metadata: MetaData, kind: Kind, before: int, after: Any, limit: int) -> Select[Any, Any]:
-    """Keys of what was deleted until ``before`` (ms since 1970), in the order in which it was made.
+def not_due(metadata: MetaData, kind: Kind, before: int) -> ColumnElement[bool]:
+    """Whether a row lives, or was deleted after ``before`` or at an unknown time."""
+    columns = metadata.tables[kind.table].c
+    return or_(
+        columns.lifecycle_stage != DELETED,
+        columns[kind.deleted_at].is_(None),
+        columns[kind.deleted_at] > before,
+    )
 
-    Starts behind the row ``after`` (None: at the first). What a registered version needs is not
-    among them. What was made one after the other lies together in the tables: by key, each batch
-    would touch pages all over them.
+
+def due(metadata: MetaData, kind: Kind, before: int, after: Any, limit: int) -> Query:
+    """Keys and experiments of what was deleted until ``before`` (ms since 1970), first made first.
+
+    Starts behind the row ``after`` (None: at the first). What a registered version needs by its run
+    or its logged model is not among them. What was made one after the other lies together in the
+    tables: by key, each batch would touch pages all over them.
     """
     columns = metadata.tables[kind.table].c
     key, made = columns[kind.key], func.coalesce(columns[kind.made_at], 0)
     chosen = and_(_is_due(metadata, kind, before), ~_is_registered(metadata, kind))
-    query = select(key.label("key"), made.label("made")).where(chosen).order_by(made, key)
+    found = (key.label("key"), made.label("made"), columns.experiment_id)
+    query = select(*found).where(chosen).order_by(made, key)
     if after is not None:
         query = query.where(or_(made > after.made, and_(made == after.made, key > after.key)))
     return query.limit(limit)
 
 
-def still_due(
-    dialect: str, metadata: MetaData, kind: Kind, before: int, keys: list[Any]
-) -> Select[Any, Any]:
-    """Of ``keys`` those that are still due, locked: a restore wins or waits."""
+def lock_deleted(metadata: MetaData, experiments: Iterable[int]) -> Query:
+    """Those of ``experiments`` that are deleted, locked against a restore.
+
+    Shared, because batches side by side are of the same experiment; and by key alone, because
+    MySQL locks all that it looks at.
+    """
+    columns = metadata.tables["experiments"].c
+    of_them = columns.experiment_id.in_(sorted(set(experiments)))
+    query = select(columns.experiment_id).where(of_them, columns.lifecycle_stage == DELETED)
+    return query.with_for_update(read=True)
+
+
+def still_due(dialect: str, metadata: MetaData, kind: Kind, before: int, keys: list[Any]) -> Query:
+    """Of ``keys`` those that are still due.
+
+    Locked, a restore wins or waits. What an experiment's deletion makes due needs ``lock_deleted``
+    before.
+    """
     columns = metadata.tables[kind.table].c
     chosen = and_(
         among(dialect, columns[kind.key], keys),
         _is_due(metadata, kind, before),
         ~_is_registered(metadata, kind),
     )
-    key, location = columns[kind.key].label("key"), columns[kind.location].label("location")
-    return select(key, location).where(chosen).with_for_update()
+    source_run = columns.source_run_id if kind is LOGGED_MODELS else null()
+    found = (
+        columns[kind.key].label("key"),
+        columns[kind.location].label("location"),
+        columns.experiment_id,
+        source_run.label("source_run"),
+    )
+    return select(*found).where(chosen)
 
 
 def count_registered(connection: Connection, metadata: MetaData, kind: Kind, before: int) -> int:
@@ -123,8 +172,8 @@ def count_registered(connection: Connection, metadata: MetaData, kind: Kind, bef
     return connection.execute(query).scalar_one()
 
 
-def due_experiments(metadata: MetaData, before: int, *, foreseen: bool = False) -> Select[Any, Any]:
-    """Deleted experiments that nothing is left in.
+def due_experiments(metadata: MetaData, before: int, *, foreseen: bool = False) -> Query:
+    """Deleted experiments that nothing is left in, but for MLflow's own.
 
     One with a run or a logged model that was restored, is younger, is registered or could not
     be deleted waits for it: deleting the experiment would take it along. ``foreseen``: as if
@@ -146,9 +195,46 @@ def due_experiments(metadata: MetaData, before: int, *, foreseen: bool = False) 
         select(
             experiments.experiment_id.label("key"),
             experiments.artifact_location.label("location"),
+            experiments.workspace,
         )
-        .where(_is_due(metadata, EXPERIMENTS, before), ~or_(*left))
+        .where(
+            _is_due(metadata, EXPERIMENTS, before),
+            experiments.experiment_id != int(DEFAULT_EXPERIMENT),
+            ~or_(*left),
+        )
         .order_by(experiments.experiment_id)
+    )
+
+
+def default_experiment(metadata: MetaData, before: int) -> Query:
+    """MLflow's own experiment, where it would be due."""
+    key = metadata.tables["experiments"].c.experiment_id
+    is_due = _is_due(metadata, EXPERIMENTS, before)
+    return select(key).where(is_due, key == int(DEFAULT_EXPERIMENT))
+
+
+def is_location(trace_tags: Table) -> ColumnElement[bool]:
+    """Whether a trace's tag is the location of its artifacts."""
+    from mlflow.utils.mlflow_tags import MLFLOW_ARTIFACT_LOCATION
+
+    return trace_tags.c.key == MLFLOW_ARTIFACT_LOCATION
+
+
+def traces(metadata: MetaData, experiment: int, limit: int) -> Query:
+    """Traces of an experiment, the first by key, with their locations."""
+    found, tags = metadata.tables["trace_info"], metadata.tables["trace_tags"]
+    of_it = and_(tags.c.request_id == found.c.request_id, is_location(tags))
+    return (
+        select(
+            found.c.request_id.label("key"),
+            tags.c.value.label("location"),
+            found.c.experiment_id,
+            null().label("source_run"),
+        )
+        .select_from(found.outerjoin(tags, of_it))
+        .where(found.c.experiment_id == experiment)
+        .order_by(found.c.request_id)
+        .limit(limit)
     )
 
 

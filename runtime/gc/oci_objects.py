@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from runtime.gc.bulk import path_of
 from runtime.oci_objects import MOST_IN_A_BATCH, parse
 
 
@@ -14,7 +15,7 @@ class ObjectBucket:
         self._bucket, _ = parse(uri)
 
     def names(self, uri: str) -> list[str]:
-        return [found.name for found in self._bucket.objects(f"{parse(uri)[1]}/")]
+        return [found.name for found in self._bucket.objects(f"{path_of(uri)}/")]
 
     def delete(self, names: list[str]) -> Mapping[str, str]:
         return self._bucket.delete(names)

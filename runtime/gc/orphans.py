@@ -1,9 +1,12 @@
 """Artifact directories that no row points to: left by a crash, or by a restored database.
 
-Only directories of the shapes that MLflow makes are looked at, none that changed in the last day
-(what is being written may have its row yet to come), and none that any row mentions.
+Only the folders of this store's experiments are looked at, as far as MLflow made them; in them only
+directories of the shapes that it makes. None is an orphan that changed in the last day (what is
+being written may have its row yet to come), that is older than its experiment (another store that
+counts from 1 was here before), or that any row mentions or needs.
 """
 
+import contextlib
 import re
 import time
 from collections.abc import Iterator
@@ -15,6 +18,8 @@ from sqlalchemy import Connection, MetaData, Table, select
 
 from runtime.errors import UserError
 from runtime.gc import artifacts
+from runtime.gc.in_use import Needed
+from runtime.gc.ownership import Destination, NotOwnError
 from runtime.paths import local_directory
 
 SAFE_SECONDS = 24 * 60 * 60
@@ -41,39 +46,61 @@ class Orphan:
     size: int
 
 
-def find(connection: Connection, metadata: MetaData, destination: str) -> list[Orphan]:
+def find(
+    connection: Connection, metadata: MetaData, destination: Destination, needed: Needed
+) -> list[Orphan]:
     """The orphans under a directory, by path.
 
     Raises UserError where the artifacts are in no directory of this machine.
     """
-    root = local_directory(destination)
-    if root is None:
+    if local_directory(destination.uri) is None:
         raise UserError(
-            f"orphans are looked for in directories, and the artifacts are in {destination}; "
+            f"orphans are looked for in directories, and the artifacts are in {destination.uri}; "
             "use that store's own inventory",
             2,
         )
-    safe = time.time() - SAFE_SECONDS
+    young = time.time() - SAFE_SECONDS
     found = [
         Orphan(path, size)
-        for path, table, key in _candidates(root, metadata)
+        for folder, made in _folders(connection, metadata, destination)
+        for path, table, key in _candidates(folder, metadata)
         if not _has_row(connection, table, key, path.name)
+        and not _is_needed(needed, path)
         and not _is_mentioned(connection, metadata, path.name)
-        and (size := _size_if_old(path, safe)) is not None
+        and (size := _size_if_between(path, made, young)) is not None
     ]
     return sorted(found, key=lambda orphan: orphan.path)
 
 
-def _candidates(root: Path, metadata: MetaData) -> Iterator[tuple[Path, Table, str]]:
-    for experiment in _directories(root):
-        for path in _directories(experiment):
-            if _RUN.fullmatch(path.name):
-                yield path, metadata.tables["runs"], "run_uuid"
-            elif path.name in _NESTED:
-                shape, table, key = _NESTED[path.name]
-                for nested in _directories(path):
-                    if shape.fullmatch(nested.name):
-                        yield nested, metadata.tables[table], key
+def _folders(
+    connection: Connection, metadata: MetaData, destination: Destination
+) -> Iterator[tuple[Path, float]]:
+    """The experiments' own folders, and when each was made (Unix time; 0 where nobody knows)."""
+    columns = metadata.tables["experiments"].c
+    rows = connection.execute(
+        select(
+            columns.experiment_id,
+            columns.workspace,
+            columns.artifact_location,
+            columns.creation_time,
+        )
+    )
+    for number, workspace, location, made in rows.all():
+        with contextlib.suppress(NotOwnError):
+            place = destination.folder(number, workspace, location or "")
+            if (path := local_directory(place)) is not None:
+                yield path, (made or 0) / 1000
+
+
+def _candidates(experiment: Path, metadata: MetaData) -> Iterator[tuple[Path, Table, str]]:
+    for path in _directories(experiment):
+        if _RUN.fullmatch(path.name):
+            yield path, metadata.tables["runs"], "run_uuid"
+        elif path.name in _NESTED:
+            shape, table, key = _NESTED[path.name]
+            for nested in _directories(path):
+                if shape.fullmatch(nested.name):
+                    yield nested, metadata.tables[table], key
 
 
 def _directories(folder: Path) -> Iterator[Path]:
@@ -95,12 +122,19 @@ def _is_mentioned(connection: Connection, metadata: MetaData, name: str) -> bool
     return False
 
 
-def _size_if_old(path: Path, safe: float) -> int | None:
-    """Bytes in a directory; None where anything in it changed after ``safe`` (Unix time)."""
+def _is_needed(needed: Needed, path: Path) -> bool:
+    return any(
+        claims.name(path.name) or claims.on(str(path))
+        for claims in (needed.versions, needed.others)
+    )
+
+
+def _size_if_between(path: Path, first: float, last: float) -> int | None:
+    """Bytes in a directory; None where anything in it changed before or after (Unix times)."""
     size = 0
     for entry in (path, *path.rglob("*")):
         found = entry.lstat()
-        if found.st_mtime > safe:
+        if not first <= found.st_mtime <= last:
             return None
         size += 0 if entry.is_dir() else found.st_size
     return size

@@ -5,6 +5,8 @@ refused. https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
 from collections.abc import Mapping
 from typing import Any
 
+from runtime.gc.bulk import path_of
+
 
 class S3Bucket:
     """The bucket of an ``s3://`` URI, as MLflow logs in to it (`MLFLOW_S3_ENDPOINT_URL`, ...)."""
@@ -19,7 +21,7 @@ class S3Bucket:
         self._bucket = uri.split("/", 3)[2]
 
     def names(self, uri: str) -> list[str]:
-        path = uri.split("/", 3)[3].rstrip("/")
+        path = path_of(uri)
         pages = self._client.get_paginator("list_objects_v2").paginate(
             Bucket=self._bucket, Prefix=f"{path}/"
         )

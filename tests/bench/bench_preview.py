@@ -14,7 +14,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from infra.plan.place import ROOT
+from infra.place import ROOT
 from infra.rehearsal.engine import Engine
 from infra.rehearsal.sandbox import prepared
 

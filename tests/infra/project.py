@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from infra.plan.place import ROOT
+from infra.place import ROOT
 from infra.rehearsal.engine import Engine
 
 

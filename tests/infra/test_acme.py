@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from infra import containers, front
+from infra.plan import proxy, workloads
 from infra.rehearsal.host.host import Host
 from infra.rehearsal.system import daemon
 from infra.rehearsal.system.waiting import wait_for
@@ -71,8 +71,8 @@ def _start_front(host: Host) -> None:
         }
     )
     assert isinstance(settings, LocalContainer)
-    file = front.caddyfile(settings, (_NAME,), port=443, upstream="127.0.0.1:5000")
-    container = containers.front(file, front.SECRET_FILES["acme"], port=443)
+    file = proxy.caddyfile(settings, (_NAME,), port=443, upstream="127.0.0.1:5000")
+    container = workloads.front(file, proxy.SECRET_FILES["acme"], port=443)
     # Pebble's own address has a certificate of the rehearsal's authority.
     trusted = {"SSL_CERT_FILE": "/trusted/ca.pem"}
     container = replace(container, environment={**container.environment, **trusted})

@@ -1,12 +1,14 @@
-"""Bad stack files on the real engine: refused before anything is made."""
+"""Bad stack files on the real engine: refused before anything is made.
 
-from pathlib import Path
+Two of them: a wrong value, and a secret in plain text, which only the engine can tell. That each
+of the others is refused, with its line, is the pure test's (test_settings.py).
+"""
 
 import pytest
 
 from infra.rehearsal.engine import Engine
 from tests.infra.project import configure, make_project
-from tests.infra.stack_files import named, read
+from tests.infra.stack_files import CONFIGS, read
 
 pytestmark = pytest.mark.slow
 
@@ -16,11 +18,11 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     return make_project(tmp_path_factory.mktemp("bad"))
 
 
-@pytest.mark.parametrize("path", named("local.error.*.yaml"), ids=lambda path: path.name)
-def test_a_bad_stack_file_ends_up_with_one_line_and_nothing_made(
-    engine: Engine, path: Path
-) -> None:
-    stack_file = read(path)
+@pytest.mark.parametrize(
+    "name", ["local.error.port-text.yaml", "local.error.backend-store-password.yaml"]
+)
+def test_a_bad_stack_file_ends_up_with_one_line_and_nothing_made(engine: Engine, name: str) -> None:
+    stack_file = read(CONFIGS / name)
     configure(engine, stack_file["config"])
     done = engine.run("up", check=False)
     assert done.code != 0

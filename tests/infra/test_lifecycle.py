@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
-from infra.plan.place import ROOT
+from infra.place import ROOT
 from infra.rehearsal.engine import Engine
 from infra.rehearsal.system.ports import find_free_port
 from tests.infra.project import configure, make_project

@@ -87,6 +87,8 @@ def test_the_outputs_are_those_of_every_cloud(stack: Stack) -> None:
     assert outputs["artifacts_destination"] == str(stack.data_dir / "artifacts")
     assert outputs["backend_store"] == f"sqlite:///{stack.data_dir}/store/mydb.sqlite"
     assert outputs["schedules"] == {"gc": "*/10 * * * *", "prune": "0 0 * * *"}
+    retention = {"gc_ttl": "30d0h0m0s", "prune_action": "report", "entity_ttl_days": "30"}
+    assert outputs["retention"] == retention
     assert "mlflow 3.17.2" in outputs["version"]
     assert str(stack.data_dir) in outputs["logs"]
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from infra import machine
-from infra.machine import Machine
-from infra.plan import OciPlan, make_plan
+from infra.place import systemd_texts
+from infra.plan import OciPlan, machine, make_plan
+from infra.plan.machine import Machine
 from infra.plan.place import Place
 from infra.settings import parse
 
@@ -24,6 +24,7 @@ _KEYS = {
     "allowedCidrs": '["203.0.113.0/24"]',
     "compute": "vm",
 }
+_TEXTS = systemd_texts()
 
 
 def _machine(**keys: str) -> Machine:
@@ -35,6 +36,7 @@ def _machine(**keys: str) -> Machine:
         environments={c.name: c.environment for c in plan.containers},
         secrets={name: f"{name}?1" for c in plan.containers for name in c.secret_files},
         schedules=plan.schedules,
+        texts=_TEXTS,
     )
 
 
@@ -52,6 +54,13 @@ def test_server_front_and_timers_are_enabled_and_jobs_start_by_timers_alone() ->
     timers = ("gc.timer", "prune.timer", "backup.timer")
     assert described["enabled"] == [f"trackstack-{name}" for name in (*names, *timers)]
     assert "OnCalendar=*-*-* 2:30:00 UTC" in described["units"]["trackstack-backup.timer"]
+
+
+def test_a_machine_on_which_nothing_is_scheduled_has_neither_timers_nor_a_scheduler() -> None:
+    described = _described(_machine(gcSchedule="never", pruneSchedule="never"))
+    names = ("database.service", "front.service", "server.service")
+    assert sorted(described["enabled"]) == sorted(described["units"])
+    assert sorted(described["units"]) == [f"trackstack-{name}" for name in names]
 
 
 def test_each_unit_gets_its_own_secrets_and_no_other() -> None:
@@ -88,7 +97,7 @@ def test_a_unit_is_another_when_what_it_depends_on_is(
 
 def test_cloud_init_installs_what_the_agent_needs_and_trusts_whom_the_stack_file_says() -> None:
     two = [f"-----BEGIN CERTIFICATE-----\n{n}\n-----END CERTIFICATE-----" for n in "12"]
-    text = _read(machine.user_data("azure", "client-1", "# ours\n" + "\n".join(two)))
+    text = _read(machine.user_data(_TEXTS, "azure", "client-1", "# ours\n" + "\n".join(two)))
     assert text.startswith("#cloud-config\n")
     config = yaml.safe_load(text)
     assert {"skopeo", "umoci", "caddy"} <= set(config["packages"])
@@ -97,15 +106,15 @@ def test_cloud_init_installs_what_the_agent_needs_and_trusts_whom_the_stack_file
     unit = files["/etc/systemd/system/trackstack-agent.service"]
     assert "/opt/trackstack/agent.py azure client-1\n" in unit
     compile(files["/opt/trackstack/agent.py"], "agent.py", "exec")
-    assert "ca_certs" not in yaml.safe_load(_read(machine.user_data("oci")))
+    assert "ca_certs" not in yaml.safe_load(_read(machine.user_data(_TEXTS, "oci")))
 
 
 def test_both_parts_fit_in_the_metadata_of_every_cloud() -> None:
     environment = json.dumps({f"VARIABLE_{n}": "x" * 40 for n in range(50)})
     described = machine.description(_machine(environment=environment, backupSchedule="0 1 * * *"))
-    assert len(described) + len(machine.user_data("oci")) < 24_000
+    assert len(described) + len(machine.user_data(_TEXTS, "oci")) < 24_000
 
 
 def test_the_same_machine_is_described_by_the_same_text() -> None:
     assert machine.description(_machine()) == machine.description(_machine())
-    assert machine.user_data("oci") == machine.user_data("oci")
+    assert machine.user_data(_TEXTS, "oci") == machine.user_data(_TEXTS, "oci")

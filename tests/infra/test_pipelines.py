@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 import yaml
 
-from infra.plan.place import ROOT
+from infra.place import ROOT
 from tests.go import build_go
 
 _PIPELINES = ROOT / "stacks" / "pipelines"

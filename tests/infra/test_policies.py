@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from infra.plan.place import ROOT
+from infra.place import ROOT
 from infra.policies.rules import RULES, UNKNOWN
 from infra.rehearsal.sandbox import prepared
 

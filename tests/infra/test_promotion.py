@@ -16,7 +16,7 @@ import yaml
 
 from infra import promote
 from infra.cost import Change
-from infra.plan.place import ROOT
+from infra.place import ROOT
 from infra.promote import Promotion, Wish
 from infra.rehearsal.docker import cloud as docker_cloud
 from infra.rehearsal.engine import Engine

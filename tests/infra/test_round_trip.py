@@ -12,9 +12,9 @@ from typing import Any, cast
 import pytest
 from pydantic.alias_generators import to_camel
 
-from infra.containers import Container
 from infra.plan import AzurePlan, DockerPlan, LocalPlan, OciPlan, make_plan
 from infra.plan.place import Place
+from infra.plan.workloads import Container
 from infra.settings import parse
 from infra.settings.azure import Azure
 from infra.settings.common import Common
@@ -45,6 +45,7 @@ _OF_JOBS = {
     "gc_ttl": "12h",
     "prune_schedule": "2 3 * * *",
     "entity_ttl_days": 77,
+    "prune_action": "delete",
     "backup_schedule": "4 5 * * *",
     "backup_keep": 9,
 }

@@ -4,20 +4,23 @@ from pathlib import Path
 import pytest
 import yaml
 
+from infra import settings
 from infra.errors import StackError
-from infra.plan import LocalPlan, Plan, make_plan
+from infra.place import read_place
+from infra.plan import AzurePlan, LocalPlan, OciPlan, Plan, make_plan
 from infra.plan.place import Place
 from infra.settings import Local, LocalContainer, parse
-from tests.infra.stack_files import as_given, named, read
+from runtime import scheduler
+from runtime.settings import load
+from tests.infra.stack_files import CONFIGS, as_given, named, read
 
 _PLACE = Place(stack="local", root=Path("/project"))
 _ROOT = Path(__file__).parents[2]
 
 
-def _plan(path: Path) -> Plan:
-    keys = frozenset({"registryPassword", "tlsKey"})
-    place = Place(stack="local", root=_PLACE.root, secret_keys=keys)
-    return make_plan(parse(as_given(read(path)["config"])), place)
+def _plan(path: Path, *secret_keys: str) -> Plan:
+    given = settings.read(as_given(read(path)["config"]), ())
+    return make_plan(given, read_place(given, "local", frozenset(secret_keys), _PLACE.root))
 
 
 def _local(**keys: str) -> LocalPlan:
@@ -28,18 +31,15 @@ def _local(**keys: str) -> LocalPlan:
 
 @pytest.mark.parametrize("path", named("*.happy.*.yaml"), ids=lambda path: path.name)
 def test_a_good_stack_file_makes_a_plan(path: Path) -> None:
-    assert _plan(path) == _plan(path)
+    plan = _plan(path, "registryPassword", "tlsKey")
+    assert plan.version.startswith("trackstack ")
+    assert plan.schedules.keys() <= {"gc", "prune", "backup"}
 
 
-@pytest.mark.parametrize(
-    "path",
-    # What must be secret is told from its secrecy, which the engine knows.
-    [path for path in named("*.error.*.yaml") if "password" not in path.name],
-    ids=lambda path: path.name,
-)
+@pytest.mark.parametrize("path", named("*.error.*.yaml"), ids=lambda path: path.name)
 def test_a_bad_stack_file_is_refused_in_one_line_that_names_the_key(path: Path) -> None:
     with pytest.raises(StackError) as raised:
-        _plan(path)
+        _plan(path, "tlsKey")
     [problem] = raised.value.problems
     assert read(path)["error"] in problem
     assert problem.startswith("trackstack:")
@@ -53,11 +53,11 @@ def test_every_mistake_is_told_at_once() -> None:
 
 
 def test_the_defaults_are_the_published_ones() -> None:
-    settings = parse({"cloud": "local"})
-    assert isinstance(settings, Local)
-    assert (settings.gc_schedule, settings.prune_schedule) == ("*/10 * * * *", "0 0 * * *")
-    assert (settings.gc_ttl, settings.entity_ttl_days) == ("30d0h0m0s", 30)
-    assert (settings.port, settings.serve_artifacts, settings.keep_data) == (5000, True, True)
+    given = parse({"cloud": "local"})
+    assert isinstance(given, Local)
+    assert (given.gc_schedule, given.prune_schedule) == ("*/10 * * * *", "0 0 * * *")
+    assert (given.gc_ttl, given.entity_ttl_days) == ("30d0h0m0s", 30)
+    assert (given.port, given.serve_artifacts, given.keep_data) == (5000, True, True)
 
 
 def test_the_plan_gives_each_process_the_published_variables() -> None:
@@ -70,11 +70,46 @@ def test_the_plan_gives_each_process_the_published_variables() -> None:
     assert plan.backend_store == "sqlite:////project/.trackstack/data/local/store/mydb.sqlite"
 
 
+def test_the_jobs_are_told_what_prune_may_do_and_that_something_is_never_done() -> None:
+    keys = ("gcSchedule", "gcTtl", "pruneSchedule", "entityTtlDays", "backupSchedule")
+    told = _local(**dict.fromkeys(keys, "never")).scheduler_environment
+    assert told["TRACKSTACK_PRUNE_ACTION"] == "report"
+    assert _local(pruneAction="delete").scheduler_environment["TRACKSTACK_PRUNE_ACTION"] == "delete"
+    runtime = load(told)
+    assert scheduler.schedules(runtime) == _local(**dict.fromkeys(keys, "never")).schedules == {}
+    assert (runtime.gc_ttl, runtime.entity_ttl_days) == ("never", None)
+
+
 def test_a_schedule_changes_nothing_that_the_server_gets() -> None:
     one = _local()
     other = _local(gcSchedule="0 * * * *")
     assert one.server_environment == other.server_environment
     assert one.scheduler_environment != other.scheduler_environment
+
+
+@pytest.mark.parametrize("name", ["azure.happy.minimal", "azure.happy.vm", "oci.happy.vm"])
+@pytest.mark.parametrize("compute", ["vm", "scale"])
+def test_a_schedule_of_never_makes_no_job(name: str, compute: str) -> None:
+    config = as_given(read(CONFIGS / f"{name}.yaml")["config"]) | {"compute": compute}
+    if compute == "scale":
+        config = {k: v for k, v in config.items() if not k.startswith("ssh")}
+        config |= {"cpus": "1", "memory": "2"}
+    else:
+        config |= {"sshPublicKey": "ssh-ed25519 " + "A" * 60}
+
+    def jobs(**keys: str) -> tuple[set[str], set[str], list[str]]:
+        plan = make_plan(parse(config | keys), _PLACE)
+        assert isinstance(plan, AzurePlan | OciPlan)
+        others = {"database", "server", "front"}
+        return set(plan.schedules), set(plan.jobs), sorted(_names(plan) - others)
+
+    assert jobs() == ({"gc", "prune"}, {"gc", "prune"}, ["gc", "prune"])
+    assert jobs(pruneSchedule="never") == ({"gc"}, {"gc"}, ["gc"])
+    assert jobs(pruneSchedule="never", gcSchedule="never") == (set(), set(), [])
+
+
+def _names(plan: AzurePlan | OciPlan) -> set[str]:
+    return {container.name for container in plan.containers}
 
 
 def test_the_readme_has_every_key_with_its_default() -> None:

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from infra.plan.place import ROOT
+from infra.place import ROOT
 from infra.rehearsal import graph as graph
 from infra.rehearsal.system import daemon
 from infra.rehearsal.timing import Step, critical_path

@@ -14,7 +14,7 @@ import grpc
 import pytest
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
-from infra.plan.place import ROOT
+from infra.place import ROOT
 from infra.rehearsal.engine import Engine
 from infra.rehearsal.errors import EngineError, RehearsalError
 from infra.rehearsal.provider.resource import Cloud

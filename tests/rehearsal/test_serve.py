@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.plan.place import ROOT
+from infra.place import ROOT
 
 _COMMAND = [sys.executable, "-m", "infra.rehearsal.serve"]
 

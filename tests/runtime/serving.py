@@ -158,7 +158,7 @@ def serving(
     with (data_dir / "server.log").open("wb") as log:
         process = subprocess.Popen([TRACKSTACK, "server"], env=full, stdout=log, stderr=log)
         try:
-            wait_until_ready(uri, process, authority)
+            wait_until_ready(uri + environment.get("MLFLOW_STATIC_PREFIX", ""), process, authority)
             yield Serving(uri, token, data_dir, full, process.pid)
         finally:
             process.terminate()

@@ -63,10 +63,36 @@ def test_failures_are_limited_by_address_and_forgiven_with_time() -> None:
     assert limit.fail("192.0.2.1") == 0
 
 
-def test_artifacts_have_a_limit_of_their_own() -> None:
-    artifact = "/api/2.0/mlflow-artifacts/artifacts/1/x/artifacts/model.bin"
-    assert largest(artifact, request=10, artifact=0) == 0
-    assert largest(_CREATE, request=10, artifact=0) == 10
+def _largest(method: str, path: str, request: int = 10 << 20, artifact: int = 0) -> int:
+    return largest(method, path, request=request, artifact=artifact)
+
+
+def test_uploads_have_a_limit_of_their_own_exactly_where_they_stream() -> None:
+    for artifact in (
+        "/api/2.0/mlflow-artifacts/artifacts/1/x/artifacts/model.bin",
+        "/ajax-api/2.0/mlflow-artifacts/artifacts/1/x",
+    ):
+        assert _largest("PUT", artifact) == 0
+        assert _largest("PUT", artifact, artifact=7) == 7
+        assert _largest("POST", artifact) == 10 << 20
+        for other in (
+            f"/{artifact}",
+            artifact.replace("2.0", "3.0"),
+            f"{artifact}\nx",
+            f"/x{artifact}",
+        ):
+            assert _largest("PUT", other) == 10 << 20, other
+    assert _largest("POST", _CREATE) == 10 << 20
+    assert _largest("POST", "/get-artifact") == 10 << 20
+
+
+def test_what_needs_no_body_may_have_a_small_one() -> None:
+    for path in ("/get-artifact", _CREATE, "/api/2.0/mlflow-artifacts/artifacts/1/x"):
+        for method in ("GET", "HEAD", "OPTIONS", "TRACE", "put"):
+            assert _largest(method, path) == 64 << 10
+            assert _largest(method, path, request=0) == 64 << 10
+            assert _largest(method, path, request=5) == 5
+        assert _largest("DELETE", path) == 1 << 20
 
 
 @pytest.mark.slow

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.duration import parse_age
+from runtime.duration import parse_age, parse_days
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,16 @@ def test_an_age_is_read_as_mlflow_gc_reads_it(text: str, age: timedelta) -> None
 def test_what_is_no_age_is_refused_with_what_is_allowed(text: str) -> None:
     with pytest.raises(ValueError, match="is not an age: days, hours"):
         parse_age(text)
+
+
+def test_days_are_whole_or_never() -> None:
+    assert [parse_days(given) for given in (1, "30", "36500", "never", None)] == [
+        *(1, 30, 36500),
+        *(None, None),
+    ]
+    for text in ("", "0", "-1", "1.5", "36501", "9" * 5000, "²", "٣", "off", True):
+        with pytest.raises(ValueError, match="whole days from 1 to 36500, or never"):
+            parse_days(text)
 
 
 @given(st.integers(0, 9999), st.integers(0, 99), st.integers(0, 99), st.integers(0, 99))

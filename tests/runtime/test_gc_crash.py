@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, insert, select
 
-from runtime import gc
-from runtime.gc import Collector, Report, schema
+from runtime.gc import schema
+from runtime.gc.collector import BATCH, Collector
+from runtime.gc.ownership import Destination
+from runtime.gc.report import Report
 
 pytestmark = pytest.mark.slow
 
@@ -24,8 +26,9 @@ _PRELOADED = [
 
 
 def _collect(uri: str, root: str, batch: int) -> None:
-    gc._BATCH["sqlite"] = batch  # pyright: ignore[reportPrivateUsage]
-    Collector(create_engine(uri), schema.tables(), root, _ALL, Report(dry_run=False)).run()
+    BATCH["sqlite"] = batch
+    engine, destination = create_engine(uri), Destination(root)
+    Collector(engine, schema.tables(), destination, _ALL, Report(dry_run=False)).run()
 
 
 def _add(uri: str, root: Path, numbers: range, *, deleted: bool) -> set[str]:

@@ -21,9 +21,13 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, MetaData, create_engine, text
 
-from runtime.gc import Collector, Report, schema
 from runtime.gc import command as gc_command
+from runtime.gc import schema
+from runtime.gc.collector import Collector
+from runtime.gc.ownership import Destination
+from runtime.gc.report import Report
 from tests.runtime.databases import mariadb, postgresql
+from tests.runtime.gc_store import undeletable
 
 pytestmark = pytest.mark.slow
 
@@ -138,13 +142,13 @@ class Filler:
             experiment = self.store.create_experiment(f"experiment {number}")
             parent: str | None = None
             for run in part["runs"]:
-                parent = self._run(experiment, run, parent)
+                parent = self.run(experiment, run, parent)
             for deleted in part["models"]:
                 self._model(experiment, parent, deleted=deleted)
             if part["deleted"]:
                 self.store.delete_experiment(experiment)
 
-    def _run(self, experiment: str, part: dict[str, Any], parent: str | None) -> str:
+    def run(self, experiment: str, part: dict[str, Any], parent: str | None) -> str:
         from mlflow.entities import Dataset, DatasetInput, Metric, Param, RunTag
 
         tags = [RunTag("mlflow.parentRunId", parent)] if parent and part["nested"] else []
@@ -186,7 +190,8 @@ def _mlflow_gc(uri: str, *arguments: str) -> Any:
 
 def _our_gc(uri: str, root: Path, before: int = _ALL) -> Report:
     engine = create_engine(uri)
-    report = Collector(engine, _tables(), str(root), before, Report(dry_run=False)).run()
+    destination = Destination(str(root))
+    report = Collector(engine, _tables(), destination, before, Report(dry_run=False)).run()
     engine.dispose()
     return report
 
@@ -286,17 +291,17 @@ def test_ours_deletes_a_deleted_experiment_s_models_with_their_files(filled: Fil
     assert _files(filled.root) == {}
 
 
-def _break_one(filler: Filler) -> str:
-    """Give one of three deleted runs a location that no store can delete; returns its id."""
+def _first_of_three(filler: Filler) -> str:
+    """Fill a store with three deleted runs; the id of the first."""
     filler.fill([{"deleted": False, "runs": [_run_part() for _ in range(3)], "models": []}])
-    engine = create_engine(_uri(filler))
+    return min(_left(filler))
+
+
+def _move(filler: Filler, run: str, location: str) -> None:
     runs = _tables().tables["runs"]
-    with engine.begin() as connection:
-        broken = connection.execute(runs.select().order_by(runs.c.run_uuid)).first()
-        assert broken
-        update = runs.update().where(runs.c.run_uuid == broken.run_uuid)
-        connection.execute(update.values(artifact_uri="s3://no-such-bucket-here/x"))
-    return str(broken.run_uuid)
+    with create_engine(_uri(filler)).begin() as connection:
+        update = runs.update().where(runs.c.run_uuid == run)
+        connection.execute(update.values(artifact_uri=location))
 
 
 def _left(filler: Filler) -> list[str]:
@@ -306,17 +311,60 @@ def _left(filler: Filler) -> list[str]:
 
 
 def test_fault_one_artifact_that_cannot_be_deleted_ends_the_pass(filled: Filler) -> None:
-    broken = _break_one(filled)
+    broken = _first_of_three(filled)
+    _move(filled, broken, "s3://no-such-bucket-here/x")
     done = _mlflow_gc(_uri(filled))
     assert done.exit_code != 0
     assert broken in _left(filled)
 
 
-def test_ours_keeps_the_one_run_and_deletes_the_others(filled: Filler) -> None:
-    broken = _break_one(filled)
-    report = _our_gc(_uri(filled), filled.root)
+def test_ours_keeps_the_one_run_and_deletes_the_others(filled: Filler, tmp_path: Path) -> None:
+    broken = _first_of_three(filled)
+    with undeletable(broken, tmp_path):
+        report = _our_gc(_uri(filled), filled.root)
     assert list(report.failed) == [broken]
     assert _left(filled) == [broken]
+
+
+def _delete_experiment_with_a_location_of_its_own(filler: Filler, chosen: Path) -> str:
+    """A deleted experiment whose run has its artifacts outside of the destination; the run's id."""
+    experiment = filler.store.create_experiment("elsewhere", chosen.as_uri())
+    run = filler.run(experiment, _run_part(), None)
+    filler.store.delete_experiment(experiment)
+    return run
+
+
+def test_fault_what_lies_outside_of_the_destination_is_deleted(
+    filled: Filler, tmp_path: Path
+) -> None:
+    """Whoever may make an experiment chooses the place, and deletes there by the server's hand."""
+    _delete_experiment_with_a_location_of_its_own(filled, tmp_path / "chosen")
+    assert _mlflow_gc(_uri(filled)).exit_code == 0
+    assert _files(tmp_path / "chosen") == {}
+
+
+def test_ours_purges_its_rows_and_leaves_and_names_the_files(
+    filled: Filler, tmp_path: Path
+) -> None:
+    run = _delete_experiment_with_a_location_of_its_own(filled, tmp_path / "chosen")
+    report = _our_gc(_uri(filled), filled.root)
+    assert (_left(filled), report.deleted["experiments"]) == ([], 1)
+    assert list(_files(tmp_path / "chosen")) == [f"{run}/artifacts/deep/file-0"]
+    location = f"{(tmp_path / 'chosen').as_uri()}/{run}/artifacts"
+    assert report.kept_artifacts[run] == f"{location} is outside of {filled.root}"
+
+
+def test_fault_the_default_experiment_is_gone_for_good(filled: Filler) -> None:
+    filled.store.delete_experiment("0")
+    assert _mlflow_gc(_uri(filled)).exit_code == 0
+    assert _rows(_uri(filled))["experiments"] == []
+
+
+def test_ours_leaves_the_default_experiment(filled: Filler) -> None:
+    filled.store.delete_experiment("0")
+    report = _our_gc(_uri(filled), filled.root)
+    assert list(report.kept) == ["experiment 0"]
+    filled.store.restore_experiment("0")
 
 
 def test_fault_an_old_experiment_with_a_younger_run_ends_the_pass(filled: Filler) -> None:

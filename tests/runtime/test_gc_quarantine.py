@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Engine, create_engine, insert, select, update
+from sqlalchemy import insert
 
-from runtime.gc import command, schema
 from runtime.gc.quarantine import wait_after
+from tests.runtime.gc_store import Store, undeletable
 
 _DAY_MS = 24 * 60 * 60 * 1000
-_NO_STORE = "nowhere://bucket/x"
 
 
 @given(st.integers(1, 10**6))
@@ -26,63 +24,26 @@ def test_each_wait_is_longer_than_the_one_before_up_to_a_day(failures: int) -> N
     assert wait_after(failures) <= wait_after(failures + 1) <= _DAY_MS
 
 
-class Store:
-    """A SQLite store with MLflow's schema, and its artifacts in a directory."""
-
-    def __init__(self, folder: Path) -> None:
-        from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-
-        self.artifacts = folder / "artifacts"
-        self.uri = f"sqlite:///{folder}/store.sqlite"
-        self.mlflow: Any = SqlAlchemyStore(self.uri, self.artifacts.as_uri())
-        self.engine: Engine = create_engine(self.uri)
-        self.tables = schema.tables().tables
-        self.environment = {
-            "MLFLOW_BACKEND_STORE_URI": self.uri,
-            "MLFLOW_ARTIFACTS_DESTINATION": str(self.artifacts),
-            "TRACKSTACK_DATA_DIR": str(folder),
-        }
-
-    def run(self, experiment: str = "0") -> str:
-        run = self.mlflow.create_run(experiment, "someone", 1, [], "run")
-        folder = self.artifacts / experiment / run.info.run_id / "artifacts"
-        folder.mkdir(parents=True)
-        (folder / "weights").write_text("x")
-        return str(run.info.run_id)
-
-    def gc(self, *arguments: str) -> Result:
-        return CliRunner().invoke(command, ["--json", *arguments], env=self.environment)
-
-    def move(self, run: str, location: str) -> None:
-        runs = self.tables["runs"]
-        with self.engine.begin() as connection:
-            connection.execute(
-                update(runs).where(runs.c.run_uuid == run).values(artifact_uri=location)
-            )
-
-    def keys(self, table: str, column: str) -> set[str]:
-        with self.engine.connect() as connection:
-            return set(connection.execute(select(self.tables[table].c[column])).scalars())
-
-
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store(tmp_path)
 
 
 @pytest.mark.slow
-def test_what_cannot_be_deleted_waits_and_is_tried_again_on_demand(store: Store) -> None:
+def test_what_cannot_be_deleted_waits_and_is_tried_again_on_demand(
+    store: Store, tmp_path: Path
+) -> None:
     broken, whole = store.run(), store.run()
     for run in (broken, whole):
         store.mlflow.delete_run(run)
-    location = f"{store.artifacts}/0/{broken}/artifacts"
-    store.move(broken, _NO_STORE)
-    first = store.gc("--older-than", "0d0h0m0s")
+    with undeletable(broken, tmp_path):
+        first = store.gc("--older-than", "0d0h0m0s")
     assert first.exit_code == 1
-    assert list(json.loads(first.stdout)["failed"]) == [broken]
+    failed = json.loads(first.stdout)["failed"]
+    assert list(failed) == [broken]
+    assert "Operation not permitted" in failed[broken]
     assert store.keys("runs", "run_uuid") == {broken}
 
-    store.move(broken, location)
     second = store.gc("--older-than", "0d0h0m0s")
     assert second.exit_code == 0
     assert list(json.loads(second.stdout)["quarantined"]) == [broken]
@@ -112,6 +73,7 @@ def test_orphans_are_shown_first_and_nothing_young_known_or_strange_is_one(store
         (experiment / name / "file").write_text("xyz")
     _age(experiment, 2)
     _age(experiment / young, 0.5)
+    _make_older(store, "0", 3)
 
     found = json.loads(store.gc("--orphans").stdout)
     orphans = {Path(orphan["path"]).name: orphan["bytes"] for orphan in found["orphans"]}
@@ -126,6 +88,32 @@ def test_orphans_are_shown_first_and_nothing_young_known_or_strange_is_one(store
     assert json.loads(store.gc("--orphans").stdout)["orphans"] == []
 
 
+def _make_older(store: Store, experiment: str, days: float) -> None:
+    key, made = int(experiment), int(time.time() * 1000 - days * _DAY_MS)
+    store.change("experiments", "experiment_id", key, creation_time=made)
+
+
+@pytest.mark.slow
+def test_what_is_not_under_a_number_that_this_store_gave_is_no_orphan(store: Store) -> None:
+    """A folder of a user's, a number of another store's, and a store that was here before."""
+    digest = "d41d8cd98f00b204e9800998ecf8427e"
+    chosen = store.mlflow.create_experiment("chosen", (store.artifacts / "team").as_uri())
+    places = [store.artifacts / name / digest for name in ("datasets", "77", "0", "team", chosen)]
+    for place in places:
+        place.mkdir(parents=True)
+        (place / "train.csv").write_text("x")
+    _age(store.artifacts, 5)
+    _make_older(store, "0", 3)
+    _make_older(store, chosen, 9)
+    done = store.gc("--orphans", "--delete-orphans")
+    assert (done.exit_code, json.loads(done.stdout)["orphans"]) == (0, [])
+    assert all((place / "train.csv").exists() for place in places)
+    # The same folder, of an experiment that was there before it.
+    _make_older(store, "0", 6)
+    found = json.loads(store.gc("--orphans").stdout)["orphans"]
+    assert [orphan["path"] for orphan in found] == [str(store.artifacts / "0" / digest)]
+
+
 @pytest.mark.slow
 def test_a_directory_that_a_registered_version_names_is_no_orphan(store: Store) -> None:
     from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
@@ -138,6 +126,7 @@ def test_a_directory_that_a_registered_version_names_is_no_orphan(store: Store) 
     with store.engine.begin() as connection:
         connection.execute(runs.delete())
     _age(store.artifacts, 3)
+    _make_older(store, "0", 9)
     assert json.loads(store.gc("--orphans").stdout)["orphans"] == []
 
 

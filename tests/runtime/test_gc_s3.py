@@ -11,6 +11,7 @@ from sqlalchemy import create_engine, select
 
 from runtime.gc import command, schema
 from runtime.gc.s3_objects import S3Bucket
+from tests.runtime.gc_store import Store
 
 pytestmark = pytest.mark.slow
 
@@ -92,6 +93,62 @@ def test_many_objects_of_many_runs_go_in_bulk_and_what_is_refused_keeps_its_run(
         assert set(connection.execute(select(runs.c.run_uuid)).scalars()) == {live.run_id}
     assert len(_keys(s3)) == 60
     assert all(live.run_id in key for key in _keys(s3))
+
+
+def test_what_is_chosen_or_needed_by_another_stays_in_the_bucket(s3: Any, tmp_path: Path) -> None:
+    store = Store(tmp_path, root=_ROOT)
+    store.environment["MLFLOW_ARTIFACTS_DESTINATION"] = _ROOT
+    store.environment["MLFLOW_S3_ENDPOINT_URL"] = s3.meta.endpoint_url
+
+    def put(location: str) -> str:
+        key = f"{location.removeprefix('s3://artifacts/')}/file"
+        s3.put_object(Bucket="artifacts", Key=key, Body=b"x")
+        return key
+
+    def run(experiment: str) -> str:
+        info = store.mlflow.create_run(experiment, "someone", 1, [], "run").info
+        return str(info.artifact_uri)
+
+    # A location that ends in the number, all of the bucket, another bucket, and a shared folder.
+    number = int(store.mlflow.create_experiment("first"))
+    chosen = f"s3://artifacts/data/{number + 1}"
+    shared = f"{_ROOT}/{number}"
+    locations = [chosen, "s3://artifacts", f"s3://other/{number + 3}", shared]
+    experiments = [store.mlflow.create_experiment(at, at) for at in locations]
+    kept = {put(chosen), put(run(experiments[3]))}
+    # By S3, a version of no run may have its files anywhere.
+    needed, plain = run(str(number)), run(str(number))
+    kept.add(put(f"{needed}/model"))
+    named = {"workspace": "default", "name": "model"}
+    store.add("registered_models", **named)
+    store.add("model_versions", **named, version=1, source=f"{needed}/model")
+    outside = run(experiments[1])
+    gone = {put(plain)}
+    kept |= {put(outside), put(f"{shared}/another-store"), put(f"{shared}/traces/tr-2/artifacts")}
+    trace = {"timestamp_ms": 1, "status": "OK", "execution_time_ms": 1}
+    emptied = store.mlflow.create_experiment("emptied")
+    store.add("trace_info", request_id="tr-1", experiment_id=int(emptied), **trace)
+    at = f"{_ROOT}/{emptied}/traces/tr-1/artifacts"
+    store.add("trace_tags", request_id="tr-1", key="mlflow.artifactLocation", value=at)
+    gone.add(put(at))
+    kept.add(put(f"{_ROOT}/{emptied}/traces/tr-10/artifacts"))
+    for experiment in (str(number), *experiments[:3], emptied):
+        store.mlflow.delete_experiment(experiment)
+
+    assert kept | gone <= _keys(s3)
+    said = store.purge()
+    assert (kept - _keys(s3), gone & _keys(s3)) == (set(), set())
+    assert said["kept_registered"] == {"runs": 1, "logged_models": 0}
+    of_run = outside.removeprefix("s3://artifacts/").partition("/")[0]
+    assert said["kept_artifacts"] == {
+        of_run: f"{outside} is outside of {_ROOT}",
+        **{
+            f"experiment {experiment}": f"{at} is outside of {_ROOT}"
+            for experiment, at in zip(experiments[:3], locations, strict=False)
+        },
+    }
+    left = store.keys("experiments", "experiment_id")
+    assert left == {0, number, int(experiments[3])}
 
 
 def _with(client: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from infra.plan.place import ROOT
+from infra.place import ROOT
 from infra.rehearsal.system.daemon import build, docker, extra_ca, registry
 from runtime import health, slim
 from runtime.settings import RuntimeSettings

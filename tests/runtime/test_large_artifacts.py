@@ -1,10 +1,14 @@
 """Large artifacts through the proxy: equal at the other end, at bounded memory."""
 
 import hashlib
+import re
+import socket
 import threading
 import time
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -78,6 +82,91 @@ def test_two_gigabytes_go_up_and_down_at_bounded_memory(tmp_path: Path) -> None:
         assert digest.hexdigest() == _digest(size)
         assert watch.most < 200 * _MIB, f"{watch.most / _MIB:.0f} MiB over idle"
         assert requests.delete(url, headers=headers, timeout=60).status_code == 200
+
+
+@pytest.fixture(scope="module", params=["", "/some/where"], ids=["at the root", "below a prefix"])
+def prefixed(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Generator[tuple[Serving, str]]:
+    folder = tmp_path_factory.mktemp("bodies")
+    variables = {"MLFLOW_STATIC_PREFIX": request.param} if request.param else {}
+    with serving(folder, MLFLOW_WORKERS="1", **variables) as server:
+        yield server, request.param
+
+
+def _send(server: Serving, method: str, path: str, mebibytes: int, token: str) -> int:
+    """Send a body in chunks whose size nobody announced; the status of the answer."""
+    address = urlsplit(server.uri)
+    head = (
+        f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n"
+        f"Content-Type: application/json\r\nAuthorization: Bearer {token}\r\n\r\n"
+    )
+    with socket.create_connection((str(address.hostname), int(address.port or 0)), 60) as link:
+        link.sendall(head.encode())
+        for chunk in _content(mebibytes):
+            link.sendall(f"{len(chunk):x}\r\n".encode() + chunk + b"\r\n")
+        link.sendall(b"0\r\n\r\n")
+        status = re.match(rb"HTTP/1\.1 (\d{3})", link.recv(100))
+    return int(status[1]) if status else 0
+
+
+@pytest.mark.parametrize(
+    ("role", "method", "path"),
+    [
+        ("read", "GET", "/get-artifact?run_id=x&path=y"),
+        ("read", "GET", "/model-versions/get-artifact?name=x&version=1&path=y"),
+        ("read", "GET", "/api/2.0/mlflow-artifacts/artifacts?path="),
+        ("read", "GET", "/api/2.0/mlflow-artifacts/artifacts/large/x"),
+        ("read", "HEAD", "/ajax-api/2.0/mlflow-artifacts/artifacts/large/x"),
+        ("read", "OPTIONS", "/get-artifact"),
+        ("read", "POST", "/graphql"),
+        ("read", "POST", "/api/2.0/mlflow/runs/search"),
+        ("write", "DELETE", "/api/2.0/mlflow-artifacts/artifacts/large/x"),
+        ("write", "POST", "/api/2.0/mlflow-artifacts/mpu/create/large/x"),
+        ("write", "PUT", "/api/3.0/mlflow-artifacts/x"),
+        ("write", "PUT", "//api/2.0/mlflow-artifacts/artifacts/large/x"),
+        ("write", "POST", "/get-artifact-anything"),
+        ("write", "POST", "/ajax-api/2.0/mlflow/upload-artifact?run_uuid=x&path=y"),
+        ("admin", "PUT", "/api/3.0/mlflow-artifacts/x"),
+        ("admin", "PUT", "//api/2.0/mlflow-artifacts/artifacts/large/x"),
+        ("admin", "POST", "/get-artifact-anything"),
+    ],
+)
+def test_what_is_held_in_memory_is_bounded(
+    prefixed: tuple[Serving, str], tokens: dict[str, str], role: str, method: str, path: str
+) -> None:
+    server, prefix = prefixed
+    with _Watch(server.pid) as watch:
+        status = _send(server, method, prefix + path, 400, tokens[role])
+    assert watch.most < 200 * _MIB, f"{watch.most / _MIB:.0f} MiB over idle"
+    assert status in (403, 404, 413)
+
+
+@pytest.fixture(scope="module")
+def tokens(prefixed: tuple[Serving, str]) -> dict[str, str]:
+    server, _ = prefixed
+    made = {
+        role: server.run("token", "add", role, "--role", role).stdout.strip()
+        for role in ("read", "write", "admin")
+    }
+    # The worker knows them within 5 seconds.
+    time.sleep(5)
+    return made
+
+
+def test_an_upload_streams_below_a_prefix_too(prefixed: tuple[Serving, str]) -> None:
+    server, prefix = prefixed
+    url = f"{server.uri}{prefix}{_PATH}"
+    with _Watch(server.pid) as watch:
+        done = requests.put(url, data=_content(400), headers=_headers(server), timeout=120)
+        assert done.status_code == 200, done.text
+        digest = hashlib.sha256()
+        with requests.get(url, headers=_headers(server), stream=True, timeout=120) as answer:
+            for chunk in answer.iter_content(_MIB):
+                digest.update(chunk)
+    assert digest.hexdigest() == _digest(400)
+    assert watch.most < 200 * _MIB, f"{watch.most / _MIB:.0f} MiB over idle"
+    assert requests.delete(url, headers=_headers(server), timeout=60).status_code == 200
 
 
 def test_tokens_come_and_go_while_clients_log(tmp_path: Path) -> None:

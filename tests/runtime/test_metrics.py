@@ -21,6 +21,8 @@ def test_paths_fall_into_a_few_areas() -> None:
 def test_rows_and_bytes_are_read_from_what_jobs_print() -> None:
     assert rows_of({"deleted": {"runs": 2, "experiments": 1}}) == {"rows": 3}
     assert rows_of({"rows": 5, "bytes": 7, "deleted": ["old"]}) == {"rows": 5, "bytes": 7}
+    foreseen = {"dry_run": True, "deleted": {"runs": 2, "experiments": 1}}
+    assert rows_of(foreseen) == {"rows": 0, "would_delete": 3}
     assert rows_of(None) == rows_of("?") == rows_of({"rows": "many"}) == {}
 
 

@@ -3,20 +3,16 @@
 import itertools
 import json
 import sqlite3
-import threading
-import urllib.error
-import urllib.request
 from collections.abc import Generator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from runtime import prune
 from runtime.stale import Kind, Stale
 from tests.runtime.serving import Serving, serving
+from tests.runtime.way import way_to
 
 
 class _Client:
@@ -70,41 +66,8 @@ def test_kinds_go_in_order_what_is_gone_counts_and_one_that_fails_stops_no_other
 def _overloaded(server: Serving) -> Generator[str]:
     """A way to the server that answers the first deletions with 429 and 503."""
     refusals = itertools.chain((429, 503, 503), itertools.repeat(0))
-    turn = threading.Lock()
-
-    class Way(BaseHTTPRequestHandler):
-        def _pass_on(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0))) or None
-            with turn:
-                refusal = next(refusals) if self.path.endswith("/delete") else 0
-            status, answer = refusal, b"busy"
-            if not refusal:
-                asked = urllib.request.Request(server.uri + self.path, body, method=self.command)
-                for name in ("Authorization", "Content-Type"):
-                    if self.headers.get(name):
-                        asked.add_header(name, self.headers[name])
-                try:
-                    with urllib.request.urlopen(asked, timeout=30) as given:
-                        status, answer = given.status, given.read()
-                except urllib.error.HTTPError as error:
-                    status, answer = error.code, error.read()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
-
-        do_GET = do_POST = _pass_on  # noqa: N815
-
-        def log_message(self, format: str, *args: Any) -> None:
-            return
-
-    way = ThreadingHTTPServer(("127.0.0.1", 0), Way)
-    threading.Thread(target=way.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{way.server_address[1]}"
-    finally:
-        way.shutdown()
-        way.server_close()
+    with way_to(server, lambda path: next(refusals) if path.endswith("/delete") else 0) as uri:
+        yield uri
 
 
 @pytest.mark.slow

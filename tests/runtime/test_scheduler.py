@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import time
+from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,19 +13,20 @@ import psutil
 import pytest
 from click.testing import CliRunner
 
-from runtime import oci_metrics, scheduler, settings
+from runtime import doctor, oci_metrics, scheduler, settings
 from runtime.errors import UserError
+from runtime.jobs import schedules
 from runtime.scheduler import (
     Job,
     LastRun,
+    arguments_of,
     command,
     next_job,
     read_state,
     run_job,
-    schedules,
     state_file,
 )
-from tests.runtime.serving import TRACKSTACK
+from tests.runtime.serving import TRACKSTACK, serving
 
 
 def _at(minute: int) -> datetime:
@@ -114,7 +116,7 @@ def test_a_real_scheduler_runs_gc_tells_how_it_went_and_ends_on_sigterm(tmp_path
 @pytest.mark.slow
 def test_a_killed_scheduler_takes_its_job_along(tmp_path: Path) -> None:
     environment = {**os.environ, "TRACKSTACK_DATA_DIR": str(tmp_path)}
-    code = "from runtime.scheduler import Job; Job('doctor').run()"
+    code = "from runtime.scheduler import Job; Job('doctor', ['doctor']).run()"
     # A job that hangs: the server that doctor asks takes the connection and never answers.
     import socket
 
@@ -134,6 +136,67 @@ def test_a_killed_scheduler_takes_its_job_along(tmp_path: Path) -> None:
         parent.wait()
         _, alive = psutil.wait_procs(children, timeout=20)
     assert alive == []
+
+
+def test_what_is_never_due_has_no_schedule_and_a_scheduler_of_nothing_waits(
+    tmp_path: Path,
+) -> None:
+    jobs = ("GC", "PRUNE", "BACKUP")
+    never = {f"TRACKSTACK_{job}_SCHEDULE": "never" for job in jobs}
+    assert schedules(settings.load(never)) == {}
+    environment = {**os.environ, **never, "TRACKSTACK_DATA_DIR": str(tmp_path)}
+    running = subprocess.Popen(
+        [TRACKSTACK, "scheduler"], env=environment, stdout=subprocess.PIPE, text=True
+    )
+    assert running.stdout
+    said = running.stdout.readline()
+    running.send_signal(signal.SIGTERM)
+    rest, _ = running.communicate(timeout=30)
+    assert (running.returncode, "nothing is scheduled" in said) == (0, True), said + rest
+
+
+def test_the_scheduled_prune_deletes_only_where_it_is_told_to() -> None:
+    def of(**given: str) -> list[str]:
+        return arguments_of("prune", settings.load(given))
+
+    assert of() == of(TRACKSTACK_PRUNE_ACTION="report") == ["prune", "--dry-run", "--json"]
+    assert of(TRACKSTACK_PRUNE_ACTION="delete") == ["prune", "--json"]
+    told = settings.load({"TRACKSTACK_PRUNE_ACTION": "report"})
+    assert arguments_of("gc", told) == ["gc", "--json"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("action", "left"), [("report", "active"), ("delete", "deleted")])
+def test_a_real_scheduled_prune_reports_or_deletes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, action: str, left: str
+) -> None:
+    with serving(tmp_path) as server:
+        client = server.client(monkeypatch)
+        run = client.create_run("0", start_time=1).info.run_id
+        client.set_terminated(run, end_time=2)
+        by_schedule = ("scheduler", "--once", "prune")
+        done = server.run(*by_schedule, TRACKSTACK_PRUNE_ACTION=action)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert client.get_run(run).info.lifecycle_stage == left
+        result: Any = read_state(tmp_path)["prune"].result
+        assert result["deleted"]["run"] == 1
+        assert result["dry_run"] == (action == "report")
+        page = server.request("GET", "/metrics", server.token).body.decode()
+    deleted, stale = (1, 0) if action == "delete" else (0, 1)
+    assert f'trackstack_job_last_rows{{job="prune"}} {deleted}.0' in page
+    assert (f'trackstack_job_last_would_delete{{job="prune"}} {stale}.0' in page) == bool(stale)
+
+
+def test_doctor_repeats_a_failed_job_as_its_schedule_runs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = asdict(LastRun("2026-11-20T00:00:00+00:00", 1.0, 1, 3, None))
+    state_file(tmp_path).parent.mkdir()
+    state_file(tmp_path).write_text(json.dumps({"prune": failed}))
+    monkeypatch.setenv("TRACKSTACK_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    said = CliRunner().invoke(doctor.command).stdout
+    assert "run by hand: trackstack scheduler --once prune" in said
 
 
 def test_backup_is_scheduled_where_it_is_asked_for() -> None:
@@ -159,8 +222,9 @@ def test_a_scheduled_backup_runs_with_what_the_environment_says(
     monkeypatch.setenv("TRACKSTACK_BACKUP_KEEP", "1")
     upgrade = subprocess.run([TRACKSTACK, "upgrade"], timeout=120, capture_output=True)
     assert upgrade.returncode == 0
-    run_job("backup", None, Job("backup").run, lambda _seconds: None)
-    done = run_job("backup", None, Job("backup").run, lambda _seconds: None)
+    backup = Job("backup", arguments_of("backup", settings.load()))
+    run_job("backup", None, backup.run, lambda _seconds: None)
+    done = run_job("backup", None, backup.run, lambda _seconds: None)
     assert (done.exit_code, done.attempts) == (0, 1)
     result: Any = done.result
     assert result["rows"] > 0

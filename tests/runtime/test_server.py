@@ -127,6 +127,7 @@ def test_a_public_name_is_let_in_and_loopback_still_is(tmp_path: Path) -> None:
         assert server.request("GET", "/", server.token).status == 200
 
 
+@pytest.mark.slow
 def test_first_searches_side_by_side_all_succeed(tmp_path: Path) -> None:
     """MLflow's import of its basic-auth within a search fails some of them (see runtime.access)."""
     with serving(tmp_path) as server, ThreadPoolExecutor(16) as pool:

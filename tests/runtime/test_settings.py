@@ -42,6 +42,15 @@ def test_the_published_names_are_read() -> None:
     assert "pw" not in repr(settings)
 
 
+def test_each_age_and_schedule_may_be_never() -> None:
+    names = ("TRACKSTACK_GC_SCHEDULE", "TRACKSTACK_PRUNE_SCHEDULE", "TRACKSTACK_BACKUP_SCHEDULE")
+    ages = ("MLFLOW_TRACKING_GC_TTL", "MLFLOW_TRACKING_ENTITY_TTL")
+    settings = load(dict.fromkeys((*names, *ages), "never"))
+    assert settings.entity_ttl_days is None
+    assert settings.gc_ttl == settings.gc_schedule == settings.prune_schedule == "never"
+    assert settings.backup_schedule == "never"
+
+
 def test_a_secret_may_come_from_a_mounted_file(tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text("t0ken\n")
@@ -63,7 +72,10 @@ def test_a_mounted_file_that_is_missing_is_named(tmp_path: Path) -> None:
         ("MLFLOW_PORT", "none", "valid integer"),
         ("MLFLOW_PORT", "70000", "less than or equal to 65535"),
         ("MLFLOW_WORKERS", "0", "greater than or equal to 1"),
-        ("MLFLOW_TRACKING_ENTITY_TTL", "1.5", "valid integer"),
+        ("MLFLOW_TRACKING_ENTITY_TTL", "1.5", "whole days from 1 to 36500, or never"),
+        ("MLFLOW_TRACKING_ENTITY_TTL", "999999", "whole days from 1 to 36500, or never"),
+        ("MLFLOW_TRACKING_ENTITY_TTL", "9" * 5000, "whole days from 1 to 36500, or never"),
+        ("TRACKSTACK_PRUNE_ACTION", "purge", "'report' or 'delete'"),
         ("MLFLOW_TRACKING_GC_TTL", "soon", "days, hours, minutes and seconds"),
         ("TRACKSTACK_GC_SCHEDULE", "hourly", "five fields"),
         ("MLFLOW_SERVE_ARTIFACTS", "perhaps", "valid boolean"),

@@ -75,3 +75,69 @@ def test_signing_out_ends_the_session_in_the_browser(server: Serving) -> None:
     answer = server.request("POST", "/trackstack/sign-out", headers=headers)
     assert answer.status == 303
     assert "Max-Age=0" in answer.headers["set-cookie"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        'prefs={"a":1}',
+        "a b=c",
+        "a/b=c",
+        "a[b]=1",
+        "abc",
+        "Expires=1",
+        "name=\u00e9",
+        "trackstack_session=stale",
+        "trackstack_session=",
+        "=;;",
+    ],
+)
+def test_cookies_of_other_programs_sign_nobody_out(server: Serving, other: str) -> None:
+    cookie = _cookie(_sign_in(server, server.token))
+    for both in (f"{other}; {cookie}", f"{cookie}; {other}"):
+        assert server.request("GET", "/version", headers={"cookie": both}).status == 200, both
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"sec-fetch-site": "same-site", "sec-fetch-mode": "cors"}, 403),
+        ({"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"}, 403),
+        ({"origin": "http://127.0.0.1:9999"}, 403),
+        ({"origin": "http://["}, 403),
+        # Somebody's link, and the page itself.
+        ({"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}, 200),
+        ({"sec-fetch-site": "same-origin", "sec-fetch-mode": "cors"}, 200),
+        ({"sec-fetch-site": "none", "sec-fetch-mode": "navigate"}, 200),
+        ({}, 200),
+    ],
+)
+def test_a_page_of_another_port_reads_nothing_with_the_session(
+    server: Serving, headers: dict[str, str], status: int
+) -> None:
+    cookie = _cookie(_sign_in(server, server.token))
+    answer = server.request(
+        "GET", f"{_SEARCH}?max_results=1", headers={"cookie": cookie, **headers}
+    )
+    assert answer.status == status
+
+
+@pytest.mark.parametrize("header", ["Basic \u00e9", "Basic ====", "Basic /w==", "Bearer \u00e9"])
+def test_a_malformed_authorization_is_no_token(server: Serving, header: str) -> None:
+    headers = {"authorization": header, "x-forwarded-for": "192.0.2.2"}
+    assert server.request("GET", "/version", headers=headers).status == 401
+
+
+def test_a_malformed_sign_in_is_refused(server: Serving) -> None:
+    many = "&".join(f"field{number}=x" for number in range(20))
+    form = {"content-type": "application/x-www-form-urlencoded", "x-forwarded-for": "192.0.2.3"}
+    for body, headers in (
+        (many, {"sec-fetch-site": "same-origin"}),
+        ("token=x", {"origin": "http://["}),
+        ("x" * 5000, {"sec-fetch-site": "same-origin"}),
+    ):
+        answer = server.request(
+            "POST", "/trackstack/sign-in", headers={**form, **headers}, body=body.encode()
+        )
+        assert answer.status == 403, (body[:20], headers)
+    assert _sign_in(server, server.token, "//[").headers["location"] == "/"

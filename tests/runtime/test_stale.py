@@ -1,20 +1,28 @@
+import xml.etree.ElementTree as ET
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runtime.duration import MOST_DAYS
+from runtime.report_line import Line
+from runtime.report_page import bars, chart
 from runtime.stale import (
     DEFAULT_EXPERIMENT,
     KEEP_TAG,
     TTL_TAG,
     Experiment,
     Inventory,
+    Key,
     Kind,
     Model,
+    Question,
     Run,
     Version,
     decide,
+    loose_models,
+    questions,
 )
 
 _NOW = datetime(2026, 11, 20, tzinfo=timezone.utc)
@@ -78,9 +86,89 @@ def test_an_experiment_has_its_own_time_to_live_by_tag() -> None:
 
 
 def test_a_tag_that_is_no_number_of_days_changes_nothing() -> None:
-    for text in ("soon", "-1", "0", "1.5", ""):
+    for text in ("soon", "-1", "0", "000", "1.5", "", " ", "1e9", "٣", "²"):
         experiment = replace(_EXPERIMENT, tags={TTL_TAG: text})
         assert _stale((experiment,), (replace(_RUN, touched=_NEW),)) == []
+        assert len(_stale((experiment,), (_RUN,))) == 2
+
+
+def test_a_tag_of_more_days_than_a_century_or_of_never_is_for_ever() -> None:
+    for text in ("36501", "9999999999", "9" * 5000, "never", " Never "):
+        experiment = replace(_EXPERIMENT, updated=0, tags={TTL_TAG: text})
+        assert _stale((experiment,), (replace(_RUN, touched=0),)) == []
+    longest = replace(_EXPERIMENT, updated=-(10**18), tags={TTL_TAG: "36500"})
+    assert _stale((longest,)) == [(Kind.EXPERIMENT, "1")]
+
+
+def test_whoever_tags_something_keeps_it_unless_they_say_that_they_do_not() -> None:
+    for text in ("true", "1", "TRUE ", "", "for ever", "💾"):
+        assert _stale((_EXPERIMENT,), (replace(_RUN, tags={KEEP_TAG: text}),)) == []
+    for text in ("false", "0", "No", "off"):
+        assert _stale((), (replace(_RUN, tags={KEEP_TAG: text}),)) == [(Kind.RUN, "r")]
+
+
+def test_a_run_that_has_not_ended_is_kept_however_old_and_keeps_its_experiment() -> None:
+    assert _stale((_EXPERIMENT,), (replace(_RUN, touched=0, in_progress=True),)) == []
+
+
+def test_what_is_in_use_by_what_it_holds_is_kept() -> None:
+    def keys(*used: Key) -> list[str]:
+        inventory = Inventory((_EXPERIMENT,), (_RUN,), (), (), frozenset(used))
+        return [entity.key for entity in decide(inventory, _NOW, 30)]
+
+    assert keys((Kind.EXPERIMENT, "1")) == ["r"]
+    assert keys((Kind.RUN, "r")) == []
+    assert keys((Kind.EXPERIMENT, "2"), (Kind.RUN, "1")) == ["r", "1"]
+
+
+def test_a_version_without_a_run_id_keeps_the_run_that_its_source_lies_in() -> None:
+    for source in ("runs:/r/model", "mlflow-artifacts:/1/r/artifacts/model", "s3://b/1/r"):
+        version = replace(_VERSION, run_id=None, source=source)
+        assert _stale((_EXPERIMENT,), (_RUN,), (version,)) == [(Kind.MODEL_VERSION, "m/1")]
+
+
+def test_what_would_be_stale_is_asked_for_once_an_experiment_with_its_own_time() -> None:
+    short = Experiment("2", "short", _NEW, {TTL_TAG: "7"})
+    kept = Experiment("3", "kept", _OLD, {KEEP_TAG: "true"})
+    runs = (_RUN, Run("s", "", "2", _days_ago(8), {}), Run("t", "", "2", _days_ago(6), {}))
+    inventory = Inventory((_EXPERIMENT, short, kept), runs, (), ())
+    asked = questions(inventory, decide(inventory, _NOW, 30), _NOW, 30)
+    assert asked == (
+        Question("1", _days_ago(30), True, ("r",)),
+        Question("2", _days_ago(7), False, ("s",)),
+    )
+
+
+def test_a_logged_model_is_looked_for_where_no_live_run_stands_for_its_version() -> None:
+    by_id = replace(_VERSION, run_id="gone", model_id="m-1")
+    by_source = replace(_VERSION, run_id=None, source="models:/m-2")
+    of_run = replace(_VERSION, model_id="m-3")
+    inventory = Inventory((), (_RUN,), (by_id, by_source, of_run), ())
+    assert loose_models(inventory) == {"m-1", "m-2"}
+
+
+def test_never_is_never_whatever_a_tag_says() -> None:
+    experiment = replace(_EXPERIMENT, tags={TTL_TAG: "1"})
+    inventory = Inventory((experiment,), (_RUN,), (_VERSION,), (_MODEL,))
+    assert decide(inventory, _NOW, None) == ()
+
+
+@given(st.integers(-(2**63), 2**63 - 1), st.integers(1, MOST_DAYS))
+def test_no_time_that_a_database_can_hold_breaks_a_pass(touched: int, days: int) -> None:
+    experiment, run = replace(_EXPERIMENT, updated=touched), replace(_RUN, touched=touched)
+    version, model = replace(_VERSION, updated=touched), replace(_MODEL, updated=touched)
+    stale = decide(Inventory((experiment,), (run,), (version,), (model,)), _NOW, days)
+    ages = [entity.age_days(_NOW) for entity in stale]
+    assert all(age >= days for age in ages)
+    ET.fromstring(chart(bars([Line("run", "r", "r", "e", age, 1) for age in ages])))
+
+
+@given(st.text(), st.text())
+def test_no_tag_breaks_a_pass(days: str, kept: str) -> None:
+    experiment = replace(_EXPERIMENT, tags={TTL_TAG: days})
+    stale = _stale((experiment,), (replace(_RUN, touched=_NEW, tags={KEEP_TAG: kept}),))
+    # A kept run keeps its experiment.
+    assert (Kind.RUN, "r") not in stale or kept.strip().lower() in ("false", "0", "no", "off")
 
 
 def test_mlflow_s_default_experiment_is_never_stale() -> None:

@@ -57,6 +57,28 @@ def test_mistakes_are_told(server: Serving) -> None:
     assert server.run("token", "add", "x", "--expires", "soon").returncode == 2
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("stack",), "'stack' is the name of a token that the stack itself has"),
+        (("jobs", "--role", "read"), "'jobs' is the name of a token that the stack itself has"),
+        (("never", "--expires", "0s"), "--expires: a token that is valid for no time"),
+        (("never", "--expires", "0d0h"), "--expires: a token that is valid for no time"),
+        (("long", "--expires", "3000000d"), "--expires: that is later than the year 9999"),
+    ],
+)
+def test_what_makes_no_sense_makes_no_token(
+    server: Serving, arguments: tuple[str, ...], words: str
+) -> None:
+    done = server.run("token", "add", *arguments)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    listed = json.loads(server.run("token", "list", "--json").stdout)
+    assert arguments[0] not in {entry["name"] for entry in listed}
+
+
 def test_the_mounted_token_rotates_without_a_restart(server: Serving) -> None:
     file = server.data_dir / "token"
     try:

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from infra.plan.place import ROOT
+from infra.place import ROOT
 from infra.rehearsal.sandbox import Sandbox, prepared
 from infra.rehearsal.system import daemon
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from infra.plan.place import ROOT
+from infra.place import ROOT
 from infra.rehearsal.azure.cloud import AzureCloud
 from infra.rehearsal.azure.data import blob
 from infra.rehearsal.azure.emulator import Emulator

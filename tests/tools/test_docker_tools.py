@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.plan.place import ROOT
+from infra.place import ROOT
 from infra.rehearsal.errors import RehearsalError
 from infra.rehearsal.system.daemon import base_image, docker, ensure_daemon, registry
 

@@ -4,19 +4,22 @@ import pulumi
 from pulumi_azure_native import storage
 
 from infra.clouds.azure.identity import Identity
-from infra.clouds.azure.network import Networks, make_endpoint
+from infra.clouds.azure.network import Network, make_endpoint
 from infra.clouds.azure.scope import Scope
+from infra.clouds.shared.part import Part
 from infra.plan import AzurePlan
 
 _KEPT_DAYS = 14
 
 
-class Artifacts:
+class Artifacts(Part):
     """``ready`` is what whoever uses the container must wait for."""
 
     def __init__(
-        self, plan: AzurePlan, scope: Scope, identity: Identity, networks: Networks | None
+        self, plan: AzurePlan, scope: Scope, identity: Identity, networks: Network | None
     ) -> None:
+        super().__init__("azure", "artifacts")
+        scope = scope.within(self)
         closed = plan.settings.private
         default = storage.DefaultAction.DENY if closed else storage.DefaultAction.ALLOW
         account = storage.StorageAccount(
@@ -55,6 +58,7 @@ class Artifacts:
             self.ready.append(
                 make_endpoint("artifacts", zone, "blob", account.id, plan, scope, networks)
             )
+        self.finish()
 
 
 def _keep_versions(plan: AzurePlan, scope: Scope, account: storage.StorageAccount) -> None:

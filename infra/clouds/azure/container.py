@@ -13,9 +13,9 @@ from pulumi_azure_native import containerinstance as aci
 from infra.clouds.azure.network import make_record
 from infra.clouds.azure.parts import Parts
 from infra.clouds.shared.secret_files import encoded
-from infra.containers import DATA_DIRECTORY, SECRETS_DIRECTORY, Container
-from infra.front import PROBE_URL
 from infra.plan.azure import FRONT_PORT
+from infra.plan.proxy import PROBE_URL
+from infra.plan.workloads import DATA_DIRECTORY, SECRETS_DIRECTORY, Container
 
 # CPUs that the scheduler and the front are each given for certain; all may use what others leave.
 _BESIDE_CPUS = 0.1

@@ -13,8 +13,9 @@ from pulumi import Output
 from pulumi_azure_native import dbformysql, dbforpostgresql
 
 from infra.clouds.azure.identity import Identity
-from infra.clouds.azure.network import Networks, make_zone
+from infra.clouds.azure.network import Network, make_zone
 from infra.clouds.azure.scope import Scope
+from infra.clouds.shared.part import Part
 from infra.inputs import Secrets
 from infra.plan import AzurePlan
 
@@ -72,7 +73,7 @@ _ENGINES: Mapping[str, _Engine] = {
 }
 
 
-class Database:
+class Database(Part):
     """``uri`` is the SQLAlchemy URI that the server connects to, secret; ``server`` is the
     resource's id, None where the database is given; ``ready`` what whoever connects must wait for.
     """
@@ -85,17 +86,20 @@ class Database:
         secrets: Secrets,
         scope: Scope,
         identity: Identity,
-        networks: Networks | None,
+        networks: Network | None,
     ) -> None:
+        super().__init__("azure", "database")
+        scope = scope.within(self)
         self.ready: list[pulumi.Resource] = []
         if secrets.backend_store_uri:
             self.uri: Output[str] = secrets.backend_store_uri
         else:
             self.uri = self._make(plan, scope, identity, networks)
         identity.secrets.files["backend_store_uri"] = self.uri
+        self.finish()
 
     def _make(
-        self, plan: AzurePlan, scope: Scope, identity: Identity, networks: Networks | None
+        self, plan: AzurePlan, scope: Scope, identity: Identity, networks: Network | None
     ) -> Output[str]:
         engine = _ENGINES[plan.settings.database]
         password = identity.secrets.generated("database_password")
@@ -135,7 +139,7 @@ def _server(
     engine: _Engine,
     plan: AzurePlan,
     scope: Scope,
-    networks: Networks | None,
+    networks: Network | None,
     password: Output[str],
 ) -> Any:
     settings, sdk = plan.settings, engine.sdk

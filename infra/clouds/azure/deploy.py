@@ -12,10 +12,10 @@ from infra.clouds.azure.database import Database
 from infra.clouds.azure.identity import Identity
 from infra.clouds.azure.image import Images
 from infra.clouds.azure.network import make_network
-from infra.clouds.azure.observability import Logs, make_alerts
+from infra.clouds.azure.observability import Alerts, Logs
 from infra.clouds.azure.parts import Parts
 from infra.clouds.azure.scope import make_scope
-from infra.clouds.azure.server import make_server
+from infra.clouds.azure.server import Server
 from infra.inputs import Secrets
 from infra.outputs import Deployment
 from infra.plan import AzurePlan
@@ -37,8 +37,8 @@ def deploy(plan: AzurePlan, secrets: Secrets) -> Deployment:
         database=Database(plan, secrets, scope, identity, networks),
         logs=Logs(plan, scope),
     )
-    reached = make_server(parts)
-    make_alerts(plan, scope, parts.logs, parts.database.server)
+    reached = Server(parts).reached
+    Alerts(plan, scope, parts.logs, parts.database.server)
     return Deployment(
         tracking_uri=reached.uri,
         tracking_token=identity.secrets.token,

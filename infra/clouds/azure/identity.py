@@ -9,6 +9,7 @@ from pulumi import Output, ResourceOptions
 from pulumi_azure_native import authorization, keyvault, managedidentity
 
 from infra.clouds.azure.scope import Scope
+from infra.clouds.shared.part import Part
 from infra.clouds.shared.secret_files import SecretFiles
 from infra.inputs import Secrets
 from infra.plan import AzurePlan
@@ -21,15 +22,16 @@ _ROLES = {
 _SOFT_DELETE_DAYS = 7
 
 
-class Identity:
+class Identity(Part):
     """The managed identity, and every secret by the name of the file that holds it.
 
     ``granted`` are the role assignments, which what runs as the identity must wait for.
     """
 
     def __init__(self, plan: AzurePlan, secrets: Secrets, scope: Scope) -> None:
+        super().__init__("azure", "identity")
         self._plan = plan
-        self._scope = scope
+        self._scope = scope = scope.within(self)
         self.granted: list[pulumi.Resource] = []
         self.user = managedidentity.UserAssignedIdentity(
             "identity", resource_name_=f"{plan.names.base}-server", **scope.inside, opts=scope.opts
@@ -39,7 +41,9 @@ class Identity:
             plan.settings.tls if plan.front else None,
             plan.tls_certificate,
             secrets,
+            opts=self.child(),
         )
+        self.finish()
 
     def grant(self, name: str, role: str, on: pulumi.Input[str]) -> None:
         """Give the identity a role on one resource, by its id."""
@@ -57,13 +61,15 @@ class Identity:
         )
 
 
-class Vault:
+class Vault(Part):
     """The Key Vault with the stack's secrets, which the server's identity may read one by one.
 
     ``ids`` are the secrets' addresses without a version, by file; ``versions`` those with it.
     """
 
     def __init__(self, plan: AzurePlan, scope: Scope, identity: Identity) -> None:
+        super().__init__("azure", "vault")
+        scope = scope.within(self)
         tenant = identity.user.tenant_id
         closed = keyvault.NetworkRuleSetArgs(
             default_action="Deny" if plan.settings.private else "Allow", bypass="AzureServices"
@@ -92,6 +98,7 @@ class Vault:
         self.versions = {
             file: secret.properties.secret_uri_with_version for file, secret in kept.items()
         }
+        self.finish()
 
     def _keep(
         self, file: str, value: Output[str], scope: Scope, identity: Identity

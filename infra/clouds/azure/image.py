@@ -15,6 +15,7 @@ from infra.clouds.azure.identity import Identity
 from infra.clouds.azure.scope import Scope
 from infra.clouds.shared.copied import CopiedImage, host_of
 from infra.clouds.shared.image import RuntimeImage
+from infra.clouds.shared.part import Part
 from infra.plan import AzurePlan
 
 _REPOSITORY = "trackstack"
@@ -44,10 +45,12 @@ def exchange(server: str, token: str) -> str:
         raise pulumi.RunError(f"{server} cannot be reached: {error}; run `up` again") from None
 
 
-class Images:
+class Images(Part):
     """``runtime`` is the runtime image by digest, in the stack's own ``registry``."""
 
     def __init__(self, plan: AzurePlan, scope: Scope, identity: Identity) -> None:
+        super().__init__("azure", "images")
+        scope = scope.within(self)
         registry = containerregistry.Registry(
             "registry",
             registry_name=plan.names.registry,
@@ -64,29 +67,40 @@ class Images:
         )
         login = Output.all(self.registry, token)
         password = Output.secret(login.apply(lambda both: exchange(both[0], both[1])))
+        self.runtime = self._runtime(plan, scope, registry, login, password)
+        self.finish({"runtime": self.runtime})
+
+    def _runtime(
+        self,
+        plan: AzurePlan,
+        scope: Scope,
+        registry: containerregistry.Registry,
+        login: Output[list[str]],
+        password: Output[str],
+    ) -> Output[str]:
+        """The image by digest: copied where the stack file names one, else built here or there."""
         repository = Output.concat(self.registry, f"/{_REPOSITORY}")
         if plan.image.digest:
             host = host_of(plan.image.digest)
-            self.runtime = CopiedImage(
+            return CopiedImage(
                 "image",
                 plan.image.digest,
                 repository=repository,
                 username=TOKEN_USER,
                 password=password,
                 from_password=login.apply(lambda both: _login_of(host, both[0], both[1])),
+                opts=self.child(),
             ).reference
-            return
         if plan.settings.image_build == "acr":
-            self.runtime = build_image(plan.image, scope, registry, self.registry, _REPOSITORY)
-            return
-        self.runtime: Output[str] = RuntimeImage(
+            return build_image(plan.image, scope, registry, self.registry, _REPOSITORY)
+        return RuntimeImage(
             "image",
             plan.image,
             repository=repository,
             registry=docker.RegistryArgs(
                 server=self.registry, username=TOKEN_USER, password=password
             ),
-            opts=ResourceOptions(provider=docker.Provider("docker")),
+            opts=self.child(ResourceOptions(provider=docker.Provider("docker"))),
         ).reference
 
 

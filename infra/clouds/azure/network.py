@@ -2,14 +2,14 @@
 for what the stack file lets in. A public container group has none, because no network can hold it.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import pulumi
-from pulumi import Output, ResourceOptions
+from pulumi import Output
 from pulumi_azure_native import network, privatedns
 
 from infra.clouds.azure.scope import Scope
+from infra.clouds.shared.part import Part
 from infra.plan import AzurePlan
 from infra.plan.azure import FRONT_PORT, Subnets
 
@@ -24,16 +24,6 @@ _DELEGATED = {
 _PORTS = {"scale": [str(FRONT_PORT), "31443"]}
 _SSH_PORT = "22"
 _DNS_SECONDS = 60
-
-
-@dataclass(frozen=True)
-class Networks:
-    """Ids: of the virtual network, and of the subnets that the stack's parts are in."""
-
-    network: Output[str]
-    compute: Output[str]
-    database: Output[str]
-    endpoints: Output[str]
 
 
 def _rules(plan: AzurePlan) -> list[network.SecurityRuleArgs]:
@@ -58,68 +48,66 @@ def _rules(plan: AzurePlan) -> list[network.SecurityRuleArgs]:
     ]
 
 
-def make_network(plan: AzurePlan, scope: Scope) -> Networks | None:
-    """The stack's network, or its subnets in the one that the stack file names."""
-    if plan.subnets is None:
-        return None
-    settings, subnets = plan.settings, plan.subnets
-    if settings.virtual_network_id:
-        parts = settings.virtual_network_id.split("/")
-        group, name = parts[4], Output.from_input(parts[-1])
-        holder: dict[str, Any] = {"resource_group_name": group}
-        whole = Output.from_input(settings.virtual_network_id)
-    else:
-        made = network.VirtualNetwork(
-            "network",
-            virtual_network_name=f"{plan.names.base}-network",
-            address_space=network.AddressSpaceArgs(address_prefixes=[subnets.whole]),
+class Network(Part):
+    """Ids: ``network`` of the virtual network, and of the subnets that the stack's parts are in."""
+
+    def __init__(self, plan: AzurePlan, subnets: Subnets, scope: Scope) -> None:
+        """The stack's network, or its subnets in the one that the stack file names."""
+        super().__init__("azure", "network")
+        scope = scope.within(self)
+        settings = plan.settings
+        if settings.virtual_network_id:
+            parts = settings.virtual_network_id.split("/")
+            group, name = parts[4], Output.from_input(parts[-1])
+            holder: dict[str, Any] = {"resource_group_name": group}
+            self.network = Output.from_input(settings.virtual_network_id)
+        else:
+            made = network.VirtualNetwork(
+                "network",
+                virtual_network_name=f"{plan.names.base}-network",
+                address_space=network.AddressSpaceArgs(address_prefixes=[subnets.whole]),
+                **scope.inside,
+                opts=scope.opts,
+            )
+            name, self.network, holder = made.name, made.id, scope.nested
+        rules = network.NetworkSecurityGroup(
+            "rules",
+            network_security_group_name=f"{plan.names.base}-rules",
+            security_rules=_rules(plan),
             **scope.inside,
             opts=scope.opts,
         )
-        name, whole, holder = made.name, made.id, scope.nested
-    return _subnets(plan, scope, subnets, name, whole, holder)
+        gateway = _nat_gateway(plan, scope) if _needs_way_out(plan) else None
+        before: list[pulumi.Resource] = []
+
+        def subnet(part: str, cidr: str, delegated: str | None, nat: bool = False) -> Output[str]:
+            made = network.Subnet(
+                f"{part}-subnet",
+                subnet_name=f"{plan.names.base}-{part}",
+                virtual_network_name=name,
+                address_prefix=cidr,
+                network_security_group=network.NetworkSecurityGroupArgs(id=rules.id),
+                nat_gateway=network.SubResourceArgs(id=gateway) if gateway and nat else None,
+                delegations=[network.DelegationArgs(name=part, service_name=delegated)]
+                if delegated
+                else None,
+                **holder,
+                # Azure changes one subnet of a network at a time.
+                opts=scope.after(*before),
+            )
+            before.append(made)
+            return made.id
+
+        of_compute = _DELEGATED.get(settings.compute)
+        self.compute = subnet("compute", subnets.compute, of_compute, nat=True)
+        self.database = subnet("database", subnets.database, _DELEGATED[settings.database])
+        self.endpoints = subnet("endpoints", subnets.endpoints, None)
+        self.finish()
 
 
-def _subnets(
-    plan: AzurePlan,
-    scope: Scope,
-    subnets: Subnets,
-    name: Output[str],
-    whole: Output[str],
-    holder: dict[str, Any],
-) -> Networks:
-    group = network.NetworkSecurityGroup(
-        "rules",
-        network_security_group_name=f"{plan.names.base}-rules",
-        security_rules=_rules(plan),
-        **scope.inside,
-        opts=scope.opts,
-    )
-    gateway = _nat_gateway(plan, scope) if _needs_way_out(plan) else None
-    before: list[pulumi.Resource] = []
-
-    def subnet(part: str, cidr: str, delegated: str | None, nat: bool = False) -> Output[str]:
-        made = network.Subnet(
-            f"{part}-subnet",
-            subnet_name=f"{plan.names.base}-{part}",
-            virtual_network_name=name,
-            address_prefix=cidr,
-            network_security_group=network.NetworkSecurityGroupArgs(id=group.id),
-            nat_gateway=network.SubResourceArgs(id=gateway) if gateway and nat else None,
-            delegations=[network.DelegationArgs(name=part, service_name=delegated)]
-            if delegated
-            else None,
-            **holder,
-            # Azure changes one subnet of a network at a time.
-            opts=ResourceOptions.merge(scope.opts, ResourceOptions(depends_on=list(before))),
-        )
-        before.append(made)
-        return made.id
-
-    compute = subnet("compute", subnets.compute, _DELEGATED.get(plan.settings.compute), nat=True)
-    database = subnet("database", subnets.database, _DELEGATED[plan.settings.database])
-    endpoints = subnet("endpoints", subnets.endpoints, None)
-    return Networks(whole, compute, database, endpoints)
+def make_network(plan: AzurePlan, scope: Scope) -> Network | None:
+    """The stack's network; None where it has none."""
+    return Network(plan, plan.subnets, scope) if plan.subnets else None
 
 
 def _needs_way_out(plan: AzurePlan) -> bool:
@@ -147,7 +135,7 @@ def _nat_gateway(plan: AzurePlan, scope: Scope) -> Output[str]:
     return gateway.id
 
 
-def make_zone(name: str, zone: str, scope: Scope, networks: Networks) -> privatedns.PrivateZone:
+def make_zone(name: str, zone: str, scope: Scope, networks: Network) -> privatedns.PrivateZone:
     """A private DNS zone that the network asks."""
     made = privatedns.PrivateZone(
         f"{name}-zone",
@@ -172,7 +160,7 @@ def make_zone(name: str, zone: str, scope: Scope, networks: Networks) -> private
 
 
 def make_record(
-    name: str, hostname: str, address: Output[str], scope: Scope, networks: Networks
+    name: str, hostname: str, address: Output[str], scope: Scope, networks: Network
 ) -> None:
     """A name for an address, inside the network."""
     host, _, zone = hostname.partition(".")
@@ -195,7 +183,7 @@ def make_endpoint(
     target: Output[str],
     plan: AzurePlan,
     scope: Scope,
-    networks: Networks,
+    networks: Network,
 ) -> pulumi.Resource:
     """A private endpoint of ``target`` (an id), under its public name inside the network."""
     endpoint = network.PrivateEndpoint(

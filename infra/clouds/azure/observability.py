@@ -4,6 +4,7 @@ from pulumi import InvokeOutputOptions, Output
 from pulumi_azure_native import compute, monitor, operationalinsights
 
 from infra.clouds.azure.scope import Scope
+from infra.clouds.shared.part import Part
 from infra.plan import AzurePlan
 
 _KEPT_DAYS = 30
@@ -19,10 +20,12 @@ _TABLES = {
 }
 
 
-class Logs:
+class Logs(Part):
     """``customer_id`` and, secret, ``key`` let a compute write to the workspace."""
 
     def __init__(self, plan: AzurePlan, scope: Scope) -> None:
+        super().__init__("azure", "logs")
+        scope = scope.within(self)
         workspace = operationalinsights.Workspace(
             "logs",
             workspace_name=f"{plan.names.base}-logs",
@@ -41,6 +44,7 @@ class Logs:
         self.key: Output[str] = Output.secret(
             keys.apply(lambda found: found.primary_shared_key or "")
         )
+        self.finish()
 
 
 def collect_journal(
@@ -100,10 +104,22 @@ def collect_journal(
     )
 
 
-def make_alerts(plan: AzurePlan, scope: Scope, logs: Logs, database: Output[str] | None) -> None:
-    """Alerts to the address of the stack file; none without one."""
-    if plan.settings.alert_email is None:
-        return
+class Alerts(Part):
+    """Alerts to the address of the stack file; no resource without one."""
+
+    def __init__(
+        self, plan: AzurePlan, scope: Scope, logs: Logs, database: Output[str] | None
+    ) -> None:
+        super().__init__("azure", "alerts")
+        if plan.settings.alert_email:
+            told = plan.settings.alert_email
+            _make_alerts(told, plan, scope.within(self), logs, database)
+        self.finish()
+
+
+def _make_alerts(
+    email: str, plan: AzurePlan, scope: Scope, logs: Logs, database: Output[str] | None
+) -> None:
     group = monitor.ActionGroup(
         "alerts",
         action_group_name=f"{plan.names.base}-alerts",
@@ -112,7 +128,7 @@ def make_alerts(plan: AzurePlan, scope: Scope, logs: Logs, database: Output[str]
         email_receivers=[
             monitor.MicrosoftCommonEmailReceiverArgs(
                 name="stack-file",
-                email_address=plan.settings.alert_email,
+                email_address=email,
                 use_common_alert_schema=True,
             )
         ],

@@ -10,11 +10,11 @@ from infra.clouds.azure.artifacts import Artifacts
 from infra.clouds.azure.database import Database
 from infra.clouds.azure.identity import Identity
 from infra.clouds.azure.image import Images
-from infra.clouds.azure.network import Networks
+from infra.clouds.azure.network import Network
 from infra.clouds.azure.observability import Logs
 from infra.clouds.azure.scope import Scope
-from infra.containers import Container
 from infra.plan import AzurePlan
+from infra.plan.workloads import Container
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Parts:
 
     plan: AzurePlan
     scope: Scope
-    networks: Networks | None
+    networks: Network | None
     identity: Identity
     images: Images
     artifacts: Artifacts

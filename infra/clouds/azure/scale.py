@@ -13,14 +13,13 @@ from pulumi_azure_native import app
 
 from infra.clouds.azure.identity import Vault
 from infra.clouds.azure.parts import Parts
-from infra.containers import (
+from infra.plan.workloads import (
     DATA_DIRECTORY,
-    HEALTH_PATH,
-    READY_PATH,
     SECRETS_DIRECTORY,
     SERVER_PORT,
     Container,
 )
+from runtime import health
 from runtime.settings import variable
 
 _PROFILE = "Consumption"
@@ -124,7 +123,7 @@ def _environment(parts: Parts) -> app.ManagedEnvironment:
 
 
 def _probe(
-    kind: str, *, every: int, failures: int, path: str = HEALTH_PATH
+    kind: str, *, every: int, failures: int, path: str = health.PATH
 ) -> app.ContainerAppProbeArgs:
     return app.ContainerAppProbeArgs(
         type=kind,
@@ -160,7 +159,7 @@ def make_app(parts: Parts, apps: ContainerApps) -> app.ContainerApp:
     probes = [
         _probe("Startup", every=5, failures=48),
         _probe("Liveness", every=30, failures=4),
-        _probe("Readiness", every=5, failures=6, path=READY_PATH),
+        _probe("Readiness", every=5, failures=6, path=health.READY_PATH),
     ]
     return app.ContainerApp(
         "server",

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pulumi_azure_native as azure
@@ -15,6 +15,7 @@ from pulumi import (
 )
 from pulumi_azure_native import resources
 
+from infra.clouds.shared.part import Part
 from infra.plan import AzurePlan
 
 _OF_A_VERSION = re.compile(r"/v\d{8}")
@@ -40,6 +41,10 @@ class Scope:
     @property
     def inside(self) -> dict[str, Any]:
         return {**self.nested, "location": self.region, "tags": dict(self.tags)}
+
+    def within(self, part: Part) -> "Scope":
+        """The same for the resources of a part of the stack."""
+        return replace(self, opts=part.child(self.opts), data=part.child(self.data))
 
     def after(self, *resources: Any) -> ResourceOptions:
         """``opts`` for what needs ``resources`` to be there first."""

@@ -1,12 +1,13 @@
 """The server, by the stack file's compute, and where it is reached."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pulumi
 
 from infra.clouds.azure.network import make_record
 from infra.clouds.azure.parts import Parts
+from infra.clouds.shared.part import Part
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,11 @@ _COMPUTES: dict[str, Callable[[Parts], Reached]] = {
 }
 
 
-def make_server(parts: Parts) -> Reached:
-    """Register the compute's resources."""
-    return _COMPUTES[parts.plan.settings.compute](parts)
+class Server(Part):
+    """The compute's resources; ``reached`` says where they are."""
+
+    def __init__(self, parts: Parts) -> None:
+        super().__init__("azure", "server")
+        own = replace(parts, scope=parts.scope.within(self))
+        self.reached = _COMPUTES[parts.plan.settings.compute](own)
+        self.finish()

@@ -1,4 +1,4 @@
-"""`compute: vm`: a virtual machine that systemd makes a tracking server, as infra/machine.py says.
+"""`compute: vm`: a virtual machine that systemd makes a tracking server (infra/plan/machine.py).
 
 It acts as the stack's managed identity, and what it is to be stands in its user data: another image
 or key changes it in place. https://learn.microsoft.com/azure/virtual-machines/user-data
@@ -8,12 +8,13 @@ import pulumi
 from pulumi import Output, ResourceOptions
 from pulumi_azure_native import compute, network
 
-from infra import machine
 from infra.clouds.azure.identity import Vault
-from infra.clouds.azure.network import Networks, make_endpoint
+from infra.clouds.azure.network import Network, make_endpoint
 from infra.clouds.azure.observability import collect_journal
 from infra.clouds.azure.parts import Parts
 from infra.clouds.shared.described import described
+from infra.place import systemd_texts
+from infra.plan import machine
 
 _USER = "trackstack-admin"
 _DISK_GIB = 64
@@ -23,7 +24,7 @@ _IMAGE = compute.ImageReferenceArgs(
 _VAULT_ZONE = "privatelink.vaultcore.azure.net"
 
 
-def make_machine(parts: Parts, vault: Vault, networks: Networks) -> Output[str]:
+def make_machine(parts: Parts, vault: Vault, networks: Network) -> Output[str]:
     """The machine; returns its address in the network."""
     plan, scope, identity = parts.plan, parts.scope, parts.identity
     depends: list[pulumi.Resource] = []
@@ -81,7 +82,7 @@ def _system(parts: Parts) -> compute.OSProfileArgs:
         computer_name=plan.names.base,
         admin_username=_USER,
         custom_data=parts.identity.user.client_id.apply(
-            lambda client: machine.user_data("azure", client, plan.image.trusted)
+            lambda client: machine.user_data(systemd_texts(), "azure", client, plan.image.trusted)
         ),
         linux_configuration=compute.LinuxConfigurationArgs(
             disable_password_authentication=True,
@@ -90,7 +91,7 @@ def _system(parts: Parts) -> compute.OSProfileArgs:
     )
 
 
-def _interface(parts: Parts, networks: Networks) -> network.NetworkInterface:
+def _interface(parts: Parts, networks: Network) -> network.NetworkInterface:
     plan, scope = parts.plan, parts.scope
     address = None
     if not plan.settings.private:

@@ -6,9 +6,9 @@ from pulumi import Output, ResourceOptions
 from infra.clouds.docker.artifacts import data_options
 from infra.clouds.docker.identity import Identity, secret_volume
 from infra.clouds.docker.image import Images
-from infra.containers import SECRETS_DIRECTORY
 from infra.inputs import Secrets
 from infra.plan import DockerPlan
+from infra.plan.workloads import SECRETS_DIRECTORY
 
 _USER = _DATABASE = "mlflow"
 _CAPABILITIES = ["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_SETGID", "CAP_SETUID"]

@@ -10,9 +10,9 @@ import pulumi_docker as docker
 from pulumi import Output, ResourceOptions
 
 from infra.clouds.shared.secret_files import SecretFiles
-from infra.containers import SECRETS_DIRECTORY
 from infra.inputs import Secrets
 from infra.plan import DockerPlan
+from infra.plan.workloads import SECRETS_DIRECTORY
 
 
 class Identity(SecretFiles):

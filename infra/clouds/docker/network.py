@@ -7,8 +7,8 @@ from infra.clouds.docker.identity import Identity
 from infra.clouds.docker.image import Images
 from infra.clouds.docker.server import run, secret_files
 from infra.clouds.local.network import held, holder, is_free
-from infra.front import PROBE_URL
 from infra.plan import DockerPlan
+from infra.plan.proxy import PROBE_URL
 
 # The processes that hold a published port for the daemon.
 _DAEMON = ("docker-proxy", "dockerd")

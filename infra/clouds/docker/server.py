@@ -8,8 +8,8 @@ from pulumi import Output, ResourceOptions
 from infra.clouds.docker.database import Database
 from infra.clouds.docker.identity import Identity, secret_volume
 from infra.clouds.docker.image import Images
-from infra.containers import DATA_DIRECTORY, USER, Container
 from infra.plan import DockerPlan
+from infra.plan.workloads import DATA_DIRECTORY, USER, Container
 
 _MIB_PER_GIB = 1024
 

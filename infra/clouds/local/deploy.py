@@ -18,10 +18,10 @@ from infra.clouds.local.network import check_port
 from infra.clouds.local.schedule import Scheduler
 from infra.clouds.local.server import Server
 from infra.clouds.local.supervisor import Supervisor
-from infra.environment import JOB_SECRETS, SERVER_SECRETS, SIGN_IN_SECRETS, STORE_SECRETS
 from infra.inputs import Secrets
 from infra.outputs import Deployment
 from infra.plan import LocalPlan
+from infra.plan.environment import JOB_SECRETS, SERVER_SECRETS, SIGN_IN_SECRETS, STORE_SECRETS
 from runtime.process import trackstack
 from runtime.settings import variable, without_password
 

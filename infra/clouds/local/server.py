@@ -11,13 +11,14 @@ from pulumi.dynamic import Resource
 
 from infra.clouds.local import supervisor
 from infra.clouds.shared.dynamic import DynamicProvider, Props
+from runtime import health
 
 _READY_SECONDS = 180
 
 
 def _healthy(port: int) -> bool:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{health.PATH}", timeout=5) as answer:
             return answer.status == 200
     except (OSError, urllib.error.URLError):
         return False

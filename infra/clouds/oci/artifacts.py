@@ -6,36 +6,43 @@ from pulumi_oci import objectstorage
 from infra.clouds.oci.emptied import EmptiedBucket
 from infra.clouds.oci.identity import Identity
 from infra.clouds.oci.scope import Scope
+from infra.clouds.shared.part import Part
 from infra.plan import OciPlan
 
 _KEPT_DAYS, _UPLOAD_DAYS = 14, 7
 
 
-def make_artifacts(plan: OciPlan, scope: Scope, identity: Identity) -> None:
+class Artifacts(Part):
     """The bucket, and the right to use it."""
-    settings = plan.settings
-    bucket = objectstorage.Bucket(
-        "artifacts",
-        name=plan.names.bucket,
-        namespace=scope.namespace,
-        access_type="NoPublicAccess",
-        storage_tier="Standard",
-        versioning="Enabled" if settings.versioning else "Disabled",
-        **scope.inside,
-        opts=scope.data,
-    )
-    where = f"target.bucket.name = '{plan.names.bucket}'"
-    identity.allow("manage objects", where)
-    identity.allow("read buckets", where)
-    _lifecycle(plan, scope, bucket)
-    EmptiedBucket(
-        "artifacts-emptied",
-        {
-            "namespace": scope.namespace,
-            "bucket": bucket.name,
-            "keep_data": settings.keep_data,
-        },
-    )
+
+    def __init__(self, plan: OciPlan, scope: Scope, identity: Identity) -> None:
+        super().__init__("oci", "artifacts")
+        scope = scope.within(self)
+        settings = plan.settings
+        bucket = objectstorage.Bucket(
+            "artifacts",
+            name=plan.names.bucket,
+            namespace=scope.namespace,
+            access_type="NoPublicAccess",
+            storage_tier="Standard",
+            versioning="Enabled" if settings.versioning else "Disabled",
+            **scope.inside,
+            opts=scope.data,
+        )
+        where = f"target.bucket.name = '{plan.names.bucket}'"
+        identity.allow("manage objects", where)
+        identity.allow("read buckets", where)
+        _lifecycle(plan, scope, bucket)
+        EmptiedBucket(
+            "artifacts-emptied",
+            {
+                "namespace": scope.namespace,
+                "bucket": bucket.name,
+                "keep_data": settings.keep_data,
+            },
+            self.child(),
+        )
+        self.finish()
 
 
 def _lifecycle(plan: OciPlan, scope: Scope, bucket: objectstorage.Bucket) -> None:

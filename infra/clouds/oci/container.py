@@ -13,8 +13,9 @@ from pulumi_oci import containerengine as ci
 
 from infra.clouds.oci.parts import Parts
 from infra.clouds.shared.secret_files import encoded
-from infra.containers import DATA_DIRECTORY, HEALTH_PATH, SECRETS_DIRECTORY, Container
 from infra.plan import OciPlan
+from infra.plan.workloads import DATA_DIRECTORY, SECRETS_DIRECTORY, Container
+from runtime import health
 
 _SHAPE = "CI.Standard.E4.Flex"
 _GRACE_SECONDS = 60
@@ -46,7 +47,7 @@ def _health_check(
         ci.ContainerInstanceContainerHealthCheckArgs(
             name="alive",
             health_check_type=kind,
-            path=None if container.is_front else HEALTH_PATH,
+            path=None if container.is_front else health.PATH,
             port=container.port,
             initial_delay_in_seconds=60,
             interval_in_seconds=30,

@@ -13,9 +13,10 @@ from pulumi import Output
 from pulumi_oci import mysql, psql
 
 from infra.clouds.oci.identity import Identity
-from infra.clouds.oci.network import Networks
+from infra.clouds.oci.network import Network
 from infra.clouds.oci.scope import Scope
 from infra.clouds.oci.vault import Vault
+from infra.clouds.shared.part import Part
 from infra.inputs import Secrets
 from infra.plan import OciPlan
 from infra.plan.oci import ADMINISTRATOR, DATABASE_NAME, DATABASE_USER
@@ -29,7 +30,7 @@ _POSTGRESQL = "15"
 _BACKUP_START = "02:00"
 
 
-class Database:
+class Database(Part):
     """``secret`` is the OCID of the login in Vault, None where the stack file gives a URI;
     ``shown`` the store's URI without a password; ``system`` the OCID of MySQL's DB system, where
     there is one; ``ready`` what whoever connects must wait for.
@@ -44,23 +45,25 @@ class Database:
         secrets: Secrets,
         scope: Scope,
         identity: Identity,
-        networks: Networks,
+        networks: Network,
         vault: Vault,
     ) -> None:
+        super().__init__("oci", "database")
+        scope = scope.within(self)
         self.ready: list[pulumi.Resource] = []
         self.shown: Output[str] = Output.from_input("in Vault")
         if secrets.backend_store_uri:
             identity.secrets.files["backend_store_uri"] = secrets.backend_store_uri
             self.shown = secrets.backend_store_uri
-            return
-        if plan.settings.database_secret_id:
+        elif plan.settings.database_secret_id:
             self.secret = Output.from_input(plan.settings.database_secret_id)
             vault.allow(self.secret)
         else:
             self.secret = self._make(plan, scope, identity, networks, vault)
+        self.finish()
 
     def _make(
-        self, plan: OciPlan, scope: Scope, identity: Identity, networks: Networks, vault: Vault
+        self, plan: OciPlan, scope: Scope, identity: Identity, networks: Network, vault: Vault
     ) -> Output[str]:
         administrator = identity.secrets.generated(
             "database_admin_password", length=_MOST_CHARACTERS
@@ -107,7 +110,7 @@ def _login(plan: OciPlan, host: str, password: str) -> str:
 
 
 def _mysql(
-    plan: OciPlan, scope: Scope, networks: Networks, password: Output[str]
+    plan: OciPlan, scope: Scope, networks: Network, password: Output[str]
 ) -> mysql.MysqlDbSystem:
     settings = plan.settings
     return mysql.MysqlDbSystem(
@@ -139,7 +142,7 @@ def _mysql(
 
 
 def _postgresql(
-    plan: OciPlan, scope: Scope, networks: Networks, password: Output[str]
+    plan: OciPlan, scope: Scope, networks: Network, password: Output[str]
 ) -> psql.DbSystem:
     settings = plan.settings
     standby = settings.high_availability

@@ -7,15 +7,15 @@ peering or a bastion into the network.
 
 from pulumi import Output
 
-from infra.clouds.oci.artifacts import make_artifacts
+from infra.clouds.oci.artifacts import Artifacts
 from infra.clouds.oci.database import Database
 from infra.clouds.oci.identity import Identity
 from infra.clouds.oci.image import Images
-from infra.clouds.oci.network import make_network
-from infra.clouds.oci.observability import make_alarms
+from infra.clouds.oci.network import Network
+from infra.clouds.oci.observability import Alarms
 from infra.clouds.oci.parts import Parts
 from infra.clouds.oci.scope import make_scope
-from infra.clouds.oci.server import make_balancer, make_server
+from infra.clouds.oci.server import Balancer, Server
 from infra.clouds.oci.vault import Vault
 from infra.inputs import Secrets
 from infra.outputs import Deployment
@@ -26,10 +26,10 @@ from runtime.settings import without_password
 def deploy(plan: OciPlan, secrets: Secrets) -> Deployment:
     """Register the stack's resources."""
     scope = make_scope(plan)
-    networks = make_network(plan, scope)
+    networks = Network(plan, scope)
     identity = Identity(plan, secrets, scope)
-    balancer = make_balancer(plan, scope, networks)
-    make_artifacts(plan, scope, identity)
+    balancer = Balancer(plan, scope, networks)
+    Artifacts(plan, scope, identity)
     vault = Vault(plan, scope, identity)
     parts = Parts(
         plan=plan,
@@ -40,8 +40,8 @@ def deploy(plan: OciPlan, secrets: Secrets) -> Deployment:
         database=Database(plan, secrets, scope, identity, networks, vault),
         address=balancer.address,
     )
-    make_alarms(plan, scope, identity, balancer.id, parts.database.system)
-    logs = make_server(parts, vault, balancer)
+    Alarms(plan, scope, identity, balancer.id, parts.database.system)
+    server = Server(parts, vault, balancer)
     shown = parts.database.shown
     if secrets.backend_store_uri:
         shown = Output.unsecret(shown.apply(without_password))
@@ -53,7 +53,7 @@ def deploy(plan: OciPlan, secrets: Secrets) -> Deployment:
         backend_store=shown,
         schedules=plan.schedules,
         version=plan.version,
-        logs=logs,
+        logs=server.logs,
         image=parts.images.runtime,
         ca_certificate=identity.secrets.ca_certificate,
         protected=plan.settings.protect,

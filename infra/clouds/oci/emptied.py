@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from pulumi import ResourceOptions
 from pulumi.dynamic import Resource
 
 from infra.clouds.shared.dynamic import DynamicProvider, Props
@@ -33,5 +34,5 @@ class EmptiedBucket(Resource, module="trackstack", name="EmptiedBucket"):
     in it. Inputs ``namespace``, ``bucket`` and ``keep_data``, which lets it be.
     """
 
-    def __init__(self, name: str, props: dict[str, Any]):
-        super().__init__(_EmptiedProvider(), name, props)
+    def __init__(self, name: str, props: dict[str, Any], opts: ResourceOptions | None = None):
+        super().__init__(_EmptiedProvider(), name, props, opts)

@@ -11,6 +11,7 @@ from pulumi import Output
 from pulumi_oci import identity
 
 from infra.clouds.oci.scope import Scope
+from infra.clouds.shared.part import Part
 from infra.clouds.shared.secret_files import SecretFiles
 from infra.inputs import Secrets
 from infra.plan import OciPlan
@@ -24,16 +25,22 @@ class Granted:
     policy: pulumi.Resource
 
 
-class Identity:
+class Identity(Part):
     """Every secret by the name of the file that holds it; dynamic group and policy at the end."""
 
     def __init__(self, plan: OciPlan, secrets: Secrets, scope: Scope) -> None:
+        super().__init__("oci", "identity")
         self._plan = plan
-        self._scope = scope
+        self._scope = scope.within(self)
         self._statements: list[pulumi.Input[str]] = []
         self.secrets = SecretFiles(
-            plan.names.base, plan.settings.tls, plan.tls_certificate, secrets
+            plan.names.base,
+            plan.settings.tls,
+            plan.tls_certificate,
+            secrets,
+            opts=self.child(),
         )
+        self.finish()
 
     def allow(self, what: str, where: pulumi.Input[str]) -> None:
         """Let the group do ``what`` (``read secret-bundles``) under a condition."""

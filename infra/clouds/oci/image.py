@@ -13,6 +13,7 @@ from infra.clouds.oci.identity import Identity
 from infra.clouds.oci.scope import Scope
 from infra.clouds.shared.copied import CopiedImage, host_of
 from infra.clouds.shared.image import RuntimeImage
+from infra.clouds.shared.part import Part
 from infra.plan import OciPlan
 from runtime import oci_login
 from runtime.errors import UserError
@@ -46,10 +47,12 @@ def exchange(host: str) -> str:
     return str(answer.json()["token"])
 
 
-class Images:
+class Images(Part):
     """``runtime`` is the runtime image by digest."""
 
     def __init__(self, plan: OciPlan, scope: Scope, identity: Identity) -> None:
+        super().__init__("oci", "images")
+        scope = scope.within(self)
         repository = artifacts.ContainerRepository(
             "repository",
             display_name=plan.names.repository,
@@ -66,19 +69,21 @@ class Images:
         if plan.image.digest:
             given = host_of(plan.image.digest)
             knows = given == host or given.endswith(".ocir.io")
-            self.runtime = CopiedImage(
+            self.runtime: Output[str] = CopiedImage(
                 "image",
                 plan.image.digest,
                 repository=name,
                 username=TOKEN_USER,
                 password=password,
                 from_password=repository.id.apply(lambda _: exchange(given) if knows else ""),
+                opts=self.child(),
             ).reference
-            return
-        self.runtime: Output[str] = RuntimeImage(
-            "image",
-            plan.image,
-            repository=name,
-            registry=docker.RegistryArgs(server=host, username=TOKEN_USER, password=password),
-            opts=ResourceOptions(provider=docker.Provider("docker")),
-        ).reference
+        else:
+            self.runtime = RuntimeImage(
+                "image",
+                plan.image,
+                repository=name,
+                registry=docker.RegistryArgs(server=host, username=TOKEN_USER, password=password),
+                opts=self.child(ResourceOptions(provider=docker.Provider("docker"))),
+            ).reference
+        self.finish({"runtime": self.runtime})

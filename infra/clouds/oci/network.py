@@ -9,6 +9,7 @@ from pulumi import Output
 from pulumi_oci import core
 
 from infra.clouds.oci.scope import Scope
+from infra.clouds.shared.part import Part
 from infra.plan import OciPlan
 from infra.plan.oci import COMPUTE, DATABASE, FRONT_PORT, PUBLIC
 
@@ -19,21 +20,6 @@ _SSH_PORT = 22
 
 
 @dataclass(frozen=True)
-class Networks:
-    """Ids: of the subnets that the stack's parts are in (``public`` is None where the server has
-    no public address), and of the security groups: ``front_rules`` of whatever users reach,
-    ``server_rules`` of the server alone, ``database_rules``.
-    """
-
-    compute: Output[str]
-    database: Output[str]
-    public: Output[str] | None
-    front_rules: Output[str]
-    server_rules: Output[str]
-    database_rules: Output[str]
-
-
-@dataclass(frozen=True)
 class _Ways:
     """Ids of the route tables: into the internet by a gateway, and out of private subnets."""
 
@@ -41,72 +27,76 @@ class _Ways:
     private: Output[str] | None = None
 
 
-def make_network(plan: OciPlan, scope: Scope) -> Networks:
-    """The stack's network, or its subnets in the one that the stack file names."""
-    settings = plan.settings
-    if settings.vcn_id:
-        # Its own default route table says how what is in it gets out.
-        vcn, ways = Output.from_input(settings.vcn_id), _Ways()
-    else:
-        made = core.Vcn(
-            "network",
-            cidr_blocks=[plan.subnets.whole],
-            display_name=f"{plan.names.base}-network",
-            dns_label=plan.names.dns_label,
+class Network(Part):
+    """Ids: of the subnets that the stack's parts are in (``public`` is None where the server has
+    no public address), and of the security groups: ``front_rules`` of whatever users reach,
+    ``server_rules`` of the server alone, ``database_rules``.
+    """
+
+    def __init__(self, plan: OciPlan, scope: Scope) -> None:
+        """The stack's network, or its subnets in the one that the stack file names."""
+        super().__init__("oci", "network")
+        scope = scope.within(self)
+        settings = plan.settings
+        if settings.vcn_id:
+            # Its own default route table says how what is in it gets out.
+            vcn, ways = Output.from_input(settings.vcn_id), _Ways()
+        else:
+            made = core.Vcn(
+                "network",
+                cidr_blocks=[plan.subnets.whole],
+                display_name=f"{plan.names.base}-network",
+                dns_label=plan.names.dns_label,
+                **scope.inside,
+                opts=scope.opts,
+            )
+            vcn, ways = made.id, _ways(plan, scope, made.id)
+        closed = core.SecurityList(
+            "rules",
+            vcn_id=vcn,
+            display_name=f"{plan.names.base}-outbound",
+            # The default one of a VCN lets SSH in from anywhere.
+            ingress_security_rules=[],
+            egress_security_rules=[
+                core.SecurityListEgressSecurityRuleArgs(destination=_ANYWHERE, protocol=_ALL)
+            ],
             **scope.inside,
             opts=scope.opts,
         )
-        vcn, ways = made.id, _ways(plan, scope, made.id)
-    closed = core.SecurityList(
-        "rules",
-        vcn_id=vcn,
-        display_name=f"{plan.names.base}-outbound",
-        # The default one of a VCN lets SSH in from anywhere.
-        ingress_security_rules=[],
-        egress_security_rules=[
-            core.SecurityListEgressSecurityRuleArgs(destination=_ANYWHERE, protocol=_ALL)
-        ],
-        **scope.inside,
-        opts=scope.opts,
-    )
 
-    def subnet(part: str, cidr: str, route: Output[str] | None, private: bool) -> Output[str]:
-        return core.Subnet(
-            f"{part}-subnet",
-            vcn_id=vcn,
-            cidr_block=cidr,
-            display_name=f"{plan.names.base}-{part}",
-            # In a network of somebody else's, another stack may have the name.
-            dns_label=None if settings.vcn_id else part,
-            prohibit_public_ip_on_vnic=private,
-            route_table_id=route,
-            security_list_ids=[closed.id],
-            **scope.inside,
-            opts=scope.opts,
-        ).id
+        def subnet(part: str, cidr: str, route: Output[str] | None, private: bool) -> Output[str]:
+            return core.Subnet(
+                f"{part}-subnet",
+                vcn_id=vcn,
+                cidr_block=cidr,
+                display_name=f"{plan.names.base}-{part}",
+                # In a network of somebody else's, another stack may have the name.
+                dns_label=None if settings.vcn_id else part,
+                prohibit_public_ip_on_vnic=private,
+                route_table_id=route,
+                security_list_ids=[closed.id],
+                **scope.inside,
+                opts=scope.opts,
+            ).id
 
-    public = None
-    if not settings.private:
-        public = subnet(PUBLIC, plan.subnets.public, ways.public, private=False)
-    front = _rules_group("front", plan, scope, vcn)
-    for index, cidr in enumerate(settings.allowed_cidrs):
-        _let_in(f"front-{index}", front, cidr, FRONT_PORT, scope)
-    server = _rules_group("server", plan, scope, vcn)
-    # The load balancer's own probes; requests keep the address of who sends them.
-    probes = plan.subnets.public if public else plan.subnets.compute
-    _let_in("front-probes", server, probes, FRONT_PORT, scope)
-    for index, cidr in enumerate(settings.ssh_cidrs):
-        _let_in(f"ssh-{index}", server, cidr, _SSH_PORT, scope)
-    database = _rules_group("database", plan, scope, vcn)
-    _let_in("database-from-server", database, server, plan.database_port, scope, is_group=True)
-    return Networks(
-        compute=subnet(COMPUTE, plan.subnets.compute, ways.private, private=True),
-        database=subnet(DATABASE, plan.subnets.database, ways.private, private=True),
-        public=public,
-        front_rules=front,
-        server_rules=server,
-        database_rules=database,
-    )
+        self.public = None
+        if not settings.private:
+            self.public = subnet(PUBLIC, plan.subnets.public, ways.public, private=False)
+        self.front_rules = _rules_group("front", plan, scope, vcn)
+        for index, cidr in enumerate(settings.allowed_cidrs):
+            _let_in(f"front-{index}", self.front_rules, cidr, FRONT_PORT, scope)
+        self.server_rules = _rules_group("server", plan, scope, vcn)
+        # The load balancer's own probes; requests keep the address of who sends them.
+        probes = plan.subnets.public if self.public else plan.subnets.compute
+        _let_in("front-probes", self.server_rules, probes, FRONT_PORT, scope)
+        for index, cidr in enumerate(settings.ssh_cidrs):
+            _let_in(f"ssh-{index}", self.server_rules, cidr, _SSH_PORT, scope)
+        rules = self.database_rules = _rules_group("database", plan, scope, vcn)
+        own = self.server_rules
+        _let_in("database-from-server", rules, own, plan.database_port, scope, is_group=True)
+        self.compute = subnet(COMPUTE, plan.subnets.compute, ways.private, private=True)
+        self.database = subnet(DATABASE, plan.subnets.database, ways.private, private=True)
+        self.finish()
 
 
 def _ways(plan: OciPlan, scope: Scope, vcn: Output[str]) -> _Ways:

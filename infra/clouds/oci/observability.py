@@ -8,6 +8,7 @@ from pulumi_oci import logging, monitoring, ons
 
 from infra.clouds.oci.identity import Identity
 from infra.clouds.oci.scope import Scope
+from infra.clouds.shared.part import Part
 from infra.plan import OciPlan
 from runtime.oci_metrics import METRIC, NAMESPACE
 
@@ -18,11 +19,13 @@ _KEPT_DAYS = 30
 _FILE, COLLECTOR = "/var/log/syslog", "Custom Logs Monitoring"
 
 
-class Logs:
+class Logs(Part):
     """A log of the stack's own, that its identity may write; before the identity's grant."""
 
     def __init__(self, plan: OciPlan, scope: Scope, identity: Identity) -> None:
-        self._plan, self._scope = plan, scope
+        super().__init__("oci", "logs")
+        self._plan, self._scope = plan, scope.within(self)
+        scope = self._scope
         group = logging.LogGroup(
             "logs", display_name=f"{plan.names.base}-logs", **scope.inside, opts=scope.opts
         )
@@ -64,16 +67,34 @@ class Logs:
         )
 
 
-def make_alarms(
+class Alarms(Part):
+    """Alarms to the address of the stack file, no resource without one; before the identity's
+    grant.
+    """
+
+    def __init__(
+        self,
+        plan: OciPlan,
+        scope: Scope,
+        identity: Identity,
+        balancer: Output[str],
+        database: Output[str] | None,
+    ) -> None:
+        super().__init__("oci", "alarms")
+        if plan.settings.alert_email:
+            told = plan.settings.alert_email
+            _make_alarms(told, plan, scope.within(self), identity, balancer, database)
+        self.finish()
+
+
+def _make_alarms(
+    email: str,
     plan: OciPlan,
     scope: Scope,
     identity: Identity,
     balancer: Output[str],
     database: Output[str] | None,
 ) -> None:
-    """Alarms to the address of the stack file, none without one; before the identity's grant."""
-    if plan.settings.alert_email is None:
-        return
     topic = ons.NotificationTopic(
         "alarms", name=f"{plan.names.identity}-alarms", **scope.inside, opts=scope.opts
     )
@@ -81,7 +102,7 @@ def make_alarms(
         "alarms-mail",
         topic_id=topic.id,
         protocol="EMAIL",
-        endpoint=plan.settings.alert_email,
+        endpoint=email,
         **scope.inside,
         opts=scope.opts,
     )

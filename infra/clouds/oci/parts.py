@@ -9,11 +9,11 @@ from pulumi import Output
 from infra.clouds.oci.database import Database
 from infra.clouds.oci.identity import Identity
 from infra.clouds.oci.image import Images
-from infra.clouds.oci.network import Networks
+from infra.clouds.oci.network import Network
 from infra.clouds.oci.scope import Scope
-from infra.containers import Container
 from infra.plan import OciPlan
 from infra.plan.oci import UNKNOWN_ADDRESS, UNKNOWN_NAMESPACE
+from infra.plan.workloads import Container
 from runtime.settings import variable
 
 # compute -> how the runtime logs in to OCI
@@ -30,7 +30,7 @@ class Parts:
 
     plan: OciPlan
     scope: Scope
-    networks: Networks
+    networks: Network
     identity: Identity
     images: Images
     database: Database

@@ -1,4 +1,4 @@
-"""`compute: scale`: a pool of instances, each a tracking server as infra/machine.py says.
+"""`compute: scale`: a pool of instances, each a tracking server as infra/plan/machine.py says.
 
 An instance configuration cannot be changed, so that another image or key makes another pool beside
 the one that serves; users are led to it once all of its instances are healthy, and then the old

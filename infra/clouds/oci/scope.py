@@ -1,13 +1,14 @@
 """Where the stack's resources go: tenancy, compartment, region."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pulumi_oci as oci
 from pulumi import InvokeOutputOptions, Output, ResourceOptions
 from pulumi_oci import identity, objectstorage
 
+from infra.clouds.shared.part import Part
 from infra.plan import OciPlan
 
 
@@ -36,6 +37,15 @@ class Scope:
     def invoke(self) -> InvokeOutputOptions:
         """``opts`` for what is looked up."""
         return InvokeOutputOptions(provider=self.opts.provider)
+
+    def within(self, part: Part) -> "Scope":
+        """The same for the resources of a part of the stack."""
+        return replace(self, opts=part.child(self.opts), data=part.child(self.data))
+
+    def here(self, *resources: Any) -> ResourceOptions:
+        """For what this machine does itself, once ``resources`` are there."""
+        own = self.opts
+        return ResourceOptions(parent=own.parent, aliases=own.aliases, depends_on=list(resources))
 
     def after(self, *resources: Any) -> ResourceOptions:
         """``opts`` for what needs ``resources`` to be there first."""

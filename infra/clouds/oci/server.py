@@ -6,50 +6,53 @@ and security groups see who asks.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 
 import pulumi
 from pulumi import Output
 from pulumi_oci import core
 from pulumi_oci import networkloadbalancer as nlb
 
-from infra.clouds.oci.network import Networks
+from infra.clouds.oci.network import Network
 from infra.clouds.oci.observability import Logs
 from infra.clouds.oci.parts import Parts
 from infra.clouds.oci.rollout import Rollout
 from infra.clouds.oci.scope import Scope
 from infra.clouds.oci.vault import Vault
-from infra.containers import HEALTH_PATH
+from infra.clouds.shared.part import Part
 from infra.plan import OciPlan
 from infra.plan.oci import FRONT_PORT
+from runtime import health
 
 _PROBE_MILLISECONDS = 10_000
 
 
-@dataclass(frozen=True)
-class Balancer:
-    """OCIDs, and the ``address`` that users reach."""
+class Balancer(Part):
+    """The load balancer, with a reserved public address or one of the network's own: OCIDs, and
+    the ``address`` that users reach.
+    """
 
-    id: Output[str]
-    backend_set: Output[str]
-    address: Output[str]
-
-
-def make_balancer(plan: OciPlan, scope: Scope, networks: Networks) -> Balancer:
-    """The load balancer, with a reserved public address or one of the network's own."""
-    reserved = _address(plan, scope) if networks.public else None
-    balancer = nlb.NetworkLoadBalancer(
-        "balancer",
-        display_name=f"{plan.names.base}-balancer",
-        subnet_id=networks.public or networks.compute,
-        is_private=networks.public is None,
-        reserved_ips=[nlb.NetworkLoadBalancerReservedIpArgs(id=reserved.id)] if reserved else None,
-        network_security_group_ids=[networks.front_rules],
-        **scope.inside,
-        opts=scope.opts,
-    )
-    address = reserved.ip_address if reserved else balancer.ip_addresses[0].ip_address.apply(str)
-    return Balancer(balancer.id, _backends(balancer, scope), address)
+    def __init__(self, plan: OciPlan, scope: Scope, networks: Network) -> None:
+        super().__init__("oci", "balancer")
+        scope = scope.within(self)
+        reserved = _address(plan, scope) if networks.public else None
+        reserved_ids = [reserved.id] if reserved else []
+        balancer = nlb.NetworkLoadBalancer(
+            "balancer",
+            display_name=f"{plan.names.base}-balancer",
+            subnet_id=networks.public or networks.compute,
+            is_private=networks.public is None,
+            reserved_ips=[nlb.NetworkLoadBalancerReservedIpArgs(id=id) for id in reserved_ids]
+            or None,
+            network_security_group_ids=[networks.front_rules],
+            **scope.inside,
+            opts=scope.opts,
+        )
+        own = balancer.ip_addresses[0].ip_address.apply(str)
+        self.id = balancer.id
+        self.address: Output[str] = reserved.ip_address if reserved else own
+        self.backend_set = _backends(balancer, scope)
+        self.finish({"address": self.address})
 
 
 def _address(plan: OciPlan, scope: Scope) -> core.PublicIp:
@@ -78,7 +81,7 @@ def _backends(balancer: nlb.NetworkLoadBalancer, scope: Scope) -> Output[str]:
         health_checker=nlb.BackendSetHealthCheckerArgs(
             protocol="HTTPS",
             port=FRONT_PORT,
-            url_path=HEALTH_PATH,
+            url_path=health.PATH,
             return_code=200,
             interval_in_millis=_PROBE_MILLISECONDS,
         ),
@@ -164,7 +167,7 @@ def _lead_to(
             "backend_set": balancer.backend_set,
             **target,
         },
-        pulumi.ResourceOptions(depends_on=[policy]),
+        parts.scope.here(policy),
     )
 
 
@@ -176,6 +179,11 @@ _COMPUTES: dict[str, Callable[[Parts, Vault, Balancer], Output[str]]] = {
 }
 
 
-def make_server(parts: Parts, vault: Vault, balancer: Balancer) -> Output[str]:
-    """The compute behind the load balancer; returns the command that shows the server's log."""
-    return _COMPUTES[parts.plan.settings.compute](parts, vault, balancer)
+class Server(Part):
+    """The compute behind the load balancer; ``logs`` is the command that shows the server's log."""
+
+    def __init__(self, parts: Parts, vault: Vault, balancer: Balancer) -> None:
+        super().__init__("oci", "server")
+        own = replace(parts, scope=parts.scope.within(self))
+        self.logs = _COMPUTES[parts.plan.settings.compute](own, vault, balancer)
+        self.finish()

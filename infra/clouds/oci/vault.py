@@ -8,17 +8,20 @@ from pulumi_oci import kms, vault
 
 from infra.clouds.oci.identity import Identity
 from infra.clouds.oci.scope import Scope
+from infra.clouds.shared.part import Part
 from infra.clouds.shared.secret_files import encoded
 from infra.plan import OciPlan
 
 _SOFTWARE, _AES_BYTES = "SOFTWARE", 32
 
 
-class Vault:
+class Vault(Part):
     """Keeps secrets, and lets the stack's identity read each of them."""
 
     def __init__(self, plan: OciPlan, scope: Scope, identity: Identity) -> None:
-        self._plan, self._scope, self._identity = plan, scope, identity
+        super().__init__("oci", "vault")
+        self._plan, self._scope, self._identity = plan, scope.within(self), identity
+        self.finish()
 
     @functools.cached_property
     def _made(self) -> tuple[Output[str], Output[str]]:

@@ -1,4 +1,4 @@
-"""`compute: vm`: an instance that systemd makes a tracking server, as infra/machine.py says.
+"""`compute: vm`: an instance that systemd makes a tracking server, as infra/plan/machine.py says.
 
 Its identity is that of the instance itself, and what it is to be stands in its metadata: another
 image or key changes it in place. https://docs.oracle.com/iaas/Content/Compute/home.htm
@@ -8,11 +8,12 @@ import pulumi
 from pulumi import Output, ResourceOptions
 from pulumi_oci import core
 
-from infra import machine
 from infra.clouds.oci.observability import COLLECTOR
 from infra.clouds.oci.parts import Parts
 from infra.clouds.oci.vault import Vault
 from infra.clouds.shared.described import described
+from infra.place import systemd_texts
+from infra.plan import machine
 
 SHAPE = "VM.Standard.E5.Flex"
 SYSTEM, RELEASE = "Canonical Ubuntu", "24.04"
@@ -73,7 +74,7 @@ def metadata(parts: Parts, vault: Vault) -> dict[str, pulumi.Input[str]]:
     key = parts.plan.settings.ssh_public_key
     return {
         "trackstack": _description(parts, vault),
-        "user_data": machine.user_data("oci", trusted=parts.plan.image.trusted),
+        "user_data": machine.user_data(systemd_texts(), "oci", trusted=parts.plan.image.trusted),
         **({"ssh_authorized_keys": key} if key else {}),
     }
 

@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from pulumi import Input, Output
 
-from infra import machine
-from infra.containers import Container
-from infra.machine import Machine
+from infra.place import systemd_texts
+from infra.plan import machine
+from infra.plan.machine import Machine
+from infra.plan.workloads import Container
 
 
 def described(
@@ -16,10 +17,10 @@ def described(
     secrets: Mapping[str, Output[str]],
     schedules: Mapping[str, str],
 ) -> Output[str]:
-    """infra.machine.description; the arguments are those of Machine, once they are known."""
+    """infra.plan.machine.description; the arguments are those of Machine, once they are known."""
     environments = {c.name: Output.all(**environment(c)) for c in containers}
     return Output.all(image, Output.all(**environments), Output.all(**secrets)).apply(
         lambda known: machine.description(
-            Machine(known[0], containers, known[1], known[2], schedules)
+            Machine(known[0], containers, known[1], known[2], schedules, systemd_texts())
         )
     )

@@ -9,7 +9,6 @@ import pulumi_docker as docker
 from pulumi import ComponentResource, Input, Output, ResourceOptions
 
 from infra.plan.image import ImagePlan
-from infra.plan.place import deployed_version
 
 
 def files(plan: ImagePlan) -> list[Path]:
@@ -73,7 +72,7 @@ class RuntimeImage(ComponentResource):
         registry: docker.RegistryArgs | None,
     ) -> docker.Image:
         tag = content_tag(plan)
-        labels = {"VERSION": deployed_version(), "REVISION": revision(plan)}
+        labels = {"VERSION": plan.version, "REVISION": revision(plan)}
         # Relative to the program's folder, where the engine starts the provider: another checkout
         # of the same content is no change.
         root = os.path.relpath(plan.root)

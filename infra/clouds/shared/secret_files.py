@@ -4,7 +4,7 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from pulumi import Output
+from pulumi import Output, ResourceOptions
 
 from infra.clouds.shared.generated import CertificateAuthority, GeneratedSecret
 from infra.inputs import Secrets
@@ -29,10 +29,13 @@ class SecretFiles:
         tls_certificate: str | None,
         secrets: Secrets,
         place: Mapping[str, Any] | None = None,
+        opts: ResourceOptions | None = None,
     ) -> None:
         """``base`` names the certificate authority; ``tls`` is None where there is no front;
-        ``place`` are the inputs of GeneratedSecret that say where on this machine it is kept.
+        ``place`` are the inputs of GeneratedSecret that say where on this machine it is kept;
+        ``opts`` are those of each secret.
         """
+        self._opts = opts
         self._place = dict(place or {})
         self.token = self.generated("tracking_token")
         self.files: dict[str, Output[str]] = {
@@ -44,7 +47,7 @@ class SecretFiles:
         self.ca_certificate: Output[str] | None = None
         if tls == "internal":
             named = {**self._place, "common_name": f"{base} certificate authority"}
-            authority = CertificateAuthority("authority", named)
+            authority = CertificateAuthority("authority", named, opts)
             self.ca_certificate = authority.certificate
             self.files |= {"ca_certificate": authority.certificate, "ca_key": authority.key}
         elif tls and tls_certificate and secrets.tls_key:
@@ -54,4 +57,4 @@ class SecretFiles:
     def generated(self, name: str, **inputs: Any) -> Output[str]:
         """A password of the stack's own; ``inputs`` are more of GeneratedSecret's."""
         given = {**self._place, **({"file": name} if self._place else {}), **inputs}
-        return GeneratedSecret(name.replace("_", "-"), given).value
+        return GeneratedSecret(name.replace("_", "-"), given, self._opts).value

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import docker.utils.build
 
-from infra.plan.place import ROOT
+from infra.place import ROOT
 from infra.rehearsal.docker.client import (
     Credentials,
     DaemonFunction,

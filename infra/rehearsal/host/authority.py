@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from infra.clouds.shared.generated import make_authority, write_private
-from infra.plan.place import ROOT
+from infra.place import ROOT
 from infra.rehearsal.errors import RehearsalError
 from infra.rehearsal.system.locks import one_at_a_time
 

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from infra.plan.place import ROOT
+from infra.place import ROOT
 from infra.rehearsal.errors import RehearsalError
 from infra.rehearsal.system.locks import one_at_a_time
 

@@ -4,7 +4,7 @@ import fcntl
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from infra.plan.place import ROOT
+from infra.place import ROOT
 
 _FOLDER = ROOT / ".trackstack" / "locks"
 

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from infra.plan.place import ROOT
+from infra.place import ROOT
 from infra.rehearsal.errors import RehearsalError
 from infra.rehearsal.system.locks import one_at_a_time
 

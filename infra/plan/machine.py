@@ -15,17 +15,15 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from string import Template
 from typing import Any
 
 import yaml
 
-from infra.containers import SECRETS_DIRECTORY, USER, Container
+from infra.plan.workloads import SECRETS_DIRECTORY, USER, Container
 from runtime.cron import calendars
 from runtime.settings import environment_of
 
-_TEMPLATES = Path(__file__).parents[1] / "runtime" / "systemd"
 _PACKAGES = ("caddy", "python3-cryptography", "skopeo", "umoci", "unattended-upgrades")
 _CREDENTIALS = "/run/credentials"
 _KINDS = {
@@ -41,7 +39,8 @@ _CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE---
 class Machine:
     """``containers`` are those of the plan, the jobs one each; ``environments`` what each has, by
     name. ``image`` is by digest; ``secrets`` are addresses in the cloud's vault, by file, which are
-    others when the secrets are. ``schedules`` are five-field crons by job.
+    others when the secrets are. ``schedules`` are five-field crons by job; ``texts`` are those of
+    infra.place.systemd_texts.
     """
 
     image: str
@@ -49,12 +48,13 @@ class Machine:
     environments: Mapping[str, Mapping[str, str]]
     secrets: Mapping[str, str]
     schedules: Mapping[str, str]
+    texts: Mapping[str, str]
 
 
 def description(machine: Machine) -> str:
     """What the agent makes of a machine, as the metadata holds it: base64 of compressed JSON."""
     units = {_service(c): _unit(machine, c) for c in machine.containers}
-    timers = {_timer(job): _timer_text(job, cron) for job, cron in machine.schedules.items()}
+    timers = {_timer(job): _timer_text(machine, job) for job in machine.schedules}
     files = {_file(c): _file_text(machine, c) for c in machine.containers}
     text = json.dumps(
         {
@@ -73,22 +73,23 @@ def description(machine: Machine) -> str:
     return _compressed(text)
 
 
-def user_data(cloud: str, client_id: str = "", trusted: str = "") -> str:
+def user_data(texts: Mapping[str, str], cloud: str, client_id: str = "", trusted: str = "") -> str:
     """cloud-init's part, compressed and in base64: packages, the agent, and whom to trust.
 
-    ``client_id`` is that of Azure's managed identity; ``trusted`` are certificates in PEM.
+    ``texts`` are those of infra.place.systemd_texts; ``client_id`` is that of Azure's managed
+    identity; ``trusted`` are certificates in PEM.
     """
     arguments = " ".join(filter(None, (cloud, client_id)))
     units = {
-        f"/etc/systemd/system/trackstack-agent.{kind}": _template(
-            f"agent.{kind}", arguments=arguments, hardening=_hardening()
+        f"/etc/systemd/system/trackstack-agent.{kind}": _filled(
+            texts[f"agent.{kind}"], arguments=arguments, hardening=_hardening(texts)
         )
         for kind in ("service", "timer")
     }
     user = USER.partition(":")[0]
     files = {
         **units,
-        "/opt/trackstack/agent.py": (_TEMPLATES / "agent.py").read_text(),
+        "/opt/trackstack/agent.py": texts["agent.py"],
         # So that an agent of the cloud's that collects syslog sees it.
         "/etc/systemd/journald.conf.d/trackstack.conf": "[Journal]\nForwardToSyslog=yes\n",
         "/etc/sysusers.d/trackstack.conf": f"u trackstack {user} - /\n",
@@ -121,12 +122,12 @@ def _compressed(text: str) -> str:
     return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
 
-def _template(file: str, /, **values: str) -> str:
-    return Template((_TEMPLATES / file).read_text()).substitute(values)
+def _filled(template: str, **values: str) -> str:
+    return Template(template).substitute(values)
 
 
-def _hardening() -> str:
-    return (_TEMPLATES / "hardening.conf").read_text().strip()
+def _hardening(texts: Mapping[str, str]) -> str:
+    return texts["hardening.conf"].strip()
 
 
 def _service(container: Container) -> str:
@@ -137,9 +138,9 @@ def _timer(job: str) -> str:
     return f"trackstack-{job}.timer"
 
 
-def _timer_text(job: str, cron: str) -> str:
-    due = "\n".join(f"OnCalendar={calendar}" for calendar in calendars(cron))
-    return _template("job.timer", name=job, calendars=due)
+def _timer_text(machine: Machine, job: str) -> str:
+    due = "\n".join(f"OnCalendar={each}" for each in calendars(machine.schedules[job]))
+    return _filled(machine.texts["job.timer"], name=job, calendars=due)
 
 
 def _secret_files(machine: Machine) -> set[str]:
@@ -155,12 +156,12 @@ def _unit(machine: Machine, container: Container) -> str:
             f"LoadCredential={name}:/run/trackstack/secrets/{name}" for name in names
         ),
         "memory": f"{round(container.memory_limit * 1024)}M",
-        "hardening": _hardening(),
+        "hardening": _hardening(machine.texts),
     }
     if container.is_front:
-        return _template("front.service", port=str(container.port), **values)
-    return _template(
-        "runtime.service",
+        return _filled(machine.texts["front.service"], port=str(container.port), **values)
+    return _filled(
+        machine.texts["runtime.service"],
         name=container.name,
         after="" if container.name == "database" else " trackstack-database.service",
         digest=machine.image.rpartition(":")[2],

@@ -8,16 +8,14 @@ cloud turns these specifications into its own resources; how secret files get to
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from infra import environment
-from infra.environment import Runtime
+from infra.plan import environment
+from infra.plan.environment import Runtime
 from infra.settings.common import Common
-from runtime.settings import environment_of
+from runtime.settings import default, environment_of
 
 SECRETS_DIRECTORY = "/run/secrets/trackstack"
 DATA_DIRECTORY = "/data"
-SERVER_PORT = 5000
-# The server lives while its store is migrated or restored, and is ready afterwards.
-HEALTH_PATH, READY_PATH = "/health", "/health?ready"
+SERVER_PORT: int = default("port")
 # Any user can be used; this one is in the image, and the server and its jobs share files.
 USER = "10001:10001"
 

@@ -7,6 +7,8 @@ come as files, whose variables are named apart.
 from dataclasses import dataclass
 
 from infra.settings.common import Common
+from runtime.duration import NEVER
+from runtime.jobs import SCHEDULES
 from runtime.settings import environment_of, file_variable
 
 # variable -> the secret file that it names
@@ -31,6 +33,10 @@ class Runtime:
     """As the jobs reach it."""
     public_url: str
     """As users reach it."""
+
+
+def _days(value: int | None) -> str:
+    return NEVER if value is None else str(value)
 
 
 def store(settings: Common, runtime: Runtime) -> dict[str, str]:
@@ -74,20 +80,18 @@ def server(settings: Common, runtime: Runtime) -> dict[str, str]:
 def scheduler(settings: Common, runtime: Runtime) -> dict[str, str]:
     """The environment of `trackstack scheduler`, and of each job alone."""
     return store(settings, runtime) | environment_of(
-        gc_schedule=settings.gc_schedule,
+        **{field: getattr(settings, field) for field in SCHEDULES.values()},
         gc_ttl=settings.gc_ttl,
-        prune_schedule=settings.prune_schedule,
-        entity_ttl_days=settings.entity_ttl_days,
-        backup_schedule=settings.backup_schedule,
+        prune_action=settings.prune_action,
+        entity_ttl_days=_days(settings.entity_ttl_days),
         backup_keep=settings.backup_keep,
     )
 
 
-def schedules(settings: Common) -> dict[str, str]:
-    """Job -> five-field cron in UTC."""
-    crons = {
-        "gc": settings.gc_schedule,
-        "prune": settings.prune_schedule,
-        "backup": settings.backup_schedule,
+def retention(settings: Common) -> dict[str, str]:
+    """What is deleted, and at what age."""
+    return {
+        "gc_ttl": settings.gc_ttl,
+        "prune_action": settings.prune_action,
+        "entity_ttl_days": _days(settings.entity_ttl_days),
     }
-    return {job: cron for job, cron in crons.items() if cron}

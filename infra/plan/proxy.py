@@ -7,8 +7,9 @@ https://caddyserver.com/docs/caddyfile
 
 from collections.abc import Sequence
 
-from infra.containers import READY_PATH, SECRETS_DIRECTORY
+from infra.plan.workloads import SECRETS_DIRECTORY
 from infra.settings.common import FrontKeys
+from runtime import health
 
 # Seen in the container only: whether the front lives. The server has a probe of its own.
 _PROBE = "http://127.0.0.1:2020"
@@ -49,7 +50,7 @@ def _probed(keys: FrontKeys, port: int, upstream: str) -> str:
     """
     return (
         f":{port} {{\n{_tls(keys)}\n"
-        f"handle /health {{\nrewrite * {READY_PATH}\nreverse_proxy {upstream}\n}}\n"
+        f"handle {health.PATH} {{\nrewrite * {health.READY_PATH}\nreverse_proxy {upstream}\n}}\n"
         "handle {\nrespond 404\n}\n}\n"
     )
 
@@ -60,8 +61,8 @@ def caddyfile(
     """The front for the host names or addresses ``names`` on ``port``, before ``upstream``.
 
     ``upstream`` is the server's ``host:port``. ``is_probed`` says that a load balancer asks for
-    /health by an address of its own choice. Timeouts leave an upload of hours alone, and only limit
-    how long a client may take over the head of a request.
+    the server's health, by an address of its own choice. Timeouts leave an upload of hours alone,
+    and only limit how long a client may take over the head of a request.
     """
     sites = ", ".join(f"https://{name}:{port}" for name in names)
     options = "\n".join(_global_options(keys, names[0]))

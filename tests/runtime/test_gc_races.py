@@ -1,0 +1,202 @@
+"""gc beside those who restore and register meanwhile, by a wrong clock, on another's schema."""
+
+import threading
+import time
+from collections.abc import Callable, Generator
+from datetime import datetime, timedelta, tzinfo
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow.exceptions import MlflowException
+from sqlalchemy import create_engine, text
+
+from runtime import gc
+from runtime.backup.schema import make_tables
+from runtime.errors import UserError
+from runtime.gc import artifacts, collector, schema
+from runtime.gc.collector import Collector
+from runtime.gc.ownership import Destination
+from runtime.gc.report import Report
+from tests.runtime.gc_store import DATABASES, Store, new_database
+
+pytestmark = pytest.mark.slow
+
+_NOW, _ALL = "0d0h0m0s", 2**62
+_MODELS = 5
+# Long enough for a restore that does not wait, and for a gc that does not.
+_WAITS_SECONDS = 1.5
+_OLD_SCHEMA = "97727af70f4d"
+
+
+@pytest.fixture(scope="module", params=DATABASES)
+def uri(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
+    with new_database(request.param, tmp_path_factory.mktemp("database")) as made:
+        yield made
+
+
+@pytest.fixture
+def store(uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    made = Store(tmp_path, uri, "mlflow-artifacts:/")
+    for name, value in made.environment.items():
+        monkeypatch.setenv(name, value)
+    return made
+
+
+def _models(store: Store) -> tuple[str, list[Path]]:
+    """A deleted experiment, and the artifacts of its logged models, none of them deleted itself."""
+    experiment = store.mlflow.create_experiment(store.artifacts.parent.name + "-models")
+    files: list[Path] = []
+    for _ in range(_MODELS):
+        model = store.mlflow.create_logged_model(experiment, "model").model_id
+        folder = store.artifacts / experiment / "models" / model / "artifacts"
+        folder.mkdir(parents=True)
+        files.append(folder / "MLmodel")
+        files[-1].write_text("x")
+    store.mlflow.delete_experiment(experiment)
+    return experiment, files
+
+
+def _in_thread(work: Callable[[], object]) -> threading.Thread:
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_a_restore_that_came_first_keeps_all_models(store: Store) -> None:
+    experiment, files = _models(store)
+    table = store.tables["experiments"]
+    of_it = table.c.experiment_id == int(experiment)
+    with store.engine.begin() as connection:
+        connection.execute(table.update().where(of_it).values(lifecycle_stage="active"))
+        collecting = _in_thread(lambda: gc.collect(_NOW, dry_run=False))
+        collecting.join(_WAITS_SECONDS)
+    collecting.join(60)
+    assert not collecting.is_alive()
+    assert [path for path in files if not path.exists()] == []
+    assert len(store.mlflow.search_logged_models([experiment])) == _MODELS
+
+
+def test_a_restore_amid_a_batch_of_models_waits_for_its_end(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment, files = _models(store)
+    amid, may_end = threading.Event(), threading.Event()
+    delete = artifacts.delete_all
+
+    def slowly(places: Any) -> Any:
+        places = list(places)
+        if places:
+            amid.set()
+            may_end.wait(60)
+        return delete(places)
+
+    monkeypatch.setattr(artifacts, "delete_all", slowly)
+    collecting = _in_thread(lambda: gc.collect(_NOW, dry_run=False))
+    assert amid.wait(60)
+    said: list[str] = []
+
+    def restore() -> None:
+        try:
+            store.mlflow.restore_experiment(experiment)
+            said.append("restored")
+        except MlflowException:
+            said.append("gone")
+
+    restoring = _in_thread(restore)
+    restoring.join(_WAITS_SECONDS)
+    waited = restoring.is_alive()
+    may_end.set()
+    collecting.join(60)
+    restoring.join(60)
+    assert waited, "it said that all is restored while gc deleted it"
+    # It came later: what gc had locked is gone, rows and files alike, and perhaps all of it.
+    left = store.keys("experiments", "experiment_id")
+    assert said == ["restored" if int(experiment) in left else "gone"]
+    assert [path for path in files if path.exists()] == []
+    assert len(store.mlflow.search_logged_models([experiment])) == 0
+
+
+def test_a_version_that_is_registered_amid_a_pass_keeps_the_next_batch(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dialect = store.engine.dialect.name
+    monkeypatch.setitem(collector.BATCH, dialect, 1)
+    monkeypatch.setattr(collector, "_SIDE_BY_SIDE", {})
+    experiment = store.mlflow.create_experiment(store.artifacts.parent.name)
+    runs = [store.run(experiment) for _ in range(3)]
+    for run in runs:
+        store.mlflow.delete_run(run)
+    registered: set[str] = set()
+
+    def register(_kind: str, _number: int) -> None:
+        if registered:
+            return
+        registered.update(store.keys("runs", "run_uuid") & set(runs))
+        for run in registered:
+            named = {"workspace": "default", "name": run}
+            source = f"mlflow-artifacts:/{experiment}/{run}/artifacts/model"
+            store.add("registered_models", **named)
+            store.add("model_versions", **named, version=1, source=source)
+
+    destination, metadata = Destination(str(store.artifacts)), schema.tables()
+    report = Collector(
+        store.engine, metadata, destination, _ALL, Report(dry_run=False), progress=register
+    ).run()
+    assert (report.deleted["runs"], report.kept_registered["runs"]) == (1, 2)
+    assert registered == store.keys("runs", "run_uuid") & set(runs)
+    for run in registered:
+        assert (store.artifacts / experiment / run / "artifacts" / "weights").exists()
+
+
+class _Ahead(datetime):
+    """A clock that is a month ahead."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> datetime:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return datetime.now(tz) + timedelta(days=31)
+
+
+def test_a_clock_that_is_ahead_of_the_database_s_purges_nothing_young(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if store.engine.dialect.name == "sqlite":
+        # Its clock is this machine's, as is that of the server: there is no other to ask.
+        assert gc._now(store.engine) <= time.time() * 1000  # pyright: ignore[reportPrivateUsage]
+        return
+    experiment = store.mlflow.create_experiment(store.artifacts.parent.name)
+    run = store.run(experiment)
+    store.mlflow.delete_run(run)
+    monkeypatch.setattr(gc, "datetime", _Ahead)
+    gc.collect("30d0h0m0s", dry_run=False)
+    assert run in store.keys("runs", "run_uuid")
+    # And it is no clock that stands still.
+    gc.collect(_NOW, dry_run=False)
+    assert run not in store.keys("runs", "run_uuid")
+
+
+def test_another_schema_is_refused_in_one_line_that_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uri = f"sqlite:///{tmp_path}/old.sqlite"
+    monkeypatch.setenv("MLFLOW_BACKEND_STORE_URI", uri)
+    engine = create_engine(uri)
+    make_tables(engine, _OLD_SCHEMA)
+    with pytest.raises(UserError, match=r"older .* `trackstack upgrade`") as refused:
+        gc.collect(_NOW, dry_run=False)
+    assert refused.value.exit_code == 1
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = 'ffffffffffff'"))
+    with pytest.raises(UserError, match="newer") as refused:
+        gc.collect(_NOW, dry_run=False)
+    assert refused.value.exit_code == 1
+
+
+def test_half_a_restored_store_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its runs may be there, and its registered versions not yet."""
+    store = Store(tmp_path)
+    monkeypatch.setenv("MLFLOW_BACKEND_STORE_URI", store.uri)
+    with store.engine.begin() as connection:
+        connection.execute(text("CREATE TABLE trackstack_restore (backup VARCHAR(200))"))
+    with pytest.raises(UserError, match="restore of this store did not end"):
+        gc.collect(_NOW, dry_run=False)
