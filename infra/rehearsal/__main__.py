@@ -17,7 +17,7 @@ from infra import cost
 from infra.place import ROOT
 from infra.rehearsal import graph
 from infra.rehearsal.errors import EngineError, RehearsalError
-from infra.rehearsal.leak_check import Machine, remove_volumes
+from infra.rehearsal.leak_check import Snapshot, remove_volumes
 from infra.rehearsal.provider.conditions import Fault
 from infra.rehearsal.replacements import PREFIX
 from infra.rehearsal.report import Report, show
@@ -98,15 +98,15 @@ def _unchanged(sandbox: Sandbox) -> None:
         raise EngineError(summary, error.output) from None
 
 
-def _down(sandbox: Sandbox, report: Report, before: Machine) -> None:
+def _down(sandbox: Sandbox, report: Report, before: Snapshot) -> None:
     known = sandbox.engine.resources()
     retained = {str(r["id"]): name for name, r in known.items() if r.get("retainOnDelete")}
     sandbox.engine.run("destroy")
     if retained:
         # What is retained in a cloud still runs here.
         _sweep(sandbox)
-    now = Machine.look(sandbox.folder, on_docker=bool(sandbox.clouds))
-    left = now.left(before, sandbox.engine.stack)
+    now = Snapshot.take(sandbox.folder, on_docker=bool(sandbox.clouds))
+    left = now.leaks(before, sandbox.engine.stack)
     report.kept = sorted(retained.values())
     report.left = remove_volumes(left) + list(sandbox.engine.resources())
     for cloud in sandbox.clouds:
@@ -185,7 +185,7 @@ def _rehearse(
     if fault:
         for cloud in sandbox.clouds:
             cloud.conditions.add(Fault("Create", nth=fault))
-    before = Machine.look(sandbox.folder, on_docker=bool(sandbox.clouds))
+    before = Snapshot.take(sandbox.folder, on_docker=bool(sandbox.clouds))
     failures: list[str] = []
     try:
         _up(sandbox, report, svg, has_fault=fault is not None)

@@ -1,4 +1,4 @@
-"""What is on this machine before a rehearsal and must be all that is there after it."""
+"""What a rehearsal leaves behind on this machine: snapshots before and after, compared."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +11,14 @@ _KINDS = {"container": ("--all",), "network": (), "volume": ()}
 
 
 @dataclass(frozen=True)
-class Machine:
+class Snapshot:
     """Names on the Docker daemon by kind, and the processes that work under a folder."""
 
     names: frozenset[tuple[str, str]]
     processes: frozenset[str]
 
     @classmethod
-    def look(cls, folder: Path, *, on_docker: bool) -> "Machine":
+    def take(cls, folder: Path, *, on_docker: bool) -> "Snapshot":
         names: set[tuple[str, str]] = set()
         if on_docker:
             for kind, flags in _KINDS.items():
@@ -27,7 +27,7 @@ class Machine:
                 names |= {(kind, name) for name in listed}
         return cls(frozenset(names), frozenset(_processes(folder / "data")))
 
-    def left(self, before: "Machine", prefix: str) -> list[str]:
+    def leaks(self, before: "Snapshot", prefix: str) -> list[str]:
         """What there is now of this stack and was not before."""
         new = {f"{kind} {name}" for kind, name in self.names - before.names if prefix in name}
         return sorted(new | self.processes)

@@ -48,7 +48,7 @@ def _image_keys(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     replaced |= _unless_pulled("baseImage", base, daemon.base_image)
     trusted = daemon.extra_ca() if "baseImage" in replaced else ""
     if config.get(f"{PREFIX}cloud") != "local":
-        trusted += Authority.kept().certificate
+        trusted += Authority.load().certificate
     if trusted:
         own = config.get(f"{PREFIX}extraCaFile")
         (folder / "ca.pem").write_text(f"{(ROOT / own).read_text() if own else ''}{trusted}\n")

@@ -195,7 +195,7 @@ def prepared(
 def _trusted(folder: Path) -> Path:
     """What this machine trusts, and the rehearsal's own certificate authority."""
     file, system = folder / "trusted.pem", daemon.ca_bundle()
-    file.write_text(f"{system.read_text() if system else ''}\n{Authority.kept().certificate}\n")
+    file.write_text(f"{system.read_text() if system else ''}\n{Authority.load().certificate}\n")
     return file
 
 

@@ -23,7 +23,7 @@ _PASSWORDS = "first-Password_1'\\", "second-Password_2"
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[MariaDb]:
     folder = tmp_path_factory.mktemp("tls")
-    for name, content in zip(("cert", "key"), Authority.kept().issue("other.name"), strict=True):
+    for name, content in zip(("cert", "key"), Authority.load().issue("other.name"), strict=True):
         (folder / name).write_bytes(content)
     with mariadb(f"--ssl-cert={folder}/cert", f"--ssl-key={folder}/key") as running:
         sql = (

@@ -43,7 +43,7 @@ class Oci:
 @pytest.fixture(scope="module")
 def oci(tmp_path_factory: pytest.TempPathFactory) -> Generator[Oci]:
     folder = tmp_path_factory.mktemp("oci")
-    authority = Authority.kept()
+    authority = Authority.load()
     chain, key = authority.issue(_HOST)
     (folder / "tls.pem").write_bytes(chain)
     (folder / "tls.key").write_bytes(key)

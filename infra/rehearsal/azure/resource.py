@@ -148,8 +148,8 @@ class ResourceGroup(AzureResource):
 
 
 def refusal(code: str, message: str, status: int = 400) -> CloudError:
-    return CloudError(code, _told(status, code, message), status)
+    return CloudError(code, _message(status, code, message), status)
 
 
-def _told(status: int, code: str, message: str) -> str:
+def _message(status: int, code: str, message: str) -> str:
     return f'Status={status} Code="{code}" Message="{message}"'

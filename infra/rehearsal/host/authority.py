@@ -30,7 +30,7 @@ class Authority:
     key: str
 
     @classmethod
-    def kept(cls) -> "Authority":
+    def load(cls) -> "Authority":
         """The one of this checkout, made where it is missing."""
         certificate, key = _FOLDER / "certificate.pem", _FOLDER / "key.pem"
         with one_at_a_time("authority"):

@@ -55,7 +55,7 @@ class Host:
         if not named.exists():
             named.write_text(f"rehearsal-{cloud}-{secrets.token_hex(3)}")
         self.name, self.folder = named.read_text(), folder
-        self.authority = Authority.kept()
+        self.authority = Authority.load()
         self._endpoint: Endpoint | None = None
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 

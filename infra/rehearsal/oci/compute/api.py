@@ -17,6 +17,7 @@ from infra.rehearsal.oci.emulator import Emulator
 from infra.rehearsal.oci.ids import ocid
 from infra.rehearsal.provider.store import Record
 from infra.rehearsal.provider.values import Props
+from runtime import health
 
 
 def is_healthy(address: str) -> bool:
@@ -27,7 +28,7 @@ def is_healthy(address: str) -> bool:
         urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trusting)
     )
     try:
-        with opener.open(f"https://{address}/health", timeout=5) as answer:
+        with opener.open(f"https://{address}{health.PATH}", timeout=5) as answer:
             return answer.status == 200
     except (urllib.error.URLError, OSError):
         return False
