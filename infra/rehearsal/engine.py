@@ -26,7 +26,7 @@ _OF_A_STACK = frozenset({*_CHANGING, "preview", "import", "stack", "config", "st
 
 @dataclass(frozen=True)
 class Result:
-    """What a command of the engine left: exit code and both streams."""
+    """Exit code and output of a command of the engine."""
 
     code: int
     stdout: str

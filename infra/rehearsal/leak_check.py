@@ -28,7 +28,7 @@ class Snapshot:
         return cls(frozenset(names), frozenset(_processes(folder / "data")))
 
     def leaks(self, before: "Snapshot", prefix: str) -> list[str]:
-        """What there is now of this stack and was not before."""
+        """What this stack has added to the machine since ``before``."""
         new = {f"{kind} {name}" for kind, name in self.names - before.names if prefix in name}
         return sorted(new | self.processes)
 

@@ -78,7 +78,7 @@ def _oci_keys(config: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def _tls_keys(config: dict[str, Any]) -> dict[str, Any]:
-    """No certificate authority of the internet writes to a rehearsal, and its names are others."""
+    """No public certificate authority can reach a rehearsal, nor does DNS have its names."""
     if config.get(f"{PREFIX}tls", "internal") == "internal":
         return {}
     keys = ("acmeEmail", "acmeDirectory", "tlsCertificateFile", "hostname")

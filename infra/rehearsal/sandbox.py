@@ -47,7 +47,7 @@ _NOBODY = "192.0.2.1"
 
 @dataclass(frozen=True)
 class Sandbox:
-    """``replaced`` has a line for each key that is another than in the stack file."""
+    """A prepared stack; ``replaced`` has a line for each key that differs from the stack file."""
 
     engine: Engine
     clouds: tuple[Cloud, ...]

@@ -1,4 +1,4 @@
-"""What an update made, in what order and how long each took; and what it had to wait for."""
+"""What an update created, in which order and how long each took, and its critical path."""
 
 import json
 import time

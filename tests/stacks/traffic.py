@@ -1,4 +1,4 @@
-"""Somebody who asks a stack's server all the time, as an update must not let them notice."""
+"""Steady requests to a stack's server, none of which an update may fail."""
 
 import ssl
 import threading
@@ -16,17 +16,18 @@ _FEW = 5
 
 @contextmanager
 def traffic(sandbox: Sandbox) -> Generator[list[str]]:
-    """Ask until the end, and a little longer; the answers so far: a status, or why none came."""
+    """Send requests until shortly after the context ends; yields their results so far: a status, or
+    why there is none."""
     answers: list[str] = []
     stopped = threading.Event()
 
-    def keep_asking() -> None:
+    def keep_sending() -> None:
         with sandbox.client() as environment:
-            ask = _asker(environment)
+            send = _sender(environment)
             while not stopped.wait(0.1):
-                answers.append(ask())
+                answers.append(send())
 
-    thread = threading.Thread(target=keep_asking)
+    thread = threading.Thread(target=keep_sending)
     thread.start()
     try:
         wait_for(lambda: len(answers) > _FEW, "first answers", 60)
@@ -38,11 +39,11 @@ def traffic(sandbox: Sandbox) -> Generator[list[str]]:
         thread.join()
 
 
-def _asker(environment: Mapping[str, str]) -> Callable[[], str]:
-    """Asks the server on a connection of its own.
+def _sender(environment: Mapping[str, str]) -> Callable[[], str]:
+    """What sends one request on a connection of its own; it returns the result.
 
     It waits as long as MLflow's client does (``MLFLOW_HTTP_REQUEST_TIMEOUT``: 120 s) and, as that
-    does, asks again where a connection breaks; an answer that tells of a failure stands.
+    does, retries where a connection breaks, but not where the server answers with an error.
     """
     url = f"{environment['MLFLOW_TRACKING_URI']}{_SEARCH}"
     token = environment["MLFLOW_TRACKING_TOKEN"]
@@ -54,14 +55,14 @@ def _asker(environment: Mapping[str, str]) -> Callable[[], str]:
         urllib.request.HTTPSHandler(context=context),
     )
 
-    def ask(again: bool = True) -> str:
-        asked = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
+    def send(again: bool = True) -> str:
+        request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
         try:
-            with opener.open(asked, timeout=120) as answer:
+            with opener.open(request, timeout=120) as answer:
                 return str(answer.status)
         except urllib.error.HTTPError as error:
             return str(error.code)
         except OSError as error:
-            return ask(again=False) if again else repr(error)
+            return send(again=False) if again else repr(error)
 
-    return ask
+    return send

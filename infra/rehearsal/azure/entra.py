@@ -1,4 +1,4 @@
-"""Who a caller is and what it may do: tokens of managed identities, and roles as Azure weighs them.
+"""Authenticates and authorizes callers: tokens of managed identities, and role assignments.
 
 A role counts at its scope and below. https://learn.microsoft.com/azure/role-based-access-control
 """
@@ -33,7 +33,7 @@ DEPLOYER = "deployer"
 
 @dataclass
 class Entra:
-    """Gives tokens out and knows them again, in this process only."""
+    """Issues tokens and validates them; they are valid in this process only."""
 
     cloud: Cloud
     host: Host

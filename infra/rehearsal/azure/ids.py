@@ -1,4 +1,4 @@
-"""Ids, places, roles and types that all of Azure's rehearsal knows."""
+"""Ids, regions, roles and types that several modules of Azure's rehearsal share."""
 
 import hashlib
 

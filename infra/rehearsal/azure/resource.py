@@ -141,7 +141,7 @@ class ResourceGroup(AzureResource):
             )
 
     def delete(self, id: str, known: Props) -> None:
-        """Takes all with it that is in the group."""
+        """Delete the group with all resources in it."""
         for record in self.store.all():
             if record.id.lower().startswith(f"{id.lower()}/"):
                 self.store.delete(record.id)

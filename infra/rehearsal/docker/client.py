@@ -37,7 +37,7 @@ def refusals() -> "Generator[None]":
 
 
 def found(inspect: Any, name: str) -> Any:
-    """What an inspecting method answers, or None where the daemon has no such thing."""
+    """The result of an inspect method, or None where the daemon has no such object."""
     try:
         return inspect(name)
     except docker.errors.NotFound:

@@ -1,4 +1,4 @@
-"""Containers, with all that a stack says about one."""
+"""Containers: created, updated in place, awaited, removed."""
 
 import json
 import time
@@ -203,7 +203,7 @@ def _unordered(values: list[Any]) -> list[str]:
 
 
 def _live(live: Props, known: Props) -> Props:
-    """The outputs that the daemon can tell; of the inputs, those that others may have changed."""
+    """The outputs that the daemon knows, and the inputs that others may have changed."""
     settings, host = live["NetworkSettings"], live["HostConfig"]
     props: Props = {
         "name": live["Name"].lstrip("/"),

@@ -1,4 +1,4 @@
-"""What a stack says about a container, as the daemon's API takes it."""
+"""The inputs of a container as arguments of the daemon's API."""
 
 import base64
 import io

@@ -31,7 +31,7 @@ class Authority:
 
     @classmethod
     def load(cls) -> "Authority":
-        """The one of this checkout, made where it is missing."""
+        """The authority of this checkout; it is created where it is missing."""
         certificate, key = _FOLDER / "certificate.pem", _FOLDER / "key.pem"
         with one_at_a_time("authority"):
             if not (certificate.exists() and key.exists()):

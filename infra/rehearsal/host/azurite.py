@@ -9,7 +9,7 @@ _PACKAGE = Path(__file__).parents[1] / "azurite"
 
 
 def command(address: str, folder: Path, certificate: Path | None = None) -> tuple[list[str], int]:
-    """What serves the accounts of AZURITE_ACCOUNTS at ``address``; and at which port.
+    """The command that serves the accounts of AZURITE_ACCOUNTS at ``address``, and its port.
 
     With a folder that has a certificate, over TLS and for bearer tokens too.
     """

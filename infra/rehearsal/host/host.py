@@ -47,7 +47,7 @@ class Limits:
 
 
 class Host:
-    """Of one cloud of one rehearsal; ``folder`` holds the files that its containers mount."""
+    """The host of one rehearsed cloud; ``folder`` holds the files that its containers mount."""
 
     def __init__(self, cloud: str, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -74,7 +74,7 @@ class Host:
 
     @property
     def endpoint(self) -> Endpoint:
-        """Open at ``gateway`` while this process lives."""
+        """The fake API endpoint, which listens on ``gateway`` while this process lives."""
         if self._endpoint is None:
             self._endpoint = Endpoint(self.gateway)
         return self._endpoint
@@ -212,7 +212,7 @@ class Host:
     def wait_for_process(
         self, name: str, condition: Callable[[], object], seconds: float = 60
     ) -> None:
-        """Wait until ``condition`` is true of a process of ``process``.
+        """Wait until ``condition`` is true of a process that ``process`` has started.
 
         Raises RehearsalError, with the process's last words, where it ends before.
         """
@@ -227,7 +227,7 @@ class Host:
         wait_for(is_done, name, seconds)
 
     def end(self, name: str) -> None:
-        """End a process of ``process``."""
+        """Terminate a process that ``process`` has started."""
         process = self._processes.pop(name, None)
         if process:
             process.terminate()
@@ -255,7 +255,7 @@ class Host:
 
     @_docker_errors()
     def forget_images(self, server: str) -> None:
-        """Take the names of a registry's images from the daemon; what they were built of stays."""
+        """Untag a registry's images in the daemon; their layers stay."""
         for image in self._client.images(filters={"reference": f"{server}/*"}):
             for name in (*(image["RepoTags"] or ()), *(image["RepoDigests"] or ())):
                 # With the last tag of an image, its digest goes too.

@@ -176,7 +176,7 @@ class Emulator:
 
 
 def make_emulator(cloud: Cloud, state_dir: Path) -> Emulator:
-    """With all that it holds on this machine under ``state_dir``."""
+    """The emulator of a cloud, with its files under ``state_dir``."""
     made = Emulator(cloud, Host("oci", state_dir / "oci"))
     made.open()
     return made

@@ -1,4 +1,4 @@
-"""Ids and places that all of OCI's rehearsal knows."""
+"""Ids and regions that several modules of OCI's rehearsal share."""
 
 import hashlib
 

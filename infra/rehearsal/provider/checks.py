@@ -1,4 +1,4 @@
-"""What every cloud checks of a request, each in its own words: the caller brings the error."""
+"""Checks that all clouds have; the caller passes the error, because each cloud words its own."""
 
 import ipaddress
 import re

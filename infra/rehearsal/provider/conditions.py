@@ -14,7 +14,7 @@ KINDS: tuple[Kind, ...] = ("error", "lost", "timeout", "partial")
 
 @dataclass(frozen=True)
 class Fault:
-    """Goes wrong at the ``nth`` call of ``method`` (counted from 1, per fault), then no more.
+    """Fails the ``nth`` call of ``method`` (counted from 1, per fault), and no other.
 
     ``token`` restricts it to resource types that end in it. ``message`` is what the cloud says.
     """

@@ -1,4 +1,4 @@
-"""How a cloud says no."""
+"""Errors that a rehearsed cloud returns to the engine."""
 
 from infra.rehearsal.provider.values import Props
 

@@ -1,4 +1,4 @@
-"""A line of JSON for every call that a cloud answers; secrets are named in it, never shown."""
+"""A log of every call to a cloud, one line of JSON each, with secrets redacted."""
 
 import json
 import threading

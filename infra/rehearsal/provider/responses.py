@@ -12,7 +12,7 @@ from infra.rehearsal.provider.values import Path, Props, encode
 
 
 class Context(Protocol):
-    """What of grpc.ServicerContext is used; grpcio has no types."""
+    """The part of grpc.ServicerContext that is used; grpcio has no types."""
 
     def abort(self, code: Any, details: str) -> NoReturn: ...
     def abort_with_status(self, status: Any) -> NoReturn: ...

@@ -225,7 +225,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     def _struck(
         self, method: str, request: Any, target: Any, work: Callable[[], _Result]
     ) -> _Result:
-        """Do the work as the conditions of the day allow."""
+        """Do the work under the cloud's conditions: faults and latency."""
         conditions = self._cloud.conditions
         fault = conditions.strike(method, target.token)
         if method in ("Create", "Update", "Delete"):
@@ -249,7 +249,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         secrets: Iterable[Path] = (),
         **entry: Any,
     ) -> "Generator[dict[str, Any]]":
-        """Note the call down, and turn what is raised into the engine's errors."""
+        """Log the call, and turn exceptions into errors of the protocol."""
         begun, written = time.monotonic(), entry
         for name in ("urn", "id", "preview"):
             if value := getattr(request, name, None):
@@ -279,7 +279,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
 
 class _DroppedError(Exception):
-    """The answer does not reach the engine."""
+    """The response does not reach the engine."""
 
     def __init__(self, code: Any, message: str) -> None:
         self.code = code

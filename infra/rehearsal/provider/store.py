@@ -1,4 +1,4 @@
-"""What a rehearsal cloud holds, kept between processes."""
+"""The objects of a rehearsed cloud, kept between processes."""
 
 import json
 import os
@@ -69,7 +69,7 @@ class Store:
         return self._select("order by made")
 
     def delete(self, id: str) -> bool:
-        """Forget an object; false if there was none. Called by a test: deletes behind our back."""
+        """Forget an object; false if there was none."""
         with self._lock:
             return bool(
                 self._rows.execute("delete from objects where key = ?", (id.lower(),)).rowcount

@@ -143,7 +143,7 @@ def push(tag: str, config: Path) -> str:
 
 @functools.cache
 def built_image(name: str) -> str:
-    """An image of ../images: what a stack takes from elsewhere, where nothing can be pulled."""
+    """An image of ../images, built here in the place of one that a stack would pull."""
     context = _IMAGES / name
     tag = f"trackstack-rehearsal/{name}:built"
     build(tag, dockerfile=context / "Dockerfile", context=context)

@@ -59,7 +59,7 @@ class ManagedEnvironment(AzureResource):
 
 
 class OfEnvironment(AzureResource):
-    """What apps and jobs share."""
+    """An app or a job in an environment."""
 
     def verify(self, inputs: Props) -> None:
         super().verify(inputs)

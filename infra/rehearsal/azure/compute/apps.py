@@ -73,7 +73,7 @@ class ContainerApp(OfEnvironment):
         emulator.host.remove(*names)
 
     def _reveal(self, emulator: Emulator, inputs: Props, props: Props) -> None:
-        """Start the revision, and let the traffic to it once all its replicas are ready."""
+        """Start the revision, and shift the traffic to it once all its replicas are ready."""
         host = emulator.host
         ingress = child(child(props, "configuration"), "ingress")
         for name in self._replicas(props):

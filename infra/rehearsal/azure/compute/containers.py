@@ -102,7 +102,7 @@ class ContainerGroup(AzureResource):
             self.emulator.host.remove(*names, *volumes, group)
 
     def _start(self, emulator: Emulator, id: str, inputs: Props, address: Props) -> str:
-        """Start the group's containers in the namespace of one that only holds it."""
+        """Start the group's containers in the network namespace of a pause container."""
         host, group = emulator.host, inputs["containerGroupName"]
         image = daemon.built_image("proxy")
         aliases = [address["fqdn"]] if address.get("fqdn") else []

@@ -48,7 +48,7 @@ def start(emulator: Emulator, id: str, account: str) -> None:
 
 
 def stop(emulator: Emulator, account: str) -> None:
-    """End it; what it held is gone."""
+    """Stop serving an account, and delete its blobs."""
     emulator.host.end(f"azurite-{account}")
     emulator.host.remove(f"blob-{account}", f"blob-{account}-data", f"blob-{account}-tls")
 

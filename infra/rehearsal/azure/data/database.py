@@ -152,7 +152,7 @@ class Database(AzureResource):
 
 
 class FirewallRule(AzureResource):
-    """Who reaches a server that is in no network."""
+    """Addresses that may reach a server outside any network."""
 
     name_input = "firewallRuleName"
     parents = ("serverName",)

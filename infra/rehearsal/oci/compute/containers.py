@@ -79,7 +79,7 @@ class ContainerInstance(OciResource):
             self.emulator.host.remove(*names, *volumes, f"{group}-principal", group)
 
     def _start(self, emulator: Emulator, id: str, inputs: Props) -> str:
-        """Start the containers in the namespace of one that only holds it."""
+        """Start the containers in the network namespace of a pause container."""
         host, group = emulator.host, _group(id)
         host.run(group, daemon.built_image("proxy"), ["sleep", "infinity"], aliases=_names(inputs))
         volumes = {

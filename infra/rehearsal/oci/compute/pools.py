@@ -75,7 +75,7 @@ class InstancePool(OciResource):
         return members(self.store.find(Instance.token), id)
 
     def grow(self, id: str, inputs: Props) -> None:
-        """Have as many instances as the pool is to have."""
+        """Start instances until the pool has its size."""
         configuration = self.referred(inputs["instanceConfigurationId"], InstanceConfiguration)
         places = items(inputs, "placementConfigurations")
         for number in range(len(self._members(id)), int(inputs["size"])):

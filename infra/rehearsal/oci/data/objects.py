@@ -31,7 +31,7 @@ May = Callable[[str, Permission, str], bool]
 
 @dataclass(frozen=True)
 class Stored:
-    """An object's bytes, and when they came (RFC 3339)."""
+    """An object's bytes, and when they were uploaded (RFC 3339)."""
 
     content: bytes
     made: str
@@ -48,7 +48,7 @@ class _Upload:
 
 
 def _md5(content: bytes) -> Any:
-    """As Object Storage proves that a content arrived whole."""
+    """The checksum by which Object Storage verifies uploads."""
     return hashlib.md5(content, usedforsecurity=False)
 
 
