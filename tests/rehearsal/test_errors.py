@@ -93,6 +93,7 @@ def test_what_keeps_a_resource_from_being_made_reaches_the_engine_as_one_line(
     assert caplog.text == ""
 
 
+@pytest.mark.slow
 def test_a_machine_without_docker_is_told_in_one_line() -> None:
     done = _run("infra.rehearsal", "local-container", DOCKER_HOST="tcp://127.0.0.1:1")
     assert done.returncode == 2, done.stderr
@@ -100,6 +101,7 @@ def test_a_machine_without_docker_is_told_in_one_line() -> None:
     assert done.stderr.splitlines()[-1].startswith("rehearse: tools/docker/daemon.sh ended with 1")
 
 
+@pytest.mark.slow
 def test_a_stack_file_that_is_no_yaml_is_told_in_one_line() -> None:
     path = ROOT / "stacks" / f"Pulumi.bad-{os.getpid()}.yaml"
     path.write_text("config: {\n")
@@ -112,6 +114,7 @@ def test_a_stack_file_that_is_no_yaml_is_told_in_one_line() -> None:
     assert f"rehearse: stacks/{path.name}: is no YAML" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_value_that_is_no_yaml_is_told_in_one_line() -> None:
     done = _run("infra.rehearsal", "local", "--config", "allowedCidrs=[")
     assert done.returncode == 2
@@ -146,6 +149,7 @@ def _server(answers: dict[str, tuple[int, bytes]]) -> Generator[str]:
         server.shutdown()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "body", "said"),
     [
