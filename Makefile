@@ -1,7 +1,7 @@
 # The words a person types. `make` alone lists them.
 STACK ?= local
 SHELL := /bin/sh
-GROUPS := infra infra-docker infra-azure infra-oci engine image dev
+GROUPS := infra infra-docker infra-azure infra-oci rehearsal engine image dev
 ENTER := . ./env &&
 # What holds data that an update may take, as an update that was stopped names it.
 TAKEN = $(if $(DATA),--data "$(DATA)")
@@ -48,8 +48,8 @@ token: ## print STACK's bearer token
 logs: ## follow STACK's logs
 	@$(ENTER) eval "$$(pulumi stack output logs --stack "$(STACK)")"
 
-rehearse: .trackstack/dev.ready ## bring STACK up and down on clouds that stand in, with no account
-	@$(ENTER) python -m tests.clouds.rehearsal "$(STACK)" $(REHEARSE)
+rehearse: setup .trackstack/rehearsal.ready ## bring STACK up and down on emulated clouds, with no account
+	@$(ENTER) python -m infra.rehearsal "$(STACK)" $(REHEARSE)
 
 setup: .trackstack/infra.ready ## install the virtual environment, the engine and what STACK needs, where missing
 	@$(ENTER) python -m infra.operations.setup "$(STACK)"
@@ -61,8 +61,12 @@ setup: .trackstack/infra.ready ## install the virtual environment, the engine an
 	@tools/state.sh
 	@touch $@
 
+.trackstack/rehearsal.ready: .trackstack/infra.ready
+	@tools/venv.sh infra rehearsal
+	@touch $@
+
 .trackstack/dev.ready: .trackstack/infra.ready
-	@tools/venv.sh infra infra-docker infra-azure infra-oci dev
+	@tools/venv.sh infra infra-docker infra-azure infra-oci rehearsal dev
 	@touch $@
 
 test: lint ## everything: format, lint, types, unit tests, end-to-end tests on real parts

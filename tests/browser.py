@@ -4,7 +4,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tests.packages import ensure_debian
+from infra.rehearsal.system.packages import ensure_debian
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -17,7 +17,8 @@ from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 
-from tests.docker import build, docker, runtime_image
+from infra.rehearsal.system.daemon import build, docker
+from tests.runtime_image import runtime_image
 
 _MLFLOW = f"mlflow=={metadata.version('mlflow')}"
 # image -> what its Dockerfile installs

@@ -14,8 +14,9 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from tests.clouds.rehearsal.stage import staged
-from tests.engine import ROOT, Engine
+from infra.place import ROOT
+from infra.rehearsal.engine import Engine
+from infra.rehearsal.sandbox import prepared
 
 _MOST = 1.5
 _SHARED = ROOT / "infra/clouds/shared"
@@ -72,15 +73,15 @@ def main() -> None:
     options = parser.parse_args()
     with (
         tempfile.TemporaryDirectory(prefix="trackstack-") as folder,
-        staged(options.stack, Path(folder)) as stage,
+        prepared(options.stack, Path(folder)) as sandbox,
     ):
-        cloud = str(stage.config["trackstack:cloud"])
-        ours, empty = stage.engine, _empty(Path(folder), cloud, stage.engine)
+        cloud = str(sandbox.config["trackstack:cloud"])
+        ours, empty = sandbox.engine, _empty(Path(folder), cloud, sandbox.engine)
         try:
             # The first of each is a warm-up.
             pairs = [(_seconds(ours), _seconds(empty)) for _ in range(options.times + 1)][1:]
         finally:
-            for made in stage.clouds:
+            for made in sandbox.clouds:
                 made.sweep()
     mine, theirs = (statistics.median(seconds) for seconds in zip(*pairs, strict=True))
     figures = {

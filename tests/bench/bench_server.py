@@ -25,8 +25,9 @@ import psutil
 import requests
 import sqlalchemy
 
-from tests.conftest import find_free_port, wait_for
-from tests.docker import docker, part_image
+from infra.rehearsal.system.daemon import built_image, docker
+from infra.rehearsal.system.ports import find_free_port
+from infra.rehearsal.system.waiting import wait_for
 from tests.runtime.serving import TRACKSTACK, wait_until_ready
 
 _CLIENTS = 16
@@ -88,7 +89,7 @@ def postgresql() -> Generator[str]:
             *("run", "--detach", "--rm", "--publish", "127.0.0.1::5432"),
             *("--volume", f"{file}:/password:ro", "--env", "POSTGRES_PASSWORD_FILE=/password"),
             *("--env", "POSTGRES_USER=mlflow", "--env", "POSTGRES_DB=mlflow"),
-            part_image("postgresql"),
+            built_image("postgresql"),
         )
         try:
             asked = ("exec", container, "pg_isready", "-h", "127.0.0.1", "-U", "mlflow")

@@ -8,7 +8,8 @@ from typing import Any
 
 import yaml
 
-from tests.engine import ROOT, Engine
+from infra.place import ROOT
+from infra.rehearsal.engine import Engine
 
 
 def make_project(folder: Path, stack: str = "test", *, providers: str = "") -> Engine:

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from infra.plan import proxy, workloads
+from infra.rehearsal.host.host import Host
+from infra.rehearsal.system import daemon
+from infra.rehearsal.system.waiting import wait_for
 from infra.settings import LocalContainer, parse
-from tests import docker as parts
-from tests.clouds.ground import Ground
-from tests.conftest import wait_for
-from tests.packages import build_go
+from tests.go import build_go
 
 pytestmark = pytest.mark.slow
 
@@ -32,9 +32,9 @@ _PEBBLE = {
 
 
 @pytest.fixture
-def ground() -> Generator[Ground]:
+def host() -> Generator[Host]:
     with tempfile.TemporaryDirectory(prefix="trackstack-") as folder:
-        made = Ground("acme", Path(folder))
+        made = Host("acme", Path(folder))
         try:
             yield made
         finally:
@@ -42,15 +42,15 @@ def ground() -> Generator[Ground]:
             made.close()
 
 
-def _start_authority(ground: Ground) -> None:
-    chain, key = ground.authority.issue("pebble")
+def _start_authority(host: Host) -> None:
+    chain, key = host.authority.issue("pebble")
     config = json.dumps({"pebble": _PEBBLE}).encode()
     files = {"tls.pem": chain, "tls.key": key, "config.json": config}
-    folder = ground.files("pebble", files)
+    folder = host.files("pebble", files)
     build_go(_MODULE, "github.com/letsencrypt/pebble/v2/cmd/pebble", folder / "pebble")
-    ground.run(
+    host.run(
         "pebble",
-        parts.part_image("front"),
+        daemon.built_image("proxy"),
         ["-config", "/pebble/config.json"],
         aliases=["pebble"],
         environment={"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "0"},
@@ -59,7 +59,7 @@ def _start_authority(ground: Ground) -> None:
     )
 
 
-def _start_front(ground: Ground) -> None:
+def _start_front(host: Host) -> None:
     settings = parse(
         {
             "cloud": "local",
@@ -76,10 +76,10 @@ def _start_front(ground: Ground) -> None:
     # Pebble's own address has a certificate of the rehearsal's authority.
     trusted = {"SSL_CERT_FILE": "/trusted/ca.pem"}
     container = replace(container, environment={**container.environment, **trusted})
-    ca = ground.files("trusted", {"ca.pem": ground.authority.certificate.encode()})
-    ground.run(
+    ca = host.files("trusted", {"ca.pem": host.authority.certificate.encode()})
+    host.run(
         "front",
-        parts.part_image("front"),
+        daemon.built_image("proxy"),
         container.command,
         aliases=[_NAME],
         environment=container.environment,
@@ -107,8 +107,8 @@ def _issuer(address: str) -> str:
     return certificate.issuer.rfc4514_string()
 
 
-def test_the_front_obtains_a_certificate_for_its_name(ground: Ground) -> None:
-    _start_authority(ground)
-    _start_front(ground)
-    address = ground.address("front") or ""
+def test_the_front_obtains_a_certificate_for_its_name(host: Host) -> None:
+    _start_authority(host)
+    _start_front(host)
+    address = host.address("front") or ""
     wait_for(lambda: "Pebble Intermediate" in _issuer(address), "the certificate", 120)

@@ -6,7 +6,7 @@ of the others is refused, with its line, is the pure test's (test_settings.py).
 
 import pytest
 
-from tests.engine import Engine
+from infra.rehearsal.engine import Engine
 from tests.infra.project import configure, make_project
 from tests.infra.stack_files import CONFIGS, read
 

@@ -9,8 +9,8 @@ import pytest
 
 from infra.clouds.shared import registry
 from infra.clouds.shared.registry import Login, Repository
+from infra.rehearsal.system import daemon
 from runtime.errors import UserError
-from tests import docker as parts
 
 
 def test_logins_are_those_that_docker_keeps(
@@ -29,20 +29,20 @@ def test_logins_are_those_that_docker_keeps(
 
 @pytest.mark.slow
 def test_a_copy_has_the_digest_and_a_second_one_sends_nothing(tmp_path: Path) -> None:
-    own = parts.registry()
+    own = daemon.registry()
     login = Login(own.username, own.password)
     mark = secrets.token_hex(4)
     source, target = (f"{own.address}/{mark}-{name}" for name in ("from", "to"))
-    (tmp_path / "Dockerfile").write_text(f"FROM {parts.base_image()}\nLABEL mark={mark}\n")
+    (tmp_path / "Dockerfile").write_text(f"FROM {daemon.base_image()}\nLABEL mark={mark}\n")
     config = tmp_path / "config"
     config.mkdir()
     auth = base64.b64encode(f"{own.username}:{own.password}".encode()).decode()
     (config / "config.json").write_text(json.dumps({"auths": {own.address: {"auth": auth}}}))
-    parts.docker("build", "--quiet", "--tag", f"{source}:1", str(tmp_path))
-    digest = parts.push(f"{source}:1", config).partition("@")[2]
+    daemon.docker("build", "--quiet", "--tag", f"{source}:1", str(tmp_path))
+    digest = daemon.push(f"{source}:1", config).partition("@")[2]
     to = Repository(target, login)
     registry.copy(Repository(source, login), digest, to)
-    parts.docker("--config", str(config), "pull", "--quiet", f"{target}@{digest}")
+    daemon.docker("--config", str(config), "pull", "--quiet", f"{target}@{digest}")
     registry.copy(Repository(target, login), digest, to)
 
     with pytest.raises(UserError, match="refuses your login"):
@@ -52,4 +52,4 @@ def test_a_copy_has_the_digest_and_a_second_one_sends_nothing(tmp_path: Path) ->
     with pytest.raises(UserError, match="cannot be reached"):
         registry.copy(Repository(f"127.0.0.1:1/{mark}", login), digest, to)
     for name in (f"{source}:1", f"{target}@{digest}"):
-        parts.docker("image", "rm", "--force", name, check=False)
+        daemon.docker("image", "rm", "--force", name, check=False)

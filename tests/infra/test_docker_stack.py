@@ -14,11 +14,13 @@ from typing import Any
 
 import pytest
 
-from tests import docker as parts
-from tests.clouds import docker as stand_in
-from tests.clouds.framework.servicer import serving
-from tests.conftest import find_free_port, wait_for
-from tests.engine import Engine
+from infra.rehearsal.docker import cloud as docker_cloud
+from infra.rehearsal.engine import Engine
+from infra.rehearsal.errors import RehearsalError
+from infra.rehearsal.provider.serving import serving
+from infra.rehearsal.system import daemon
+from infra.rehearsal.system.ports import find_free_port
+from infra.rehearsal.system.waiting import wait_for
 from tests.infra.project import configure, make_project
 
 pytestmark = pytest.mark.slow
@@ -32,7 +34,7 @@ class Stack:
     def __init__(self, folder: Path, providers: str) -> None:
         self.name = f"trackstack-t{secrets.token_hex(4)}"
         self.folder = folder
-        self.registry = parts.registry()
+        self.registry = daemon.registry()
         stack = self.name.removeprefix("trackstack-")
         self.engine: Engine = make_project(folder, stack, providers=providers)
         self.config: dict[str, Any] = {
@@ -40,16 +42,16 @@ class Stack:
             "trackstack:compute": "container",
             "trackstack:port": find_free_port(),
             "trackstack:dataDir": str(folder / "d"),
-            "trackstack:baseImage": parts.base_image(),
-            "trackstack:frontImage": parts.part_image("front"),
-            "trackstack:databaseImage": parts.part_image("postgresql"),
+            "trackstack:baseImage": daemon.base_image(),
+            "trackstack:frontImage": daemon.built_image("proxy"),
+            "trackstack:databaseImage": daemon.built_image("postgresql"),
             "trackstack:registry": f"{self.registry.address}/{self.name}",
             "trackstack:registryUser": self.registry.username,
             "trackstack:gcTtl": "0d0h0m1s",
             "trackstack:gcSchedule": "* * * * *",
             "trackstack:pruneSchedule": "* * * * *",
         }
-        if authorities := parts.extra_ca():
+        if authorities := daemon.extra_ca():
             (folder / "ca.pem").write_text(authorities)
             self.config["trackstack:extraCaFile"] = str(folder / "ca.pem")
 
@@ -68,14 +70,14 @@ class Stack:
     def left(self) -> dict[str, list[str]]:
         """What the daemon has of this stack, by kind."""
         return {
-            kind: parts.docker(
+            kind: daemon.docker(
                 kind, "ls", *all_, "--quiet", "--filter", f"name={self.name}"
             ).split()
             for kind, all_ in (("container", ["--all"]), ("network", []), ("volume", []))
         }
 
     def inspect(self, container: str) -> dict[str, Any]:
-        return json.loads(parts.docker("inspect", f"{self.name}-{container}"))[0]
+        return json.loads(daemon.docker("inspect", f"{self.name}-{container}"))[0]
 
     def is_healthy(self, container: str) -> bool:
         state = self.inspect(container)["State"]
@@ -83,17 +85,17 @@ class Stack:
 
     def jobs(self) -> dict[str, Any]:
         """How the jobs' last runs went, as the scheduler notes them."""
-        with contextlib.suppress(RuntimeError, ValueError):
+        with contextlib.suppress(RehearsalError, ValueError):
             path = "/data/state/jobs.json"
-            return json.loads(parts.docker("exec", f"{self.name}-server", "cat", path))
+            return json.loads(daemon.docker("exec", f"{self.name}-server", "cat", path))
         return {}
 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Generator[Stack]:
-    parts.ensure_daemon()
+    daemon.ensure_daemon()
     folder = tmp_path_factory.mktemp("containers")
-    with serving(stand_in.cloud(folder / "cloud")) as providers:
+    with serving(docker_cloud.open_cloud(folder / "cloud")) as providers:
         made = Stack(folder, providers)
         try:
             made.up()
@@ -102,7 +104,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Generator[Stack]:
             made.engine.run("destroy", check=False)
             for kind, names in made.left().items():
                 for name in names:
-                    parts.docker(kind, "rm", "--force", name, check=False)
+                    daemon.docker(kind, "rm", "--force", name, check=False)
 
 
 @pytest.fixture
@@ -151,7 +153,7 @@ def test_without_the_token_or_the_authority_nothing_is_answered(stack: Stack, cl
 def test_the_image_was_pushed_and_is_run_by_digest(stack: Stack) -> None:
     image = stack.engine.outputs()["image"]
     assert image.startswith(f"{stack.registry.address}/{stack.name}/trackstack@sha256:")
-    runs = parts.docker("image", "inspect", "--format", "{{.Id}}", image)
+    runs = daemon.docker("image", "inspect", "--format", "{{.Id}}", image)
     assert stack.inspect("server")["Image"] == stack.inspect("scheduler")["Image"] == runs
 
 
@@ -178,9 +180,9 @@ def test_no_secret_is_in_plain_text(stack: Stack) -> None:
     shown = {
         "state": json.dumps(stack.engine.export()),
         "containers": json.dumps([stack.inspect(name) for name in _CONTAINERS]),
-        "history": parts.docker("history", "--no-trunc", image),
-        "image": parts.docker("image", "inspect", image),
-        "logs": "".join(parts.docker("logs", f"{stack.name}-{name}") for name in _CONTAINERS),
+        "history": daemon.docker("history", "--no-trunc", image),
+        "image": daemon.docker("image", "inspect", image),
+        "logs": "".join(daemon.docker("logs", f"{stack.name}-{name}") for name in _CONTAINERS),
         "stack file": "".join(p.read_text() for p in stack.engine.project_dir.glob("stacks/*")),
     }
     for where, text in shown.items():
@@ -229,7 +231,7 @@ def _answers(client: Any) -> bool:
 
 def test_what_docker_kill_stops_an_up_starts_again(stack: Stack, client: Any) -> None:
     for name in _CONTAINERS:
-        parts.docker("kill", f"{stack.name}-{name}")
+        daemon.docker("kill", f"{stack.name}-{name}")
     stack.engine.run("up", "--refresh")
     assert all(stack.is_healthy(name) for name in _CONTAINERS)
     wait_for(lambda: _answers(client), "the server answers", 120)

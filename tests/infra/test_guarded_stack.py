@@ -8,8 +8,8 @@ import psutil
 import pytest
 
 from infra.clouds.local import supervisor
-from tests.conftest import find_free_port
-from tests.engine import Engine
+from infra.rehearsal.engine import Engine
+from infra.rehearsal.system.ports import find_free_port
 from tests.infra.project import configure, make_project, run_operation
 from tests.runtime.serving import request
 

@@ -10,8 +10,8 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.conftest import find_free_port
-from tests.engine import Engine
+from infra.rehearsal.engine import Engine
+from infra.rehearsal.system.ports import find_free_port
 from tests.infra.project import configure, make_project, run_operation
 
 pytestmark = pytest.mark.slow

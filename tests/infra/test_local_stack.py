@@ -9,8 +9,10 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.conftest import find_free_port, wait_for
-from tests.engine import Engine
+from infra.rehearsal.engine import Engine
+from infra.rehearsal.errors import EngineError
+from infra.rehearsal.system.ports import find_free_port
+from infra.rehearsal.system.waiting import wait_for
 from tests.infra.project import configure, make_project
 from tests.runtime.serving import request, wait_until_ready
 
@@ -291,7 +293,7 @@ def test_a_server_that_cannot_start_is_told_without_a_stack_and_up_converges(
     stack: Stack,
 ) -> None:
     broken = {"MLFLOW_STATIC_PREFIX": "/{refused by MLflow}"}
-    with pytest.raises(AssertionError, match="the server ended while it was starting") as raised:
+    with pytest.raises(EngineError, match="the server ended while it was starting") as raised:
         stack.up(environment=broken)
     assert 'File "' not in str(raised.value).split("the end of its log")[0]
     stack.up(environment={})

@@ -18,8 +18,8 @@ from infra.inputs import Secrets
 from infra.plan import OciPlan, make_plan
 from infra.plan.place import Place
 from infra.policies.rules import RULES
+from infra.rehearsal.oci.access.policies import parse as parse_statement
 from infra.settings import parse
-from tests.clouds.oci.identity import parse as parse_statement
 
 pytestmark = pytest.mark.slow
 

@@ -10,8 +10,8 @@ from typing import Any, cast
 import pytest
 import yaml
 
-from tests.engine import ROOT
-from tests.packages import build_go
+from infra.place import ROOT
+from tests.go import build_go
 
 _PIPELINES = ROOT / "stacks" / "pipelines"
 _GITHUB, _AZURE, _OCI = (

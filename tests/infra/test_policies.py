@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from infra.place import ROOT
 from infra.policies.rules import RULES, UNKNOWN
-from tests.clouds.rehearsal.stage import staged
-from tests.engine import ROOT
+from infra.rehearsal.sandbox import prepared
 
 _ACCOUNT = {
     "allowBlobPublicAccess": False,
@@ -148,13 +148,13 @@ def test_data_is_protected_in_production_alone() -> None:
 def test_a_preview_asks_the_policies(stack: str, overrides: dict[str, Any], said: set[str]) -> None:
     with (
         tempfile.TemporaryDirectory(prefix="trackstack-") as folder,
-        staged(stack, Path(folder), overrides) as stage,
+        prepared(stack, Path(folder), overrides) as sandbox,
     ):
         try:
             pack = str(ROOT / "infra" / "policies" / "pack")
-            done = stage.engine.run("preview", "--policy-pack", pack, check=False)
+            done = sandbox.engine.run("preview", "--policy-pack", pack, check=False)
         finally:
-            for cloud in stage.clouds:
+            for cloud in sandbox.clouds:
                 cloud.sweep()
     assert done.code != 0
     told = {rule.name for rule in RULES if f"[mandatory]  {rule.name} " in done.output}

@@ -18,12 +18,14 @@ from infra.operations import promote
 from infra.operations.cost import Change
 from infra.operations.guard import DataLossError, Finding
 from infra.operations.promote import Foreseen, Promotion, Wish
+from infra.place import ROOT
+from infra.rehearsal.docker import cloud as docker_cloud
+from infra.rehearsal.engine import Engine
+from infra.rehearsal.errors import EngineError
+from infra.rehearsal.provider.serving import serving
+from infra.rehearsal.system import daemon
+from infra.rehearsal.system.ports import find_free_port
 from runtime.errors import UserError
-from tests import docker as parts
-from tests.clouds import docker as stand_in
-from tests.clouds.framework.servicer import serving
-from tests.conftest import find_free_port
-from tests.engine import ROOT, Engine
 from tests.infra.project import configure, make_project
 from tests.runtime.serving import request
 
@@ -143,7 +145,7 @@ class Stacks:
 
     def __init__(self, folder: Path, providers: str) -> None:
         self.folder = folder
-        self.registry = parts.registry()
+        self.registry = daemon.registry()
         mark = secrets.token_hex(4)
         self.dev: Engine = make_project(folder, f"d{mark}", providers=providers)
         self.prod = replace(self.dev, stack=f"p{mark}")
@@ -160,8 +162,8 @@ class Stacks:
             "trackstack:compute": "container",
             "trackstack:port": find_free_port(),
             "trackstack:dataDir": str(self.folder / engine.stack),
-            "trackstack:frontImage": parts.part_image("front"),
-            "trackstack:databaseImage": parts.part_image("postgresql"),
+            "trackstack:frontImage": daemon.built_image("proxy"),
+            "trackstack:databaseImage": daemon.built_image("postgresql"),
             "trackstack:registry": f"{self.registry.address}/{self.dev.stack}",
             "trackstack:registryUser": self.registry.username,
             "trackstack:workers": 1,
@@ -178,7 +180,7 @@ class Stacks:
         folder.mkdir()
         (folder / "Dockerfile").write_text(f"FROM {image}\n{dockerfile}\n")
         tag = f"{self.registry.address}/{self.dev.stack}:{folder.name}"
-        parts.docker("build", "--quiet", "--tag", tag, str(folder))
+        daemon.docker("build", "--quiet", "--tag", tag, str(folder))
         config = ("--config", str(folder))
         login = ("login", "--username", self.registry.username, "--password-stdin")
         subprocess.run(
@@ -187,7 +189,7 @@ class Stacks:
             text=True,
             check=True,
         )
-        return parts.push(tag, folder)
+        return daemon.push(tag, folder)
 
     def promote(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         return self.run("infra.operations.promote", *arguments, "--to", self.prod.stack, "--json")
@@ -210,18 +212,18 @@ class Stacks:
 
     def remove(self) -> None:
         for engine in (self.again, self.prod, self.dev):
-            with contextlib.suppress(AssertionError, subprocess.TimeoutExpired):
+            with contextlib.suppress(EngineError):
                 engine.run("destroy", check=False)
             for kind, all_ in (("container", ["--all"]), ("network", []), ("volume", [])):
                 wanted = ("--quiet", "--filter", f"name=trackstack-{engine.stack}")
-                for name in parts.docker(kind, "ls", *all_, *wanted).split():
-                    parts.docker(kind, "rm", "--force", name, check=False)
+                for name in daemon.docker(kind, "ls", *all_, *wanted).split():
+                    daemon.docker(kind, "rm", "--force", name, check=False)
 
 
 @pytest.fixture
 def stacks(tmp_path: Path) -> Generator[Stacks]:
-    parts.ensure_daemon()
-    with serving(stand_in.cloud(tmp_path / "cloud")) as providers:
+    daemon.ensure_daemon()
+    with serving(docker_cloud.open_cloud(tmp_path / "cloud")) as providers:
         made = Stacks(tmp_path, providers)
         try:
             yield made
@@ -259,8 +261,8 @@ def _ask(engine: Engine, path: str, body: bytes | None = None) -> bytes:
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_prod_runs_dev_s_very_image_and_goes_back_from_a_bad_one(stacks: Stacks) -> None:
-    base: dict[str, Any] = {"baseImage": parts.base_image()}
-    if authorities := parts.extra_ca():
+    base: dict[str, Any] = {"baseImage": daemon.base_image()}
+    if authorities := daemon.extra_ca():
         (stacks.folder / "ca.pem").write_text(authorities)
         base["extraCaFile"] = str(stacks.folder / "ca.pem")
     released = stacks.up(stacks.dev, **base)["image"]
@@ -298,7 +300,7 @@ def test_prod_runs_dev_s_very_image_and_goes_back_from_a_bad_one(stacks: Stacks)
 
     # The last backup, made before the bad release, has all that prod had; a third stack takes it.
     backups = stacks.folder / "home"
-    parts.docker("cp", f"trackstack-{stacks.prod.stack}-scheduler:/data/backups", str(backups))
+    daemon.docker("cp", f"trackstack-{stacks.prod.stack}-scheduler:/data/backups", str(backups))
     stacks.prod.run("destroy")
     stacks.configure(stacks.again, image=released)
     recovered = stacks.run("infra.operations.recover", stacks.again.stack, "--from", str(backups))

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from infra import settings
+from infra.operations.recover import counts, differences, refuse_data, restore_environment
 from infra.place import read_place
 from infra.plan import LocalPlan, make_plan
-from infra.operations.recover import counts, differences, refuse_data, restore_environment
 from runtime import settings as runtime_settings
 from runtime.backup import filling, make
 from runtime.backup.manifest import Manifest, TablePart

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from tests.conftest import find_free_port, wait_for
-from tests.packages import ensure_debian, install_debian
+from infra.rehearsal.system.packages import ensure_debian, install_debian
+from infra.rehearsal.system.ports import find_free_port
+from infra.rehearsal.system.waiting import wait_for
 
 _USER = "mlflow"
 

@@ -6,8 +6,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.conftest import find_free_port
-from tests.packages import install_npm
+from infra.rehearsal.system.packages import install_npm
+from infra.rehearsal.system.ports import find_free_port
 
 _SOURCE = Path(__file__).parents[1] / "issuer"
 CLIENT_ID = "trackstack-tests"

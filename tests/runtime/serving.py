@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import find_free_port, wait_for
+from infra.rehearsal.system.ports import find_free_port
+from infra.rehearsal.system.waiting import wait_for
 
 TRACKSTACK = str(Path(sys.executable).with_name("trackstack"))
 _READY_SECONDS = 120

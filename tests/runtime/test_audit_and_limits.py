@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from infra.rehearsal.system.waiting import wait_for
 from runtime.access.audit import is_worth_noting
 from runtime.access.limits import FailureLimit, largest
-from tests.conftest import wait_for
 from tests.runtime.serving import Answer, Serving, serving
 
 _CREATE = "/api/2.0/mlflow/experiments/create"

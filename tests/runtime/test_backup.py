@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from infra.rehearsal.system.ports import find_free_port
+from infra.rehearsal.system.waiting import wait_for
 from runtime import restore as restoring
 from runtime.backup import carry, filling, make, manifest, rows, schema
 from runtime.backup.manifest import Manifest
@@ -23,7 +25,6 @@ from runtime.errors import UserError
 from runtime.settings import RuntimeSettings, load
 from runtime.store import open_engine
 from runtime.waiting import answering
-from tests.conftest import find_free_port, wait_for
 from tests.runtime.databases import Server, mariadb, postgresql
 from tests.runtime.filled import fill, settings_of
 from tests.runtime.serving import TRACKSTACK, request, serving

@@ -5,7 +5,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.conftest import wait_for
+from infra.rehearsal.system.waiting import wait_for
 from tests.runtime.serving import serving
 
 pytestmark = pytest.mark.slow

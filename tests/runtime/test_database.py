@@ -12,10 +12,10 @@ from click.testing import CliRunner
 from sqlalchemy import URL, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
+from infra.rehearsal.host.authority import Authority
 from runtime.cli import cli
 from runtime.settings import with_driver
 from runtime.store import open_engine
-from tests.clouds.ground.authority import Authority
 from tests.runtime.databases import MariaDb, mariadb, postgresql
 from tests.runtime.filled import settings_of
 
@@ -27,7 +27,7 @@ _PASSWORDS = "first-Password_1'\\", "second-Password_2"
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[MariaDb]:
     folder = tmp_path_factory.mktemp("tls")
-    for name, content in zip(("cert", "key"), Authority.kept().issue("other.name"), strict=True):
+    for name, content in zip(("cert", "key"), Authority.load().issue("other.name"), strict=True):
         (folder / name).write_bytes(content)
     with mariadb(f"--ssl-cert={folder}/cert", f"--ssl-key={folder}/key") as running:
         sql = (

@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import create_engine, select
 
+from infra.rehearsal.host import azurite
+from infra.rehearsal.system.waiting import wait_for
 from runtime.gc import command, schema
-from tests.clouds.ground import azurite
-from tests.conftest import wait_for
 
 pytestmark = pytest.mark.slow
 

@@ -13,10 +13,12 @@ from typing import Any
 
 import pytest
 
+from infra.place import ROOT
+from infra.rehearsal.system.daemon import build, docker, extra_ca, registry
 from runtime import health, slim
 from runtime.settings import RuntimeSettings
-from tests.docker import ROOT, build, docker, extra_ca, registry, runtime_image
 from tests.runtime.serving import request, wait_until_ready
+from tests.runtime_image import runtime_image
 
 HARDENED = ("--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--user", "10001")
 LEFT_OUT = ("matplotlib", "pyarrow", "sklearn", "scipy", "skops")

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import find_free_port
-from tests.docker import docker, runtime_image
+from infra.rehearsal.system.daemon import docker
+from infra.rehearsal.system.ports import find_free_port
 from tests.runtime.databases import mariadb
 from tests.runtime.serving import request, wait_until_ready
+from tests.runtime_image import runtime_image
 
 
 @pytest.fixture

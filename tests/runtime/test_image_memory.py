@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from tests.docker import docker
+from infra.rehearsal.system.daemon import docker
 from tests.runtime.test_image import Container, serving
 
 pytestmark = pytest.mark.slow

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from infra.rehearsal.system.waiting import wait_for
 from runtime.metrics import area_of, build_info, job_families, rows_of
 from runtime.scheduler import LastRun
-from tests.conftest import wait_for
 from tests.runtime.serving import Serving, serving
 
 

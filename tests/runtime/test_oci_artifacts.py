@@ -13,14 +13,14 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import create_engine, select
 
+from infra.rehearsal.host.authority import Authority
+from infra.rehearsal.host.connect_proxy import connect_proxy
+from infra.rehearsal.host.endpoint import Endpoint
+from infra.rehearsal.oci.access.principals import Principals
+from infra.rehearsal.oci.data.objects import ObjectStorage
+from infra.rehearsal.oci.ids import REGION, TENANCY
 from runtime.gc import command, schema
 from runtime.oci_objects import parse
-from tests.clouds.ground.authority import Authority
-from tests.clouds.ground.door import Door
-from tests.clouds.ground.way import open_way
-from tests.clouds.oci.objects import ObjectStorage
-from tests.clouds.oci.principals import Principals
-from tests.clouds.oci.resource import REGION, TENANCY
 from tests.runtime.serving import serving
 
 pytestmark = pytest.mark.slow
@@ -43,7 +43,7 @@ class Oci:
 @pytest.fixture(scope="module")
 def oci(tmp_path_factory: pytest.TempPathFactory) -> Generator[Oci]:
     folder = tmp_path_factory.mktemp("oci")
-    authority = Authority.kept()
+    authority = Authority.load()
     chain, key = authority.issue(_HOST)
     (folder / "tls.pem").write_bytes(chain)
     (folder / "tls.key").write_bytes(key)
@@ -52,9 +52,9 @@ def oci(tmp_path_factory: pytest.TempPathFactory) -> Generator[Oci]:
         "rehearsal", principals.known, lambda who, permission, _: permission not in refused
     )
     storage.buckets["artifacts"] = {}
-    door = Door("127.0.0.1", folder)
-    door.routes["/n"] = storage.answer
-    with open_way(lambda host: door.address if host == _HOST else None) as way:
+    endpoint = Endpoint("127.0.0.1", folder)
+    endpoint.routes["/n"] = storage.answer
+    with connect_proxy(lambda host: endpoint.address if host == _HOST else None) as way:
         environment = {
             "HTTPS_PROXY": way,
             "NO_PROXY": "127.0.0.1,localhost",
@@ -66,7 +66,7 @@ def oci(tmp_path_factory: pytest.TempPathFactory) -> Generator[Oci]:
             for name, value in environment.items():
                 patch.setenv(name, value)
             yield Oci(storage, principals, environment, refused)
-    door.close()
+    endpoint.close()
 
 
 def _repository(path: str = "") -> Any:
@@ -123,7 +123,7 @@ def test_what_is_not_there_is_said_to_be_missing(oci: Oci, tmp_path: Path) -> No
 
 
 def test_a_folder_larger_than_a_page_is_listed_and_deleted_whole(oci: Oci) -> None:
-    from tests.clouds.oci.objects import Stored
+    from infra.rehearsal.oci.data.objects import Stored
 
     objects = oci.storage.buckets["artifacts"]
     names = [f"store/many/{number:05}" for number in range(2500)]
@@ -178,7 +178,7 @@ def test_gc_deletes_many_runs_in_bulk_and_keeps_the_rows_of_what_it_may_not(
 ) -> None:
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    from tests.clouds.oci.objects import Stored
+    from infra.rehearsal.oci.data.objects import Stored
 
     uri = f"sqlite:///{tmp_path}/store.sqlite"
     store: Any = SqlAlchemyStore(uri, f"{_ROOT}/gc")

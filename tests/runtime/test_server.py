@@ -11,9 +11,9 @@ from unittest import mock
 import psutil
 import pytest
 
+from infra.rehearsal.system.waiting import wait_for
 from runtime import settings as runtime_settings
 from runtime.server import app_environment, log_level
-from tests.conftest import wait_for
 from tests.runtime.serving import TRACKSTACK, Serving, serving, wait_until_ready
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from infra.clouds.shared.generated import make_authority
-from tests.conftest import find_free_port
-from tests.packages import ensure_debian
+from infra.rehearsal.system.packages import ensure_debian
+from infra.rehearsal.system.ports import find_free_port
 from tests.runtime.serving import TRACKSTACK, serving
 
 pytestmark = pytest.mark.slow

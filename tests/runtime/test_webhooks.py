@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from infra.rehearsal.system.ports import find_free_port
+from infra.rehearsal.system.waiting import wait_for
 from runtime import settings, webhooks
-from tests.conftest import find_free_port, wait_for
 from tests.runtime.receiver import receiving
 from tests.runtime.serving import Serving, serving
 

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.docker import ROOT, base_image, docker, ensure_daemon, registry
+from infra.place import ROOT
+from infra.rehearsal.errors import RehearsalError
+from infra.rehearsal.system.daemon import base_image, docker, ensure_daemon, registry
 
 _TOOLS = ROOT / "tools" / "docker"
 
@@ -30,7 +32,7 @@ def test_an_image_is_pushed_with_the_password_and_pulled_by_digest(
     name = f"{private.address}/team/small"
     docker("build", "--quiet", "--tag", f"{name}:1", str(tmp_path))
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "config"))
-    with pytest.raises(RuntimeError, match="no basic auth credentials"):
+    with pytest.raises(RehearsalError, match="no basic auth credentials"):
         docker("push", f"{name}:1")
     subprocess.run(
         ["docker", "login", "--username", private.username, "--password-stdin", private.address],

@@ -1,0 +1,1 @@
+"""A rehearsal of Azure as pulumi_azure_native reaches it."""

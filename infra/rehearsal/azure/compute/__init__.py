@@ -1,0 +1,1 @@
+"""What runs containers, jobs and virtual machines on Azure."""

@@ -1,0 +1,1 @@
+"""What holds data on Azure: storage accounts, key vaults, databases."""

@@ -1,0 +1,96 @@
+"""Managed identities, what they may do where, and the identity that deploys."""
+
+import re
+from typing import ClassVar
+
+from infra.rehearsal.azure.entra import DEPLOYER
+from infra.rehearsal.azure.ids import (
+    ROLE_ASSIGNMENT,
+    ROLES,
+    SUBSCRIPTION,
+    TENANT,
+    USER_ASSIGNED_IDENTITY,
+    guid,
+)
+from infra.rehearsal.azure.resource import AzureResource, refusal
+from infra.rehearsal.provider.resource import Function
+from infra.rehearsal.provider.values import Props
+
+_GUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+
+
+class UserAssignedIdentity(AzureResource):
+    token = USER_ASSIGNED_IDENTITY
+    kind = "Microsoft.ManagedIdentity/userAssignedIdentities"
+    name_input = "resourceName"
+
+    def compute(self, id: str, inputs: Props) -> Props:
+        ids = {"principalId": guid(f"{id}#principal"), "clientId": guid(f"{id}#client")}
+        return {**super().compute(id, inputs), **ids, "tenantId": TENANT}
+
+
+class RoleAssignment(AzureResource):
+    token = ROLE_ASSIGNMENT
+    kind = "Microsoft.Authorization/roleAssignments"
+    name_input = "roleAssignmentName"
+    autoname_separator: ClassVar[str | None] = None
+
+    @classmethod
+    def replace_paths(cls) -> frozenset[str]:
+        return frozenset({"scope", "roleDefinitionId", "principalId", "roleAssignmentName"})
+
+    def defaults(self, inputs: Props) -> Props:
+        return {} if "roleAssignmentName" in inputs else {"roleAssignmentName": guid(self.call.urn)}
+
+    def identify(self, inputs: Props) -> str:
+        return f"{inputs['scope']}/providers/{self.kind}/{inputs['roleAssignmentName']}"
+
+    def verify(self, inputs: Props) -> None:
+        name, scope, role = (
+            inputs[key] for key in ("roleAssignmentName", "scope", "roleDefinitionId")
+        )
+        if not re.fullmatch(_GUID, name):
+            raise refusal(
+                "InvalidRoleAssignmentId",
+                f"The role assignment ID '{name}' is not valid. The role assignment ID must be a"
+                " GUID.",
+            )
+        if scope != f"/subscriptions/{SUBSCRIPTION}" and not self.store.get(scope):
+            raise refusal("ResourceNotFound", f"The Resource '{scope}' was not found.", 404)
+        definition = role.rsplit("/", 1)[-1]
+        if definition not in ROLES:
+            raise refusal(
+                "RoleDefinitionDoesNotExist",
+                f"The specified role definition with ID '{definition}' does not exist.",
+                404,
+            )
+        principal = inputs["principalId"]
+        if not self.store.find(UserAssignedIdentity.token, principalId=principal):
+            raise refusal(
+                "PrincipalNotFound",
+                f"Principal {principal} does not exist in the directory {TENANT}.",
+            )
+        same = {"scope": scope, "roleDefinitionId": role, "principalId": principal}
+        others = self.store.find(self.token, **same)
+        if any(other.id.lower() != self.identify(inputs).lower() for other in others):
+            raise refusal("RoleAssignmentExists", "The role assignment already exists.", 409)
+
+
+class GetClientConfig(Function):
+    token = "azure-native:authorization:getClientConfig"
+
+    def invoke(self, args: Props) -> Props:
+        return {
+            "clientId": guid(f"{DEPLOYER}#client"),
+            "objectId": guid(f"{DEPLOYER}#object"),
+            "subscriptionId": SUBSCRIPTION,
+            "tenantId": TENANT,
+        }
+
+
+class GetClientToken(Function):
+    token = "azure-native:authorization:getClientToken"
+
+    def invoke(self, args: Props) -> Props:
+        emulator = getattr(self.cloud, "emulator", None)
+        return {"token": emulator.entra.token(DEPLOYER) if emulator else "a token"}

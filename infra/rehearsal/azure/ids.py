@@ -1,0 +1,36 @@
+"""Ids, regions, roles and types that several modules of Azure's rehearsal share."""
+
+import hashlib
+
+SUBSCRIPTION = "00000000-0000-4000-8000-000000000001"
+TENANT = "00000000-0000-4000-8000-000000000002"
+LOCATIONS = (
+    *("eastus", "eastus2", "germanywestcentral", "northeurope", "swedencentral"),
+    *("uksouth", "westeurope", "westus2", "westus3"),
+)
+# Types of resources that decide who may do what.
+USER_ASSIGNED_IDENTITY = "azure-native:managedidentity:UserAssignedIdentity"
+ROLE_ASSIGNMENT = "azure-native:authorization:RoleAssignment"
+# The same in every tenant: learn.microsoft.com/azure/role-based-access-control/built-in-roles
+ROLES = {
+    "7f951dda-4ed3-4680-a7ca-43fe172d538d": "AcrPull",
+    "ba92f5b4-2d11-453d-a403-e96b0029c9fe": "Storage Blob Data Contributor",
+    "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1": "Storage Blob Data Reader",
+    "4633458b-17de-408a-b874-0445c86b69e6": "Key Vault Secrets User",
+    "b86a8fe4-44ce-4948-aee5-eccb2c155cd7": "Key Vault Secrets Officer",
+}
+
+
+def guid(seed: str) -> str:
+    """An id that Azure would draw at random, here from a seed that is as unique."""
+    digest = hashlib.sha256(seed.lower().encode()).hexdigest()
+    return f"{digest[:8]}-{digest[8:12]}-4{digest[13:16]}-8{digest[17:20]}-{digest[20:32]}"
+
+
+def group_id(name: str) -> str:
+    return f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{name}"
+
+
+def place(location: str) -> str:
+    """Locations are the same with spaces and capitals: West Europe is westeurope."""
+    return location.replace(" ", "").lower()

@@ -1,0 +1,156 @@
+"""Virtual networks, subnets, security groups, public addresses."""
+
+import hashlib
+import ipaddress
+import re
+
+from infra.rehearsal.azure.ids import place
+from infra.rehearsal.azure.resource import AzureResource, refusal
+from infra.rehearsal.provider import checks
+from infra.rehearsal.provider.checks import Network
+from infra.rehearsal.provider.errors import CloudError
+from infra.rehearsal.provider.store import Store
+from infra.rehearsal.provider.values import Props, child, items
+
+
+class VirtualNetwork(AzureResource):
+    token = "azure-native:network:VirtualNetwork"
+    kind = "Microsoft.Network/virtualNetworks"
+    name_input = "virtualNetworkName"
+
+    def verify(self, inputs: Props) -> None:
+        super().verify(inputs)
+        for prefix in items(child(inputs, "addressSpace"), "addressPrefixes"):
+            _network(prefix, self.identify(inputs))
+
+
+class Subnet(AzureResource):
+    token = "azure-native:network:Subnet"
+    kind = "Microsoft.Network/virtualNetworks/subnets"
+    name_input = "subnetName"
+    parents = ("virtualNetworkName",)
+
+    def verify(self, inputs: Props) -> None:
+        super().verify(inputs)
+        id, name, parent = self.identify(inputs), inputs["subnetName"], self.parent_id(inputs)
+        holder = self.store.get(parent)
+        spaces = items(child(holder.props, "addressSpace"), "addressPrefixes") if holder else []
+        taken = [
+            network
+            for record in self.store.find(self.token)
+            if record.id.rsplit("/", 2)[0] == parent and record.id.lower() != id.lower()
+            for network in _prefixes(record.props, record.id)
+        ]
+        network = inputs["virtualNetworkName"]
+        opening = f"Subnet '{name}' is not valid because its IP address range"
+        outside = f"{opening} is outside the IP address range of virtual network '{network}'."
+        overlap = f"{opening} overlaps with that of an existing subnet in virtual network"
+        clash = refusal("NetcfgSubnetRangesOverlap", f"{overlap} '{network}'.")
+        for prefix in _prefixes(inputs, id):
+            around = [_network(space, parent) for space in spaces]
+            checks.within(prefix, around, refusal("NetcfgSubnetRangeOutsideVnet", outside))
+            checks.apart(prefix, taken, lambda _: clash)
+        group = child(inputs, "networkSecurityGroup").get("id")
+        if group:
+            self.referred({**inputs, "location": _place(holder)}, group, NetworkSecurityGroup)
+
+
+class NetworkSecurityGroup(AzureResource):
+    token = "azure-native:network:NetworkSecurityGroup"
+    kind = "Microsoft.Network/networkSecurityGroups"
+    name_input = "networkSecurityGroupName"
+
+    def verify(self, inputs: Props) -> None:
+        super().verify(inputs)
+        seen: dict[tuple[int, str], str] = {}
+        for rule in items(inputs, "securityRules"):
+            key = (rule.get("priority"), rule.get("direction"))
+            if key in seen:
+                raise refusal(
+                    "SecurityRuleConflict",
+                    f"Security rule {seen[key]} conflicts with rule {rule.get('name')}. Rules"
+                    " cannot have the same Priority and Direction.",
+                )
+            seen[key] = rule.get("name")
+
+
+def _place(holder: object) -> str:
+    props = getattr(holder, "props", {})
+    return props.get("location", "")
+
+
+def _prefixes(inputs: Props, id: str) -> list[Network]:
+    given = items(inputs, "addressPrefixes") or [inputs.get("addressPrefix")]
+    return [_network(prefix, id) for prefix in given if prefix]
+
+
+def _network(prefix: str, id: str) -> Network:
+    def malformed(text: str) -> CloudError:
+        return refusal(
+            "InvalidAddressPrefixFormat",
+            f"Address prefix {text} of resource {id} is not formatted correctly. It should follow"
+            " CIDR notation, for example 10.0.0.0/24.",
+        )
+
+    def host_bits(text: str, right: str) -> CloudError:
+        return refusal(
+            "InvalidCIDRNotation",
+            f"The address prefix {text} in resource {id} has an invalid CIDR notation. For the"
+            f" given prefix length, the address prefix should be {right}.",
+        )
+
+    return checks.network(prefix, malformed, host_bits)
+
+
+class PublicIPAddress(AzureResource):
+    token = "azure-native:network:PublicIPAddress"
+    kind = "Microsoft.Network/publicIPAddresses"
+    name_input = "publicIpAddressName"
+
+    def verify(self, inputs: Props) -> None:
+        super().verify(inputs)
+        standard = child(inputs, "sku").get("name") == "Standard"
+        if standard and inputs.get("publicIPAllocationMethod") != "Static":
+            message = "Standard sku publicIp must have AllocationMethod set to Static."
+            raise refusal("StandardSkuPublicIPAddressesMustBeStatic", message)
+        label = child(inputs, "dnsSettings").get("domainNameLabel")
+        if label and not re.fullmatch("[a-z][a-z0-9-]{1,61}[a-z0-9]", label):
+            raise refusal("InvalidDomainNameLabel", f"The domain name label {label} is invalid.")
+
+    def compute(self, id: str, inputs: Props) -> Props:
+        octets = hashlib.sha256(id.encode()).digest()
+        shown = {**super().compute(id, inputs), "ipAddress": f"20.{octets[0]}.{octets[1]}.7"}
+        settings = child(inputs, "dnsSettings")
+        if label := settings.get("domainNameLabel"):
+            fqdn = f"{label}.{place(inputs['location'])}.cloudapp.azure.com"
+            shown["dnsSettings"] = {**settings, "fqdn": fqdn}
+        return shown
+
+    def readable_inputs(self, props: Props, inputs: Props, known: Props) -> Props:
+        return inputs or super().readable_inputs(props, inputs, known)
+
+
+def lets_in(store: Store, subnet: Props, caller: str, port: int) -> bool:
+    """Whether the rules of a subnet let an address reach a port."""
+    group = store.get(str(child(subnet, "networkSecurityGroup").get("id")))
+    rules = items(group.props, "securityRules") if group else []
+    return any(
+        rule["access"] == "Allow"
+        and str(port) in (rule.get("destinationPortRanges") or [rule.get("destinationPortRange")])
+        and any(
+            ipaddress.ip_address(caller) in ipaddress.ip_network(source)
+            for source in rule.get("sourceAddressPrefixes") or [rule.get("sourceAddressPrefix")]
+        )
+        for rule in rules
+    )
+
+
+class NatGateway(AzureResource):
+    token = "azure-native:network:NatGateway"
+    kind = "Microsoft.Network/natGateways"
+    name_input = "natGatewayName"
+
+    def verify(self, inputs: Props) -> None:
+        super().verify(inputs)
+        for address in items(inputs, "publicIpAddresses"):
+            self.referred(inputs, address.get("id"), PublicIPAddress)

@@ -1,0 +1,1 @@
+"""The Docker provider on the real daemon."""

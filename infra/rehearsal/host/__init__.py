@@ -1,0 +1,1 @@
+"""What runs the resources of a rehearsed cloud on this machine."""

@@ -1,0 +1,1 @@
+"""A rehearsal of OCI as pulumi_oci reaches it."""

@@ -1,0 +1,1 @@
+"""Who calls OCI and what policies allow: signatures, principals, IAM."""

@@ -1,0 +1,1 @@
+"""What runs containers and instances on OCI."""

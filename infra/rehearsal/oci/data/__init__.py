@@ -1,0 +1,1 @@
+"""What holds data on OCI: buckets, vaults, databases."""

@@ -1,0 +1,26 @@
+"""Errors that a rehearsed cloud returns to the engine."""
+
+from infra.rehearsal.provider.values import Props
+
+
+class CloudError(Exception):
+    """The cloud refuses a request, with the code and the text that its users know it by."""
+
+    def __init__(self, code: str, message: str, status: int = 400) -> None:
+        self.code = code
+        self.status = status
+        super().__init__(message)
+
+
+class NotReadyError(Exception):
+    """The object was made, but did not start: Pulumi keeps it and repairs it in the next update."""
+
+    def __init__(self, id: str, props: Props, *reasons: str) -> None:
+        self.id = id
+        self.props = props
+        self.reasons = reasons
+        super().__init__("; ".join(reasons))
+
+
+class CancelledError(Exception):
+    """The engine asked for all running calls to end."""

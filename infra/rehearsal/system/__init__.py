@@ -1,0 +1,1 @@
+"""What a rehearsal needs of this machine: Docker, packages, free ports, locks."""

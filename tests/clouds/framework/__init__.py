@@ -1,6 +1,0 @@
-"""Stand-ins for Pulumi provider plugins, for machines that cannot download one.
-
-A cloud is a set of resource classes (`resource.Resource`, about 20 lines each) behind one server
-that speaks the provider protocol (`servicer.Servicer`). The engine attaches to it through
-PULUMI_DEBUG_PROVIDERS; the program under it is the one that users run.
-"""

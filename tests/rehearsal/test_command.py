@@ -1,0 +1,87 @@
+"""`make rehearse` itself: what it shows, what it refuses, and that it leaves nothing."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from infra.place import ROOT
+from infra.rehearsal import graph as graph
+from infra.rehearsal.system import daemon
+from infra.rehearsal.timing import Step, critical_path
+
+
+def _step(name: str, began: float, ended: float) -> Step:
+    return Step(f"urn::{name}", "docker:index:Thing", "create", began, ended)
+
+
+def test_the_critical_path_is_the_chain_that_takes_longest() -> None:
+    steps = [_step("a", 0, 1), _step("b", 0, 5), _step("c", 5, 6), _step("d", 1, 4)]
+    needs = {
+        "urn::a": set[str](),
+        "urn::b": set[str](),
+        # Behind a component, which has no step of its own.
+        "urn::component": {"urn::b"},
+        "urn::c": {"urn::component", "urn::a"},
+        "urn::d": {"urn::a"},
+    }
+    path = critical_path(steps, needs)
+    assert [step.name for step in path] == ["b", "c"]
+    columns = graph.columns(steps, needs)
+    assert columns == {"urn::a": 0, "urn::b": 0, "urn::c": 1, "urn::d": 1}
+    drawn = ElementTree.fromstring(graph.svg(steps, needs, path))
+    assert len(drawn.findall(".//{http://www.w3.org/2000/svg}rect")) == len(steps)
+
+
+def _rehearse(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "infra.rehearsal", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=540)
+
+
+def _containers() -> set[str]:
+    """Of rehearsals of this stack; one with --keep may have some."""
+    daemon.ensure_daemon()
+    names = daemon.docker(
+        "ps", "--all", "--filter", "name=local-container-rehearsal", "--format", "{{.Names}}"
+    )
+    return set(names.split())
+
+
+@pytest.mark.slow
+def test_a_stack_that_is_not_there_is_told() -> None:
+    done = _rehearse("nowhere")
+    assert done.returncode == 2
+    assert "there is no stacks/Pulumi.nowhere.yaml; there are: azure-dev" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_config_that_is_none_is_told() -> None:
+    done = _rehearse("local", "--config", "compute")
+    assert done.returncode == 2
+    assert "--config compute: must be KEY=VALUE" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_stack_is_rehearsed_and_leaves_nothing(tmp_path: Path) -> None:
+    svg = tmp_path / "graph.svg"
+    done = _rehearse("local", "--json", "--graph", str(svg))
+    assert done.returncode == 0, done.stderr[-3000:]
+    report = json.loads(done.stdout)
+    assert report["left"] == []
+    assert "server" in report["critical_path"]
+    assert "server" in {step["name"] for step in report["steps"]}
+    assert svg.read_text().startswith("<svg")
+
+
+@pytest.mark.slow
+def test_a_creation_that_fails_is_made_good_by_the_next_up_and_nothing_is_left() -> None:
+    before = _containers()
+    done = _rehearse("local-container", "--fault", "12", "--json")
+    assert done.returncode == 0, done.stderr[-3000:]
+    report = json.loads(done.stdout)
+    assert [step for step in report["steps"] if step["operation"] == "create failed"]
+    assert report["left"] == []
+    assert _containers() <= before
