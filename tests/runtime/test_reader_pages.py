@@ -52,7 +52,9 @@ def _sign_in(page: "Page", filled: Filled) -> list[str]:
     refused: list[str] = []
 
     def note(answer: "Response") -> None:
-        if answer.status in (401, 403, 404, 413):
+        # The page asks whether there is MLflow's own sign-in, which there is not.
+        is_expected = answer.url.endswith("/mlflow/users/current")
+        if answer.status in (401, 403, 404, 413) and not is_expected:
             path = answer.url.removeprefix(filled.server.uri)
             refused.append(f"{answer.status} {answer.request.method} {path}")
 
@@ -60,45 +62,39 @@ def _sign_in(page: "Page", filled: Filled) -> list[str]:
     return refused
 
 
-def test_a_reader_reads_a_run_with_all_that_it_holds(filled: Filled, tmp_path: Path) -> None:
-    with browsing() as page:
-        refused = _sign_in(page, filled)
-        run = f"{filled.server.uri}/#/experiments/{filled.experiment}/runs/{filled.run}"
-        page.goto(run)
-        page.get_by_text("a-run-to-read").first.wait_for()
-        page.get_by_text("learning-rate").first.wait_for()
-        page.get_by_text("0.125").first.wait_for()
-        page.screenshot(path=str(tmp_path / "run.png"))
-        page.goto(f"{run}/artifacts")
-        page.get_by_text("note.txt").first.click()
-        page.get_by_text("the artifact's own words").first.wait_for()
-        page.wait_for_load_state("networkidle")
-        assert refused == []
+# Milliseconds: the page asks for more once it shows something, and is never quite still.
+_SETTLES = 2500
 
 
-@pytest.mark.parametrize(
-    ("path", "shown"),
-    [
-        ("/", "to-be-read"),
-        ("/experiments", "to-be-read"),
-        ("/experiments/{experiment}/runs", "a-run-to-read"),
-        ("/experiments/{experiment}/traces", "to-be-read"),
-        ("/experiments/{experiment}/evaluation-runs", "to-be-read"),
-        ("/experiments/{experiment}/models", "to-be-read"),
-        ("/experiments/{experiment}/datasets", "to-be-read"),
-        ("/models", "a-model-to-read"),
-        ("/models/a-model-to-read", "a-model-to-read"),
-        ("/prompts", "rompts"),
-    ],
-)
-def test_no_page_but_an_administrators_is_refused_to_a_reader(
-    filled: Filled, tmp_path: Path, path: str, shown: str
+def test_a_reader_sees_every_page_but_administrators_and_a_run_with_all_that_it_holds(
+    filled: Filled, tmp_path: Path
 ) -> None:
+    experiment = f"/experiments/{filled.experiment}"
+    run = f"{experiment}/runs/{filled.run}"
+    pages = [
+        (run, ["a-run-to-read", "learning-rate", "0.125"]),
+        (f"{run}/artifacts", ["note.txt"]),
+        ("/", ["to-be-read"]),
+        ("/experiments", ["to-be-read"]),
+        (f"{experiment}/runs", ["a-run-to-read"]),
+        (f"{experiment}/traces", ["to-be-read"]),
+        (f"{experiment}/evaluation-runs", ["to-be-read"]),
+        (f"{experiment}/models", ["to-be-read"]),
+        (f"{experiment}/datasets", ["to-be-read"]),
+        ("/models", ["a-model-to-read"]),
+        ("/models/a-model-to-read", ["a-model-to-read"]),
+        ("/prompts", ["Prompts"]),
+    ]
     with browsing() as page:
         refused = _sign_in(page, filled)
-        page.goto(f"{filled.server.uri}/#{path.format(experiment=filled.experiment)}")
-        page.get_by_text(shown).first.wait_for()
-        page.wait_for_load_state("networkidle")
-        page.screenshot(path=str(tmp_path / "page.png"))
-        assert refused == []
-        assert "403" not in page.inner_text("body")
+        for number, (path, shown) in enumerate(pages):
+            page.goto(f"{filled.server.uri}/#{path}")
+            for text in shown:
+                page.get_by_text(text).first.wait_for()
+            if path.endswith("/artifacts"):
+                page.get_by_text("note.txt").first.click()
+                page.get_by_text("the artifact's own words").first.wait_for()
+            page.wait_for_timeout(_SETTLES)
+            page.screenshot(path=str(tmp_path / f"{number}.png"))
+            assert "403" not in page.inner_text("body"), path
+            assert refused == [], path
