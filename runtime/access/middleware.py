@@ -1,16 +1,14 @@
 """The check that every request passes."""
 
 import asyncio
-import re
 import secrets
 import time
 from dataclasses import dataclass
-from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from runtime import health, metrics
-from runtime.access import backups, bodies, pages, queries
+from runtime.access import backups, bodies, locations, pages, queries
 from runtime.access.answers import (
     add_missing,
     answer,
@@ -29,13 +27,12 @@ from runtime.access.credentials import (
     is_same_origin,
     without_credentials,
 )
+from runtime.access.exchange import Exchange
 from runtime.access.limits import FailureLimit, is_streamed, largest
-from runtime.access.roles import is_known, required_role
+from runtime.access.roles import is_known, plain, required_role
 from runtime.settings import RuntimeSettings, secret_file
 from runtime.store import open_engine
 from runtime.tokens import MountedTokens, Role, Token, TokenSet, TokenTable
-
-_REQUEST_ID = re.compile(r"[\w-]{1,64}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -57,39 +54,6 @@ class AccessConfig:
             session_secret=token.split()[0] if token else secrets.token_hex(32),
             prefix=(settings.static_prefix or "").rstrip("/"),
         )
-
-
-class _Exchange:
-    """One request and what became of it."""
-
-    def __init__(self, scope: Scope, path: str) -> None:
-        self.scope, self.path = scope, path
-        self.method: str = scope["method"]
-        self.caller: Token | Person | None = None
-        self.status, self.began = 0, time.monotonic()
-        given = header(scope["headers"], b"x-request-id")
-        self.id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
-        # Where the sign-in by OpenID Connect says whom it let in.
-        scope.setdefault("state", {})
-
-    @property
-    def address(self) -> str:
-        client = self.scope.get("client")
-        return str(client[0]) if client else ""
-
-    def entry(self) -> dict[str, Any]:
-        """What the audit log says of it."""
-        state: dict[str, Any] = self.scope["state"]
-        caller: Token | Person | None = self.caller or state.get("signed_in")
-        return {
-            "who": caller.name if caller else state.get("turned_away"),
-            "role": caller.role.name.lower() if caller else None,
-            "method": self.method,
-            "path": self.path,
-            "status": self.status,
-            "client": self.address,
-            "request": self.id,
-        }
 
 
 class Access:
@@ -129,7 +93,7 @@ class Access:
         elif self._is_liveness(scope):
             await self._app(scope, receive, send)
         else:
-            await self._http(_Exchange(scope, self._path(scope)), receive, send)
+            await self._http(Exchange(scope, self._path(scope)), receive, send)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         value = bearer_token(scope["headers"])
@@ -140,7 +104,7 @@ class Access:
             # Before it is accepted, a close is answered as HTTP 403.
             await send({"type": "websocket.close", "code": 1008})
 
-    async def _http(self, exchange: _Exchange, receive: Receive, send: Send) -> None:
+    async def _http(self, exchange: Exchange, receive: Receive, send: Send) -> None:
         extra = security_headers(exchange.path, self._settings.public_url)
         extra.append((b"x-request-id", exchange.id.encode()))
 
@@ -167,14 +131,14 @@ class Access:
         finally:
             self._note(exchange)
 
-    def _note(self, exchange: _Exchange) -> None:
+    def _note(self, exchange: Exchange) -> None:
         seconds = time.monotonic() - exchange.began
         self._metrics.observe(exchange.method, exchange.path, exchange.status, seconds)
         reads, signs_in = self._settings.audit_reads, exchange.path.startswith(pages.OIDC)
         if is_worth_noting(exchange.method, exchange.status, reads=reads, writes=signs_in):
             self._audit.write(exchange.entry())
 
-    async def _answer(self, exchange: _Exchange, receive: Receive, send: Send) -> None:
+    async def _answer(self, exchange: Exchange, receive: Receive, send: Send) -> None:
         scope, path = exchange.scope, exchange.path
         if path == pages.SIGN_IN and exchange.method == "POST":
             await self._sign_in(exchange, receive, send)
@@ -201,7 +165,7 @@ class Access:
         else:
             await self._deny(exchange, caller, send)
 
-    async def _serve(self, exchange: _Exchange, receive: Receive, send: Send) -> None:
+    async def _serve(self, exchange: Exchange, receive: Receive, send: Send) -> None:
         path = exchange.path
         if path == metrics.PATH and exchange.method == "GET":
             # In a thread: it asks the database.
@@ -212,11 +176,24 @@ class Access:
                 backups.respond, self._settings, exchange.method
             )
             await answer(send, status, [(b"content-type", b"application/json")], content)
+        elif plain(path) == locations.CREATION and exchange.method == "POST":
+            await self._create_experiment(exchange, receive, send)
         else:
             await self._app(self._routed(exchange), receive, send)
 
+    async def _create_experiment(self, exchange: Exchange, receive: Receive, send: Send) -> None:
+        """Let nobody but administrators say that artifacts lie elsewhere on the server."""
+        if exchange.caller is None or exchange.caller.role < Role.ADMIN:
+            body = await bodies.read(receive, locations.LARGEST_BODY)
+            destination = self._settings.artifacts_destination
+            if body is None or not locations.may_create(body, destination):
+                await answer_error(send, 403, "PERMISSION_DENIED", locations.REFUSAL)
+                return
+            receive = bodies.again(body, receive)
+        await self._app(self._routed(exchange), receive, send)
+
     async def _query(
-        self, exchange: _Exchange, caller: Token | Person, receive: Receive, send: Send
+        self, exchange: Exchange, caller: Token | Person, receive: Receive, send: Send
     ) -> None:
         """GraphQL for who may only read: what is a query for certain, and nothing else."""
         body = await bodies.read(receive, queries.LARGEST_BODY)
@@ -225,7 +202,7 @@ class Access:
         else:
             await self._deny(exchange, caller, send)
 
-    async def _deny(self, exchange: _Exchange, caller: Token | Person, send: Send) -> None:
+    async def _deny(self, exchange: Exchange, caller: Token | Person, send: Send) -> None:
         has = f"{caller.name!r} has {caller.role.name.lower()}"
         if is_known(exchange.method, exchange.path):
             needed = self._required_role(exchange).name.lower()
@@ -237,7 +214,7 @@ class Access:
             message += f"needs the role admin; {has}"
             await answer_error(send, 404, "ENDPOINT_NOT_FOUND", message)
 
-    def _routed(self, exchange: _Exchange) -> Scope:
+    def _routed(self, exchange: Exchange) -> Scope:
         """The request as MLflow may see it.
 
         Its router that streams artifacts knows no static prefix: below one, MLflow would hold them
@@ -259,7 +236,7 @@ class Access:
     def _path(self, scope: Scope) -> str:
         return str(scope["path"]).removeprefix(self._config.prefix)
 
-    def _required_role(self, exchange: _Exchange) -> Role:
+    def _required_role(self, exchange: Exchange) -> Role:
         protect = self._settings.protect_registry
         return required_role(exchange.method, exchange.path, protect_registry=protect)
 
@@ -269,7 +246,7 @@ class Access:
             return session
         return await self.tokens.find_session(*session)
 
-    async def _refuse(self, exchange: _Exchange, send: Send, *, wrong: bool) -> None:
+    async def _refuse(self, exchange: Exchange, send: Send, *, wrong: bool) -> None:
         scope = exchange.scope
         wait = self._failures.fail(exchange.address) if wrong else 0
         if wait:
@@ -294,7 +271,7 @@ class Access:
         has_oidc = self._sign_in_app is not None
         return pages.sign_in_page(self._config.prefix, target, wrong=wrong, has_oidc=has_oidc)
 
-    async def _sign_in(self, exchange: _Exchange, receive: Receive, send: Send) -> None:
+    async def _sign_in(self, exchange: Exchange, receive: Receive, send: Send) -> None:
         scope = exchange.scope
         form = await bodies.read_form(receive)
         if form is None or not is_same_origin(exchange.method, scope["headers"]):

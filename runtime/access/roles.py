@@ -46,14 +46,14 @@ _EXACT = {_t.rstrip("/") or "/": roles for _t, roles in _TEMPLATES.items() if "{
 _PATTERNS = [(_pattern(_t), roles) for _t, roles in _TEMPLATES.items() if "{" in _t]
 
 
-def _plain(path: str) -> str:
+def plain(path: str) -> str:
     """One spelling for all that lead to the same route."""
     path = _SLASHES.sub("/", path).rstrip("/") or "/"
     return path.replace("/ajax-api/", "/api/", 1) if path.startswith("/ajax-api/") else path
 
 
 def _matches(path: str) -> Iterator[_Roles]:
-    """The roles of all templates that ``path`` (plain) may be meant by."""
+    """The roles of all templates that ``path`` (as `plain` has it) may be meant by."""
     if path in _EXACT:
         yield _EXACT[path]
     yield from (roles for pattern, roles in _PATTERNS if pattern.fullmatch(path))
@@ -71,7 +71,7 @@ def _listed_role(method: str, path: str) -> Role | None:
 
 def required_role(method: str, path: str, *, protect_registry: bool = False) -> Role:
     """The role for ``method`` on ``path`` (decoded, without the static prefix)."""
-    path = _plain(path)
+    path = plain(path)
     if protect_registry and path in _REGISTRY_DELETE and method == "DELETE":
         return Role.ADMIN
     return _listed_role(method, path) or Role.ADMIN
@@ -79,4 +79,4 @@ def required_role(method: str, path: str, *, protect_registry: bool = False) -> 
 
 def is_known(method: str, path: str) -> bool:
     """Whether the table has this route with this method."""
-    return _listed_role(method, _plain(path)) is not None
+    return _listed_role(method, plain(path)) is not None

@@ -1,0 +1,100 @@
+"""MLflow's own page in a browser of somebody who may only read."""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.browser import browsing
+from tests.runtime.serving import Serving, serving
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page, Response
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A server, a reader's token, and what there is to see."""
+
+    server: Serving
+    reader: str
+    experiment: str
+    run: str
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Generator[Filled]:
+    with serving(tmp_path_factory.mktemp("reader")) as server:
+        with pytest.MonkeyPatch.context() as patch:
+            client = server.client(patch)
+            experiment = client.create_experiment("to-be-read")
+            run = client.create_run(experiment, run_name="a-run-to-read").info.run_id
+            client.log_param(run, "learning-rate", "0.25")
+            client.log_metric(run, "loss", 0.125)
+            client.log_text(run, "the artifact's own words", "note.txt")
+            client.set_terminated(run)
+            client.create_registered_model("a-model-to-read")
+        reader = server.run("token", "add", "reader", "--role", "read").stdout.strip()
+        server.wait_until(reader, 200)
+        yield Filled(server, reader, experiment, run)
+
+
+def _sign_in(page: "Page", filled: Filled) -> list[str]:
+    """Sign in; the list grows by whatever MLflow's page is refused from then on."""
+    page.goto(f"{filled.server.uri}/")
+    page.fill("input[name=token]", filled.reader)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(f"{filled.server.uri}/**")
+    refused: list[str] = []
+
+    def note(answer: "Response") -> None:
+        # The page asks whether there is MLflow's own sign-in, which there is not.
+        is_expected = answer.url.endswith("/mlflow/users/current")
+        if answer.status in (401, 403, 404, 413) and not is_expected:
+            path = answer.url.removeprefix(filled.server.uri)
+            refused.append(f"{answer.status} {answer.request.method} {path}")
+
+    page.on("response", note)
+    return refused
+
+
+# Milliseconds: the page asks for more once it shows something, and is never quite still.
+_SETTLES = 2500
+
+
+def test_a_reader_sees_every_page_but_administrators_and_a_run_with_all_that_it_holds(
+    filled: Filled, tmp_path: Path
+) -> None:
+    experiment = f"/experiments/{filled.experiment}"
+    run = f"{experiment}/runs/{filled.run}"
+    pages = [
+        (run, ["a-run-to-read", "learning-rate", "0.125"]),
+        (f"{run}/artifacts", ["note.txt"]),
+        ("/", ["to-be-read"]),
+        ("/experiments", ["to-be-read"]),
+        (f"{experiment}/runs", ["a-run-to-read"]),
+        (f"{experiment}/traces", ["to-be-read"]),
+        (f"{experiment}/evaluation-runs", ["to-be-read"]),
+        (f"{experiment}/models", ["to-be-read"]),
+        (f"{experiment}/datasets", ["to-be-read"]),
+        ("/models", ["a-model-to-read"]),
+        ("/models/a-model-to-read", ["a-model-to-read"]),
+        ("/prompts", ["Prompts"]),
+    ]
+    with browsing() as page:
+        refused = _sign_in(page, filled)
+        for number, (path, shown) in enumerate(pages):
+            page.goto(f"{filled.server.uri}/#{path}")
+            for text in shown:
+                page.get_by_text(text).first.wait_for()
+            if path.endswith("/artifacts"):
+                page.get_by_text("note.txt").first.click()
+                page.get_by_text("the artifact's own words").first.wait_for()
+            page.wait_for_timeout(_SETTLES)
+            page.screenshot(path=str(tmp_path / f"{number}.png"))
+            assert "403" not in page.inner_text("body"), path
+            assert refused == [], path
