@@ -19,7 +19,8 @@ def fetch(own: Place, part: Part, scratch: Path, name: str = "part") -> Path:
     try:
         own.fetch(part.path, file)
     except Exception as error:
-        raise UserError(f"{own.uri}/{part.path} cannot be read: {type(error).__name__}") from None
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        raise UserError(f"{own.uri}/{part.path} cannot be read: {reason}") from None
     if sha256_of(file) != part.sha256:
         raise UserError(f"{own.uri}/{part.path} is broken: its checksum is another")
     return file

@@ -143,6 +143,16 @@ def test_only_settings_reads_the_configuration() -> None:
     assert readers == {"infra/inputs.py"}
 
 
+def test_only_a_stack_asks_the_engine_for_its_configuration() -> None:
+    """Whoever reads single keys decides again, and otherwise, what the plan has decided."""
+    asking = {
+        path.relative_to(_ROOT).as_posix()
+        for path in (_ROOT / "infra").rglob("*.py")
+        if re.search(r"""["']config["'],\s*["'](--json|get)""", path.read_text())
+    }
+    assert asking == {"infra/stack.py"}
+
+
 def test_only_settings_and_the_plan_know_the_variable_names() -> None:
     """But for the health check, which must import nothing, and what MLflow itself reads."""
     known = {

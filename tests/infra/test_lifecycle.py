@@ -95,7 +95,40 @@ def test_a_stack_drifts_and_is_put_right_goes_down_and_is_recovered(
         shutil.rmtree(data)
         recovered = run_operation(engine, "recover", "--from", str(tmp_path / "b"))
         assert recovered.returncode == 0, recovered.stderr
-        engine.run("up")
+        # It is up, and was asked.
+        assert "1 experiments, 1 runs" in recovered.stdout
+        assert _notes_of_the_runs(engine, monkeypatch) == ["hello"]
+    finally:
+        engine.run("destroy", check=False)
+
+
+def test_a_stack_in_the_home_folder_is_recovered_where_its_server_looks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a person writes it: `dataDir: ~/data`."""
+    monkeypatch.setenv("HOME", str(tmp_path / "h"))
+    engine, data = make_project(tmp_path), tmp_path / "h" / "data"
+    config = {
+        "trackstack:cloud": "local",
+        "trackstack:port": find_free_port(),
+        "trackstack:dataDir": "~/data",
+    }
+    configure(engine, config)
+    engine.run("up")
+    try:
+        _client(engine, monkeypatch).create_experiment("precious")
+        _log_a_run(engine, monkeypatch)
+        command = [*shlex.split(engine.outputs()["command"]), "backup", "--to", str(tmp_path / "b")]
+        subprocess.run(command, check=True, capture_output=True)
+        engine.run("destroy")
+        shutil.rmtree(data)
+
+        recovered = _infra(engine, "recover", "--from", str(tmp_path / "b"))
+        assert recovered.returncode == 0, recovered.stderr
+        assert "2 experiments, 1 runs" in recovered.stdout
+        assert (data / "store" / "mydb.sqlite").exists()
+        assert not (engine.project_dir / "~").exists()
+        assert _client(engine, monkeypatch).get_experiment_by_name("precious")
         assert _notes_of_the_runs(engine, monkeypatch) == ["hello"]
     finally:
         engine.run("destroy", check=False)

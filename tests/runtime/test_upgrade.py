@@ -89,6 +89,52 @@ def test_an_older_schema_on_a_server_is_backed_up_and_migrated(
     assert (Path(str(done["backup"])) / "manifest.json").exists()
 
 
+def test_a_store_of_a_newer_mlflow_is_left_alone_and_no_backup_is_made(
+    database: Server, tmp_path: Path
+) -> None:
+    """An image was rolled back: its server starts again and again."""
+    for uri in (database.new_database(), None):
+        folder = tmp_path / str(uri is None)
+        settings = settings_of(folder, uri)
+        upgrade(settings)
+        with open_engine(settings).begin() as connection:
+            connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'feed00000000'")
+        token = {"MLFLOW_TRACKING_TOKEN": "not of any use", "TRACKSTACK_UPGRADE": "true"}
+        for arguments in (("upgrade",), ("server",), ("backup", "--to", str(folder / "backups"))):
+            done = subprocess.run(
+                [TRACKSTACK, *arguments],
+                env={**_environment(folder, uri), **token},
+                capture_output=True,
+                text=True,
+                timeout=120,
+            )
+            assert done.returncode == 1, done.stdout + done.stderr
+            assert "(feed00000000) is of a newer MLflow than this one" in done.stderr
+            assert "Traceback" not in done.stderr
+        assert not (folder / "backups").exists()
+        assert not list(folder.rglob("*.before-upgrade-*"))
+
+
+def test_a_server_does_not_migrate_an_older_store_by_itself(
+    database: Server, tmp_path: Path
+) -> None:
+    """One that lacks tables, which MLflow would make with nothing backed up."""
+    for uri in (database.new_database(), None):
+        folder = tmp_path / str(uri is None)
+        settings = _make_old(folder, uri)
+        token = {"MLFLOW_TRACKING_TOKEN": "not of any use"}
+        done = subprocess.run(
+            [TRACKSTACK, "server"],
+            env={**_environment(folder, uri), **token},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 1
+        assert "older than this MLflow's; migrate it with `trackstack upgrade`" in done.stderr
+        assert revisions(open_engine(settings))[0] == _OLD
+
+
 def _make_unmigratable(settings: Any) -> None:
     """A table that a migration half way will want to make is there already."""
     with open_engine(settings).begin() as connection:
