@@ -3,6 +3,8 @@ STACK ?= local
 SHELL := /bin/sh
 GROUPS := infra infra-docker infra-azure infra-oci rehearsal engine image dev
 ENTER := . ./env &&
+# What holds data that an update may take, as an update that was stopped names it.
+TAKEN = $(if $(DATA),--data "$(DATA)")
 UV = $(shell command -v uv || echo .venv/bin/uv)
 
 .PHONY: help up down preview refresh drift promote recover run status token logs rehearse setup test check lint bench lock clean
@@ -10,11 +12,11 @@ UV = $(shell command -v uv || echo .venv/bin/uv)
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
-up: setup ## bring up STACK (default: local) and say how to use it
-	@$(ENTER) tools/up.sh "$(STACK)"
+up: setup ## bring up STACK (default: local); what holds data is lost only where DATA= names it
+	@$(ENTER) python -m infra.operations.up "$(STACK)" $(TAKEN)
 
-down: setup ## stop STACK and say what is kept; the data stay unless its stack file says keepData: false
-	@$(ENTER) python -m infra.teardown "$(STACK)" $(if $(YES),--yes)
+down: setup ## stop STACK and say what is kept; asks (or needs YES=1) where data are lost
+	@$(ENTER) python -m infra.operations.down "$(STACK)" $(if $(YES),--yes)
 
 preview: setup ## show what `make up` would change, and whether the policies hold
 	@$(ENTER) pulumi preview --policy-pack "$(CURDIR)/infra/policies/pack" --stack "$(STACK)"
@@ -23,22 +25,22 @@ refresh: setup ## compare STACK's state with what runs
 	@$(ENTER) pulumi refresh --yes --stack "$(STACK)"
 
 drift: setup ## what runs other than STACK's state says, and who can put it right
-	@$(ENTER) python -m infra.drift "$(STACK)"
+	@$(ENTER) python -m infra.operations.drift "$(STACK)"
 
 promote: setup ## run in TO the very image that runs in FROM: make promote FROM=dev TO=prod
-	@tools/sdk.sh "$(TO)"
-	@$(ENTER) python -m infra.promote --from "$(FROM)" --to "$(TO)" $(if $(YES),--yes)
+	@$(ENTER) python -m infra.operations.setup "$(TO)"
+	@$(ENTER) python -m infra.operations.promote --from "$(FROM)" --to "$(TO)" $(if $(YES),--yes) $(TAKEN)
 
 recover: setup ## fill STACK from the newest backup in FROM, and bring it up
 	@$(ENTER) pulumi stack select --create "$(STACK)" >/dev/null
 	@$(ENTER) python -m infra.recover "$(STACK)" --from "$(FROM)" $(if $(BACKUP),--backup "$(BACKUP)")
-	@$(ENTER) tools/up.sh "$(STACK)"
+	@$(ENTER) python -m infra.operations.up "$(STACK)" $(TAKEN)
 
 run: ## run a trackstack command beside STACK's server: make run ARGS="backup verify"
-	@$(ENTER) python -m infra.run "$(STACK)" $(ARGS)
+	@$(ENTER) python -m infra.operations.run "$(STACK)" $(ARGS)
 
 status: ## print STACK's address, token command, logs
-	@$(ENTER) python -m infra.summary "$(STACK)"
+	@$(ENTER) python -m infra.operations.status "$(STACK)"
 
 token: ## print STACK's bearer token
 	@$(ENTER) pulumi stack output tracking_token --show-secrets --stack "$(STACK)"
@@ -50,7 +52,7 @@ rehearse: setup .trackstack/rehearsal.ready ## bring STACK up and down on emulat
 	@$(ENTER) python -m infra.rehearsal "$(STACK)" $(REHEARSE)
 
 setup: .trackstack/infra.ready ## install the virtual environment, the engine and what STACK needs, where missing
-	@tools/sdk.sh "$(STACK)"
+	@$(ENTER) python -m infra.operations.setup "$(STACK)"
 
 .trackstack/infra.ready: requirements.lock pyproject.toml tools/venv.sh tools/engine/install.py
 	@echo "setup: installing the virtual environment (about a minute)"

@@ -25,7 +25,7 @@ def read_place(
     Raises StackError with a line for each key that names what cannot be found.
     """
     problems: list[str] = []
-    homes, texts = dict[str, Path](), dict[str, str]()
+    homes, texts = _own_home(), dict[str, str]()
     paths = {field: getattr(settings, field, None) for field in _PATHS}
     for field, text in paths.items():
         first = next(iter(Path(text or "").parts), "")
@@ -45,6 +45,14 @@ def read_place(
     if problems:
         raise StackError(*problems)
     return Place(stack, root, secret_keys, homes, texts, deployed_version())
+
+
+def _own_home() -> dict[str, Path]:
+    """The user's home folder; nothing for a user without one."""
+    try:
+        return {"~": Path.home()}
+    except RuntimeError:
+        return {}
 
 
 def _key(field: str) -> str:

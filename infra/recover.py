@@ -19,7 +19,8 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 import click
 
-from infra.stack import Stack, client_of, main
+from infra.operations import guard
+from infra.operations.stack import Stack, client_of, main
 from runtime.errors import UserError
 from runtime.probe import request, token_of
 from runtime.process import trackstack
@@ -127,7 +128,7 @@ def _run(process: "subprocess.Popen[bytes]", to: str) -> None:
 
 
 def _up(stack: Stack, message: str) -> None:
-    if stack.run("up", "--yes", "--skip-preview", "--suppress-outputs", "--message", message):
+    if guard.up(stack, "--yes", "--skip-preview", "--suppress-outputs", "--message", message):
         raise UserError(f"pulumi up of {stack.name} failed; put it right and run this again")
 
 

@@ -63,7 +63,8 @@ def _hostnames(settings: LocalContainer) -> tuple[str, ...]:
 def plan_docker(settings: LocalContainer, place: Place) -> DockerPlan:
     """Decide everything that the stack file leaves open.
 
-    Raises StackError where a file that it names cannot be used or a secret is missing.
+    Raises StackError where a file that it names cannot be used, a secret is missing, or dataDir is
+    no directory of its own.
     """
     if settings.registry_user:
         place.require_secret("registryPassword", "registryUser needs it")
@@ -91,10 +92,9 @@ def plan_docker(settings: LocalContainer, place: Place) -> DockerPlan:
         **size,
     )
     stores = store_extras(settings.artifacts_destination, settings.backup_destination)
-    data_dir = place.path(settings.data_dir or f".trackstack/data/{place.stack}")
     return DockerPlan(
         name=f"trackstack-{place.stack}",
-        secrets_dir=str(data_dir / "secrets"),
+        secrets_dir=str(place.data_directory(settings.data_dir) / "secrets"),
         keep_data=settings.keep_data,
         protect=settings.protect,
         image=plan_image(settings, settings, place, ("mysql", "postgresql", *stores)),

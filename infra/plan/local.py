@@ -41,7 +41,7 @@ class LocalPlan:
 
 
 def _data_dir(settings: Local, place: Place) -> Path:
-    path = place.path(settings.data_dir or f".trackstack/data/{place.stack}")
+    path = place.data_directory(settings.data_dir)
     if len(str(path)) > _LONGEST_DATA_DIR:
         raise StackError(
             f"trackstack:dataDir: {str(path)!r} is {len(str(path))} characters long; "
@@ -53,7 +53,7 @@ def _data_dir(settings: Local, place: Place) -> Path:
 def plan_local(settings: Local, place: Place) -> LocalPlan:
     """Decide everything that the stack file leaves open.
 
-    Raises StackError where dataDir is too long.
+    Raises StackError where dataDir is too long, or no directory of its own.
     """
     data_dir = _data_dir(settings, place)
     uri = f"http://127.0.0.1:{settings.port}"

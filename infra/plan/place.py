@@ -1,11 +1,21 @@
 """What every plan starts from: where the stack file is, and what it leads to on this machine."""
 
+import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from infra.errors import StackError
 from infra.settings.common import FrontKeys
+
+# Folders of the system (Filesystem Hierarchy Standard 3.0), of which none is a stack's own.
+_SYSTEM = frozenset(
+    f"/{name}"
+    for name in (
+        *("bin", "boot", "dev", "etc", "home", "lib", "lib64", "media", "opt", "proc"),
+        *("root", "run", "sbin", "sys", "tmp", "usr", "var"),
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -31,6 +41,21 @@ class Place:
         """
         first, *rest = Path(text).parts or (".",)
         return self.root.joinpath(self.homes[first] if first.startswith("~") else first, *rest)
+
+    def data_directory(self, given: str | None) -> Path:
+        """The directory of the stack's data on this machine, as the stack file writes it.
+
+        Raises StackError where it is a system's folder, or holds the project or the user's home.
+        """
+        path = self.path(given or f".trackstack/data/{self.stack}")
+        real = Path(posixpath.normpath(path))
+        holds = any(inner.is_relative_to(real) for inner in (self.root, *self.homes.values()))
+        if holds or str(real) in _SYSTEM:
+            raise StackError(
+                f"trackstack:dataDir: {given!r} is {real}; allowed: a directory of its own, such "
+                f"as .trackstack/data/{self.stack}"
+            )
+        return path
 
     def require_secret(self, key: str, why: str) -> None:
         """Raise StackError where the stack file lacks a secret key."""

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from infra.clouds import data
+
 Props = Mapping[str, Any]
 UNKNOWN = object()
 _ANYWHERE = frozenset({"*", "0.0.0.0/0", "Internet", "::/0"})
@@ -163,14 +165,8 @@ def _not_protected(_props: Props) -> Iterator[str]:
 
 
 _LAUNCH = "instanceDetails.launchDetails"
-_AZURE_SERVERS = ("azure-native:dbforpostgresql:Server", "azure-native:dbformysql:Server")
-_DATA = (
-    *_AZURE_SERVERS,
-    "azure-native:storage:StorageAccount",
-    "oci:Mysql/mysqlDbSystem:MysqlDbSystem",
-    "oci:Psql/dbSystem:DbSystem",
-    "oci:ObjectStorage/bucket:Bucket",
-)
+# Of a volume, its name says whether it holds data, which rules do not see.
+_DATA = sorted(data.TYPES - {data.VOLUME})
 
 RULES = (
     Rule(

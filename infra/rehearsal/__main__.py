@@ -13,7 +13,7 @@ from typing import Any
 import click
 import yaml
 
-from infra import cost
+from infra.operations import cost
 from infra.place import ROOT
 from infra.rehearsal import graph
 from infra.rehearsal.errors import EngineError, RehearsalError

@@ -4,7 +4,7 @@ A stack file holds ``trackstack:<key>`` for each key. Plain values become one fr
 by ``cloud`` (and by ``compute`` where that asks for other keys); the models stand beside this file.
 Secret values (``pulumi config set --secret``) are no part of it: the program has them as Outputs
 (infra.inputs.Secrets). Two callers read stack files, both through ``read``: the program
-(infra.inputs) and the commands that work on a stack (infra.stack.Stack.settings).
+(infra.inputs) and the commands that work on a stack (infra.operations.stack.Stack.settings).
 """
 
 import difflib
@@ -63,7 +63,11 @@ def _meant(key: str, model: type[Common]) -> str:
     return f"{hint}allowed: {', '.join(allowed)}"
 
 
-def _model(given: Mapping[str, str]) -> type[Settings]:
+def model_of(given: Mapping[str, str]) -> type[Settings]:
+    """The model of a stack file's plain keys, whatever else is wrong with them.
+
+    Raises StackError where cloud or compute is none that there is.
+    """
     cloud = given.get("cloud")
     if cloud not in _CLOUDS:
         was = "is missing" if cloud is None else f"{cloud!r} is no cloud"
@@ -84,7 +88,7 @@ def parse(given: Mapping[str, str]) -> Settings:
     Raises StackError with one line for each key that is wrong: the key, what is wrong with it
     or what is allowed, and the value.
     """
-    model = _model(given)
+    model = model_of(given)
     try:
         return model.model_validate(dict(given))
     except ValidationError as error:

@@ -184,7 +184,9 @@ class Collector:
             # All that was the experiment's is gone by now: what is still there is something else's.
             folder = self._folder(experiment)
             if folder and not artifacts.remove_empty(folder):
-                self.report.kept_artifacts[name] = f"{folder} holds files of no run of its"
+                self.report.kept_artifacts[name] = (
+                    f"{folder} is not empty; what it holds is not its own"
+                )
             self._delete_rollups(connection, experiment.key)
             schema.delete_rows(connection, self.metadata, EXPERIMENTS.table, [experiment.key])
         self.report.count(EXPERIMENTS, 1)
@@ -221,7 +223,8 @@ class Collector:
                 self.report.kept_artifacts[f"traces of {name}"] = reason
             if failed:
                 self.report.failed[name] = next(iter(failed.values()))
-            self.report.kept.update(judgement.kept)
+            named = dict.fromkeys(judgement.registered, "a registered version names it")
+            self.report.kept.update(judgement.kept | named)
             if len(gone) < len(rows):
                 return False
 

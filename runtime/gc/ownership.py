@@ -57,11 +57,6 @@ class Destination:
         # The longest first: one may lie in another.
         self._roots = {text: roots[text] for text in sorted(roots, key=len, reverse=True)}
 
-    @property
-    def roots(self) -> tuple[str, ...]:
-        """The texts that the locations of this store's experiments begin with, without a slash."""
-        return tuple(self._roots)
-
     def folder(self, experiment: int, workspace: str, location: str) -> str:
         """The place of an experiment's own folder; raises NotOwnError where it has none."""
         place = self.place(location)

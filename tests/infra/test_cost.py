@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from infra import cost
+from infra.operations import cost
 
 
 def test_the_price_table_has_a_date_and_sources() -> None:

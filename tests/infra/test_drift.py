@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from infra.drift import decide
+from infra.operations.drift import decide
 
 
 def _step(op: str, kind: str, name: str, old: dict[str, Any], new: dict[str, Any] | None) -> Any:

@@ -4,31 +4,17 @@ import json
 import shlex
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from infra.place import ROOT
 from infra.rehearsal.engine import Engine
 from infra.rehearsal.system.ports import find_free_port
-from tests.infra.project import configure, make_project
+from tests.infra.project import configure, make_project, run_operation
 
 pytestmark = pytest.mark.slow
-
-
-def _infra(engine: Engine, module: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", f"infra.{module}", engine.stack, *arguments],
-        cwd=engine.project_dir,
-        env={**engine.environment_of_commands(), "PYTHONPATH": str(ROOT)},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
 
 
 def _client(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Any:
@@ -68,7 +54,7 @@ def test_a_stack_drifts_and_is_put_right_goes_down_and_is_recovered(
     configure(engine, config)
     engine.run("up")
     try:
-        none = _infra(engine, "drift")
+        none = run_operation(engine, "drift")
         assert (none.returncode, none.stderr) == (0, "")
         assert "nothing differs" in none.stdout
 
@@ -76,17 +62,17 @@ def test_a_stack_drifts_and_is_put_right_goes_down_and_is_recovered(
         ended = [supervisor, *supervisor.children(recursive=True)]
         supervisor.kill()
         psutil.wait_procs(ended, timeout=60)
-        drifted = _infra(engine, "drift", "--json")
+        drifted = run_operation(engine, "drift", "--json")
         assert drifted.returncode == 2, drifted.stderr
         gone = {drift["resource"]: drift for drift in json.loads(drifted.stdout)["drift"]}
         assert {"supervisor", "server"} <= gone.keys()
         assert "make up STACK=test" in gone["server"]["remedy"]
-        shown = _infra(engine, "drift")
+        shown = run_operation(engine, "drift")
         assert "WHO CAN PUT IT RIGHT" in shown.stdout
         engine.run("up")
-        assert _infra(engine, "drift").returncode == 0
+        assert run_operation(engine, "drift").returncode == 0
 
-        running = _infra(engine, "recover", "--from", str(tmp_path))
+        running = run_operation(engine, "recover", "--from", str(tmp_path))
         assert running.returncode == 1
         assert "make down STACK=test" in running.stderr
         _log_a_run(engine, monkeypatch)
@@ -96,18 +82,18 @@ def test_a_stack_drifts_and_is_put_right_goes_down_and_is_recovered(
         )
         assert backed_up.returncode == 0, backed_up.stderr
 
-        told = _infra(engine, "teardown", "--dry-run", "--json")
+        told = run_operation(engine, "down", "--dry-run", "--json")
         plan = json.loads(told.stdout)
         assert (plan["protected"], plan["lost"]) == (False, [])
         assert plan["kept"] == [f"data ({data})"]
-        done = _infra(engine, "teardown")
+        done = run_operation(engine, "down")
         assert done.returncode == 0, done.stdout + done.stderr
         assert engine.resources() == {}
         assert (data / "store" / "mydb.sqlite").exists()
 
         # The machine is lost, but for the backup.
         shutil.rmtree(data)
-        recovered = _infra(engine, "recover", "--from", str(tmp_path / "b"))
+        recovered = run_operation(engine, "recover", "--from", str(tmp_path / "b"))
         assert recovered.returncode == 0, recovered.stderr
         engine.run("up")
         assert _notes_of_the_runs(engine, monkeypatch) == ["hello"]
@@ -118,7 +104,7 @@ def test_a_stack_drifts_and_is_put_right_goes_down_and_is_recovered(
 def test_a_stack_that_is_not_there_is_an_error_and_no_drift(tmp_path: Path) -> None:
     engine = make_project(tmp_path)
     (engine.state_dir / "backend").mkdir(parents=True)
-    done = _infra(engine, "drift", "--json")
+    done = run_operation(engine, "drift", "--json")
     assert done.returncode == 1
     assert done.stdout == ""
     assert "no stack named 'test' found" in done.stderr

@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 import yaml
 
-from infra import promote
-from infra.cost import Change
+from infra.operations import promote
+from infra.operations.cost import Change
+from infra.operations.guard import DataLossError, Finding
+from infra.operations.promote import Foreseen, Promotion, Wish
 from infra.place import ROOT
-from infra.promote import Promotion, Wish
 from infra.rehearsal.docker import cloud as docker_cloud
 from infra.rehearsal.engine import Engine
 from infra.rehearsal.errors import EngineError
@@ -47,6 +48,7 @@ def test_an_image_is_promoted_only_by_digest_and_only_where_it_does_not_run_alre
 
 
 _CHANGE = Change(10, 12.5, "2026-11-21")
+_FORESEEN = Foreseen(_CHANGE)
 
 
 @dataclass
@@ -55,7 +57,7 @@ class _Target:
 
     good: frozenset[str]
     image: str | None = _OLD
-    change: Change | None = _CHANGE
+    foreseen: Foreseen = _FORESEEN
     said: list[str] = field(default_factory=list[str])
 
     def configure(self, image: str | None) -> None:
@@ -64,8 +66,8 @@ class _Target:
     def configured(self) -> str | None:
         return self.image
 
-    def preview(self) -> Change | None:
-        return self.change
+    def preview(self) -> Foreseen:
+        return self.foreseen
 
     def up(self, message: str) -> int:
         self.said.append(message)
@@ -115,8 +117,8 @@ def test_a_bad_image_makes_room_for_the_one_before() -> None:
 def test_until_it_is_agreed_and_backed_up_the_stack_file_stays_as_it_was() -> None:
     target = _Target(frozenset({_NEW}))
     previewed = _carry_out(target, replace(_WISH, dry_run=True))
-    assert (previewed.result, previewed.cost) == ("previewed", target.change)
-    broken = replace(target, change=None)
+    assert (previewed.result, previewed.cost) == ("previewed", _CHANGE)
+    broken = replace(target, foreseen=Foreseen(_CHANGE, works=False))
     with pytest.raises(UserError, match="preview failed"):
         _carry_out(broken)
     assert broken.image == _OLD
@@ -124,6 +126,18 @@ def test_until_it_is_agreed_and_backed_up_the_stack_file_stays_as_it_was() -> No
         with pytest.raises(UserError, match="back"):
             promote.carry_out(_PLAN, target, {**_UP, "command": command}, _WISH)  # pyright: ignore[reportArgumentType]
     assert (target.image, target.said) == (_OLD, [])
+
+
+def test_a_promotion_that_takes_what_holds_data_stops_before_the_backup() -> None:
+    taken = Finding("replace", "database", "prod-database", "deleted", "changed: region")
+    for works in (True, False):
+        target = _Target(frozenset({_NEW}), foreseen=Foreseen(_CHANGE, (taken,), works=works))
+        with pytest.raises(DataLossError, match=r"prod-database(.|\n)*DATA=replace:database"):
+            promote.carry_out(_PLAN, target, {**_UP, "command": "false"}, _WISH)  # pyright: ignore[reportArgumentType]
+        assert (target.image, target.said) == (_OLD, [])
+    named = replace(_WISH, allowed=frozenset({"replace:database"}))
+    works = _Target(frozenset({_NEW}), foreseen=Foreseen(_CHANGE, (taken,)))
+    assert _carry_out(works, named).result == "promoted"
 
 
 class Stacks:
@@ -178,7 +192,7 @@ class Stacks:
         return daemon.push(tag, folder)
 
     def promote(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        return self.run("infra.promote", *arguments, "--to", self.prod.stack, "--json")
+        return self.run("infra.operations.promote", *arguments, "--to", self.prod.stack, "--json")
 
     def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from infra.run import decide
+from infra.operations.run import decide
 from runtime.errors import UserError
 
 _UP: dict[str, Any] = {"tracking_uri": "https://t", "backup_destination": "oci://b@n/backups"}

@@ -161,7 +161,7 @@ def test_what_is_kept_outlives_the_stack_and_the_next_up_goes_on_with_it(
     engine.run("up")
     objects = set(_objects(oci))
     down = subprocess.run(
-        [sys.executable, "-m", "infra.teardown", engine.stack, "--yes"],
+        [sys.executable, "-m", "infra.operations.down", engine.stack, "--yes"],
         cwd=engine.project_dir,
         env=engine.environment_of_commands(),
         capture_output=True,

@@ -137,7 +137,7 @@ def _bring_home(sandbox: Sandbox, account: str, folder: Path) -> Path:
 
 
 def _back_up(sandbox: Sandbox) -> str:
-    done = run(sandbox, "infra.run", sandbox.engine.stack, "backup")
+    done = run(sandbox, "infra.operations.run", sandbox.engine.stack, "backup")
     assert done.returncode == 0, done.stderr
     return done.stdout.strip().rpartition("/")[2]
 
@@ -176,8 +176,8 @@ def test_a_model_and_its_server_go_from_dev_to_prod_and_outlive_their_cloud(
     _wait_until_ready(prod)
     assert _client(dev, _LOG_A_MODEL).split()[-1] == "fraud"
 
-    promoted = story.run("infra.promote", "--from", dev.engine.stack, "--to", prod.engine.stack,
-                         "--yes", "--by", "ann", "--json")  # fmt: skip
+    wish = ("--to", prod.engine.stack, "--yes", "--by", "ann", "--json")
+    promoted = story.run("infra.operations.promote", "--from", dev.engine.stack, *wish)
     assert promoted.returncode == 0, promoted.stderr[-3000:]
     told = json.loads(promoted.stdout)
     assert (told["result"], told["image"]) == ("promoted", released)
@@ -199,25 +199,25 @@ def test_a_model_and_its_server_go_from_dev_to_prod_and_outlive_their_cloud(
     assert "trackstack.promotion" in used
 
     bad = story.release(released, "COPY trackstack /opt/trackstack/bin/trackstack", _BAD)
-    failed = story.run("infra.promote", "--image", bad, "--to", prod.engine.stack,
+    failed = story.run("infra.operations.promote", "--image", bad, "--to", prod.engine.stack,
                        "--yes", "--patience", "10", "--json")  # fmt: skip
     assert failed.returncode == 1, failed.stderr[-3000:]
     assert json.loads(failed.stdout)["result"] == "rolled back", failed.stdout
     assert _client(prod, _USE_IT).startswith("42.0 ")
 
-    assert story.run("infra.drift", prod.engine.stack).returncode == 0
+    assert story.run("infra.operations.drift", prod.engine.stack).returncode == 0
     mine = [
         record
         for record in cloud.store.find(RoleAssignment.token)
         if record.id in {r["id"] for r in prod.engine.resources().values()}
     ]
     cloud.store.delete(mine[0].id)
-    drift = story.run("infra.drift", prod.engine.stack, "--json")
+    drift = story.run("infra.operations.drift", prod.engine.stack, "--json")
     assert drift.returncode == 2, drift.stderr
     assert [each["keys"] for each in json.loads(drift.stdout)["drift"]] == [[]]
     prod.engine.run("refresh")
     prod.engine.run("up")
-    assert story.run("infra.drift", prod.engine.stack).returncode == 0
+    assert story.run("infra.operations.drift", prod.engine.stack).returncode == 0
 
     _recover_elsewhere(story)
     dev.engine.run("destroy")
@@ -245,7 +245,9 @@ def _recover_elsewhere(story: Story) -> None:
             assert "holds what" in done.stdout
             assert "already" in run(sandbox, *recovering).stdout
             again = _back_up(sandbox)
-            verified = run(sandbox, "infra.run", sandbox.engine.stack, "backup", "verify")
+            verified = run(
+                sandbox, "infra.operations.run", sandbox.engine.stack, "backup", "verify"
+            )
             assert verified.returncode == 0, verified.stderr
             assert again in verified.stdout
             [objects] = oci.emulator.objects.buckets.values()

@@ -13,6 +13,7 @@ from pulumi import Output, ResourceOptions
 
 from infra.clouds.local.database import Database
 from infra.clouds.local.directory import DataDirectory
+from infra.clouds.local.directory import check as check_directory
 from infra.clouds.local.identity import SecretFile, make_token, secret_file
 from infra.clouds.local.network import check_port
 from infra.clouds.local.schedule import Scheduler
@@ -41,9 +42,10 @@ def _variables(files: Mapping[str, str], names: Mapping[str, str]) -> dict[str, 
 def deploy(plan: LocalPlan, secrets: Secrets) -> Deployment:
     """Register the stack's resources.
 
-    Raises StackError where another process holds the port.
+    Raises StackError where another process holds the port, or the directory others' files.
     """
     check_port(plan.port, plan.data_dir)
+    check_directory(plan.data_dir)
     files = _files(plan, secrets)
     place = {"data_dir": plan.data_dir}
     store: dict[str, Any] = {

@@ -1,10 +1,12 @@
 """The loopback port, looked at before anything is made."""
 
+import os
 import socket
 
 import psutil
 
-from infra.clouds.local.supervisor import running_pid
+from infra.clouds.data import DIRECTORY_VARIABLE
+from infra.clouds.local.supervisor import directory_of
 from infra.errors import StackError
 
 
@@ -35,9 +37,9 @@ def holder(port: int) -> psutil.Process | None:
     return None
 
 
-def _belongs_to(process: psutil.Process, data_dir: str) -> bool:
-    pid = running_pid(data_dir)
-    return pid is not None and pid in [parent.pid for parent in process.parents()]
+def _belongs_to(process: psutil.Process, directories: tuple[str | None, ...]) -> bool:
+    above = {directory_of(parent) for parent in process.parents()} - {None}
+    return not above.isdisjoint(directories)
 
 
 def check_port(port: int, data_dir: str) -> None:
@@ -45,7 +47,7 @@ def check_port(port: int, data_dir: str) -> None:
     if is_free(port):
         return
     process = holder(port)
-    if process and _belongs_to(process, data_dir):
+    if process and _belongs_to(process, (data_dir, os.environ.get(DIRECTORY_VARIABLE))):
         return
     raise held(port, process)
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 from xmlrpc.client import Fault, ServerProxy
@@ -25,6 +25,8 @@ from runtime.process import trackstack
 # A process that ends sooner has not started: a server needs some seconds to find out.
 _START_SECONDS = 15
 _STOP_SECONDS = 30
+_MODULE = "supervisor.supervisord"
+_CONFIGURATION = "/supervisord.conf"
 
 _SUPERVISORD = """\
 [unix_http_server]
@@ -93,13 +95,25 @@ def base_environment() -> dict[str, str]:
 
 
 def running_pid(data_dir: str) -> int | None:
-    """The supervisor's process id, where it runs."""
+    """The supervisor's process id, where it runs: by its file, or where that is gone by looking."""
     try:
         pid = int((Path(data_dir) / "supervisord.pid").read_text())
-        command = psutil.Process(pid).cmdline()
+        if directory_of(psutil.Process(pid)) == data_dir:
+            return pid
     except (OSError, ValueError, psutil.Error):
+        pass
+    return next((p.pid for p in psutil.process_iter() if directory_of(p) == data_dir), None)
+
+
+def directory_of(process: psutil.Process) -> str | None:
+    """The data directory that a process supervises; None of any other process."""
+    try:
+        command = process.cmdline()
+    except psutil.Error:
         return None
-    return pid if f"{data_dir}/supervisord.conf" in command else None
+    if _MODULE not in command or not command[-1].endswith(_CONFIGURATION):
+        return None
+    return command[-1].removesuffix(_CONFIGURATION)
 
 
 @contextmanager
@@ -113,10 +127,8 @@ def _control(data_dir: str) -> Generator[Any]:
 
 
 def _wait_until_gone(pid: int) -> None:
-    try:
+    with suppress(psutil.NoSuchProcess):
         psutil.Process(pid).wait(timeout=_STOP_SECONDS + 15)
-    except psutil.NoSuchProcess:
-        return
 
 
 def start(data_dir: str) -> None:
@@ -126,7 +138,7 @@ def start(data_dir: str) -> None:
     configuration = Path(data_dir) / "supervisord.conf"
     write_private(configuration, _SUPERVISORD.format(data_dir=data_dir.replace("%", "%%")))
     subprocess.run(
-        [sys.executable, "-m", "supervisor.supervisord", "-c", str(configuration)],
+        [sys.executable, "-m", _MODULE, "-c", str(configuration)],
         env=base_environment(),
         check=True,
         stdout=subprocess.DEVNULL,
@@ -149,8 +161,9 @@ def stop(data_dir: str) -> None:
     """Stop the supervisor and all that it runs, and wait until they are gone."""
     pid = running_pid(data_dir)
     if pid:
-        with _control(data_dir) as control:
-            control.shutdown()
+        # To supervisord it means what its command `shutdown` does, and needs no socket.
+        with suppress(psutil.NoSuchProcess):
+            psutil.Process(pid).terminate()
         _wait_until_gone(pid)
 
 

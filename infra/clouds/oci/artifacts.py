@@ -40,7 +40,7 @@ class Artifacts(Part):
                 "bucket": bucket.name,
                 "keep_data": settings.keep_data,
             },
-            self.child(),
+            scope.kept,
         )
         self.finish()
 

@@ -31,8 +31,9 @@ class _EmptiedProvider(DynamicProvider):
 
 class EmptiedBucket(Resource, module="trackstack", name="EmptiedBucket"):
     """Empties a bucket before it goes, with the caller's own login: OCI deletes none with objects
-    in it. Inputs ``namespace``, ``bucket`` and ``keep_data``, which lets it be.
+    in it. Inputs ``namespace``, ``bucket`` and ``keep_data``, which lets it be; ``opts`` are the
+    bucket's own, so that what is protected or kept is not emptied.
     """
 
-    def __init__(self, name: str, props: dict[str, Any], opts: ResourceOptions | None = None):
+    def __init__(self, name: str, props: dict[str, Any], opts: ResourceOptions):
         super().__init__(_EmptiedProvider(), name, props, opts)

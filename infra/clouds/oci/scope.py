@@ -15,8 +15,8 @@ from infra.plan import OciPlan
 @dataclass(frozen=True)
 class Scope:
     """``inside`` is what every resource of the compartment takes; ``opts`` says through which
-    provider, ``data`` the same for what holds data: kept and protected as the stack file says.
-    ``namespace`` is the tenancy's in Object Storage and the container registry,
+    provider, ``kept`` that it is kept and protected as the stack file says, and ``data`` both, for
+    what holds data. ``namespace`` is the tenancy's in Object Storage and the container registry,
     ``availability_domains`` are the names of the region's, which are others in each tenancy, and
     ``availability_domain`` is the stack file's.
     """
@@ -27,6 +27,7 @@ class Scope:
     availability_domain: Output[str]
     availability_domains: Output[list[str]]
     opts: ResourceOptions
+    kept: ResourceOptions
     data: ResourceOptions
 
     @property
@@ -40,7 +41,8 @@ class Scope:
 
     def within(self, part: Part) -> "Scope":
         """The same for the resources of a part of the stack."""
-        return replace(self, opts=part.child(self.opts), data=part.child(self.data))
+        opts, kept, data = (part.child(opts) for opts in (self.opts, self.kept, self.data))
+        return replace(self, opts=opts, kept=kept, data=data)
 
     def here(self, *resources: Any) -> ResourceOptions:
         """For what this machine does itself, once ``resources`` are there."""
@@ -57,13 +59,21 @@ def make_scope(plan: OciPlan) -> Scope:
     settings = plan.settings
     provider = oci.Provider("oci", region=settings.region)
     opts = ResourceOptions(provider=provider)
-    data = ResourceOptions.merge(
-        opts, ResourceOptions(retain_on_delete=settings.keep_data, protect=settings.protect)
-    )
+    kept = ResourceOptions(retain_on_delete=settings.keep_data, protect=settings.protect)
+    data = ResourceOptions.merge(opts, kept)
     compartment, invoke = settings.compartment_id, InvokeOutputOptions(provider=provider)
     found = objectstorage.get_namespace_output(compartment_id=compartment, opts=invoke)
     domains = identity.get_availability_domains_output(compartment_id=compartment, opts=invoke)
     number = settings.availability_domain
     names = domains.availability_domains.apply(lambda known: [domain.name for domain in known])
     name = names.apply(lambda known: known[min(number, len(known)) - 1])
-    return Scope(compartment, plan.tags, found.namespace, name, names, opts, data)
+    return Scope(
+        compartment=compartment,
+        tags=plan.tags,
+        namespace=found.namespace,
+        availability_domain=name,
+        availability_domains=names,
+        opts=opts,
+        kept=kept,
+        data=data,
+    )

@@ -2,9 +2,9 @@
 
 import pytest
 
+from infra.operations.status import deletions
 from infra.plan.environment import retention
 from infra.settings import parse
-from infra.summary import deletions
 from runtime.jobs import schedules
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from infra.stack import Resource, Stack, main, table
+from infra.operations.stack import Resource, Stack, main, table
 
 _HIDDEN = frozenset({"__provider", "__inputs", "__meta", "__defaults"})
 _DRIFTED = 2
@@ -74,7 +74,7 @@ def command(stack: str, as_json: bool) -> int:
     \b
     Examples:
       make drift STACK=azure-prod
-      python -m infra.drift azure-prod --json
+      python -m infra.operations.drift azure-prod --json
     """
     preview = Stack(stack).ask("refresh", "--preview-only", "--json")
     drifts = decide(stack, preview.get("steps") or [])
@@ -92,4 +92,4 @@ def command(stack: str, as_json: bool) -> int:
 
 
 if __name__ == "__main__":
-    main("infra.drift", command)
+    main("infra.operations.drift", command)

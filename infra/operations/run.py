@@ -12,8 +12,8 @@ from typing import Any
 
 import click
 
-from infra.promote import back_up
-from infra.stack import Stack, main
+from infra.operations.promote import back_up
+from infra.operations.stack import Stack, main
 from runtime.errors import UserError
 from runtime.process import trackstack
 
@@ -51,7 +51,7 @@ def command(name: str, words: tuple[str, ...]) -> int:
     Examples:
       make run ARGS="backup verify"
       make run STACK=azure-prod ARGS="backup"
-      python -m infra.run local gc --dry-run --json
+      python -m infra.operations.run local gc --dry-run --json
     """
     outputs = Stack(name).outputs(secrets=True)
     here = decide(outputs, words)
@@ -62,4 +62,4 @@ def command(name: str, words: tuple[str, ...]) -> int:
 
 
 if __name__ == "__main__":
-    main("infra.run", command)
+    main("infra.operations.run", command)

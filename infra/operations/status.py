@@ -1,14 +1,15 @@
-"""What `make up` and `make status` say at the end: address, token, logs, deletions, how to stop."""
+"""`make status`, and the end of `make up`: address, token, logs, deletions, how to stop."""
 
-import json
 import re
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import click
+
+from infra.operations.stack import Stack, main
 from runtime.duration import NEVER, parse_age
+from runtime.errors import UserError
 
 _TEXT = """
 MLflow is up at {tracking_uri}  ({version})
@@ -22,16 +23,19 @@ Stop      make down{flag}
 """
 
 
-def main(stack: str) -> None:
-    """Print the summary of a stack that is up; the token itself is not shown."""
-    command = ["pulumi", "stack", "output", "--json", "--stack", stack]
-    done = subprocess.run(command, capture_output=True, text=True)
-    outputs: dict[str, Any] = json.loads(done.stdout) if done.returncode == 0 else {}
+def text(stack: Stack) -> str:
+    """How a stack that is up is used; the token itself is not shown.
+
+    Raises UserError where it is not up.
+    """
+    outputs = stack.outputs()
     if "tracking_uri" not in outputs:
-        sys.exit(f"stack {stack} is not up; bring it up with: make up STACK={stack}")
-    flag = "" if stack == "local" else f" STACK={stack}"
-    told = {"flag": flag, "trust": _trust(stack, outputs), "deletions": deletions(outputs)}
-    print(_TEXT.format(**outputs | told))
+        raise UserError(
+            f"stack {stack.name} is not up; bring it up with: make up STACK={stack.name}"
+        )
+    flag = "" if stack.name == "local" else f" STACK={stack.name}"
+    told = {"flag": flag, "trust": _trust(stack.name, outputs), "deletions": deletions(outputs)}
+    return _TEXT.format(**outputs | told)
 
 
 def deletions(outputs: Mapping[str, Any]) -> str:
@@ -83,14 +87,23 @@ def _when(cron: str) -> str:
     return f"at '{cron}' UTC"
 
 
-def _trust(stack: str, outputs: Mapping[str, str]) -> str:
+def _trust(stack: str, outputs: Mapping[str, Any]) -> str:
     """Write the stack's own authority to a file and say how clients trust it, where it has one."""
     if "ca_certificate" not in outputs:
         return ""
     path = Path(".trackstack").absolute() / f"{stack}-ca.pem"
-    path.write_text(outputs["ca_certificate"] + "\n")
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    path.write_text(str(outputs["ca_certificate"]) + "\n")
     return f"\n    export MLFLOW_TRACKING_SERVER_CERT_PATH={path}"
 
 
+@click.command()
+@click.argument("name", metavar="STACK")
+def command(name: str) -> int:
+    """Say where STACK is and how it is used."""
+    click.echo(text(Stack(name)))
+    return 0
+
+
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main("infra.operations.status", command)

@@ -6,7 +6,6 @@ import re
 import shlex
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -15,8 +14,10 @@ from typing import Any
 
 import click
 
-from infra.cost import Change, foresee
-from infra.stack import Stack, client_of, main
+from infra.operations import guard
+from infra.operations.cost import Change, foresee
+from infra.operations.protection import lifted
+from infra.operations.stack import Stack, client_of, main
 from runtime import doctor
 from runtime.errors import UserError
 from runtime.probe import request, token_of
@@ -25,7 +26,7 @@ from runtime.settings import RuntimeSettings
 _BY_DIGEST = re.compile(r"\S+@sha256:[0-9a-f]{64}")
 _KEY = "trackstack:image"
 # The engine starts it from the program's own folder.
-_POLICIES = str(Path(__file__).parent / "policies" / "pack")
+_POLICIES = str(Path(__file__).parents[1] / "policies" / "pack")
 
 
 @dataclass(frozen=True)
@@ -41,13 +42,27 @@ class Promotion:
 
 @dataclass(frozen=True)
 class Wish:
-    """How to go about it. ``patience``: seconds in which the target must be well after `up`."""
+    """How to go about it. ``patience``: seconds in which the target must be well after `up`;
+    ``allowed``: what may be lost, as DATA= names it.
+    """
 
     by: str
     yes: bool = False
     backup: bool = True
     dry_run: bool = False
     patience: float = 180
+    allowed: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """What an update would change: the stack's cost, and what holds data that it takes.
+    ``works`` is false where the preview fails, or a policy does.
+    """
+
+    cost: Change
+    taken: tuple[guard.Finding, ...] = ()
+    works: bool = True
 
 
 @dataclass(frozen=True)
@@ -146,11 +161,12 @@ def _request_backup(client: RuntimeSettings, patience: float = 3600) -> str:
 
 
 class Target:
-    """The stack that is promoted to."""
+    """The stack that is promoted to; ``allowed`` is what may be lost there."""
 
-    def __init__(self, stack: Stack, quiet: bool) -> None:
+    def __init__(self, stack: Stack, quiet: bool, allowed: frozenset[str] = frozenset()) -> None:
         self._stack = stack
         self._quiet = quiet
+        self._allowed = allowed
 
     def configure(self, image: str | None) -> None:
         """Write the image to the stack file, or take it out."""
@@ -164,21 +180,18 @@ class Target:
         entry: Mapping[str, Any] = values.get(_KEY) or {}
         return entry.get("value")
 
-    def preview(self) -> Change | None:
-        """What an update would change in cost; None where the preview fails or a policy does."""
-        with tempfile.TemporaryDirectory() as folder:
-            log = Path(folder) / "events.jsonl"
-            options = ("--policy-pack", _POLICIES, "--event-log", str(log))
-            # Behind this stands the option --event-log.
-            debugging = {"PULUMI_DEBUG_COMMANDS": "true"}
-            if self._stack.run("preview", *options, quiet=self._quiet, environment=debugging):
-                return None
-            with log.open() as events:
-                return foresee(events)
+    def preview(self) -> Foreseen:
+        """What an update would change."""
+        state = self._stack.resources()
+        with lifted(self._stack, guard.protected(state, self._allowed), quiet=self._quiet):
+            preview, taken = guard.look(
+                self._stack, state, "--policy-pack", _POLICIES, quiet=self._quiet, silent=False
+            )
+        return Foreseen(foresee(preview.events), taken, works=not preview.code)
 
     def up(self, message: str) -> int:
-        arguments = ("up", "--yes", "--skip-preview", "--suppress-outputs", "--message", message)
-        return self._stack.run(*arguments, quiet=self._quiet)
+        options = ("--yes", "--skip-preview", "--suppress-outputs", "--message", message)
+        return guard.up(self._stack, *options, allowed=self._allowed, quiet=self._quiet)
 
     def outputs(self) -> dict[str, Any]:
         return self._stack.outputs(secrets=True)
@@ -205,8 +218,11 @@ def apply(promotion: Promotion, target: Target, wish: Wish, backup: str | None) 
 
 
 def _run(target: Target, message: str, wish: Wish) -> list[str]:
-    if target.up(message):
-        return ["pulumi up failed; its reason stands above"]
+    try:
+        if target.up(message):
+            return ["pulumi up failed; its reason stands above"]
+    except UserError as error:
+        return str(error).splitlines()
     return check(target.outputs(), wish.patience)
 
 
@@ -220,9 +236,12 @@ def carry_out(
     target.configure(promotion.image)
     goes_on, backup = False, None
     try:
-        change = target.preview()
-        if change is None:
+        foreseen = target.preview()
+        # What is protected makes the preview fail, and stands in its plan all the same.
+        guard.refuse(foreseen.taken, wish.allowed)
+        if not foreseen.works:
             raise UserError("the preview failed; its reason stands above; nothing was changed")
+        change = foreseen.cost
         click.echo(f"cost: {change}", err=True)
         if wish.dry_run or not _agree(promotion.target, wish.yes):
             return Outcome("previewed", promotion.image, promotion.before, None, (), change)
@@ -254,6 +273,7 @@ def _agree(target: str, yes: bool) -> bool:
 @click.option("--to", "target", required=True, help="The stack that is to run it.")
 @click.option("--image", help="An image by digest instead: to go back by hand.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--data", default="", help="What may be lost: replace:NAME or delete:NAME, by comma.")
 @click.option("--no-backup", is_flag=True, help="Promote without a backup of the target.")
 @click.option("--patience", default=180.0, help="Seconds in which it must be well (180).")
 @click.option("--by", default=getpass.getuser, help="Who promotes; the login name without it.")
@@ -264,6 +284,7 @@ def command(
     target: str,
     image: str | None,
     yes: bool,
+    data: str,
     no_backup: bool,
     patience: float,
     by: str,
@@ -274,24 +295,26 @@ def command(
 
     Checks that the other one is well, previews with policies and cost, asks, backs the target
     up, updates it and checks it. Where the update or the check fails, the image before runs again.
-    The image is written to the target's stack file. Exits 0 only if it runs and is well.
+    The image is written to the target's stack file. Stops where the update takes what holds data
+    that --data does not name. Exits 0 only if it runs and is well.
 
     \b
     Examples:
       make promote FROM=azure-dev TO=azure-prod
-      python -m infra.promote --from azure-dev --to azure-prod --yes --json
-      python -m infra.promote --to azure-prod --image registry.example.org/trackstack@sha256:...
+      python -m infra.operations.promote --from azure-dev --to azure-prod --yes --json
+      python -m infra.operations.promote --to azure-prod --image registry.example.org/t@sha256:...
     """
     if bool(source) == bool(image):
         raise UserError("say either --from or --image")
+    allowed = guard.allowances(data)
     there = Stack(target)
     outputs = there.outputs(secrets=True)
     from_outputs = Stack(source).outputs(secrets=True) if source else {}
     promotion = decide(source, target, image, from_outputs, outputs)
     if source and (problems := check(from_outputs)):
         raise UserError(f"{source} is not well, so it is not promoted: {'; '.join(problems)}")
-    wish = Wish(by, yes, not no_backup, dry_run, patience)
-    outcome = carry_out(promotion, Target(there, as_json), outputs, wish)
+    wish = Wish(by, yes, not no_backup, dry_run, patience, allowed)
+    outcome = carry_out(promotion, Target(there, as_json, allowed), outputs, wish)
     if as_json:
         click.echo(json.dumps({"from": source, "to": target, "by": by, **asdict(outcome)}))
     else:
@@ -302,4 +325,4 @@ def command(
 
 
 if __name__ == "__main__":
-    main("infra.promote", command)
+    main("infra.operations.promote", command)

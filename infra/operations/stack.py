@@ -8,12 +8,13 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, cast
+from tempfile import TemporaryDirectory, TemporaryFile
+from typing import IO, Any, cast
 
 import click
 
 from infra import settings
+from infra.clouds import data
 from infra.errors import StackError
 from infra.place import read_place
 from infra.plan import Plan, make_plan
@@ -22,21 +23,15 @@ from runtime import settings as runtime_settings
 from runtime.errors import UserError
 from runtime.settings import RuntimeSettings
 
-# Types of resources whose loss is a loss of data, by a word in them.
-_DATA = (
-    "datadirectory",
-    "docker:index/volume",
-    "blobcontainer",
-    "storageaccount",
-    "fileshare",
-    "flexibleserver:server",
-    "dbformysql:server",
-    "dbforpostgresql:server",
-    "objectstorage/bucket",
-    "mysqldbsystem",
-    "psql/dbsystem",
-    "core/volume:",
-    "filestorage/filesystem",
+
+class MistakeError(UserError):
+    """What was typed, or written in a stack file, is wrong; nothing was begun."""
+
+
+# The inputs that say where a resource is, or what it is called there.
+_NAMES = (
+    *("data_dir", "name", "displayName"),
+    *("containerName", "databaseName", "serverName", "accountName", "resourceGroupName"),
 )
 
 
@@ -54,13 +49,28 @@ class Resource:
 
     @property
     def holds_data(self) -> bool:
-        lowered = self.type.lower()
-        return any(word in lowered for word in _DATA) and not self.name.endswith("-secrets")
+        return data.holds_data(self.type, self.name)
 
     @property
     def kept(self) -> bool:
         """Whether it outlives `pulumi destroy`."""
         return self.retained or self.inputs.get("keep_data") is True
+
+    @property
+    def place(self) -> str:
+        """Where it is, or what it is called there."""
+        return next((str(self.inputs[key]) for key in _NAMES if self.inputs.get(key)), self.type)
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A plan of the engine's: its exit code, the lines of its event log, and what it said, which
+    is empty where it went to the terminal.
+    """
+
+    code: int
+    events: tuple[str, ...]
+    said: str
 
 
 @dataclass(frozen=True)
@@ -93,17 +103,50 @@ class Stack:
         ``quiet`` sends what it prints to stderr, where stdout is a machine's; ``environment`` is
         added to this process's own.
         """
-        command = ["pulumi", *arguments, "--stack", self.name]
+        return self._run(arguments, sys.stderr if quiet else None, environment)[0]
+
+    def preview(
+        self,
+        *options: str,
+        quiet: bool = False,
+        silent: bool = False,
+        environment: Mapping[str, str] | None = None,
+    ) -> Preview:
+        """What the engine would do, by the very program that `up` runs; nothing is changed.
+
+        ``quiet`` and ``environment`` as of ``run``; ``silent`` prints nothing.
+        """
+        # Behind this stands the option --event-log.
+        debugging = {**(environment or {}), "PULUMI_DEBUG_COMMANDS": "true"}
+        with TemporaryDirectory() as folder, TemporaryFile("w+") as said:
+            log = Path(folder) / "events.jsonl"
+            arguments = ["preview", *options, "--event-log", str(log)]
+            if silent:
+                arguments += ["--non-interactive", "--color", "never", "--suppress-outputs"]
+            to = said if silent else sys.stderr if quiet else None
+            code, is_interrupted = self._run(arguments, to, debugging)
+            if is_interrupted:
+                raise KeyboardInterrupt
+            said.seek(0)
+            events = log.read_text().splitlines() if log.exists() else []
+            return Preview(code, tuple(events), said.read())
+
+    def _run(
+        self, arguments: Sequence[str], to: IO[str] | None, environment: Mapping[str, str] | None
+    ) -> tuple[int, bool]:
+        """The exit code, and whether somebody interrupted it."""
         process = subprocess.Popen(
-            command,
-            stdout=sys.stderr if quiet else None,
+            ["pulumi", *arguments, "--stack", self.name],
+            stdout=to,
+            stderr=to,
             env={**os.environ, **(environment or {})},
         )
+        is_interrupted = False
         while True:
             try:
-                return process.wait()
+                return process.wait(), is_interrupted
             except KeyboardInterrupt:
-                continue
+                is_interrupted = True
 
     def outputs(self, *, secrets: bool = False) -> dict[str, Any]:
         """What the stack exports; empty where it is not up."""
@@ -111,13 +154,13 @@ class Stack:
         return cast("dict[str, Any]", self.ask("stack", "output", "--json", *shown))
 
     def settings(self) -> Settings:
-        """What its stack file says; raises UserError with a line for each key that is wrong."""
+        """What its stack file says; raises MistakeError with a line for each key that is wrong."""
         return self._read()[0]
 
     def plan(self) -> Plan:
         """What its stack file asks for, decided as the program decides it.
 
-        Raises UserError with a line for each key that is wrong.
+        Raises MistakeError with a line for each key that is wrong.
         """
         stack_settings, secret = self._read()
         with _told():
@@ -158,7 +201,7 @@ def _told() -> Generator[None]:
     try:
         yield
     except StackError as error:
-        raise UserError("\n".join(error.problems)) from None
+        raise MistakeError("\n".join(error.problems)) from None
 
 
 @contextmanager
@@ -221,15 +264,19 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def main(name: str, command: click.Command) -> None:
-    """Run a command of infra; what it returns is the exit code, and 1 is every error."""
+def main(name: str, command: click.Command, *, mistake: int = 1) -> None:
+    """Run a command of infra; what it returns is the exit code, and 1 is every error.
+
+    ``mistake`` is the exit code where what was typed or written is wrong.
+    """
     try:
         sys.exit(command.main(prog_name=name, standalone_mode=False) or 0)
     except (click.exceptions.Abort, KeyboardInterrupt):
         sys.exit(130)
     except click.ClickException as error:
         error.show()
-        sys.exit(1)
+        sys.exit(mistake if isinstance(error, click.UsageError) else 1)
     except UserError as error:
-        click.echo(f"{name.rsplit('.', 1)[-1]}: {error}", err=True)
-        sys.exit(1)
+        for line in str(error).splitlines():
+            click.echo(f"{name.rsplit('.', 1)[-1]}: {line}", err=True)
+        sys.exit(mistake if isinstance(error, MistakeError) else 1)

@@ -1,0 +1,101 @@
+"""`make setup`: install what a stack asks for and others do not, where it is missing.
+
+The provider SDKs of its cloud, and what keeps artifacts or backups elsewhere than on this machine.
+"""
+
+import os
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+import click
+
+from infra.errors import StackError
+from infra.operations import stack_file
+from infra.operations.stack import MistakeError, main
+from infra.place import ROOT
+from infra.settings import Azure, Local, LocalContainer, Oci, Settings, model_of
+from runtime.errors import UserError
+
+# Model of the settings -> dependency groups of pyproject.toml.
+_GROUPS: dict[type[Settings], tuple[str, ...]] = {
+    Local: (),
+    LocalContainer: ("infra-docker",),
+    Azure: ("infra-docker", "infra-azure"),
+    Oci: ("infra-docker", "infra-oci"),
+}
+# Scheme of a destination -> extra of pyproject.toml.
+_EXTRAS = {"wasbs": "azure", "oci": "oci", "s3": "s3"}
+# A package of each.
+_PACKAGES = {
+    "infra-docker": "pulumi_docker",
+    "infra-azure": "pulumi_azure_native",
+    "infra-oci": "pulumi_oci",
+    "azure": "azure.storage.blob",
+    "oci": "oci",
+    "s3": "boto3",
+}
+
+
+@dataclass(frozen=True)
+class Needs:
+    """Dependency groups and extras of pyproject.toml."""
+
+    groups: tuple[str, ...] = ()
+    extras: tuple[str, ...] = ()
+
+
+def decide(keys: Mapping[str, str]) -> Needs:
+    """What a stack needs beside what every stack does, by the plain keys of its file. Pure.
+
+    Raises StackError where cloud or compute is none that there is; what else is wrong with the
+    file is for what comes after.
+    """
+    given = (keys.get(key, "") for key in ("artifactsDestination", "backupDestination"))
+    schemes = sorted({place.partition("://")[0] for place in given if "://" in place})
+    return Needs(_GROUPS[model_of(keys)], tuple(_EXTRAS[s] for s in schemes if s in _EXTRAS))
+
+
+def missing(needs: Needs, is_there: Callable[[str], bool]) -> Needs:
+    """What of it is to be installed. Pure."""
+
+    def absent(names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(name for name in names if not is_there(_PACKAGES[name]))
+
+    return Needs(absent(needs.groups), absent(needs.extras))
+
+
+def _is_there(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+@click.command()
+@click.argument("name", metavar="STACK")
+def command(name: str) -> int:
+    """Install what STACK's file asks for. A stack that has no file needs nothing."""
+    try:
+        wanted = missing(decide(stack_file.keys(name)), _is_there)
+    except FileNotFoundError:
+        return 0
+    except StackError as error:
+        raise MistakeError("\n".join(error.problems)) from None
+    if wanted == Needs():
+        return 0
+    click.echo(
+        f"setup: installing what stack {name} needs: {', '.join(wanted.groups + wanted.extras)}"
+    )
+    done = subprocess.run(
+        [ROOT / "tools" / "venv.sh", "infra", *wanted.groups],
+        env={**os.environ, "EXTRAS": " ".join(wanted.extras)},
+    )
+    if done.returncode:
+        raise UserError("the installation failed; its reason stands above")
+    return 0
+
+
+if __name__ == "__main__":
+    main("infra.operations.setup", command, mistake=2)

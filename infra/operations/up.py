@@ -1,0 +1,81 @@
+"""`make up`: bring a stack up and say how it is used."""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import click
+
+from infra.operations import guard, stack_file, status
+from infra.operations.stack import MistakeError, Stack, main
+from infra.settings import LocalContainer, Settings
+from infra.settings.cloud import CloudKeys
+from runtime.errors import UserError
+
+_OTHER_SALT = """\
+encryptionsalt in {file} belongs to another passphrase than this machine's; put that one into
+.trackstack/passphrase, or remove the line (and every secure: value) to begin a stack of your own"""
+
+
+def options(settings: Settings, is_terminal: bool) -> list[str]:
+    """How the engine is to go about it. Pure.
+
+    On this machine it costs nothing and is soon gone again, so nothing is asked. Containers that
+    somebody stopped are seen by a refresh alone; processes are looked at in every update.
+    """
+    if isinstance(settings, CloudKeys) and is_terminal:
+        return ["--suppress-outputs"]
+    refresh = ["--refresh"] if isinstance(settings, LocalContainer) else []
+    return ["--suppress-outputs", "--yes", "--skip-preview", *refresh]
+
+
+def require_file(name: str, names: Sequence[str]) -> None:
+    """Raise MistakeError where none of the stacks that have a file is called so. Pure."""
+    if name not in names:
+        there = "".join(f"\n  {one}" for one in names)
+        raise MistakeError(f"there is no {stack_file.path(name)}; there are:{there}")
+
+
+def select(name: str) -> None:
+    """Make the stack where it is not there yet, and the one that `pulumi` works on by itself.
+
+    Raises UserError with the engine's words where it cannot.
+    """
+    done = subprocess.run(
+        ["pulumi", "stack", "select", "--create", name, "--color", "never"],
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        said = (done.stderr + done.stdout).strip()
+        hint = _OTHER_SALT.format(file=stack_file.path(name)) if "passphrase" in said else ""
+        raise UserError(f"{said}\n{hint}".strip())
+
+
+@click.command()
+@click.argument("name", metavar="STACK")
+@click.option("--data", default="", help="What may be lost: replace:NAME or delete:NAME, by comma.")
+def command(name: str, data: str) -> int:
+    """Bring STACK up, or bring it to what its stack file says.
+
+    Stops, with exit code 1 and nothing changed, where that deletes, replaces or leaves behind what
+    holds data, unless --data (DATA= with make) names it. In a cloud and on a terminal the engine
+    asks first. Exits with 2 where what was typed, or the stack file, is wrong.
+
+    \b
+    Examples:
+      make up STACK=azure-dev
+      make up DATA=replace:data
+    """
+    allowed = guard.allowances(data)
+    require_file(name, stack_file.names())
+    select(name)
+    stack = Stack(name)
+    if guard.up(stack, *options(stack.settings(), sys.stdin.isatty()), allowed=allowed):
+        return 1
+    click.echo(status.text(stack))
+    return 0
+
+
+if __name__ == "__main__":
+    main("infra.operations.up", command, mistake=2)

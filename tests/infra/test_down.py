@@ -1,0 +1,190 @@
+"""What `make down` says before it does it, and when it asks."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.operations import down
+from infra.operations.down import Teardown
+from infra.operations.stack import Resource, Stack
+from infra.settings import parse
+from runtime.errors import UserError
+
+
+def _resource(kind: str, name: str, *needs: str, kept: bool, protected: bool = False) -> Resource:
+    return Resource(name, kind, {}, protected, kept, f"urn::{name}", frozenset(needs))
+
+
+_STATE = [
+    _resource("docker:index/container:Container", "server", kept=False),
+    _resource("docker:index/volume:Volume", "artifacts", kept=True),
+    _resource("docker:index/volume:Volume", "database", kept=False),
+    _resource("docker:index/volume:Volume", "server-secrets", kept=False),
+    # The certificates in it are issued again.
+    _resource("docker:index/volume:Volume", "front-data", kept=False),
+]
+
+
+def test_data_are_told_apart_by_whether_they_outlive_the_stack() -> None:
+    told = down.decide("prod", {}, _STATE)
+    assert told.removed == 4
+    assert [name.split()[0] for name in told.lost] == ["database"]
+    assert [name.split()[0] for name in told.kept] == ["artifacts"]
+    said = down.summary(told)
+    assert "LOST for good  database" in said
+    assert "kept           artifacts" in said
+
+
+def test_what_is_kept_stays_in_the_state_with_all_that_it_stands_on() -> None:
+    server = "azure-native:dbforpostgresql:Server"
+    state = [
+        _resource("x:y:Network", "network", "urn::provider", kept=False),
+        _resource("x:y:Subnet", "subnet", "urn::network", kept=False),
+        _resource("x:y:Secret", "password", kept=False),
+        _resource(server, "db", "urn::subnet", "urn::password", kept=True),
+        _resource("x:y:Server", "server", "urn::db", "urn::subnet", kept=False),
+    ]
+    told = down.decide("prod", {}, state)
+    names = {urn.removeprefix("urn::") for urn in told.staying}
+    assert names == {"provider", "network", "subnet", "password", "db"}
+    assert told.removed == 1
+    assert "`make up` goes on" in down.summary(told)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "protected", "wanted"),
+    [({}, False, False), ({"protected": True}, False, True), ({"protected": False}, True, True)],
+)
+def test_a_stack_is_protected_by_its_output_or_by_one_resource(
+    outputs: dict[str, bool], protected: bool, wanted: bool
+) -> None:
+    state = [_resource("x:y:Bucket", "b", kept=False, protected=protected)]
+    assert down.decide("prod", outputs, state).protected is wanted
+
+
+def test_a_protected_stack_is_not_removed_where_nobody_can_be_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    protected = Teardown("prod", True, 1, (), ())
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: False, raising=False)
+    with pytest.raises(UserError, match="YES=1"):
+        down.confirm(protected, yes=False)
+    down.confirm(protected, yes=True)
+    down.confirm(Teardown("dev", False, 1, (), ()), yes=False)
+
+
+def test_what_is_lost_is_asked_for_though_nothing_is_protected(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loses = Teardown("dev", False, 1, ("data (/d)",), ())
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: False, raising=False)
+    with pytest.raises(UserError, match=r"lost for good.*make down STACK=dev YES=1"):
+        down.confirm(loses, yes=False)
+    down.confirm(loses, yes=True)
+    down.confirm(Teardown("dev", False, 1, (), ("data (/d)",)), yes=False)
+
+
+@pytest.mark.parametrize(("keep_data", "says"), [(True, "LOST"), (False, "kept")])
+def test_where_the_stack_file_and_what_is_up_differ_on_what_is_kept_nothing_is_removed(
+    keep_data: bool, says: str
+) -> None:
+    settings = parse({"cloud": "local", "keepData": str(keep_data).lower()})
+    inputs = {"data_dir": "/d", "keep_data": not keep_data}
+    kind = "pulumi-python:dynamic/trackstack:LocalDataDirectory"
+    state = [Resource("data", kind, inputs, protected=False, retained=False, urn="urn::data")]
+    told = down.decide("dev", {}, state, settings)
+    with pytest.raises(UserError, match=f"{says}.*nothing was removed.*make up STACK=dev"):
+        down.confirm(told, yes=True)
+    agreed = parse({"cloud": "local", "keepData": str(not keep_data).lower()})
+    assert down.decide("dev", {}, state, agreed).differing == ""
+    assert down.decide("dev", {}, [], settings).differing == ""
+
+
+def test_a_stack_file_protects_from_the_moment_in_which_it_says_so() -> None:
+    settings = parse({"cloud": "local", "compute": "container", "protect": "true"})
+    assert down.decide("dev", {}, _STATE, settings).protected
+    assert not down.decide("dev", {}, [], settings).protected
+
+
+@pytest.mark.parametrize(("typed", "goes_on"), [("prod", True), ("yes", False), ("", False)])
+def test_on_a_terminal_the_stack_s_own_name_must_be_typed(
+    typed: str, goes_on: bool, tmp_path: Path
+) -> None:
+    code = (
+        "from infra.operations import down; "
+        "down.confirm(down.Teardown('prod', True, 1, (), ()), yes=False)"
+    )
+    master, slave = os.openpty()
+    try:
+        with subprocess.Popen(
+            [sys.executable, "-c", code], stdin=slave, stdout=slave, stderr=subprocess.PIPE
+        ) as process:
+            os.write(master, f"{typed}\n".encode())
+            _, errors = process.communicate(timeout=60)
+    finally:
+        os.close(master)
+        os.close(slave)
+    assert (process.returncode == 0) is goes_on
+    assert goes_on or b"nothing was removed" in errors
+
+
+class _Engine:
+    """The engine's commands on a stack, of which `destroy` ends with ``code``."""
+
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, left: Sequence[Resource], code: int
+    ) -> None:
+        self.calls: list[tuple[str, ...]] = []
+
+        def run(_self: Stack, *arguments: str, **_options: Any) -> int:
+            self.calls.append(arguments)
+            return code if arguments[0] == "destroy" else 0
+
+        def resources(_self: Stack) -> list[Resource]:
+            return list(left)
+
+        monkeypatch.setattr(Stack, "run", run)
+        monkeypatch.setattr(Stack, "resources", resources)
+
+
+def _bucket(*, protected: bool) -> Resource:
+    kind = "oci:ObjectStorage/bucket:Bucket"
+    return _resource(kind, "artifacts", kept=False, protected=protected)
+
+
+def test_the_protection_is_taken_off_only_where_there_is_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    engine = _Engine(monkeypatch, [], 0)
+    for protected in (False, True):
+        told = down.decide("prod", {}, [_bucket(protected=protected)])
+        assert down.apply(Stack("prod"), told, quiet=False) == 0
+    destroy = ("destroy", "--yes", "--skip-preview")
+    assert engine.calls == [
+        destroy,
+        ("state", "unprotect", "urn::artifacts", "--yes"),
+        destroy,
+    ]
+
+
+def test_what_is_left_by_a_destroy_that_failed_is_protected_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gone = _resource("oci:Psql/dbSystem:DbSystem", "database", kept=False, protected=True)
+    engine = _Engine(monkeypatch, [_bucket(protected=False)], 1)
+    told = down.decide("prod", {}, [_bucket(protected=True), gone])
+    assert down.apply(Stack("prod"), told, quiet=False) == 1
+    assert engine.calls[-1] == ("state", "protect", "urn::artifacts", "--yes")
+
+
+def test_what_stays_keeps_its_protection(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = _resource("oci:Psql/dbSystem:DbSystem", "database", kept=True, protected=True)
+    engine = _Engine(monkeypatch, [kept], 0)
+    down.apply(Stack("prod"), down.decide("prod", {}, [kept]), quiet=False)
+    destroy = ("destroy", "--yes", "--skip-preview", "--exclude", "urn::database")
+    assert engine.calls == [destroy]
