@@ -22,10 +22,19 @@ def path(stack: str) -> Path:
     return _FOLDER / f"Pulumi.{stack}.yaml"
 
 
-def names() -> list[str]:
-    """The stacks that have a file."""
-    files = (file.name for file in _FOLDER.glob("Pulumi.*.yaml"))
+def names(root: Path = Path()) -> list[str]:
+    """The stacks that have a file in the project in ``root``."""
+    files = (file.name for file in (root / _FOLDER).glob("Pulumi.*.yaml"))
     return sorted(name.removeprefix("Pulumi.").removesuffix(".yaml") for name in files)
+
+
+def read(file: Path) -> dict[str, Any]:
+    """A stack file's configuration as it stands there, but for its secrets.
+
+    Raises StackError where it is no YAML, and OSError where there is none.
+    """
+    config = _mapping(_load(file).get("config"))
+    return {key: value for key, value in config.items() if "secure" not in _mapping(value)}
 
 
 def keys(stack: str) -> dict[str, str]:
@@ -34,10 +43,9 @@ def keys(stack: str) -> dict[str, str]:
     Raises StackError where it is no YAML, and OSError where there is none.
     """
     prefix = f"{PROJECT}:"
-    config = _mapping(_load(path(stack)).get("config"))
+    config = read(path(stack))
     own = {k.removeprefix(prefix): v for k, v in config.items() if k.startswith(prefix)}
-    given = {**_defaults(), **own}
-    return {key: _as_text(value) for key, value in given.items() if "secure" not in _mapping(value)}
+    return {key: _as_text(value) for key, value in (_defaults() | own).items()}
 
 
 def _load(file: Path) -> dict[str, Any]:

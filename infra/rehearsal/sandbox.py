@@ -22,6 +22,8 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from infra.errors import StackError
+from infra.operations import stack_file
 from infra.place import ROOT
 from infra.rehearsal.engine import Engine
 from infra.rehearsal.errors import RehearsalError
@@ -104,23 +106,14 @@ def _resolve(clouds: Iterable[Cloud], hostname: str, caller: str = _NOBODY) -> s
 
 def read_stack_file(stack: str) -> dict[str, Any]:
     """The plain keys of a stack file. Raises RehearsalError where it cannot be read."""
-    path = ROOT / "stacks" / f"Pulumi.{stack}.yaml"
-    if not path.exists():
-        names = sorted(p.name.split(".")[1] for p in path.parent.glob("Pulumi.*.yaml"))
-        raise RehearsalError(
-            f"there is no stacks/Pulumi.{stack}.yaml; there are: {', '.join(names)}"
-        )
+    path = stack_file.path(stack)
     try:
-        content = cast("dict[str, Any]", yaml.safe_load(path.read_text()) or {})
-    except yaml.YAMLError as error:
-        words = " ".join(str(error).split())
-        raise RehearsalError(f"stacks/{path.name}: is no YAML: {words}") from None
-    config = cast("dict[str, Any]", content.get("config") or {})
-    return {key: value for key, value in config.items() if not _is_secret(value)}
-
-
-def _is_secret(value: Any) -> bool:
-    return isinstance(value, dict) and "secure" in value
+        return stack_file.read(ROOT / path)
+    except FileNotFoundError:
+        names = ", ".join(stack_file.names(ROOT))
+        raise RehearsalError(f"there is no {path}; there are: {names}") from None
+    except (StackError, OSError) as error:
+        raise RehearsalError(str(error)) from None
 
 
 @contextmanager

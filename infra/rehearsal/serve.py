@@ -19,12 +19,6 @@ from infra.rehearsal.provider.serving import serving
 
 # The name of each provider, and the package that has its `open_cloud(state_dir)`.
 CLOUDS = {"docker": "docker", "azure-native": "azure", "oci": "oci"}
-# The provider's SDK, which says what its resources have, and the dependency group that has it.
-_SDKS = {
-    "docker": ("pulumi_docker", "infra-docker"),
-    "azure-native": ("pulumi_azure_native", "infra-azure"),
-    "oci": ("pulumi_oci", "infra-oci"),
-}
 
 
 class _Package(Protocol):
@@ -37,8 +31,9 @@ def load(name: str, state_dir: Path, *, emulates: bool = False) -> Cloud:
     ``emulates`` lets its resources run on this machine; else they are only checked. Raises
     RehearsalError where the provider's SDK is not installed.
     """
-    sdk, group = _SDKS[name]
+    sdk = f"pulumi_{name.replace('-', '_')}"
     if importlib.util.find_spec(sdk) is None:
+        group = f"infra-{CLOUDS[name]}"
         raise RehearsalError(f"{sdk} is not installed; run `tools/venv.sh infra {group}`")
     package = cast("_Package", importlib.import_module(f"infra.rehearsal.{CLOUDS[name]}.cloud"))
     return package.open_cloud(state_dir, emulates=emulates)

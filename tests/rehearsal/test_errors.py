@@ -111,7 +111,8 @@ def test_a_stack_file_that_is_no_yaml_is_told_in_one_line() -> None:
         path.unlink()
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
-    assert f"rehearse: stacks/{path.name}: is no YAML" in done.stderr
+    assert done.stderr.startswith("rehearse: ")
+    assert f"stacks/{path.name}: is no YAML" in done.stderr
 
 
 @pytest.mark.slow
