@@ -1,27 +1,40 @@
-"""The ``trackstack`` command. Each subcommand lives in the module of its name, imported on use."""
+"""The ``trackstack`` command. Each subcommand's module is imported when it is used."""
 
 import importlib
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import click
 
 from runtime.errors import UserError
 
-# name -> what `trackstack --help` says of it; the module of that name in runtime/ has `command`.
+
+@dataclass(frozen=True)
+class Subcommand:
+    """``module`` below runtime/ has the function ``command``; ``help`` is its line in --help."""
+
+    module: str
+    help: str
+
+
 COMMANDS = {
-    "server": "Serve MLflow behind the token.",
-    "gc": "Purge what clients deleted.",
-    "prune": "Soft-delete entities that are stale and unused.",
-    "report": "List what prune would delete; changes nothing.",
-    "database": "Make database and user on a new database server.",
-    "upgrade": "Migrate the backend store to this MLflow's schema.",
-    "backup": "Back up database and artifacts; list and verify backups.",
-    "restore": "Restore a backup into an empty store.",
-    "scheduler": "Run gc, prune and backup on their schedules.",
-    "token": "Add, list, revoke and rotate bearer tokens.",
-    "promote": "Promote and approve model versions.",
-    "doctor": "Check this deployment and say what to do.",
+    "server": Subcommand("server.command", "Serve MLflow behind the token."),
+    "gc": Subcommand("gc.command", "Purge what clients deleted."),
+    "prune": Subcommand("retention.prune", "Soft-delete entities that are stale and unused."),
+    "report": Subcommand("retention.report", "List what prune would delete; changes nothing."),
+    "database": Subcommand(
+        "database.provision", "Make database and user on a new database server."
+    ),
+    "upgrade": Subcommand("backup.upgrade", "Migrate the backend store to this MLflow's schema."),
+    "backup": Subcommand(
+        "backup.command", "Back up database and artifacts; list and verify backups."
+    ),
+    "restore": Subcommand("backup.restore", "Restore a backup into an empty store."),
+    "scheduler": Subcommand("jobs.scheduler", "Run gc, prune and backup on their schedules."),
+    "token": Subcommand("tokens.command", "Add, list, revoke and rotate bearer tokens."),
+    "promote": Subcommand("promote.command", "Promote and approve model versions."),
+    "doctor": Subcommand("doctor", "Check this deployment and say what to do."),
 }
 
 
@@ -34,12 +47,13 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"runtime.{cmd_name}").command
+        module = importlib.import_module(f"runtime.{COMMANDS[cmd_name].module}")
+        command: click.Command = module.command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl([(name, each.help) for name, each in COMMANDS.items()])
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

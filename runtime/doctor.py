@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass
 
 import click
 
-from runtime import health, scheduler
+from runtime import health
 from runtime import settings as runtime_settings
+from runtime.jobs import scheduler
 from runtime.probe import request, token_of
 from runtime.settings import RuntimeSettings
 
@@ -40,8 +41,8 @@ def _data_directory(settings: RuntimeSettings) -> Finding:
 
 
 def _backend_store(settings: RuntimeSettings) -> Finding:
-    from runtime.store import open_engine
-    from runtime.upgrade import revisions
+    from runtime.backup.upgrade import revisions
+    from runtime.database.engine import open_engine
 
     try:
         has, should = revisions(open_engine(settings))

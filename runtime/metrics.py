@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from runtime.scheduler import LastRun
+    from runtime.jobs.scheduler import LastRun
     from runtime.settings import RuntimeSettings
 
 PATH = "/metrics"
@@ -159,8 +159,8 @@ def count(engine: "Engine") -> dict[tuple[str, str], int]:
     """
     from sqlalchemy import func, literal, select
 
-    from runtime.gc.schema import tables
-    from runtime.tokens import TABLES
+    from runtime.database.schema import tables
+    from runtime.tokens.store import TABLES
 
     known = {**tables().tables, **TABLES.tables}
     counts: dict[tuple[str, str], int] = {}
@@ -229,7 +229,7 @@ class Metrics:
         """What is read when it is asked for."""
         from prometheus_client.core import GaugeMetricFamily
 
-        from runtime.scheduler import read_state
+        from runtime.jobs.scheduler import read_state
 
         yield from job_families(read_state(self._settings.data_dir))
         yield build_info(self._settings.image)
@@ -249,7 +249,7 @@ class Metrics:
             return
         from sqlalchemy.exc import SQLAlchemyError
 
-        from runtime.store import open_engine
+        from runtime.database.engine import open_engine
 
         try:
             self._engine = self._engine or open_engine(self._settings)

@@ -167,7 +167,7 @@ class RuntimeSettings(BaseModel):
     @property
     def _named_store(self) -> SecretStr:
         if self.db_secret_ocid and not self.given_backend_store_uri:
-            from runtime import oci_secrets
+            from runtime.oci import vault as oci_secrets
 
             return SecretStr(oci_secrets.database_uri(self.db_secret_ocid))
         database = self.data_dir.resolve() / "store" / "mydb.sqlite"

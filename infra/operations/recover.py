@@ -29,7 +29,7 @@ from runtime.process import trackstack
 from runtime.settings import RuntimeSettings, file_variable, variable
 
 if TYPE_CHECKING:
-    from runtime.backup.manifest import Manifest
+    from runtime.backup.format.manifest import Manifest
 
 _KEY = "trackstack:restoreBackup"
 # Of whoever runs this, and stronger than what the stack has.
@@ -206,8 +206,8 @@ class _Wish:
 
     def manifest(self) -> "Manifest":
         """That of the backup; raises UserError where there is none, or it must be named."""
-        from runtime.backup import manifest
-        from runtime.backup.place import Place
+        from runtime.artifacts.place import Place
+        from runtime.backup.format import manifest
 
         return manifest.read_for(Place(self.from_uri), self.backup, None)
 

@@ -11,7 +11,7 @@ from infra.plan.naming import AZURE, Naming, base_of, tags
 from infra.plan.place import Place, certificate
 from infra.plan.workloads import Container
 from infra.settings.azure import Azure
-from runtime.jobs import schedules
+from runtime.jobs.schedules import schedules
 
 FRONT_PORT = 443
 _CONTAINER = "artifacts"

@@ -10,7 +10,7 @@ from infra.plan.image import ImagePlan, plan_image, store_extras
 from infra.plan.place import Place, certificate
 from infra.plan.workloads import Container
 from infra.settings import LocalContainer
-from runtime.jobs import schedules
+from runtime.jobs.schedules import schedules
 from runtime.settings import environment_of
 
 _LOOPBACK = ("localhost", "127.0.0.1")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from infra.settings.common import Common
 from runtime.duration import NEVER
-from runtime.jobs import SCHEDULES
+from runtime.jobs.schedules import SCHEDULES
 from runtime.settings import environment_of, file_variable
 
 # variable -> the secret file that it names

@@ -9,7 +9,7 @@ from infra.plan import environment
 from infra.plan.environment import Runtime
 from infra.plan.place import Place
 from infra.settings import Local
-from runtime.jobs import schedules
+from runtime.jobs.schedules import schedules
 from runtime.settings import environment_of
 
 # A Unix socket's path has 108 bytes (unix(7)), with the terminating zero; the supervisor binds

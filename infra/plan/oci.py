@@ -11,8 +11,8 @@ from infra.plan.naming import OCI, Naming, base_of, tags
 from infra.plan.place import Place, certificate
 from infra.plan.workloads import Container
 from infra.settings.oci import Oci
-from runtime.jobs import schedules
-from runtime.oci_secrets import PORTS
+from runtime.jobs.schedules import schedules
+from runtime.oci.vault import PORTS
 from runtime.settings import environment_of, file_variable
 
 FRONT_PORT = 443

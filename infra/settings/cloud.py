@@ -9,7 +9,7 @@ from infra.settings.common import Common, FrontKeys, ImageKeys, wrong
 from infra.settings.values import Line, Network, Networks, Tags, from_json
 from runtime.cron import calendars
 from runtime.duration import NEVER
-from runtime.jobs import SCHEDULES
+from runtime.jobs.schedules import SCHEDULES
 
 _NAME = r"^[a-z][a-z0-9-]{1,30}[a-z0-9]$"
 _PUBLIC_KEY = r"^(ssh-rsa|ssh-ed25519) [A-Za-z0-9+/]+=*( \S+)?$"

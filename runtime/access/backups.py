@@ -6,8 +6,8 @@ kept: any worker of any replica can be asked.
 
 import json
 
-from runtime.backup import manifest
-from runtime.backup.place import Place
+from runtime.artifacts.place import Place
+from runtime.backup.format import manifest
 from runtime.errors import UserError
 from runtime.process import start_beside
 from runtime.settings import RuntimeSettings

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
-from runtime.tokens import Role, Token
+from runtime.tokens.store import Role, Token
 
 COOKIE = "trackstack_session"
 SESSION_SECONDS = 12 * 60 * 60

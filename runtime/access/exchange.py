@@ -8,7 +8,7 @@ from typing import Any
 from starlette.types import Scope
 
 from runtime.access.credentials import Person, header
-from runtime.tokens import Token
+from runtime.tokens.store import Token
 
 _REQUEST_ID = re.compile(r"[\w-]{1,64}", re.ASCII)
 

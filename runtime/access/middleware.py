@@ -8,15 +8,7 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from runtime import health, metrics
-from runtime.access import backups, bodies, locations, pages, queries
-from runtime.access.answers import (
-    add_missing,
-    answer,
-    answer_error,
-    answer_page,
-    redirect,
-    security_headers,
-)
+from runtime.access import backups, pages
 from runtime.access.audit import AuditLog, is_worth_noting
 from runtime.access.credentials import (
     SIGN_OUT,
@@ -28,11 +20,20 @@ from runtime.access.credentials import (
     without_credentials,
 )
 from runtime.access.exchange import Exchange
-from runtime.access.limits import FailureLimit, is_streamed, largest
-from runtime.access.roles import is_known, plain, required_role
+from runtime.access.responses import (
+    add_missing,
+    answer,
+    answer_error,
+    answer_page,
+    redirect,
+    security_headers,
+)
+from runtime.access.rules import bodies, locations, queries
+from runtime.access.rules.limits import FailureLimit, is_streamed, largest
+from runtime.access.rules.roles import is_known, plain, required_role
+from runtime.database.engine import open_engine
 from runtime.settings import RuntimeSettings, secret_file
-from runtime.store import open_engine
-from runtime.tokens import MountedTokens, Role, Token, TokenSet, TokenTable
+from runtime.tokens.store import MountedTokens, Role, Token, TokenSet, TokenTable
 
 
 @dataclass(frozen=True)

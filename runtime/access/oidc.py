@@ -21,7 +21,7 @@ from runtime.access import pages
 from runtime.access.credentials import Person, Sessions
 from runtime.errors import UserError
 from runtime.settings import RuntimeSettings
-from runtime.tokens import Role
+from runtime.tokens.store import Role
 
 # Seconds between leaving for the issuer and coming back.
 _SIGN_IN_SECONDS = 600

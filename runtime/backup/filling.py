@@ -9,9 +9,10 @@ from sqlalchemy import Engine, Table, create_engine
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.pool import NullPool
 
-from runtime.backup import artifacts, manifest, parts, rows, schema
-from runtime.backup.manifest import Manifest
-from runtime.backup.place import Place
+from runtime.artifacts.place import Place
+from runtime.backup import schema
+from runtime.backup.format import artifacts, manifest, parts, rows
+from runtime.backup.format.manifest import Manifest
 from runtime.errors import UserError
 
 

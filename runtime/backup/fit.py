@@ -27,8 +27,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.pool import NullPool
 
-from runtime.backup import rows, schema
-from runtime.backup.manifest import Manifest
+from runtime.backup import schema
+from runtime.backup.format import rows
+from runtime.backup.format.manifest import Manifest
 
 _NAMES = {"postgresql": "PostgreSQL", "mysql": "MySQL"}
 _BATCH = 1000

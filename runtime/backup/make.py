@@ -10,14 +10,15 @@ from tempfile import TemporaryDirectory
 
 from sqlalchemy import Connection, Engine, func, inspect, not_, or_, select
 
-from runtime.backup import artifacts, identity, manifest, parts, retention, rows, schema
-from runtime.backup.manifest import ArtifactsPart, Manifest, Part, TablePart
-from runtime.backup.place import Place, scratch_of, sha256_of, told
+from runtime.artifacts.place import Place, scratch_of, sha256_of, told
+from runtime.backup import identity, retention, schema
+from runtime.backup.format import artifacts, manifest, parts, rows
+from runtime.backup.format.manifest import ArtifactsPart, Manifest, Part, TablePart
 from runtime.backup.retention import Found
+from runtime.database.engine import open_engine
+from runtime.database.lock import only_one
 from runtime.errors import UserError
-from runtime.lock import only_one
 from runtime.settings import RuntimeSettings
-from runtime.store import open_engine
 
 _LISTING, _SCRATCH = "artifacts.jsonl.gz", ".scratch"
 # The first file of a backup: of which store it is, should it never be finished.

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from runtime.backup.manifest import time_of
+from runtime.backup.format.manifest import time_of
 
 # A backup may take so long; one that has no manifest after it was killed.
 _UNFINISHED_AGE = timedelta(days=1)

@@ -5,9 +5,9 @@ from typing import Any, cast
 from sqlalchemy import Column, Engine, MetaData, String, Table, inspect, select, text
 
 from runtime.backup import identity
-from runtime.backup.rows import VERSION_TABLE, known_tables, reflect
+from runtime.backup.format.rows import VERSION_TABLE, known_tables, reflect
 from runtime.errors import UserError
-from runtime.tokens import TABLES
+from runtime.tokens.store import TABLES
 
 # There from a restore's first change to its last: whoever finds it finds half a store.
 _MARK = Table("trackstack_restore", MetaData(), Column("backup", String(200), primary_key=True))

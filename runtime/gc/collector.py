@@ -9,7 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, MetaData, func, select, text
 
-from runtime.gc import artifacts, decide, schema
+from runtime.artifacts import deletion as artifacts
+from runtime.database import schema
+from runtime.gc import decide
 from runtime.gc.decide import EXPERIMENTS, LOGGED_MODELS, RUNS, TRACES_WITHIN, Kind, Query
 from runtime.gc.in_use import InUse
 from runtime.gc.judge import Judgement, judge

@@ -19,8 +19,8 @@ from sqlalchemy import (
     true,
 )
 
-from runtime.gc.schema import among
-from runtime.stale import DEFAULT_EXPERIMENT
+from runtime.database.schema import among
+from runtime.retention.stale import DEFAULT_EXPERIMENT
 
 # SQLAlchemy's own type of a query counts its columns.
 Query = Any

@@ -16,8 +16,8 @@ from typing import Any
 
 from sqlalchemy import Connection, MetaData, Table, select
 
+from runtime.artifacts import deletion as artifacts
 from runtime.errors import UserError
-from runtime.gc import artifacts
 from runtime.gc.in_use import Needed
 from runtime.gc.ownership import Destination, NotOwnError
 from runtime.paths import local_directory

@@ -22,7 +22,7 @@ from sqlalchemy import (
     update,
 )
 
-from runtime.gc.schema import among
+from runtime.database.schema import among
 
 # Milliseconds: the first wait, which doubles with each failure, and the longest.
 _FIRST_WAIT, _LONGEST_WAIT = 10 * 60 * 1000, 24 * 60 * 60 * 1000

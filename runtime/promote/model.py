@@ -14,8 +14,8 @@ from runtime.errors import UserError
 from runtime.promote import gates, lineage
 from runtime.promote.gates import Facts, Gate, Verdict
 from runtime.promote.lineage import Manifest, ModelUri, Version
+from runtime.retention.inventory import Client, entered
 from runtime.settings import RuntimeSettings
-from runtime.tracking import Client, entered
 
 # Where models live that came from another server; prune and gc leave it alone by its tag.
 EXPERIMENT = "trackstack-promotions"

@@ -11,7 +11,8 @@ from infra.plan.place import Place
 from infra.plan.workloads import SERVER_PORT, USER
 from infra.settings import parse
 from infra.settings.local import Local
-from runtime import health, jobs
+from runtime import health
+from runtime.jobs import schedules as jobs
 from runtime.settings import RuntimeSettings, default
 
 _ROOT = Path(__file__).parents[2]

@@ -13,9 +13,9 @@ from infra.place import read_place
 from infra.plan import LocalPlan, make_plan
 from runtime import settings as runtime_settings
 from runtime.backup import filling, make
-from runtime.backup.manifest import Manifest, TablePart
+from runtime.backup.format.manifest import Manifest, TablePart
+from runtime.database.engine import open_engine
 from runtime.errors import UserError
-from runtime.store import open_engine
 from tests.runtime.filled import fill, settings_of
 from tests.runtime.serving import TRACKSTACK
 

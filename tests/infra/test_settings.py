@@ -10,7 +10,7 @@ from infra.place import read_place
 from infra.plan import AzurePlan, LocalPlan, OciPlan, Plan, make_plan
 from infra.plan.place import Place
 from infra.settings import Local, LocalContainer, parse
-from runtime import scheduler
+from runtime.jobs import scheduler
 from runtime.settings import load
 from tests.infra.stack_files import CONFIGS, as_given, named, read
 

@@ -5,7 +5,7 @@ import pytest
 from infra.operations.status import deletions
 from infra.plan.environment import retention
 from infra.settings import parse
-from runtime.jobs import schedules
+from runtime.jobs.schedules import schedules
 
 
 @pytest.mark.parametrize(

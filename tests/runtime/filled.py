@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from runtime import settings as runtime_settings
+from runtime.database.engine import open_engine
 from runtime.settings import RuntimeSettings
-from runtime.store import open_engine
-from runtime.tokens import Role, TokenTable
+from runtime.tokens.store import Role, TokenTable
 
 
 def settings_of(data_dir: Path, uri: str | None = None, **more: str) -> RuntimeSettings:

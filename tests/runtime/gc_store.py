@@ -12,7 +12,8 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import Engine, Table, create_engine, insert, select, update
 
-from runtime.gc import command, schema
+from runtime.database import schema
+from runtime.gc.command import command
 from tests.runtime.databases import mariadb, postgresql
 
 # As for a file that is immutable, or on a disk that fails: root may delete all else.

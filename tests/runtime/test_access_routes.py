@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from runtime.tokens import Role
+from runtime.tokens.store import Role
 from tests.runtime.serving import REFUSED, Answer, Serving
 from tests.runtime.test_roles import filled, listed
 

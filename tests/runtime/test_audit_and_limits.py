@@ -14,7 +14,7 @@ import pytest
 
 from infra.rehearsal.system.waiting import wait_for
 from runtime.access.audit import is_worth_noting
-from runtime.access.limits import FailureLimit, largest
+from runtime.access.rules.limits import FailureLimit, largest
 from tests.runtime.serving import Answer, Serving, serving
 
 _CREATE = "/api/2.0/mlflow/experiments/create"

@@ -17,14 +17,15 @@ import pytest
 
 from infra.rehearsal.system.ports import find_free_port
 from infra.rehearsal.system.waiting import wait_for
-from runtime import restore as restoring
-from runtime.backup import carry, filling, make, manifest, rows, schema
-from runtime.backup.manifest import Manifest
-from runtime.backup.place import Place, check_path
+from runtime.artifacts.place import Place, check_path
+from runtime.backup import filling, make, schema
+from runtime.backup import restore as restoring
+from runtime.backup.format import carry, manifest, rows
+from runtime.backup.format.manifest import Manifest
+from runtime.database.engine import open_engine
 from runtime.errors import UserError
+from runtime.server.maintenance import answering
 from runtime.settings import RuntimeSettings, load
-from runtime.store import open_engine
-from runtime.waiting import answering
 from tests.runtime.databases import Server, mariadb, postgresql
 from tests.runtime.filled import fill, settings_of
 from tests.runtime.serving import TRACKSTACK, request, serving

@@ -12,13 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime import restore as restoring
-from runtime.backup import identity, make, manifest
-from runtime.backup.place import Place
+from runtime.artifacts.place import Place
+from runtime.backup import identity, make
+from runtime.backup import restore as restoring
+from runtime.backup.format import manifest
 from runtime.backup.retention import Found, decide, of_nobody
+from runtime.database.engine import open_engine
 from runtime.errors import UserError
 from runtime.settings import RuntimeSettings
-from runtime.store import open_engine
 from tests.runtime.filled import fill, settings_of
 from tests.runtime.serving import TRACKSTACK
 

@@ -13,7 +13,8 @@ from sqlalchemy import create_engine, select
 
 from infra.rehearsal.host import azurite
 from infra.rehearsal.system.waiting import wait_for
-from runtime.gc import command, schema
+from runtime.database import schema
+from runtime.gc.command import command
 
 pytestmark = pytest.mark.slow
 

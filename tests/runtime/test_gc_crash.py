@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, insert, select
 
-from runtime.gc import schema
+from runtime.database import schema
 from runtime.gc.collector import BATCH, Collector
 from runtime.gc.ownership import Destination
 from runtime.gc.report import Report
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 _KILLS, _DELETED, _LIVE = 50, 400, 60
 _ALL = 2**62
 _PRELOADED = [
-    "runtime.gc",
+    "runtime.gc.collector",
     "mlflow.store.tracking.dbmodels.models",
     "mlflow.store.model_registry.dbmodels.models",
 ]

@@ -21,9 +21,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, MetaData, create_engine, text
 
-from runtime.gc import command as gc_command
-from runtime.gc import schema
+from runtime.database import schema
 from runtime.gc.collector import Collector
+from runtime.gc.command import command as gc_command
 from runtime.gc.ownership import Destination
 from runtime.gc.report import Report
 from tests.runtime.databases import mariadb, postgresql

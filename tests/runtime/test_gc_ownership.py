@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runtime.gc.bulk import path_of
+from runtime.artifacts.bulk import path_of
 from runtime.gc.claims import gather
 from runtime.gc.in_use import Needed
 from runtime.gc.judge import judge

@@ -11,10 +11,12 @@ import pytest
 from mlflow.exceptions import MlflowException
 from sqlalchemy import create_engine, text
 
-from runtime import gc
+from runtime.artifacts import deletion as artifacts
 from runtime.backup.schema import make_tables
+from runtime.database import schema
 from runtime.errors import UserError
-from runtime.gc import artifacts, collector, schema
+from runtime.gc import collector
+from runtime.gc import command as gc
 from runtime.gc.collector import Collector
 from runtime.gc.ownership import Destination
 from runtime.gc.report import Report

@@ -9,8 +9,9 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import create_engine, select
 
-from runtime.gc import command, schema
-from runtime.gc.s3_objects import S3Bucket
+from runtime.artifacts.s3_objects import S3Bucket
+from runtime.database import schema
+from runtime.gc.command import command
 from tests.runtime.gc_store import Store
 
 pytestmark = pytest.mark.slow

@@ -15,7 +15,8 @@ import pytest
 
 from infra.place import ROOT
 from infra.rehearsal.system.daemon import build, docker, extra_ca, registry
-from runtime import health, slim
+from runtime import health
+from runtime.image import prune_dependencies as slim
 from runtime.settings import RuntimeSettings
 from tests.runtime.serving import request, wait_until_ready
 from tests.runtime_image import runtime_image

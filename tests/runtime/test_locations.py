@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.access.locations import is_allowed, may_create
+from runtime.access.rules.locations import is_allowed, may_create
 from tests.runtime.serving import Answer, Serving
 
 _CREATE = "/api/2.0/mlflow/experiments/create"

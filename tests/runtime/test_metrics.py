@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from infra.rehearsal.system.waiting import wait_for
+from runtime.jobs.scheduler import LastRun
 from runtime.metrics import area_of, build_info, job_families, rows_of
-from runtime.scheduler import LastRun
 from tests.runtime.serving import Serving, serving
 
 

@@ -19,8 +19,9 @@ from infra.rehearsal.host.endpoint import Endpoint
 from infra.rehearsal.oci.access.principals import Principals
 from infra.rehearsal.oci.data.objects import ObjectStorage
 from infra.rehearsal.oci.ids import REGION, TENANCY
-from runtime.gc import command, schema
-from runtime.oci_objects import parse
+from runtime.database import schema
+from runtime.gc.command import command
+from runtime.oci.objects import parse
 from tests.runtime.serving import serving
 
 pytestmark = pytest.mark.slow

@@ -12,7 +12,7 @@ from infra.rehearsal.system.ports import find_free_port
 from runtime import settings
 from runtime.access.oidc import Rules, display_name, is_overage, rules_of, user_names
 from runtime.errors import UserError
-from runtime.tokens import Role
+from runtime.tokens.store import Role
 from tests.browser import browsing
 from tests.runtime.issuer import CLIENT_ID, issuing
 from tests.runtime.serving import Serving, serving

@@ -134,7 +134,7 @@ def test_the_same_content_is_found_by_its_digest_or_as_an_unfinished_copy() -> N
 def test_deployments_are_promoted_by_what_is_installed_beside_the_runtime(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from runtime import promote
+    from runtime.promote import command as promote
 
     context = click.Context(promote.command)
     assert promote.command.list_commands(context) == ["approve", "model", "deployment"]

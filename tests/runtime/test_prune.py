@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from runtime import prune
-from runtime.stale import Kind, Stale
+from runtime.retention import prune
+from runtime.retention.stale import Kind, Stale
 from tests.runtime.serving import Serving, serving
 from tests.runtime.way import way_to
 

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from runtime import report, tracking
-from runtime.report_line import Line, human_bytes
-from runtime.report_page import bars, chart, page
-from runtime.stale import Inventory
+from runtime.retention import inventory as tracking
+from runtime.retention import report
+from runtime.retention.report_line import Line, human_bytes
+from runtime.retention.report_page import bars, chart, page
+from runtime.retention.stale import Inventory
 
 _NOW = datetime(2026, 11, 21, tzinfo=timezone.utc)
 _LINES = [

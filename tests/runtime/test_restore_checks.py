@@ -13,14 +13,15 @@ from typing import Any
 import pytest
 from sqlalchemy import String, create_engine, text
 
-from runtime import restore as restoring
-from runtime.backup import filling, fit, make, manifest, rows, schema
-from runtime.backup.manifest import Manifest
-from runtime.backup.place import Place
+from runtime.artifacts.place import Place
+from runtime.backup import filling, fit, make, schema
+from runtime.backup import restore as restoring
+from runtime.backup.format import manifest, rows
+from runtime.backup.format.manifest import Manifest
+from runtime.backup.upgrade import revisions, upgrade
+from runtime.database.engine import open_engine
 from runtime.errors import UserError
 from runtime.settings import RuntimeSettings
-from runtime.store import open_engine
-from runtime.upgrade import revisions, upgrade
 from tests.runtime.databases import MariaDb, PostgreSql, Server, mariadb, postgresql
 from tests.runtime.filled import fill, settings_of
 from tests.runtime.serving import TRACKSTACK, serving

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from runtime.access.queries import is_query
-from runtime.access.roles import is_known, required_role
-from runtime.tokens import Role
+from runtime.access.rules.queries import is_query
+from runtime.access.rules.roles import is_known, required_role
+from runtime.tokens.store import Role
 
 _FILE = Path(__file__).with_name("routes.txt")
 

@@ -13,10 +13,10 @@ import psutil
 import pytest
 from click.testing import CliRunner
 
-from runtime import doctor, oci_metrics, scheduler, settings
+from runtime import doctor, settings
 from runtime.errors import UserError
-from runtime.jobs import schedules
-from runtime.scheduler import (
+from runtime.jobs import scheduler
+from runtime.jobs.scheduler import (
     Job,
     LastRun,
     arguments_of,
@@ -26,6 +26,8 @@ from runtime.scheduler import (
     run_job,
     state_file,
 )
+from runtime.jobs.schedules import schedules
+from runtime.oci import monitoring as oci_metrics
 from tests.runtime.serving import TRACKSTACK, serving
 
 
@@ -116,7 +118,7 @@ def test_a_real_scheduler_runs_gc_tells_how_it_went_and_ends_on_sigterm(tmp_path
 @pytest.mark.slow
 def test_a_killed_scheduler_takes_its_job_along(tmp_path: Path) -> None:
     environment = {**os.environ, "TRACKSTACK_DATA_DIR": str(tmp_path)}
-    code = "from runtime.scheduler import Job; Job('doctor', ['doctor']).run()"
+    code = "from runtime.jobs.scheduler import Job; Job('doctor', ['doctor']).run()"
     # A job that hangs: the server that doctor asks takes the connection and never answers.
     import socket
 

@@ -13,7 +13,7 @@ import pytest
 
 from infra.rehearsal.system.waiting import wait_for
 from runtime import settings as runtime_settings
-from runtime.server import app_environment, log_level
+from runtime.server.command import app_environment, log_level
 from tests.runtime.serving import TRACKSTACK, Serving, serving, wait_until_ready
 
 

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.duration import MOST_DAYS
-from runtime.report_line import Line
-from runtime.report_page import bars, chart
-from runtime.stale import (
+from runtime.retention.report_line import Line
+from runtime.retention.report_page import bars, chart
+from runtime.retention.stale import (
     DEFAULT_EXPERIMENT,
     KEEP_TAG,
     TTL_TAG,

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from runtime.store import open_engine
-from runtime.turns import take_turn
+from runtime.database.engine import open_engine
+from runtime.jobs.lease import take_turn
 from tests.runtime.databases import Server, mariadb, postgresql
 from tests.runtime.filled import settings_of
 from tests.runtime.serving import TRACKSTACK

@@ -12,10 +12,10 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from runtime.backup import schema
+from runtime.backup.upgrade import revisions, upgrade
+from runtime.database.engine import open_engine
+from runtime.database.lock import only_one
 from runtime.errors import UserError
-from runtime.lock import only_one
-from runtime.store import open_engine
-from runtime.upgrade import revisions, upgrade
 from tests.runtime.databases import Server, mariadb, postgresql
 from tests.runtime.filled import settings_of
 from tests.runtime.serving import TRACKSTACK

@@ -20,7 +20,7 @@ from infra.clouds.shared.part import Part
 from infra.inputs import Secrets
 from infra.plan import OciPlan
 from infra.plan.oci import ADMINISTRATOR, DATABASE_NAME, DATABASE_USER
-from runtime.oci_secrets import DRIVERS
+from runtime.oci.vault import DRIVERS
 
 # Of an administrator's password.
 _MOST_CHARACTERS = 32

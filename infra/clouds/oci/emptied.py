@@ -7,7 +7,7 @@ from pulumi.dynamic import Resource
 
 from infra.clouds.shared.dynamic import DynamicProvider, Props
 from runtime.errors import UserError
-from runtime.oci_objects import Bucket
+from runtime.oci.objects import Bucket
 
 
 class _EmptiedProvider(DynamicProvider):

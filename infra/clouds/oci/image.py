@@ -15,8 +15,8 @@ from infra.clouds.shared.copied import CopiedImage, host_of
 from infra.clouds.shared.image import RuntimeImage
 from infra.clouds.shared.part import Part
 from infra.plan import OciPlan
-from runtime import oci_login
 from runtime.errors import UserError
+from runtime.oci import login as oci_login
 
 # What the registry calls a caller that shows a token in place of a password.
 TOKEN_USER = "BEARER_TOKEN"  # noqa: S105

@@ -10,7 +10,7 @@ from infra.clouds.oci.identity import Identity
 from infra.clouds.oci.scope import Scope
 from infra.clouds.shared.part import Part
 from infra.plan import OciPlan
-from runtime.oci_metrics import METRIC, NAMESPACE
+from runtime.oci.monitoring import METRIC, NAMESPACE
 
 _FULL_PERCENT = 85
 _PENDING = "PT5M"

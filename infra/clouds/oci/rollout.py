@@ -7,8 +7,8 @@ from pulumi import ResourceOptions
 from pulumi.dynamic import Resource
 
 from infra.clouds.shared.dynamic import DynamicProvider, Props
-from runtime import oci_login
 from runtime.errors import UserError
+from runtime.oci import login as oci_login
 
 _WAIT_SECONDS, _LOOK_AGAIN_SECONDS = 1800, 3
 # For requests that an old instance is at.

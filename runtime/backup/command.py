@@ -1,0 +1,199 @@
+"""`trackstack backup`: database and artifacts, to a directory or an artifact store.
+
+A backup is a folder: each table's rows, the artifacts with a listing of their checksums, and at
+last `manifest.json`; without that it is not complete and nobody restores it.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import click
+
+from runtime import settings as runtime_settings
+from runtime.retention.report_line import human_bytes
+
+
+def _place(ctx: click.Context) -> str | None:
+    to: str | None = ctx.obj
+    return to
+
+
+@click.group(invoke_without_command=True)
+@click.option("--to", metavar="URI", help="Default: TRACKSTACK_BACKUP_DESTINATION.")
+@click.option("--keep", type=click.IntRange(min=1), help="Default: TRACKSTACK_BACKUP_KEEP (7).")
+@click.option("--keep-days", type=click.IntRange(min=1), help="Keep younger ones too.")
+@click.option("--no-artifacts", is_flag=True, help="The database alone.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done; write and delete nothing.")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    to: str | None,
+    keep: int | None,
+    keep_days: int | None,
+    no_artifacts: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Back up database and artifacts, while the server runs.
+
+    The database is read as it is at one moment. URI is a directory or an artifact store that
+    MLflow knows (wasbs://, s3://, oci://), not inside the artifacts themselves. Afterwards all but
+    the newest --keep backups of the same store are deleted, and with --keep-days those younger are
+    kept as well; those of the database alone are counted apart. The same backup restores to SQLite,
+    PostgreSQL and MySQL: see `trackstack restore --help`.
+
+    \b
+    Examples:
+      trackstack backup --to /backups --keep 7 --keep-days 30
+      trackstack backup --to wasbs://backups@account.blob.core.windows.net/prod --json
+      trackstack backup --to /backups list
+      trackstack backup --to /backups verify
+      trackstack backup --to /mnt/usb copy --from /backups
+    """
+    ctx.obj = to
+    if ctx.invoked_subcommand:
+        return
+    from runtime.backup import identity, make
+    from runtime.database.engine import open_engine
+
+    settings = runtime_settings.load()
+    place = make.destination(settings, to)
+    count = keep or settings.backup_keep
+    if dry_run:
+        store = identity.known(open_engine(settings))
+        retired = make.retire(place, store, count, keep_days, dry_run=True)
+        if as_json:
+            result: dict[str, object] = {"dry_run": True, "to": place.uri}
+            result |= {"delete": list(retired.deleted), "of_nobody": list(retired.of_nobody)}
+            click.echo(json.dumps(result))
+        else:
+            what = (
+                "the database"
+                if no_artifacts
+                else f"the database and {settings.artifacts_destination}"
+            )
+            deleted = list(retired.deleted) or "none"
+            click.echo(f"would back up {what} to {place.uri}, and delete {deleted}")
+            _tell_of_nobody(retired.of_nobody)
+        return
+    done = make.back_up(settings, place, with_artifacts=not no_artifacts)
+    retired = make.retire(place, done.store, count, keep_days, just_made=done.name)
+    files = done.artifacts.files if done.artifacts else 0
+    if as_json:
+        result = {"name": done.name, "to": place.uri, "rows": done.rows, "files": files}
+        result |= {"bytes": done.total_bytes, "outside": done.outside}
+        result |= {"deleted": list(retired.deleted), "of_nobody": list(retired.of_nobody)}
+        click.echo(json.dumps(result))
+        return
+    size = human_bytes(done.total_bytes)
+    click.echo(f"{place.uri}/{done.name}: {done.rows} rows, {files} artifacts, {size}")
+    if done.outside:
+        click.echo(
+            f"{done.outside} runs have artifacts outside of {settings.artifacts_destination}: "
+            "they are not in the backup",
+            err=True,
+        )
+    for name in retired.deleted:
+        click.echo(f"deleted {name}")
+    _tell_of_nobody(retired.of_nobody)
+
+
+def _tell_of_nobody(names: Sequence[str]) -> None:
+    if names:
+        click.echo(
+            f"{len(names)} backups name no store, as those of an earlier version, and are never "
+            f"deleted here; delete by hand those that nobody needs: {', '.join(names)}",
+            err=True,
+        )
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.pass_context
+def list_command(ctx: click.Context, as_json: bool) -> None:
+    """List the backups of a place, oldest first.
+
+    \b
+    Example:
+      trackstack backup --to /backups list --json
+    """
+    from runtime.backup import make
+    from runtime.backup.format import manifest
+
+    place = make.destination(runtime_settings.load(), _place(ctx))
+    found = manifest.names(place)
+    whole = [manifest.load(place, name) for name, is_complete in found.items() if is_complete]
+    if as_json:
+        incomplete = [name for name, is_complete in found.items() if not is_complete]
+        told = [asdict(each) | {"bytes": each.total_bytes} for each in whole]
+        click.echo(json.dumps({"backups": told, "incomplete": incomplete}))
+        return
+    for name, is_complete in found.items():
+        if not is_complete:
+            click.echo(f"{name}  not complete")
+            continue
+        of = next(each for each in whole if each.name == name)
+        files = of.artifacts.files if of.artifacts else "no"
+        size = human_bytes(of.total_bytes)
+        click.echo(f"{name}  MLflow {of.mlflow_version}, {of.rows} rows, {files} artifacts, {size}")
+
+
+@command.command("copy")
+@click.argument("name", required=False)
+@click.option("--from", "from_uri", required=True, metavar="URI", help="`-`: a tar from stdin.")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.pass_context
+def copy_command(ctx: click.Context, name: str | None, from_uri: str, as_json: bool) -> None:
+    """Copy a backup from another place, and check it on its way.
+
+    By default the newest that has artifacts. For a copy elsewhere, and for a stack that is to be
+    recovered from it.
+
+    \b
+    Examples:
+      trackstack backup --to /mnt/usb copy --from oci://backups@namespace/prod
+      tar -c -C /backups 20261121T035500Z-3fa2 | trackstack backup copy --from -
+    """
+    from runtime.backup import make
+    from runtime.backup.format import carry
+
+    target = make.destination(runtime_settings.load(), _place(ctx))
+    with carry.opened(from_uri, target) as source:
+        of = carry.copy(source, target, name)
+    if as_json:
+        click.echo(json.dumps({"name": of.name, "to": target.uri, "bytes": of.total_bytes}))
+    else:
+        click.echo(f"{target.uri}/{of.name}: {human_bytes(of.total_bytes)}")
+
+
+@command.command("verify")
+@click.argument("name", required=False)
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.pass_context
+def verify_command(ctx: click.Context, name: str | None, as_json: bool) -> None:
+    """Restore a backup into a scratch place, and compare it.
+
+    By default the newest that has artifacts. Compares the rows of every table and the checksum of
+    every file. Exits 1 where something is not as it was backed up.
+
+    \b
+    Example:
+      trackstack backup --to /backups verify 20261121T035500Z-3fa2
+    """
+    from runtime.backup import filling, make
+
+    place = make.destination(runtime_settings.load(), _place(ctx))
+    of, problems = filling.verify(place, name)
+    files = of.artifacts.files if of.artifacts else 0
+    if as_json:
+        told = {"name": of.name, "rows": of.rows, "files": files, "problems": problems}
+        click.echo(json.dumps(told))
+    elif not problems:
+        click.echo(f"{of.name}: {of.rows} rows and {files} artifacts restore as they were")
+    else:
+        for problem in problems:
+            click.echo(problem, err=True)
+    if problems:
+        raise SystemExit(1)

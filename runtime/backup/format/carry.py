@@ -1,0 +1,73 @@
+"""A backup brought from one place to another."""
+
+import shutil
+import sys
+import tarfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from runtime.artifacts.place import Place, check_path, scratch_of, told
+from runtime.backup.format import artifacts, manifest, parts
+from runtime.backup.format.manifest import Manifest
+from runtime.errors import UserError
+
+_SCRATCH = ".scratch"
+
+
+@contextmanager
+def opened(uri: str, target: Place) -> Generator[Place]:
+    """The place at ``uri``; for ``-``, what a tar on stdin holds, unpacked beside ``target``."""
+    if uri != "-":
+        yield Place(uri)
+        return
+    if target.directory:
+        target.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=target.directory, prefix=".taken-in-") as folder:
+        try:
+            with tarfile.open(fileobj=sys.stdin.buffer, mode="r|") as archive:
+                _unpack(archive, Path(folder))
+        except tarfile.TarError as error:
+            raise UserError(f"what comes in is no tar: {error}", 2) from None
+        yield Place(folder)
+
+
+def _unpack(archive: tarfile.TarFile, folder: Path) -> None:
+    # By hand: `extractall` has no filter in the Python of Debian 12.
+    for member in archive:
+        content = archive.extractfile(member)
+        if content is None:
+            if member.isdir():
+                continue
+            raise UserError(f"the tar holds {member.name!r}, which is no file", 2)
+        file = folder / check_path(member.name)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with content, file.open("wb") as out:
+            shutil.copyfileobj(content, out)
+
+
+def copy(source: Place, target: Place, name: str | None) -> Manifest:
+    """Copy a backup (default: the newest), checked on its way; one that is there is left as it is.
+
+    Raises UserError where the backup is broken; it is none at the target then.
+    """
+    of = manifest.read(source, name)
+    if manifest.names(target).get(of.name):
+        return of
+    here, there = source.at(of.name), target.at(of.name)
+    with told(f"the copy to {target.uri}"), scratch_of(there, _SCRATCH) as scratch:
+        for part in of.tables.values():
+            there.put(parts.fetch(here, part, scratch), part.path)
+        if of.artifacts:
+            listing = parts.fetch(here, of.artifacts, scratch, "listing")
+            into = there.at(parts.ARTIFACTS)
+            _, broken = artifacts.copy_out(here.at(parts.ARTIFACTS), listing, scratch, into)
+            if broken:
+                raise UserError(f"the backup is broken, {len(broken)} files: {broken[0]}")
+            there.put(listing, of.artifacts.path)
+        file = scratch / manifest.MANIFEST
+        # As it was written, by whichever version.
+        here.fetch(manifest.MANIFEST, file)
+        there.put(file, manifest.MANIFEST)
+    return of

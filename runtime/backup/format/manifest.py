@@ -1,0 +1,193 @@
+"""What a backup holds, and which backups a place keeps. A backup without its manifest is none."""
+
+import json
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from runtime.artifacts.place import Place, check_path
+from runtime.errors import UserError
+
+MANIFEST = "manifest.json"
+# 1 names no store, and its tables' digests tell -0.0 from 0.0.
+FORMAT, _READ = 2, (1, 2)
+_STAMP = "%Y%m%dT%H%M%SZ"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A file of the backup."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class TablePart(Part):
+    """A table's rows; see runtime.backup.rows.TableDump."""
+
+    rows: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class ArtifactsPart(Part):
+    """The listing of the artifacts, and how many and how large they are."""
+
+    files: int
+    total_bytes: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """``created`` is UTC in ISO 8601; ``outside`` counts locations that no backup can reach.
+
+    ``store`` is the identity of the store that it is of; None where an earlier version made it.
+    """
+
+    name: str
+    created: str
+    mlflow_version: str
+    revision: str
+    database: str
+    tables: Mapping[str, TablePart]
+    artifacts: ArtifactsPart | None
+    outside: int
+    store: str | None = None
+    format: int = FORMAT
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=1)
+
+    @property
+    def total_bytes(self) -> int:
+        """Of everything, as it lies there."""
+        artifacts = self.artifacts.total_bytes + self.artifacts.bytes if self.artifacts else 0
+        return sum(table.bytes for table in self.tables.values()) + artifacts
+
+    @property
+    def rows(self) -> int:
+        return sum(table.rows for table in self.tables.values())
+
+
+def parse(content: str) -> Manifest:
+    """Raises UserError where the manifest is none that this version reads."""
+    try:
+        given: dict[str, Any] = json.loads(content)
+        if given["format"] not in _READ:
+            raise UserError(f"the backup has format {given['format']}; use a newer Trackstack")
+        tables = {name: TablePart(**part) for name, part in given.pop("tables").items()}
+        artifacts = given.pop("artifacts")
+        part = ArtifactsPart(**artifacts) if artifacts else None
+        for each in (*tables.values(), *([part] if part else [])):
+            check_path(each.path)
+        return Manifest(**given, tables=tables, artifacts=part)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"the backup's {MANIFEST} cannot be read: {error!r}") from None
+
+
+def new_name(now: datetime, after: Iterable[str] = ()) -> str:
+    """A backup's name: it sorts by time, and two stores may write to one place.
+
+    It sorts behind those of ``after`` too where the clock was put back since.
+    """
+    times = [moment + timedelta(seconds=1) for name in after if (moment := time_of(name))]
+    begun = max([now.astimezone(timezone.utc), *times])
+    return f"{begun:{_STAMP}}-{secrets.token_hex(2)}"
+
+
+def time_of(name: str) -> datetime | None:
+    """When the backup of that name began; None where it is no backup's name."""
+    try:
+        return datetime.strptime(name.partition("-")[0], _STAMP).replace(tzinfo=timezone.utc)
+    except ValueError:
+        return None
+
+
+def names(place: Place) -> dict[str, bool]:
+    """The backups in a place, oldest first, and whether each is complete."""
+    folders = [path for path, size in place.list() if size is None and time_of(path)]
+    return {name: place.has(f"{name}/{MANIFEST}") for name in sorted(folders)}
+
+
+def complete(place: Place) -> list[str]:
+    """The complete backups in a place, oldest first."""
+    return [name for name, is_complete in names(place).items() if is_complete]
+
+
+def load(place: Place, name: str) -> Manifest:
+    """The manifest of a complete backup; raises UserError where it cannot be read."""
+    with TemporaryDirectory() as scratch:
+        file = Path(scratch) / MANIFEST
+        place.fetch(f"{name}/{MANIFEST}", file)
+        try:
+            of = parse(file.read_text())
+        except (UserError, UnicodeDecodeError) as error:
+            raise UserError(f"{place.uri}/{name}: {error}") from None
+    if of.name != name:
+        raise UserError(f"{place.uri}/{name}: its {MANIFEST} is that of {of.name!r}")
+    return of
+
+
+def read(place: Place, name: str | None) -> Manifest:
+    """The manifest of a backup, by default the newest that has artifacts.
+
+    Raises UserError where there is none, or it cannot be read.
+    """
+    return _named(place, name) if name else next(_whole(place, complete(place)))
+
+
+def read_for(place: Place, name: str | None, store: str | None) -> Manifest:
+    """As ``read``, for a restore into the store of this identity (None: it has none).
+
+    By default the newest of that store, else of the only one that the place has backups of. Raises
+    UserError where it has backups of several: whose data a store gets is for a person to say.
+    """
+    if name:
+        return _named(place, name)
+    whole = list(_whole(place, complete(place)))
+    newest = {of.store: of for of in reversed(whole) if of.store}
+    if store and store in newest:
+        return newest[store]
+    if len(newest) > 1:
+        shown = ", ".join(of.name for of in newest.values())
+        raise UserError(
+            f"{place.uri} holds backups of {len(newest)} stores; name the one to restore. The "
+            f"newest of each: {shown}"
+        )
+    return whole[0]
+
+
+def _named(place: Place, name: str) -> Manifest:
+    there = complete(place)
+    if name not in there:
+        raise UserError(f"there is no complete backup {name!r} in {place.uri}: {there}")
+    return load(place, name)
+
+
+def _whole(place: Place, there: list[str]) -> Iterator[Manifest]:
+    """Those with artifacts, newest first; raises UserError where there is none."""
+    if not there:
+        raise UserError(f"there is no complete backup in {place.uri}")
+    found = False
+    for name in reversed(there):
+        try:
+            of = load(place, name)
+        except UserError:
+            # Not passed over in silence where it is newer than what would be taken instead.
+            if not found:
+                raise
+            continue
+        if of.artifacts:
+            found = True
+            yield of
+    if not found:
+        raise UserError(
+            f"{place.uri} has backups of a database alone, without artifacts; to use one of them, "
+            f"name it: {there}"
+        )

@@ -1,0 +1,45 @@
+"""Reading a backup: its parts, each checked before anybody relies on it."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from runtime.artifacts.place import Place, sha256_of
+from runtime.backup.format import artifacts
+from runtime.backup.format.manifest import Manifest, Part
+from runtime.errors import UserError
+
+ARTIFACTS = "artifacts"
+
+
+def fetch(own: Place, part: Part, scratch: Path, name: str = "part") -> Path:
+    """A part of a backup as a local file; raises UserError where it is missing or broken."""
+    folder = scratch / name
+    folder.mkdir(exist_ok=True)
+    file = folder / "part"
+    try:
+        own.fetch(part.path, file)
+    except Exception as error:
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        raise UserError(f"{own.uri}/{part.path} cannot be read: {reason}") from None
+    if sha256_of(file) != part.sha256:
+        raise UserError(f"{own.uri}/{part.path} is broken: its checksum is another")
+    return file
+
+
+def tables(own: Place, of: Manifest, scratch: Path) -> Mapping[str, Path]:
+    """Every table's rows as a local file; raises UserError where one is missing or broken."""
+    # A table's name is the backup's own word: no part of a path.
+    return {
+        name: fetch(own, part, scratch, f"table-{number}")
+        for number, (name, part) in enumerate(of.tables.items())
+    }
+
+
+def listing(own: Place, of: Manifest, scratch: Path) -> Path | None:
+    """The listing of the artifacts; None where the backup is of a database alone."""
+    return fetch(own, of.artifacts, scratch, "listing") if of.artifacts else None
+
+
+def broken_artifacts(own: Place, found: Path) -> Iterator[str]:
+    """What of the artifacts in a listing is missing or not as it was."""
+    yield from artifacts.broken(own.at(ARTIFACTS), found)

@@ -1,0 +1,218 @@
+"""`trackstack restore`: a backup into an empty store, before the server starts."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import click
+from sqlalchemy import Engine
+
+from runtime import settings as runtime_settings
+from runtime.database.engine import open_engine
+from runtime.database.lock import only_one
+from runtime.errors import UserError
+from runtime.settings import RuntimeSettings
+
+if TYPE_CHECKING:
+    from runtime.artifacts.place import Place
+    from runtime.backup.format.manifest import Manifest
+
+_SCRATCH = ".trackstack-restore"
+# Of what is wrong, so many lines.
+_SHOWN = 20
+# As long as a restore of a large store takes another replica.
+_WAIT_SECONDS = 6 * 3600
+
+
+def check(
+    *, unfinished: bool, has_rows: bool, has_artifacts: bool, known_revision: bool, force: bool
+) -> None:
+    """Raise UserError where a restore must not begin. Pure."""
+    if not known_revision:
+        raise UserError("the backup is of a newer MLflow than this one; restore with its version")
+    if force or unfinished:
+        return
+    if has_rows:
+        raise UserError("the store is not empty; --force replaces what it holds", 2)
+    if has_artifacts:
+        raise UserError(
+            "the artifact store is not empty; --no-artifacts leaves it as it is, --force writes "
+            "the backup's files over it",
+            2,
+        )
+
+
+def restore(
+    settings: RuntimeSettings,
+    from_uri: str | None,
+    name: str | None,
+    *,
+    force: bool,
+    with_artifacts: bool,
+    migrate: bool,
+    dry_run: bool = False,
+) -> dict[str, object]:
+    """Fill the store and the artifact destination; returns what was done.
+
+    All of the backup is looked at before anything is changed: each table by its checksum, its rows
+    by whether the store's database takes them, each artifact by its checksum where the backup lies
+    in a directory, else by its size. Killed at any point it can be run again, and no server starts
+    on half a store meanwhile. Raises UserError where the store is not empty or the backup is
+    broken or does not fit.
+    """
+    from runtime.artifacts.place import Place, told
+    from runtime.backup import filling, identity, make, schema
+    from runtime.backup.format import manifest
+    from runtime.backup.upgrade import upgrade
+
+    place = make.destination(settings, from_uri)
+    settings.make_directories()
+    engine = open_engine(settings)
+    with (
+        only_one(engine, "restore"),
+        only_one(engine, "gc"),
+        told(f"the restore into {settings.backend_store}"),
+        TemporaryDirectory() as folder,
+    ):
+        of = manifest.read_for(place, name, identity.known(engine))
+        target = Place(settings.artifacts_destination)
+        brings_artifacts = with_artifacts and of.artifacts is not None
+        unfinished = schema.is_unfinished(engine)
+        check(
+            unfinished=unfinished,
+            has_rows=not unfinished and schema.holds_data(engine),
+            has_artifacts=brings_artifacts and bool(target.list()),
+            known_revision=schema.has_revision(of.revision),
+            force=force,
+        )
+        checked = _check_parts(engine, place.at(of.name), of, Path(folder), brings_artifacts)
+        files = of.artifacts.files if of.artifacts and brings_artifacts else 0
+        done: dict[str, object] = {"name": of.name, "rows": of.rows, "files": files}
+        done["dry_run"] = dry_run
+        if dry_run:
+            return done
+        # Before a row is changed: a kill must not leave the one's rows with the other's identity.
+        identity.renounce(engine, of.store)
+        loaded = filling.load_database(engine, of, checked.tables)
+        _complain(filling.compare(engine, loaded))
+        if checked.listing:
+            done["files"] = _bring_artifacts(place.at(of.name), checked.listing, target)
+        schema.finish(engine)
+    if migrate:
+        done["upgraded"] = upgrade(settings, back_up=False)
+    return done
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """A backup's parts as local files; ``listing`` where artifacts are to be brought."""
+
+    tables: Mapping[str, Path]
+    listing: Path | None
+
+
+def _check_parts(
+    engine: Engine, own: "Place", of: "Manifest", scratch: Path, brings_artifacts: bool
+) -> _Checked:
+    """Raise UserError where any of it is broken or does not fit."""
+    from runtime.backup import fit
+    from runtime.backup.format import parts
+
+    tables = parts.tables(own, of, scratch)
+    listing = parts.listing(own, of, scratch) if brings_artifacts else None
+    broken = parts.broken_artifacts(own, listing) if listing else iter(())
+    _refuse(broken, f"{own.uri} is broken, nothing was changed")
+    unfit = fit.problems(engine, of, tables, scratch)
+    _refuse(unfit, f"{own.uri} does not fit into this database, nothing was changed")
+    return _Checked(tables, listing)
+
+
+def _refuse(problems: Iterator[str], what: str) -> None:
+    shown = list(islice(problems, _SHOWN + 1))
+    if len(shown) > _SHOWN:
+        shown[-1] = "and more"
+    if shown:
+        raise UserError("\n".join([f"{what}:", *shown]))
+
+
+def _bring_artifacts(own: "Place", listing: Path, target: "Place") -> int:
+    from runtime.artifacts.place import scratch_of
+    from runtime.backup.format import artifacts, parts
+
+    with scratch_of(target, _SCRATCH) as scratch:
+        whole, broken = artifacts.copy_out(own.at(parts.ARTIFACTS), listing, scratch, target)
+    _complain(broken)
+    return whole
+
+
+def fill_empty(settings: RuntimeSettings, engine: Engine) -> None:
+    """Restore the backup that TRACKSTACK_RESTORE_BACKUP names, where the store holds no data yet.
+
+    Replicas that start together restore once. What an earlier store left among the artifacts is
+    written over: the backup's files are the same, or are what its rows mean.
+    """
+    from runtime.backup import schema
+
+    with only_one(engine, "recovery", wait_seconds=_WAIT_SECONDS):
+        if not schema.is_unfinished(engine) and schema.holds_data(engine):
+            return
+        name = settings.restore_backup
+        click.echo(f"trackstack: restoring {name}", err=True)
+        done = restore(settings, None, name, force=True, with_artifacts=True, migrate=True)
+        click.echo(f"trackstack: restored {done['rows']} rows, {done['files']} artifacts", err=True)
+
+
+def _complain(problems: list[str]) -> None:
+    if problems:
+        shown = "\n".join(problems[:_SHOWN])
+        raise UserError(f"the restore is not complete, {len(problems)} things are wrong:\n{shown}")
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--from", "from_uri", metavar="URI", help="Default: TRACKSTACK_BACKUP_DESTINATION.")
+@click.option("--force", is_flag=True, help="Replace what the store holds.")
+@click.option("--no-artifacts", is_flag=True, help="The database alone.")
+@click.option("--no-upgrade", is_flag=True, help="Leave the backup's schema, for its own MLflow.")
+@click.option("--dry-run", is_flag=True, help="Check store and backup; change nothing.")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def command(
+    name: str | None,
+    from_uri: str | None,
+    force: bool,
+    no_artifacts: bool,
+    no_upgrade: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Restore a backup into an empty store, before the server starts.
+
+    By default the newest that has artifacts. All of it is checked before anything is changed. The
+    store is MLFLOW_BACKEND_STORE_URI, of whichever kind: a backup of SQLite restores to
+    PostgreSQL or MySQL as well, and back. An older schema is then migrated to this MLflow's. Stop
+    the server first. A restore that was killed is simply run again.
+
+    \b
+    Examples:
+      trackstack restore --from /backups
+      trackstack restore --from /backups 20261121T035500Z-3fa2 --force --json
+    """
+    settings = runtime_settings.load()
+    done = restore(
+        settings,
+        from_uri,
+        name,
+        force=force,
+        with_artifacts=not no_artifacts,
+        migrate=not no_upgrade,
+        dry_run=dry_run,
+    )
+    if as_json:
+        click.echo(json.dumps(done))
+    else:
+        verb = "would restore" if dry_run else "restored"
+        click.echo(f"{verb} {done['name']}: {done['rows']} rows, {done['files']} artifacts")

@@ -1,0 +1,155 @@
+"""`trackstack upgrade`: bring the backend store to this MLflow's schema, before it is served."""
+
+import json
+import shutil
+import sqlite3
+from contextlib import closing
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, cast
+
+import click
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from runtime import settings as runtime_settings
+from runtime.database.engine import can_connect, open_engine
+from runtime.database.lock import only_one
+from runtime.errors import UserError
+from runtime.settings import RuntimeSettings
+
+# A migration of a large store takes its time.
+_WAIT_SECONDS = 3600
+
+
+def revisions(engine: Engine) -> tuple[str | None, str]:
+    """The schema revision that the store has (None: it is empty) and the one it should have."""
+    from mlflow.store.db import utils
+
+    library = cast(Any, utils)
+    with engine.connect() as connection:
+        empty = not engine.dialect.has_table(connection, "experiments")
+    has = None if empty else str(library._get_schema_version(engine))
+    return has, str(library._get_latest_schema_revision())
+
+
+def _copy_sqlite(source: Path, copy: Path) -> None:
+    """A consistent copy, even while a server writes to it."""
+    with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(copy)) as new:
+        old.backup(new)
+    shutil.copymode(source, copy)
+
+
+def _back_up(settings: RuntimeSettings, engine: Engine) -> str:
+    """Where the store's state before the migration is: a SQLite file's copy lies beside it."""
+    if engine.dialect.name == "sqlite":
+        source = Path(str(engine.url.database))
+        stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+        copy = source.with_name(f"{source.name}.before-upgrade-{stamp}")
+        _copy_sqlite(source, copy)
+        return str(copy)
+    from runtime.backup import make
+
+    uri = settings.backup_destination or str(settings.data_dir.resolve() / "backups")
+    place = make.destination(settings, uri)
+    return f"{place.uri}/{make.back_up(settings, place, with_artifacts=False).name}"
+
+
+def _migrate(engine: Engine, empty: bool) -> None:
+    from mlflow.store.db import utils
+
+    library = cast(Any, utils)
+    if empty:
+        library._initialize_tables(engine)
+    else:
+        library._upgrade_db(engine)
+
+
+def _undo(engine: Engine, has: str | None, backup: str | None) -> str:
+    """Bring the old schema back where that is safe; returns how things are now."""
+    if not has or not backup:
+        return "the store was empty before"
+    if engine.dialect.name == "sqlite":
+        engine.dispose()
+        _copy_sqlite(Path(backup), Path(str(engine.url.database)))
+    if engine.dialect.name != "mysql" and revisions(engine)[0] == has:
+        return f"the store is as it was, at {has}; its copy is in {backup}"
+    place, _, name = backup.rpartition("/")
+    # MySQL ends a transaction at every change of a table.
+    return (
+        "the migration may have been done in part; stop the server and restore with: trackstack "
+        f"restore --from {place} {name} --force --no-artifacts --no-upgrade"
+    )
+
+
+def upgrade(settings: RuntimeSettings, *, back_up: bool = True) -> dict[str, str | None]:
+    """Migrate the store where its schema is older; returns what was done.
+
+    One replica at a time: another waits, and finds it done. Raises UserError where the store is of
+    a newer MLflow, and one that says how to go back where a migration fails.
+    """
+    from runtime.backup.schema import check_known, check_whole
+
+    settings.make_directories()
+    engine = open_engine(settings)
+    can_connect(engine, settings)
+    with only_one(engine, "upgrade", wait_seconds=_WAIT_SECONDS):
+        check_whole(engine)
+        # Before a backup: a server that is started again and again would make one each time.
+        check_known(engine, settings.backend_store)
+        has, should = revisions(engine)
+        if has == should:
+            return {"from": has, "to": should, "backup": None}
+        backup = _back_up(settings, engine) if has and back_up else None
+        try:
+            _migrate(engine, empty=has is None)
+        except Exception as error:
+            # The driver's own words; SQLAlchemy would add the statement and its values.
+            reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+            after = _undo(engine, has, backup)
+            raise UserError(f"the migration to {should} failed ({reason}); {after}") from None
+        _verify(settings, should)
+    return {"from": has, "to": should, "backup": backup}
+
+
+def _verify(settings: RuntimeSettings, should: str) -> None:
+    """Open the store as the server will."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    store = SqlAlchemyStore(settings.backend_store_uri.get_secret_value(), "mlflow-artifacts:/")
+    cast(Any, store).search_experiments(max_results=1)
+    done, _ = revisions(open_engine(settings))
+    if done != should:
+        raise UserError(f"the store is at {done} after the migration, not at {should}")
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def command(as_json: bool) -> None:
+    """Migrate the backend store to this MLflow's schema; make it where it is empty.
+
+    Takes the store from MLFLOW_BACKEND_STORE_URI and backs it up first: a SQLite file beside
+    itself, another database to TRACKSTACK_BACKUP_DESTINATION (else backups/ under the data
+    directory). Replicas that start together migrate once. Where a migration fails, SQLite and
+    PostgreSQL are as before, and for MySQL the message has the command that restores.
+
+    \b
+    Example:
+      MLFLOW_BACKEND_STORE_URI_FILE=/run/secrets/uri trackstack upgrade
+    """
+    settings = runtime_settings.load()
+    try:
+        done = upgrade(settings)
+    except SQLAlchemyError as error:
+        reason = getattr(error, "orig", None) or type(error).__name__
+        raise UserError(f"cannot open {settings.backend_store}: {reason}", 75) from None
+    if as_json:
+        click.echo(json.dumps(done))
+    elif done["from"] == done["to"]:
+        click.echo(f"{settings.backend_store} is at {done['to']} already")
+    else:
+        click.echo(
+            f"{settings.backend_store} is at {done['to']} now (was {done['from'] or 'empty'})"
+        )
+        if done["backup"]:
+            click.echo(f"the state before is in {done['backup']}")

@@ -1,0 +1,264 @@
+"""`trackstack scheduler`: runs gc, prune and backup on their schedules, one at a time.
+
+A loop that sleeps until the next job is due and runs it to its end: jobs cannot overlap, and runs
+that were missed meanwhile coalesce into one. Each job is a child process that ends, so that this
+one, which stays, keeps nothing of MLflow in memory.
+"""
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from runtime import cron
+from runtime import settings as runtime_settings
+from runtime.errors import UserError
+from runtime.jobs.schedules import SCHEDULES, schedules
+from runtime.oci import monitoring as oci_metrics
+from runtime.process import die_with_parent, trackstack
+from runtime.settings import RuntimeSettings, variable
+
+_RETRY_SECONDS = (10, 60)
+_STOP_SECONDS = 20
+# A loop that wakes up now and then notices a clock that was set or a machine that slept.
+_LONGEST_SLEEP = 30
+
+
+@dataclass(frozen=True)
+class LastRun:
+    """How a job's last run went; times are UTC in ISO 8601."""
+
+    started: str
+    seconds: float
+    exit_code: int
+    attempts: int
+    last_success: str | None
+    result: object = None
+
+
+def state_file(data_dir: Path) -> Path:
+    """Where the last runs are kept, by job."""
+    return data_dir / "state" / "jobs.json"
+
+
+def read_state(data_dir: Path) -> dict[str, LastRun]:
+    """The last runs; empty before the first one."""
+    try:
+        jobs = json.loads(state_file(data_dir).read_text())
+    except (OSError, ValueError):
+        return {}
+    return {name: LastRun(**run) for name, run in jobs.items()}
+
+
+def _write_state(data_dir: Path, state: Mapping[str, LastRun]) -> None:
+    path = state_file(data_dir)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_suffix(".new")
+    beside.write_text(json.dumps({name: asdict(run) for name, run in state.items()}, indent=1))
+    beside.replace(path)
+
+
+def arguments_of(name: str, settings: RuntimeSettings) -> list[str]:
+    """What a job is started with, whatever starts it.
+
+    Here alone prune becomes a report where the settings do not say that it may delete.
+    """
+    only_reports = name == "prune" and settings.prune_action != "delete"
+    return [name, *(["--dry-run"] if only_reports else []), "--json"]
+
+
+def next_job(times: Mapping[str, datetime]) -> tuple[str, datetime]:
+    """The job that is due first; of several the one named first."""
+    return min(times.items(), key=lambda item: item[1])
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+def _say(text: str) -> None:
+    print(f"{_now():%Y-%m-%dT%H:%M:%SZ} {text}", flush=True)
+
+
+class Stopped(Exception):  # noqa: N818 - a request, no error
+    """SIGTERM or Ctrl-C."""
+
+
+class Job:
+    """Runs `trackstack <arguments>` and tells its output line by line, after the job's name."""
+
+    def __init__(self, name: str, arguments: Sequence[str]) -> None:
+        self._name, self._arguments = name, arguments
+        self._child: subprocess.Popen[str] | None = None
+
+    def run(self) -> tuple[int, object]:
+        """The exit code, and the last line of stdout where it is JSON."""
+        command = [trackstack(), *self._arguments]
+        self._child = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            preexec_fn=die_with_parent,
+        )
+        result: object = None
+        assert self._child.stdout  # noqa: S101 - it was asked for
+        for line in self._child.stdout:
+            _say(f"{self._name}: {line.rstrip()}")
+            try:
+                result = json.loads(line)
+            except ValueError:
+                continue
+        return self._child.wait(), result
+
+    def stop(self) -> None:
+        """End the child, which leaves its work as a crash would: the next run goes on with it."""
+        if self._child is None or self._child.poll() is not None:
+            return
+        self._child.terminate()
+        try:
+            self._child.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+
+
+def run_job(
+    name: str,
+    before: LastRun | None,
+    run: Callable[[], tuple[int, object]],
+    sleep: Callable[[float], None] = time.sleep,
+) -> LastRun:
+    """Run a job, again after a while where it fails; returns how it went in the end."""
+    started, clock = _now(), time.monotonic()
+    code, result = run()
+    attempts = 1
+    for pause in _RETRY_SECONDS:
+        if code == 0:
+            break
+        _say(f"{name}: exit code {code}; tried again in {pause} s")
+        sleep(pause)
+        code, result = run()
+        attempts += 1
+    done = LastRun(
+        started=started.isoformat(timespec="seconds"),
+        seconds=round(time.monotonic() - clock, 1),
+        exit_code=code,
+        attempts=attempts,
+        last_success=before.last_success if before else None,
+        result=result,
+    )
+    ended = f"done in {done.seconds} s" if code == 0 else f"job failed after {attempts} attempts"
+    _say(f"{name}: {ended}, exit code {code}")
+    if runtime_settings.load().oci_metrics and (reason := oci_metrics.tell(name, code)):
+        _say(f"{name}: OCI Monitoring was not told: {reason}")
+    return replace(done, last_success=_now().isoformat(timespec="seconds")) if code == 0 else done
+
+
+def _wait_until(moment: datetime) -> None:
+    while (left := (moment - _now()).total_seconds()) > 0:
+        time.sleep(min(left, _LONGEST_SLEEP))
+
+
+def _loop(settings: RuntimeSettings) -> None:
+    crons = schedules(settings)
+    times = {name: cron.next_time(expression, _now()) for name, expression in crons.items()}
+    for name, moment in times.items():
+        _say(f"{name}: {crons[name]}, next at {moment:%Y-%m-%d %H:%M} UTC")
+    if not times:
+        _say("scheduler: nothing is scheduled")
+        while True:
+            time.sleep(_LONGEST_SLEEP)
+    if "prune" in times and settings.prune_action != "delete":
+        _say("prune: only reports; TRACKSTACK_PRUNE_ACTION=delete lets it delete")
+    state = read_state(settings.data_dir)
+    while True:
+        name, moment = next_job(times)
+        _wait_until(moment)
+        job = Job(name, arguments_of(name, settings))
+        try:
+            state[name] = run_job(name, state.get(name), job.run)
+        except Stopped:
+            job.stop()
+            raise
+        _write_state(settings.data_dir, state)
+        times[name] = cron.next_time(crons[name], _now())
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    raise Stopped
+
+
+@click.command()
+@click.option(
+    "--once",
+    type=click.Choice(list(SCHEDULES)),
+    help="Run this job now and end: for a platform that has schedules of its own.",
+)
+@click.option(
+    "--my-turn",
+    is_flag=True,
+    help="With --once: only where no other replica came first for the time at which it was due.",
+)
+def command(once: str | None, my_turn: bool) -> int:
+    """Run gc, prune and backup on their schedules, one at a time, until SIGTERM or Ctrl-C.
+
+    Schedules are five-field cron in UTC: TRACKSTACK_GC_SCHEDULE (*/10 * * * *),
+    TRACKSTACK_PRUNE_SCHEDULE (0 0 * * *) and TRACKSTACK_BACKUP_SCHEDULE (never), which needs
+    TRACKSTACK_BACKUP_DESTINATION; never runs a job at no time. prune only counts what is stale,
+    unless TRACKSTACK_PRUNE_ACTION=delete lets it delete. A job that fails is tried again twice.
+    How the last runs went is in state/jobs.json under the data directory; `trackstack doctor` shows
+    it. With --once, exits as the job did.
+
+    \b
+    Examples:
+      TRACKSTACK_GC_SCHEDULE="0 * * * *" trackstack scheduler
+      trackstack scheduler --once gc
+      trackstack scheduler --once gc --my-turn
+    """
+    settings = runtime_settings.load()
+    if my_turn and not once:
+        raise UserError("--my-turn needs --once", 2)
+    if "backup" in schedules(settings) and not settings.backup_destination:
+        raise UserError("TRACKSTACK_BACKUP_SCHEDULE needs TRACKSTACK_BACKUP_DESTINATION", 2)
+    if settings.supervised:
+        die_with_parent()
+    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGINT, _stop)
+    try:
+        if once and my_turn and not _is_my_turn(once, settings):
+            _say(f"{once}: another replica runs it")
+            return 0
+        if once:
+            return _run_once(once, settings)
+        _loop(settings)
+    except Stopped:
+        _say("scheduler: stopped")
+    return 0
+
+
+def _is_my_turn(name: str, settings: RuntimeSettings) -> bool:
+    from runtime.database.engine import open_engine
+    from runtime.jobs.lease import take_turn
+
+    crons = schedules(settings)
+    if name not in crons:
+        raise UserError(f"{name} has no schedule; see {variable(SCHEDULES[name])}", 2)
+    return take_turn(open_engine(settings), name, cron.last_time(crons[name], _now()))
+
+
+def _run_once(name: str, settings: RuntimeSettings) -> int:
+    state, job = read_state(settings.data_dir), Job(name, arguments_of(name, settings))
+    try:
+        state[name] = run_job(name, state.get(name), job.run)
+    except Stopped:
+        job.stop()
+        raise
+    _write_state(settings.data_dir, state)
+    return state[name].exit_code

@@ -1,0 +1,299 @@
+"""`trackstack server`: MLflow's own application behind the access check, in pre-forked workers.
+
+`mlflow server` starts a server that starts uvicorn that spawns workers: two processes more than
+are needed, each worker with its own copy of all that MLflow imports, and orphans that hold the
+port when one in the chain is killed. Here gunicorn's master loads the application once and forks
+the workers, which share its memory and die with it. The application gets the environment that
+`mlflow server` would give it.
+"""
+
+import gc
+import ipaddress
+import multiprocessing
+import os
+import shlex
+import sys
+import tempfile
+import uuid
+from collections.abc import Mapping
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import click
+from gunicorn.app.base import BaseApplication
+from uvicorn_worker import UvicornWorker
+
+from runtime import metrics
+from runtime import settings as runtime_settings
+from runtime.backup import restore
+from runtime.database.engine import can_connect, open_engine
+from runtime.errors import UserError
+from runtime.process import die_with_parent
+from runtime.server.timeouts import PatientProtocol
+from runtime.settings import RuntimeSettings
+from runtime.webhooks import encryption_key
+
+# The exit code of a child that has said itself what is wrong.
+_SAID = 4
+# Seconds without a sign of life from a worker's event loop, and to finish what was begun.
+_HANGING, _GRACE = 300, 25
+# Seconds that every platform's probes leave a container to start in.
+_UNTOLD = 60
+_LOOPBACK = ("localhost", "localhost:*", "127.0.0.1", "127.0.0.1:*", "[::1]", "[::1]:*")
+
+
+def app_environment(settings: RuntimeSettings) -> dict[str, str]:
+    """What `mlflow server` would set for the application.
+
+    The names are spelled out: mlflow.server reads some of them when it is imported, so that they
+    must be set before its constants can be. A test compares them with MLflow's own.
+    """
+    from mlflow.utils import server_cli_utils
+
+    uri = settings.backend_store_uri.get_secret_value()
+    # Where artifacts are not proxied, clients must be told the destination itself.
+    direct = None if settings.serve_artifacts else settings.artifacts_destination
+    root = cast(Any, server_cli_utils).resolve_default_artifact_root(
+        settings.serve_artifacts, settings.default_artifact_root or direct, uri
+    )
+    environment = {
+        "_MLFLOW_SERVER_FILE_STORE": uri,
+        "_MLFLOW_SERVER_REGISTRY_STORE": uri,
+        "_MLFLOW_SERVER_ARTIFACT_ROOT": str(root),
+        "_MLFLOW_SERVER_ARTIFACT_DESTINATION": settings.artifacts_destination,
+        "_MLFLOW_SGI_NAME": "uvicorn",
+        "_MLFLOW_SERVER_BOOT_ID": uuid.uuid4().hex,
+        "_MLFLOW_IN_JOB_EXECUTOR": "false",
+        "MLFLOW_ENABLE_WORKSPACES": os.environ.get("MLFLOW_ENABLE_WORKSPACES", "false"),
+    }
+    if settings.serve_artifacts:
+        environment["_MLFLOW_SERVER_SERVE_ARTIFACTS"] = "true"
+    key = encryption_key(settings)
+    if key:
+        environment["MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY"] = key
+    if settings.static_prefix:
+        environment["_MLFLOW_STATIC_PREFIX"] = settings.static_prefix
+    public = settings.given_public_url
+    hosts = settings.allowed_hosts or ((str(urlsplit(public).hostname),) if public else ())
+    if hosts:
+        # MLflow's list replaces its default; jobs and probes still come from this machine.
+        named = [form for host in hosts for form in _with_port(host)]
+        environment["MLFLOW_SERVER_ALLOWED_HOSTS"] = ",".join([*named, *_LOOPBACK])
+    if public and "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS" not in os.environ:
+        parts = urlsplit(public)
+        environment["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"] = f"{parts.scheme}://{parts.netloc}"
+    return environment
+
+
+def _with_port(host: str) -> tuple[str, ...]:
+    """MLflow compares the port too, unless the entry has a ``*``."""
+    return (host,) if ":" in host or "*" in host else (host, f"{host}:*")
+
+
+def log_level(gunicorn_opts: str | None) -> str:
+    """The log level in MLFLOW_GUNICORN_OPTS, the one of its options that still has a meaning."""
+    words = shlex.split(gunicorn_opts or "")
+    for index, word in enumerate(words):
+        name, _, value = word.partition("=")
+        if name in ("--log-level", "--loglevel"):
+            return value or "".join(words[index + 1 : index + 2]) or "info"
+    return "info"
+
+
+class _Worker(UvicornWorker):
+    # A front on this machine (FORWARDED_ALLOW_IPS: another) tells the scheme and the client.
+    CONFIG_KWARGS = {  # noqa: RUF012
+        **UvicornWorker.CONFIG_KWARGS,
+        "http": PatientProtocol,
+        "server_header": False,
+    }
+
+
+class _Application(BaseApplication):
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self._options = options
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in self._options.items():
+            cast(Any, self).cfg.set(name, value)
+
+    def load(self) -> Any:
+        from runtime.access import create_app
+
+        return create_app()
+
+
+def _before_forking(_arbiter: Any) -> None:
+    # What is loaded by now is never collected: workers would copy every page that they touch.
+    gc.collect()
+    gc.freeze()
+
+
+def _after_forking(_arbiter: Any, _worker: Any) -> None:
+    die_with_parent()
+
+
+def _at_end(_arbiter: Any) -> None:
+    metrics.SharedDirectory.remove()
+
+
+def check_access(settings: RuntimeSettings) -> None:
+    """Raise UserError where the server would be open to whom it should not be."""
+    if bool(settings.tls_cert_file) != bool(settings.tls_key_file):
+        raise UserError("set both TRACKSTACK_TLS_CERT_FILE and TRACKSTACK_TLS_KEY_FILE", 2)
+    for path in (settings.tls_cert_file, settings.tls_key_file):
+        if path and not os.access(path, os.R_OK):
+            raise UserError(f"the TLS file {path} cannot be read", 2)
+    if not (settings.tls_cert_file or settings.behind_front or _is_loopback(settings.host)):
+        raise UserError(
+            f"MLFLOW_HOST={settings.host} would send tokens in plain text over the network: set "
+            "TRACKSTACK_TLS_CERT_FILE and TRACKSTACK_TLS_KEY_FILE, or where only a TLS front can "
+            "reach this address TRACKSTACK_BEHIND_FRONT=true",
+            2,
+        )
+    if settings.oidc_issuer:
+        from runtime.access.oidc import rules_of
+
+        rules_of(settings)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _options(settings: RuntimeSettings) -> dict[str, Any]:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return {
+        "bind": f"{host}:{settings.port}",
+        "workers": settings.workers,
+        "worker_class": _Worker,
+        "preload_app": True,
+        "when_ready": _before_forking,
+        "post_fork": _after_forking,
+        "on_exit": _at_end,
+        "timeout": _HANGING,
+        "graceful_timeout": _GRACE,
+        "keepalive": 65,
+        "loglevel": settings.log_level or log_level(settings.gunicorn_opts),
+        "worker_tmp_dir": "/dev/shm" if os.path.isdir("/dev/shm") else None,  # noqa: S108, PTH112
+        "control_socket_disable": True,
+        "proc_name": "trackstack",
+        **({"certfile": str(settings.tls_cert_file)} if settings.tls_cert_file else {}),
+        **({"keyfile": str(settings.tls_key_file)} if settings.tls_key_file else {}),
+    }
+
+
+def _open_store(settings: RuntimeSettings) -> None:
+    """Initialise an empty store and check an existing one's schema; exits 3 where it is old."""
+    from mlflow.store.db import utils
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    from runtime.backup.schema import check_known, check_whole
+    from runtime.backup.upgrade import revisions, upgrade
+
+    uri = settings.backend_store_uri.get_secret_value()
+    try:
+        engine = open_engine(settings)
+        if not can_connect(engine, settings):
+            # It may be starting: MLflow's own patience.
+            cast(Any, utils).create_sqlalchemy_engine_with_retry(uri)
+        if settings.restore_backup:
+            restore.fill_empty(settings, engine)
+        check_whole(engine)
+        check_known(engine, settings.backend_store)
+        if settings.upgrade:
+            upgrade(settings)
+    except UserError as error:
+        click.echo(f"trackstack: {error}", err=True)
+        sys.exit(_SAID)
+    has, should = revisions(engine)
+    # MLflow would migrate one that lacks a table, with nothing backed up.
+    if has not in (None, should):
+        sys.exit(3)
+    SqlAlchemyStore(uri, "mlflow-artifacts:/")
+
+
+def _check_store(settings: RuntimeSettings) -> None:
+    """Open the store in a child: its connections must not be there when workers are forked."""
+    child = multiprocessing.get_context("fork").Process(target=_open_store, args=(settings,))
+    child.start()
+    child.join(_UNTOLD)
+    if child.is_alive():
+        from runtime.server.maintenance import answering
+
+        with answering(settings):
+            child.join()
+    if child.exitcode == 3:
+        raise UserError(
+            f"the schema of {settings.backend_store} is older than this MLflow's; "
+            "migrate it with `trackstack upgrade`, which backs it up first"
+        )
+    if child.exitcode == _SAID:
+        sys.exit(1)
+    if child.exitcode:
+        raise UserError(f"the backend store {settings.backend_store} cannot be opened", 75)
+
+
+def _start_jobs(settings: RuntimeSettings, environment: Mapping[str, str]) -> None:
+    """Start MLflow's job runner as `mlflow server` does; it ends with this process."""
+    from mlflow.server.constants import HUEY_STORAGE_PATH_ENV_VAR
+    from mlflow.server.jobs import utils
+
+    uri = settings.backend_store_uri.get_secret_value()
+    runner = cast(Any, utils)
+    runner._check_requirements(uri)
+    storage = tempfile.mkdtemp(dir="/dev/shm" if os.path.isdir("/dev/shm") else None)  # noqa: S108, PTH112
+    os.environ[HUEY_STORAGE_PATH_ENV_VAR] = storage
+    server = f"{settings.scheme}://127.0.0.1:{settings.port}"
+    runner._launch_job_execution_runner(
+        {
+            **environment,
+            HUEY_STORAGE_PATH_ENV_VAR: storage,
+            "MLFLOW_BACKEND_STORE_URI": uri,
+            "MLFLOW_TRACKING_URI": server,
+            "MLFLOW_GATEWAY_URI": os.environ.get("MLFLOW_GATEWAY_URI", server),
+        },
+        os.getpid(),
+    )
+
+
+@click.command()
+def command() -> None:
+    """Serve MLflow behind the token, until SIGTERM or Ctrl-C.
+
+    Makes an empty backend store ready; refuses one of an older schema, or with
+    TRACKSTACK_UPGRADE=true migrates it first as `trackstack upgrade` does. An empty one is filled
+    from the backup that TRACKSTACK_RESTORE_BACKUP names, where it is set. Every route but /health
+    needs a token: the stack's own (MLFLOW_TRACKING_TOKEN or MLFLOW_TRACKING_TOKEN_FILE) or one
+    made with `trackstack token add`.
+
+    \b
+    Examples:
+      MLFLOW_TRACKING_TOKEN_FILE=/run/secrets/token trackstack server
+      MLFLOW_PORT=8080 MLFLOW_WORKERS=4 trackstack server
+      TRACKSTACK_TLS_CERT_FILE=c.pem TRACKSTACK_TLS_KEY_FILE=k.pem MLFLOW_HOST=:: trackstack server
+    """
+    settings = runtime_settings.load()
+    check_access(settings)
+    if settings.supervised:
+        die_with_parent()
+    if settings.gunicorn_opts:
+        click.echo(
+            "trackstack: MLFLOW_GUNICORN_OPTS is not used any more, but for --log-level; "
+            "use MLFLOW_WORKERS, MLFLOW_HOST and MLFLOW_PORT",
+            err=True,
+        )
+    settings.make_directories()
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = str(settings.job_execution).lower()
+    environment = app_environment(settings)
+    os.environ.update(environment)
+    _check_store(settings)
+    if settings.job_execution:
+        _start_jobs(settings, environment)
+    os.environ[metrics.VARIABLE] = metrics.SharedDirectory.make()
+    cast(Any, _Application(_options(settings))).run()

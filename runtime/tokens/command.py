@@ -1,0 +1,87 @@
+"""`trackstack token`: named bearer tokens, effective within seconds and without a restart."""
+
+import json
+
+import click
+
+from runtime import duration, settings
+from runtime.database.engine import open_engine
+from runtime.errors import UserError
+from runtime.tokens.store import Role, TokenTable
+
+
+def _table() -> TokenTable:
+    return TokenTable(open_engine(settings.load()))
+
+
+@click.group()
+def command() -> None:
+    """Add, list, revoke and rotate bearer tokens.
+
+    A token's value is printed once, on stdout, and kept nowhere: stored is its hash. A change is
+    effective within 5 seconds in every worker and replica.
+
+    \b
+    Examples:
+      trackstack token add ci --role write --expires 90d
+      trackstack token list
+      trackstack token rotate ci
+      trackstack token revoke ci
+    """
+
+
+@command.command()
+@click.argument("name")
+@click.option(
+    "--role",
+    type=click.Choice([role.name.lower() for role in Role]),
+    default="write",
+    show_default=True,
+    help="What the token may do.",
+)
+@click.option("--expires", metavar="AGE", help="Valid for so long, such as 90d; default: for ever.")
+def add(name: str, role: str, expires: str | None) -> None:
+    """Make a token and print it."""
+    if not (0 < len(name) <= 64 and name.isprintable()):
+        raise UserError("a token's name has 1 to 64 printable characters", 2)
+    try:
+        lifetime = None if expires is None else duration.parse_age(expires)
+    except ValueError as error:
+        raise UserError(f"--expires: {error}", 2) from None
+    click.echo(_table().add(name, Role.named(role), lifetime))
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def list_tokens(as_json: bool) -> None:
+    """List the named tokens; never their values."""
+    tokens = [
+        {
+            "name": token.name,
+            "role": token.role.name.lower(),
+            "created": token.created.isoformat() if token.created else None,
+            "expires": token.expires.isoformat() if token.expires else None,
+        }
+        for token in _table().list()
+    ]
+    if as_json:
+        click.echo(json.dumps(tokens))
+        return
+    for token in tokens:
+        click.echo("{name:24} {role:6} made {created}Z, expires {expires}".format(**token))
+    if not tokens:
+        click.echo("no named tokens; make one with `trackstack token add NAME`", err=True)
+
+
+@command.command()
+@click.argument("name")
+def revoke(name: str) -> None:
+    """Make a token invalid."""
+    _table().revoke(name)
+
+
+@command.command()
+@click.argument("name")
+def rotate(name: str) -> None:
+    """Replace a token's value and print the new one."""
+    click.echo(_table().rotate(name))
