@@ -12,6 +12,7 @@ import click
 
 from runtime import health
 from runtime import settings as runtime_settings
+from runtime.database.uri import shown_store
 from runtime.jobs import scheduler
 from runtime.probe import request, token_of
 from runtime.settings import RuntimeSettings
@@ -41,18 +42,18 @@ def _data_directory(settings: RuntimeSettings) -> Finding:
 
 
 def _backend_store(settings: RuntimeSettings) -> Finding:
-    from runtime.backup.upgrade import revisions
     from runtime.database.engine import open_engine
+    from runtime.database.state import revisions
 
     try:
         has, should = revisions(open_engine(settings))
     except Exception as error:
-        found = f"{settings.backend_store}: {type(error).__name__}"
+        found = f"{shown_store(settings)}: {type(error).__name__}"
         advice = "see MLFLOW_BACKEND_STORE_URI, and whether the database runs"
         return Finding("backend store", False, found, advice)
     if has == should:
-        return Finding("backend store", True, f"{settings.backend_store}, schema {has}")
-    found = f"{settings.backend_store} has schema {has or 'none'}, not {should}"
+        return Finding("backend store", True, f"{shown_store(settings)}, schema {has}")
+    found = f"{shown_store(settings)} has schema {has or 'none'}, not {should}"
     return Finding("backend store", False, found, "run `trackstack upgrade`")
 
 

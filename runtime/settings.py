@@ -22,7 +22,7 @@ from pydantic import (
     ValidationError,
 )
 
-from runtime import cron, duration, paths
+from runtime import cron, duration
 from runtime.errors import UserError
 
 
@@ -156,29 +156,6 @@ class RuntimeSettings(BaseModel):
     """Compartment and stack: where OCI Monitoring is told how jobs went."""
 
     @property
-    def backend_store_uri(self) -> SecretStr:
-        """SQLAlchemy URI of the backend store; SQLite under the data directory unless given.
-
-        With the driver that MLflow works with. Raises UserError where its login in OCI Vault
-        cannot be read.
-        """
-        return SecretStr(with_driver(self._named_store.get_secret_value()))
-
-    @property
-    def _named_store(self) -> SecretStr:
-        if self.db_secret_ocid and not self.given_backend_store_uri:
-            from runtime.oci import vault as oci_secrets
-
-            return SecretStr(oci_secrets.database_uri(self.db_secret_ocid))
-        database = self.data_dir.resolve() / "store" / "mydb.sqlite"
-        return self.given_backend_store_uri or SecretStr(f"sqlite:///{database}")
-
-    @property
-    def backend_store(self) -> str:
-        """The backend store's URI without its password, fit to be shown."""
-        return without_password(self._named_store.get_secret_value())
-
-    @property
     def artifacts_destination(self) -> str:
         """Where artifacts are kept; a directory under the data directory unless given."""
         return self.given_artifacts_destination or str(self.data_dir.resolve() / "artifacts")
@@ -188,17 +165,6 @@ class RuntimeSettings(BaseModel):
         """How to log in to OCI: what the environment offers, unless given."""
         offered = "resource_principal" if self.oci_resource_principal else "api_key"
         return self.given_oci_login or offered
-
-    def make_directories(self) -> None:
-        """Make the folder of a SQLite file and a local artifact directory, for the owner alone."""
-        from sqlalchemy.engine import make_url
-
-        url = make_url(self.backend_store_uri.get_secret_value())
-        database = Path(url.database).parent if url.database else None
-        artifacts = paths.local_directory(self.artifacts_destination)
-        for directory in (database if url.get_backend_name() == "sqlite" else None, artifacts):
-            if directory:
-                directory.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     @property
     def scheme(self) -> str:

@@ -11,12 +11,14 @@ from tempfile import TemporaryDirectory
 from sqlalchemy import Connection, Engine, func, inspect, not_, or_, select
 
 from runtime.artifacts.place import Place, scratch_of, sha256_of, told
-from runtime.backup import identity, retention, schema
+from runtime.backup import identity, retention
 from runtime.backup.format import artifacts, manifest, parts, rows
 from runtime.backup.format.manifest import ArtifactsPart, Manifest, Part, TablePart
 from runtime.backup.retention import Found
+from runtime.database import state
 from runtime.database.engine import open_engine
 from runtime.database.lock import only_one
+from runtime.database.uri import shown_store
 from runtime.errors import UserError
 from runtime.settings import RuntimeSettings
 
@@ -80,11 +82,11 @@ def back_up(settings: RuntimeSettings, place: Place, *, with_artifacts: bool = T
             "choose a destination beside them",
             2,
         )
-    schema.check_whole(engine)
-    schema.check_known(engine, settings.backend_store)
+    state.check_whole(engine)
+    state.check_known(engine, shown_store(settings))
     with only_one(engine, "backup"), only_one(engine, "gc", wait_seconds=600):
-        if not inspect(engine).has_table(rows.VERSION_TABLE):
-            raise UserError(f"there is no MLflow store in {settings.backend_store}")
+        if not inspect(engine).has_table(state.VERSION_TABLE):
+            raise UserError(f"there is no MLflow store in {shown_store(settings)}")
         store = identity.ensure(engine)
         with told(f"the backup to {place.uri}"):
             there = manifest.names(place)

@@ -12,8 +12,10 @@ import click
 from sqlalchemy import Engine
 
 from runtime import settings as runtime_settings
+from runtime.database import state
 from runtime.database.engine import open_engine
 from runtime.database.lock import only_one
+from runtime.database.uri import make_directories, shown_store
 from runtime.errors import UserError
 from runtime.settings import RuntimeSettings
 
@@ -70,23 +72,23 @@ def restore(
     from runtime.backup.upgrade import upgrade
 
     place = make.destination(settings, from_uri)
-    settings.make_directories()
+    make_directories(settings)
     engine = open_engine(settings)
     with (
         only_one(engine, "restore"),
         only_one(engine, "gc"),
-        told(f"the restore into {settings.backend_store}"),
+        told(f"the restore into {shown_store(settings)}"),
         TemporaryDirectory() as folder,
     ):
         of = manifest.read_for(place, name, identity.known(engine))
         target = Place(settings.artifacts_destination)
         brings_artifacts = with_artifacts and of.artifacts is not None
-        unfinished = schema.is_unfinished(engine)
+        unfinished = state.is_unfinished(engine)
         check(
             unfinished=unfinished,
             has_rows=not unfinished and schema.holds_data(engine),
             has_artifacts=brings_artifacts and bool(target.list()),
-            known_revision=schema.has_revision(of.revision),
+            known_revision=state.has_revision(of.revision),
             force=force,
         )
         checked = _check_parts(engine, place.at(of.name), of, Path(folder), brings_artifacts)
@@ -158,7 +160,7 @@ def fill_empty(settings: RuntimeSettings, engine: Engine) -> None:
     from runtime.backup import schema
 
     with only_one(engine, "recovery", wait_seconds=_WAIT_SECONDS):
-        if not schema.is_unfinished(engine) and schema.holds_data(engine):
+        if not state.is_unfinished(engine) and schema.holds_data(engine):
             return
         name = settings.restore_backup
         click.echo(f"trackstack: restoring {name}", err=True)

@@ -1,32 +1,16 @@
-"""An empty store's tables at a given revision, and a store that is being restored."""
+"""An empty store's tables at a given revision, and what a store holds."""
 
 from typing import Any, cast
 
-from sqlalchemy import Column, Engine, MetaData, String, Table, inspect, select, text
+from sqlalchemy import Engine, MetaData, inspect, select, text
 
 from runtime.backup import identity
-from runtime.backup.format.rows import VERSION_TABLE, known_tables, reflect
-from runtime.errors import UserError
+from runtime.backup.format.rows import known_tables, reflect
+from runtime.database.state import MARK, VERSION_TABLE
 from runtime.tokens.store import TABLES
 
-# There from a restore's first change to its last: whoever finds it finds half a store.
-_MARK = Table("trackstack_restore", MetaData(), Column("backup", String(200), primary_key=True))
-_REVISIONS = text(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608 - a constant
 # What MLflow's migrations put into an empty store.
-_NOT_DATA = frozenset({VERSION_TABLE, "workspaces", _MARK.name})
-
-
-def check_whole(engine: Engine) -> None:
-    """Raise UserError where a restore has begun and not ended."""
-    if inspect(engine).has_table(_MARK.name):
-        raise UserError(
-            "a restore of this store did not end; run `trackstack restore` again, which begins anew"
-        )
-
-
-def is_unfinished(engine: Engine) -> bool:
-    """Whether a restore has begun and not ended."""
-    return inspect(engine).has_table(_MARK.name)
+_NOT_DATA = frozenset({VERSION_TABLE, "workspaces", MARK.name})
 
 
 def holds_data(engine: Engine) -> bool:
@@ -44,42 +28,12 @@ def holds_data(engine: Engine) -> bool:
     return False
 
 
-def has_revision(revision: str) -> bool:
-    """Whether this MLflow knows the schema revision."""
-    from alembic.script import ScriptDirectory
-    from alembic.util.exc import CommandError
-    from mlflow.store.db import utils
-
-    scripts = ScriptDirectory.from_config(cast(Any, utils)._get_alembic_config(""))
-    try:
-        scripts.get_revision(revision)
-    except CommandError:
-        return False
-    return True
-
-
-def check_known(engine: Engine, store: str) -> None:
-    """Raise UserError where the schema is of a newer MLflow, whose tables this one does not know.
-
-    ``store`` is how the store is shown.
-    """
-    with engine.connect() as connection:
-        if not engine.dialect.has_table(connection, VERSION_TABLE):
-            return
-        found = [str(each) for each in connection.execute(_REVISIONS).scalars()]
-    if unknown := [each for each in found if not has_revision(each)]:
-        raise UserError(
-            f"the schema of {store} ({unknown[0]}) is of a newer MLflow than this one; run that "
-            "version again, or restore the backup that was made before it came"
-        )
-
-
 def make_empty(engine: Engine, backup: str) -> None:
     """Drop MLflow's and Trackstack's tables, and mark the store as being restored."""
     with engine.begin() as connection:
-        _MARK.create(connection, checkfirst=True)
-        connection.execute(_MARK.delete())
-        connection.execute(_MARK.insert(), {"backup": backup})
+        MARK.create(connection, checkfirst=True)
+        connection.execute(MARK.delete())
+        connection.execute(MARK.insert(), {"backup": backup})
     metadata = MetaData()
     with engine.begin() as connection:
         metadata.reflect(connection)
@@ -88,7 +42,7 @@ def make_empty(engine: Engine, backup: str) -> None:
             connection.execute(text("SET SESSION foreign_key_checks = 0"))
         # Half-made copies of tables are what a killed migration leaves; what jobs noted of rows
         # that go, goes with them.
-        kept = {_MARK.name, identity.TABLE}
+        kept = {MARK.name, identity.TABLE}
         ours = [
             table
             for name, table in metadata.tables.items()
@@ -124,4 +78,4 @@ def make_tables(engine: Engine, revision: str) -> None:
 
 def finish(engine: Engine) -> None:
     """The store is whole."""
-    _MARK.drop(engine)
+    MARK.drop(engine)

@@ -15,22 +15,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from runtime import settings as runtime_settings
 from runtime.database.engine import can_connect, open_engine
 from runtime.database.lock import only_one
+from runtime.database.state import check_known, check_whole, revisions
+from runtime.database.uri import make_directories, shown_store, store_uri
 from runtime.errors import UserError
 from runtime.settings import RuntimeSettings
 
 # A migration of a large store takes its time.
 _WAIT_SECONDS = 3600
-
-
-def revisions(engine: Engine) -> tuple[str | None, str]:
-    """The schema revision that the store has (None: it is empty) and the one it should have."""
-    from mlflow.store.db import utils
-
-    library = cast(Any, utils)
-    with engine.connect() as connection:
-        empty = not engine.dialect.has_table(connection, "experiments")
-    has = None if empty else str(library._get_schema_version(engine))
-    return has, str(library._get_latest_schema_revision())
 
 
 def _copy_sqlite(source: Path, copy: Path) -> None:
@@ -88,15 +79,13 @@ def upgrade(settings: RuntimeSettings, *, back_up: bool = True) -> dict[str, str
     One replica at a time: another waits, and finds it done. Raises UserError where the store is of
     a newer MLflow, and one that says how to go back where a migration fails.
     """
-    from runtime.backup.schema import check_known, check_whole
-
-    settings.make_directories()
+    make_directories(settings)
     engine = open_engine(settings)
     can_connect(engine, settings)
     with only_one(engine, "upgrade", wait_seconds=_WAIT_SECONDS):
         check_whole(engine)
         # Before a backup: a server that is started again and again would make one each time.
-        check_known(engine, settings.backend_store)
+        check_known(engine, shown_store(settings))
         has, should = revisions(engine)
         if has == should:
             return {"from": has, "to": should, "backup": None}
@@ -116,7 +105,7 @@ def _verify(settings: RuntimeSettings, should: str) -> None:
     """Open the store as the server will."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    store = SqlAlchemyStore(settings.backend_store_uri.get_secret_value(), "mlflow-artifacts:/")
+    store = SqlAlchemyStore(store_uri(settings), "mlflow-artifacts:/")
     cast(Any, store).search_experiments(max_results=1)
     done, _ = revisions(open_engine(settings))
     if done != should:
@@ -142,14 +131,14 @@ def command(as_json: bool) -> None:
         done = upgrade(settings)
     except SQLAlchemyError as error:
         reason = getattr(error, "orig", None) or type(error).__name__
-        raise UserError(f"cannot open {settings.backend_store}: {reason}", 75) from None
+        raise UserError(f"cannot open {shown_store(settings)}: {reason}", 75) from None
     if as_json:
         click.echo(json.dumps(done))
     elif done["from"] == done["to"]:
-        click.echo(f"{settings.backend_store} is at {done['to']} already")
+        click.echo(f"{shown_store(settings)} is at {done['to']} already")
     else:
         click.echo(
-            f"{settings.backend_store} is at {done['to']} now (was {done['from'] or 'empty'})"
+            f"{shown_store(settings)} is at {done['to']} now (was {done['from'] or 'empty'})"
         )
         if done["backup"]:
             click.echo(f"the state before is in {done['backup']}")

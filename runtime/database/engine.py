@@ -5,6 +5,7 @@ from typing import Any, cast
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
+from runtime.database.uri import shown_store, store_uri
 from runtime.errors import UserError
 from runtime.settings import RuntimeSettings
 
@@ -19,7 +20,7 @@ def open_engine(settings: RuntimeSettings) -> Engine:
     """
     from mlflow.store.db import utils
 
-    uri = settings.backend_store_uri.get_secret_value()
+    uri = store_uri(settings)
     return cast(Engine, cast(Any, utils).create_sqlalchemy_engine(uri))
 
 
@@ -39,8 +40,7 @@ def can_connect(engine: Engine, settings: RuntimeSettings) -> bool:
         reason = str(error.orig).strip().splitlines()[0]
         if is_refusal(reason):
             raise UserError(
-                f"{settings.backend_store} refuses the login: {reason}; "
-                "see MLFLOW_BACKEND_STORE_URI"
+                f"{shown_store(settings)} refuses the login: {reason}; see MLFLOW_BACKEND_STORE_URI"
             ) from None
         return False
     return True

@@ -9,6 +9,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from runtime import settings as runtime_settings
 from runtime.database.engine import is_refusal
 from runtime.database.lock import only_one
+from runtime.database.uri import shown_store, store_uri
 from runtime.errors import UserError
 from runtime.settings import RuntimeSettings
 
@@ -41,13 +42,13 @@ def prepare(settings: RuntimeSettings, seconds: float) -> str:
     """
     if settings.database_admin_uri is None:
         raise UserError("TRACKSTACK_DATABASE_ADMIN_URI: is missing: the administrator's login", 2)
-    store = make_url(settings.backend_store_uri.get_secret_value())
+    store = make_url(store_uri(settings))
     admin = settings.database_admin_uri.get_secret_value()
     names = (store.username or "", store.database or "")
     make = _MAKERS.get(store.get_backend_name())
     if make is None or not all(name.isidentifier() for name in names):
         raise UserError(
-            f"{settings.backend_store} names no database and user of MySQL or PostgreSQL", 2
+            f"{shown_store(settings)} names no database and user of MySQL or PostgreSQL", 2
         )
     user, database = names
     try:

@@ -26,6 +26,7 @@ from runtime import settings as runtime_settings
 from runtime.database import schema
 from runtime.database.engine import open_engine
 from runtime.database.lock import only_one
+from runtime.database.uri import shown_store
 from runtime.errors import UserError
 from runtime.gc import orphans
 from runtime.gc.collector import Collector
@@ -69,25 +70,24 @@ def _age_ms(older_than: str) -> int:
 
 def _open(settings: RuntimeSettings) -> tuple[Engine, MetaData]:
     """The store; raises UserError where it is not whole, or of another MLflow's schema."""
-    from runtime.backup.schema import check_whole, has_revision
-    from runtime.backup.upgrade import revisions
+    from runtime.database.state import check_whole, has_revision, revisions
 
     engine, metadata = open_engine(settings), schema.tables()
     check_whole(engine)
     has, should = revisions(engine)
     if has is None:
         raise UserError(
-            f"there is no MLflow store in {settings.backend_store}; "
+            f"there is no MLflow store in {shown_store(settings)}; "
             "set MLFLOW_BACKEND_STORE_URI to the server's"
         )
     if has != should and has_revision(has):
         raise UserError(
-            f"the schema of {settings.backend_store} is older than this MLflow's; "
+            f"the schema of {shown_store(settings)} is older than this MLflow's; "
             "migrate it with `trackstack upgrade`, which backs it up first"
         )
     if has != should:
         raise UserError(
-            f"the schema of {settings.backend_store} is newer than this MLflow's ({has}); "
+            f"the schema of {shown_store(settings)} is newer than this MLflow's ({has}); "
             "run gc by the version of Trackstack that serves it"
         )
     return engine, metadata

@@ -1,4 +1,6 @@
-"""`python -m runtime.oci.monitoring JOB EXIT_CODE`: tell OCI Monitoring how a job went, for an alarm.
+"""`python -m runtime.oci.monitoring JOB EXIT_CODE`: tell OCI Monitoring how a job went.
+
+An alarm waits for it.
 
 A process of its own, because the scheduler, which stays, is to keep no SDK in memory.
 https://docs.oracle.com/iaas/Content/Monitoring/Tasks/publishingcustommetrics.htm

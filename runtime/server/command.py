@@ -27,6 +27,7 @@ from runtime import metrics
 from runtime import settings as runtime_settings
 from runtime.backup import restore
 from runtime.database.engine import can_connect, open_engine
+from runtime.database.uri import make_directories, shown_store, store_uri
 from runtime.errors import UserError
 from runtime.process import die_with_parent
 from runtime.server.timeouts import PatientProtocol
@@ -50,7 +51,7 @@ def app_environment(settings: RuntimeSettings) -> dict[str, str]:
     """
     from mlflow.utils import server_cli_utils
 
-    uri = settings.backend_store_uri.get_secret_value()
+    uri = store_uri(settings)
     # Where artifacts are not proxied, clients must be told the destination itself.
     direct = None if settings.serve_artifacts else settings.artifacts_destination
     root = cast(Any, server_cli_utils).resolve_default_artifact_root(
@@ -192,10 +193,10 @@ def _open_store(settings: RuntimeSettings) -> None:
     from mlflow.store.db import utils
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    from runtime.backup.schema import check_known, check_whole
-    from runtime.backup.upgrade import revisions, upgrade
+    from runtime.backup.upgrade import upgrade
+    from runtime.database.state import check_known, check_whole, revisions
 
-    uri = settings.backend_store_uri.get_secret_value()
+    uri = store_uri(settings)
     try:
         engine = open_engine(settings)
         if not can_connect(engine, settings):
@@ -204,7 +205,7 @@ def _open_store(settings: RuntimeSettings) -> None:
         if settings.restore_backup:
             restore.fill_empty(settings, engine)
         check_whole(engine)
-        check_known(engine, settings.backend_store)
+        check_known(engine, shown_store(settings))
         if settings.upgrade:
             upgrade(settings)
     except UserError as error:
@@ -229,13 +230,13 @@ def _check_store(settings: RuntimeSettings) -> None:
             child.join()
     if child.exitcode == 3:
         raise UserError(
-            f"the schema of {settings.backend_store} is older than this MLflow's; "
+            f"the schema of {shown_store(settings)} is older than this MLflow's; "
             "migrate it with `trackstack upgrade`, which backs it up first"
         )
     if child.exitcode == _SAID:
         sys.exit(1)
     if child.exitcode:
-        raise UserError(f"the backend store {settings.backend_store} cannot be opened", 75)
+        raise UserError(f"the backend store {shown_store(settings)} cannot be opened", 75)
 
 
 def _start_jobs(settings: RuntimeSettings, environment: Mapping[str, str]) -> None:
@@ -243,7 +244,7 @@ def _start_jobs(settings: RuntimeSettings, environment: Mapping[str, str]) -> No
     from mlflow.server.constants import HUEY_STORAGE_PATH_ENV_VAR
     from mlflow.server.jobs import utils
 
-    uri = settings.backend_store_uri.get_secret_value()
+    uri = store_uri(settings)
     runner = cast(Any, utils)
     runner._check_requirements(uri)
     storage = tempfile.mkdtemp(dir="/dev/shm" if os.path.isdir("/dev/shm") else None)  # noqa: S108, PTH112
@@ -287,7 +288,7 @@ def command() -> None:
             "use MLFLOW_WORKERS, MLFLOW_HOST and MLFLOW_PORT",
             err=True,
         )
-    settings.make_directories()
+    make_directories(settings)
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = str(settings.job_execution).lower()
     environment = app_environment(settings)

@@ -21,7 +21,7 @@ from sqlalchemy import Column, DateTime, Engine, MetaData, String, Table, insert
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from runtime.errors import UserError
-from runtime.settings import RuntimeSettings
+from runtime.settings import RuntimeSettings, variable
 
 STACK_TOKEN, JOB_TOKEN = "stack", "jobs"
 # Seconds: a snapshot older than the first is renewed beside the request, older than the second
@@ -199,9 +199,9 @@ class MountedTokens:
             _Mounted(
                 STACK_TOKEN,
                 Role.ADMIN,
-                *_source("MLFLOW_TRACKING_TOKEN", settings.tracking_token, file),
+                *_source(variable("tracking_token"), settings.tracking_token, file),
             ),
-            _Mounted(JOB_TOKEN, jobs, *_source("TRACKSTACK_JOB_TOKEN", settings.job_token, file)),
+            _Mounted(JOB_TOKEN, jobs, *_source(variable("job_token"), settings.job_token, file)),
         )
 
     def list(self) -> list[Token]:

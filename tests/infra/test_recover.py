@@ -15,6 +15,7 @@ from runtime import settings as runtime_settings
 from runtime.backup import filling, make
 from runtime.backup.format.manifest import Manifest, TablePart
 from runtime.database.engine import open_engine
+from runtime.database.uri import shown_store
 from runtime.errors import UserError
 from tests.runtime.filled import fill, settings_of
 from tests.runtime.serving import TRACKSTACK
@@ -43,7 +44,7 @@ def test_a_store_that_this_shell_names_is_not_the_stack_s(tmp_path: Path) -> Non
         "DB_SECRET_OCID": "ocid1.vaultsecret.prod",
     }
     found = runtime_settings.load({**shell, **restore_environment("a", plan, {})})
-    assert found.backend_store == plan.backend_store
+    assert shown_store(found) == plan.backend_store
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from typing import Any
 
 from runtime import settings as runtime_settings
 from runtime.database.engine import open_engine
+from runtime.database.uri import make_directories, store_uri
 from runtime.settings import RuntimeSettings
 from runtime.tokens.store import Role, TokenTable
 
@@ -24,8 +25,8 @@ def fill(settings: RuntimeSettings) -> None:
     """Experiments, runs, odd numbers, traces, datasets, models and a token; three artifacts."""
     import mlflow
 
-    settings.make_directories()
-    uri = settings.backend_store_uri.get_secret_value()
+    make_directories(settings)
+    uri = store_uri(settings)
     # Traces go to the global one.
     before = mlflow.get_tracking_uri()
     mlflow.set_tracking_uri(uri)

@@ -23,6 +23,7 @@ from runtime.backup import restore as restoring
 from runtime.backup.format import carry, manifest, rows
 from runtime.backup.format.manifest import Manifest
 from runtime.database.engine import open_engine
+from runtime.database.uri import make_directories, store_uri
 from runtime.errors import UserError
 from runtime.server.maintenance import answering
 from runtime.settings import RuntimeSettings, load
@@ -180,9 +181,9 @@ def test_a_server_s_own_empty_store_counts_as_empty(
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     target = settings_of(tmp_path)
-    target.make_directories()
+    make_directories(target)
     # Makes the experiment Default, as every server does when it starts.
-    SqlAlchemyStore(target.backend_store_uri.get_secret_value(), "mlflow-artifacts:/")
+    SqlAlchemyStore(store_uri(target), "mlflow-artifacts:/")
     _restore(target, made[0])
     assert filling.compare(open_engine(target), made[1]) == []
 
@@ -212,7 +213,7 @@ def test_the_restore_drill_from_sqlite_to_a_server_to_another_and_back(
         assert _digests(copied) == _digests(of)
         assert _artifacts(settings) == _artifacts(filled)
     for settings in (first, second, back):
-        uri = settings.backend_store_uri.get_secret_value()
+        uri = store_uri(settings)
         client: Any = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
         assert client.create_experiment("new") == "2"
         assert client.get_experiment("0").name == "Default"
@@ -223,7 +224,7 @@ def test_the_restore_drill_from_sqlite_to_a_server_to_another_and_back(
 def test_an_older_schema_restores_into_a_newer_one(database: Server, tmp_path: Path) -> None:
     """From SQLite at MLflow 2.0's schema to another kind of database at today's."""
     old = settings_of(tmp_path / "old")
-    old.make_directories()
+    make_directories(old)
     engine = open_engine(old)
     schema.make_tables(engine, "97727af70f4d")
     with engine.begin() as connection:
@@ -244,7 +245,7 @@ def test_an_older_schema_restores_into_a_newer_one(database: Server, tmp_path: P
     assert upgraded["from"] == "97727af70f4d"
     import mlflow
 
-    uri = new.backend_store_uri.get_secret_value()
+    uri = store_uri(new)
     client: Any = mlflow.MlflowClient(tracking_uri=uri)
     assert client.get_run("r").info.experiment_id == "7"
 

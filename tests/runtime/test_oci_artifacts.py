@@ -17,8 +17,8 @@ from infra.rehearsal.host.authority import Authority
 from infra.rehearsal.host.connect_proxy import connect_proxy
 from infra.rehearsal.host.endpoint import Endpoint
 from infra.rehearsal.oci.access.principals import Principals
-from infra.rehearsal.oci.data.objects import ObjectStorage
 from infra.rehearsal.oci.ids import REGION, TENANCY
+from infra.rehearsal.oci.objects import ObjectStorage
 from runtime.database import schema
 from runtime.gc.command import command
 from runtime.oci.objects import parse
@@ -124,7 +124,7 @@ def test_what_is_not_there_is_said_to_be_missing(oci: Oci, tmp_path: Path) -> No
 
 
 def test_a_folder_larger_than_a_page_is_listed_and_deleted_whole(oci: Oci) -> None:
-    from infra.rehearsal.oci.data.objects import Stored
+    from infra.rehearsal.oci.objects import Stored
 
     objects = oci.storage.buckets["artifacts"]
     names = [f"store/many/{number:05}" for number in range(2500)]
@@ -179,7 +179,7 @@ def test_gc_deletes_many_runs_in_bulk_and_keeps_the_rows_of_what_it_may_not(
 ) -> None:
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    from infra.rehearsal.oci.data.objects import Stored
+    from infra.rehearsal.oci.objects import Stored
 
     uri = f"sqlite:///{tmp_path}/store.sqlite"
     store: Any = SqlAlchemyStore(uri, f"{_ROOT}/gc")

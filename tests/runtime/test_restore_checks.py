@@ -18,8 +18,11 @@ from runtime.backup import filling, fit, make, schema
 from runtime.backup import restore as restoring
 from runtime.backup.format import manifest, rows
 from runtime.backup.format.manifest import Manifest
-from runtime.backup.upgrade import revisions, upgrade
+from runtime.backup.upgrade import upgrade
+from runtime.database import state
 from runtime.database.engine import open_engine
+from runtime.database.state import revisions
+from runtime.database.uri import store_uri
 from runtime.errors import UserError
 from runtime.settings import RuntimeSettings
 from tests.runtime.databases import MariaDb, PostgreSql, Server, mariadb, postgresql
@@ -66,7 +69,7 @@ def _run(
     environment = {
         **os.environ,
         "TRACKSTACK_DATA_DIR": str(settings.data_dir),
-        "MLFLOW_BACKEND_STORE_URI": settings.backend_store_uri.get_secret_value(),
+        "MLFLOW_BACKEND_STORE_URI": store_uri(settings),
     }
     done = subprocess.run(
         [TRACKSTACK, "restore", "--force", *arguments],
@@ -125,7 +128,7 @@ def test_a_broken_backup_changes_nothing(
         assert said in done.stderr
         assert "would restore" not in done.stdout
         assert _state(full) == before
-        assert not schema.is_unfinished(open_engine(full))
+        assert not state.is_unfinished(open_engine(full))
     if "artifact" in what:
         # The database alone is whole.
         _run(full, "--from", str(place), "--no-artifacts", code=0)
@@ -164,7 +167,7 @@ def test_a_dry_run_of_a_whole_backup_says_what_would_come(
 def _client(settings: RuntimeSettings) -> Any:
     import mlflow
 
-    uri = settings.backend_store_uri.get_secret_value()
+    uri = store_uri(settings)
     return mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
@@ -302,7 +305,7 @@ def negative(pg: PostgreSql, tmp_path: Path) -> RuntimeSettings:
     client = _client(settings)
     run = client.create_run("0").info.run_id
     client.log_metric(run, "neg_mean_squared_error", 1.0)
-    engine = create_engine(settings.backend_store_uri.get_secret_value())
+    engine = create_engine(store_uri(settings))
     with engine.begin() as connection:
         for table in ("metrics", "latest_metrics"):
             connection.execute(text(f"UPDATE {table} SET value = '-0'::float8"))

@@ -2,13 +2,14 @@ from pathlib import Path
 
 import pytest
 
+from runtime.database.uri import shown_store, store_uri
 from runtime.errors import UserError
 from runtime.settings import load
 
 
 def test_without_variables_everything_lies_in_the_data_directory(tmp_path: Path) -> None:
     settings = load({"TRACKSTACK_DATA_DIR": str(tmp_path)})
-    assert settings.backend_store == f"sqlite:///{tmp_path}/store/mydb.sqlite"
+    assert shown_store(settings) == f"sqlite:///{tmp_path}/store/mydb.sqlite"
     assert settings.artifacts_destination == f"{tmp_path}/artifacts"
     assert (settings.gc_ttl, settings.entity_ttl_days) == ("30d0h0m0s", 30)
     assert settings.serve_artifacts
@@ -33,7 +34,7 @@ def test_the_published_names_are_read() -> None:
             "MLFLOW_SERVER_ALLOWED_HOSTS": "a.example.org,b.example.org",
         }
     )
-    assert settings.backend_store == "postgresql://u:***@db:5432/mlflow"
+    assert shown_store(settings) == "postgresql://u:***@db:5432/mlflow"
     assert settings.artifacts_destination == "oci://bucket@namespace/prefix/"
     assert settings.tracking_uri == "https://mlflow.example.org"
     assert (settings.host, settings.port, settings.workers) == ("0.0.0.0", 80, 3)
@@ -59,11 +60,11 @@ def test_the_published_names_are_read() -> None:
 )
 def test_postgresql_is_opened_by_the_driver_that_mlflow_works_with(given: str, opened: str) -> None:
     settings = load({"MLFLOW_BACKEND_STORE_URI": given, "TRACKSTACK_DATABASE_ADMIN_URI": given})
-    assert settings.backend_store_uri.get_secret_value() == opened
+    assert store_uri(settings) == opened
     assert settings.database_admin_uri
     assert settings.database_admin_uri.get_secret_value() == opened
     # Shown as its owner wrote it.
-    assert settings.backend_store == given.replace(":p@", ":***@")
+    assert shown_store(settings) == given.replace(":p@", ":***@")
 
 
 def test_each_age_and_schedule_may_be_never() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from runtime.database.engine import open_engine
+from runtime.database.uri import make_directories
 from runtime.jobs.lease import take_turn
 from tests.runtime.databases import Server, mariadb, postgresql
 from tests.runtime.filled import settings_of
@@ -28,7 +29,7 @@ def test_one_of_many_takes_each_turn(
 ) -> None:
     with start() as server:
         settings = settings_of(tmp_path, server.new_database() if server else None)
-        settings.make_directories()
+        make_directories(settings)
         engines = [open_engine(settings) for _ in range(_REPLICAS)]
         with ThreadPoolExecutor(_REPLICAS) as replicas:
 
@@ -47,7 +48,7 @@ def test_one_of_many_takes_each_turn(
 
 def test_the_scheduler_leaves_to_another_what_that_one_took(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
-    settings.make_directories()
+    make_directories(settings)
     environment = {
         **os.environ,
         "TRACKSTACK_DATA_DIR": str(tmp_path),

@@ -12,9 +12,11 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from runtime.backup import schema
-from runtime.backup.upgrade import revisions, upgrade
+from runtime.backup.upgrade import upgrade
 from runtime.database.engine import open_engine
 from runtime.database.lock import only_one
+from runtime.database.state import revisions
+from runtime.database.uri import make_directories
 from runtime.errors import UserError
 from tests.runtime.databases import Server, mariadb, postgresql
 from tests.runtime.filled import settings_of
@@ -51,7 +53,7 @@ def _run(data_dir: Path, uri: str | None = None, *arguments: str) -> Any:
 def _make_old(data_dir: Path, uri: str | None = None) -> Any:
     """Settings of a store that has an older schema, and one experiment in it."""
     settings = settings_of(data_dir, uri)
-    settings.make_directories()
+    make_directories(settings)
     engine = open_engine(settings)
     schema.make_tables(engine, _OLD)
     with engine.begin() as connection:

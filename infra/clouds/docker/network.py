@@ -6,7 +6,7 @@ from pulumi import ResourceOptions
 from infra.clouds.docker.identity import Identity
 from infra.clouds.docker.image import Images
 from infra.clouds.docker.server import run, secret_files
-from infra.clouds.local.network import held, holder, is_free
+from infra.clouds.shared.ports import held, holder, is_free
 from infra.plan import DockerPlan
 from infra.plan.proxy import PROBE_URL
 

@@ -15,8 +15,8 @@ from infra.rehearsal.oci.access.federation import Federation
 from infra.rehearsal.oci.access.policies import Verb
 from infra.rehearsal.oci.access.principals import Principals
 from infra.rehearsal.oci.access.signatures import signed_target, signer
-from infra.rehearsal.oci.data.objects import ObjectStorage, Permission
 from infra.rehearsal.oci.ids import NAMESPACE, REGION
+from infra.rehearsal.oci.objects import ObjectStorage, Permission
 from infra.rehearsal.provider.resource import Cloud
 from infra.rehearsal.provider.values import child
 

@@ -37,9 +37,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.pool import NullPool
 
+from runtime.database.state import VERSION_TABLE
 from runtime.tokens.store import TABLES
 
-VERSION_TABLE = "alembic_version"
 _FETCH_ROWS = 1000
 _BATCH_ROWS, _BATCH_BYTES = 1000, 4 << 20
 # Types whose values differ by database unless they are asked for by MLflow's own type.

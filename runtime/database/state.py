@@ -1,0 +1,66 @@
+"""What state a store is in: whole or half restored, and of which MLflow's schema."""
+
+from typing import Any, cast
+
+from sqlalchemy import Column, Engine, MetaData, String, Table, inspect, text
+
+from runtime.errors import UserError
+
+VERSION_TABLE = "alembic_version"
+_REVISIONS = text(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608 - a constant
+# There from a restore's first change to its last: whoever finds it finds half a store.
+MARK = Table("trackstack_restore", MetaData(), Column("backup", String(200), primary_key=True))
+
+
+def check_whole(engine: Engine) -> None:
+    """Raise UserError where a restore has begun and not ended."""
+    if inspect(engine).has_table(MARK.name):
+        raise UserError(
+            "a restore of this store did not end; run `trackstack restore` again, which begins anew"
+        )
+
+
+def is_unfinished(engine: Engine) -> bool:
+    """Whether a restore has begun and not ended."""
+    return inspect(engine).has_table(MARK.name)
+
+
+def has_revision(revision: str) -> bool:
+    """Whether this MLflow knows the schema revision."""
+    from alembic.script import ScriptDirectory
+    from alembic.util.exc import CommandError
+    from mlflow.store.db import utils
+
+    scripts = ScriptDirectory.from_config(cast(Any, utils)._get_alembic_config(""))
+    try:
+        scripts.get_revision(revision)
+    except CommandError:
+        return False
+    return True
+
+
+def check_known(engine: Engine, store: str) -> None:
+    """Raise UserError where the schema is of a newer MLflow, whose tables this one does not know.
+
+    ``store`` is how the store is shown.
+    """
+    with engine.connect() as connection:
+        if not engine.dialect.has_table(connection, VERSION_TABLE):
+            return
+        found = [str(each) for each in connection.execute(_REVISIONS).scalars()]
+    if unknown := [each for each in found if not has_revision(each)]:
+        raise UserError(
+            f"the schema of {store} ({unknown[0]}) is of a newer MLflow than this one; run that "
+            "version again, or restore the backup that was made before it came"
+        )
+
+
+def revisions(engine: Engine) -> tuple[str | None, str]:
+    """The schema revision that the store has (None: it is empty) and the one it should have."""
+    from mlflow.store.db import utils
+
+    library = cast(Any, utils)
+    with engine.connect() as connection:
+        empty = not engine.dialect.has_table(connection, "experiments")
+    has = None if empty else str(library._get_schema_version(engine))
+    return has, str(library._get_latest_schema_revision())

@@ -1,0 +1,42 @@
+"""Where the backend store is: the URI that SQLAlchemy connects to."""
+
+from pathlib import Path
+
+from pydantic import SecretStr
+from sqlalchemy.engine import make_url
+
+from runtime import paths
+from runtime.settings import RuntimeSettings, with_driver, without_password
+
+
+def store_uri(settings: RuntimeSettings) -> str:
+    """SQLAlchemy URI of the backend store, secret; SQLite under the data directory unless given.
+
+    With the driver that MLflow works with. Raises UserError where its login in OCI Vault cannot
+    be read.
+    """
+    return with_driver(_named(settings).get_secret_value())
+
+
+def shown_store(settings: RuntimeSettings) -> str:
+    """The backend store's URI without its password, fit to be shown."""
+    return without_password(_named(settings).get_secret_value())
+
+
+def _named(settings: RuntimeSettings) -> SecretStr:
+    if settings.db_secret_ocid and not settings.given_backend_store_uri:
+        from runtime.oci import vault
+
+        return SecretStr(vault.database_uri(settings.db_secret_ocid))
+    database = settings.data_dir.resolve() / "store" / "mydb.sqlite"
+    return settings.given_backend_store_uri or SecretStr(f"sqlite:///{database}")
+
+
+def make_directories(settings: RuntimeSettings) -> None:
+    """Make the folder of a SQLite file and a local artifact directory, for the owner alone."""
+    url = make_url(store_uri(settings))
+    database = Path(url.database).parent if url.database else None
+    artifacts = paths.local_directory(settings.artifacts_destination)
+    for directory in (database if url.get_backend_name() == "sqlite" else None, artifacts):
+        if directory:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
