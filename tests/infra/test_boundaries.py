@@ -150,7 +150,7 @@ def test_only_a_stack_asks_the_engine_for_its_configuration() -> None:
         for path in (_ROOT / "infra").rglob("*.py")
         if re.search(r"""["']config["'],\s*["'](--json|get)""", path.read_text())
     }
-    assert asking == {"infra/stack.py"}
+    assert asking == {"infra/operations/stack.py"}
 
 
 def test_only_settings_and_the_plan_know_the_variable_names() -> None:
