@@ -30,10 +30,8 @@ def configure(engine: Engine, config: dict[str, Any]) -> None:
 
 def run_operation(engine: Engine, name: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
     """A command of infra.operations on the stack, by its module's name, with no terminal."""
-    # Until it moves there, too.
-    package = "infra" if name == "recover" else "infra.operations"
     return subprocess.run(
-        [sys.executable, "-m", f"{package}.{name}", engine.stack, *arguments],
+        [sys.executable, "-m", f"infra.operations.{name}", engine.stack, *arguments],
         cwd=engine.project_dir,
         env={**engine.environment_of_commands(), "PYTHONPATH": str(ROOT)},
         stdin=subprocess.DEVNULL,

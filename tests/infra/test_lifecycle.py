@@ -123,7 +123,7 @@ def test_a_stack_in_the_home_folder_is_recovered_where_its_server_looks(
         engine.run("destroy")
         shutil.rmtree(data)
 
-        recovered = _infra(engine, "recover", "--from", str(tmp_path / "b"))
+        recovered = run_operation(engine, "recover", "--from", str(tmp_path / "b"))
         assert recovered.returncode == 0, recovered.stderr
         assert "2 experiments, 1 runs" in recovered.stdout
         assert (data / "store" / "mydb.sqlite").exists()
