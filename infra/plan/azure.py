@@ -2,18 +2,17 @@
 
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from infra.plan import environment, proxy, workloads
 from infra.plan.environment import Runtime
 from infra.plan.image import ImagePlan, plan_image
 from infra.plan.naming import AZURE, Naming, base_of, tags
 from infra.plan.place import Place, certificate
-from infra.plan.workloads import Container
+from infra.plan.proxy import reverse_proxy
+from infra.plan.workloads import DATA_DIRECTORY, SERVER_PORT, Site, Workloads, make_workloads
 from infra.settings.azure import Azure
 from runtime.jobs.schedules import schedules
 
-FRONT_PORT = 443
 _CONTAINER = "artifacts"
 # Container Apps find theirs by the app's own address, which only Azure knows.
 _UNKNOWN_URL = ""
@@ -31,6 +30,8 @@ class Names:
     database_server: str
     dns_label: str
     app: str
+    jobs: Mapping[str, str]
+    """By job; of those that the platform runs."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,9 @@ class Subnets:
 class AzurePlan:
     """What the stack file leaves open, beside what it says (``settings``).
 
-    ``subnets`` is None where there is no network, ``hostname`` and ``front`` where the platform has
-    TLS; ``tracking_uri`` is empty then, because only Azure knows it. ``own_database`` is False
-    where the backend store is given. ``jobs`` are those that run by themselves (`scale`, `vm`),
-    by name; elsewhere ``scheduler`` runs them beside it.
+    ``subnets`` is None where there is no network, ``hostname`` where the platform has TLS;
+    ``tracking_uri`` is empty then, because only Azure knows it. ``own_database`` is False where the
+    backend store is given.
     """
 
     settings: Azure
@@ -67,17 +67,7 @@ class AzurePlan:
     tls_certificate: str | None
     schedules: Mapping[str, str]
     version: str
-    server: Container
-    scheduler: Container
-    jobs: Mapping[str, Container]
-    front: Container | None
-
-    @property
-    def containers(self) -> tuple[Container, ...]:
-        """All that run beside each other."""
-        alone = self.settings.compute != "container"
-        jobs = tuple(self.jobs.values()) if alone else (self.scheduler,)
-        return (self.server, *jobs, *((self.front,) if self.front else ()))
+    workloads: Workloads
 
 
 def _names(settings: Azure, stack: str) -> Names:
@@ -91,6 +81,7 @@ def _names(settings: Azure, stack: str) -> Names:
         database_server=naming.name(AZURE["database_server"]),
         dns_label=naming.name(AZURE["dns_label"]),
         app=naming.name(AZURE["container_app"]),
+        jobs={job: naming.name(AZURE["container_app_job"], job) for job in schedules(settings)},
     )
 
 
@@ -121,30 +112,28 @@ def plan_azure(settings: Azure, place: Place) -> AzurePlan:
     names = _names(settings, place.stack)
     hostname = _hostname(settings, names)
     url = f"https://{hostname}" if hostname else _UNKNOWN_URL
-    alone = settings.compute == "scale"
+    is_scaled = settings.compute == "scale"
     account = f"{names.storage_account}.blob.core.windows.net"
     blobs = f"wasbs://{_CONTAINER}@{account}"
+    upstream = f"127.0.0.1:{SERVER_PORT}"
     runtime = Runtime(
-        data_dir=workloads.DATA_DIRECTORY,
+        data_dir=DATA_DIRECTORY,
         artifacts_destination=f"{blobs}/artifacts",
-        host="0.0.0.0" if alone else "127.0.0.1",  # noqa: S104 - behind the platform's ingress
-        port=workloads.SERVER_PORT,
-        server_uri=url if alone else f"http://127.0.0.1:{workloads.SERVER_PORT}",
+        # What is on a container's own disk goes with it.
+        backup_destination=settings.backup_destination or f"{blobs}/backups",
+        host="0.0.0.0" if is_scaled else "127.0.0.1",  # noqa: S104 - behind the platform's ingress
+        port=SERVER_PORT,
+        server_uri=url if is_scaled else f"http://{upstream}",
         public_url=url,
     )
-    # What is on a container's own disk goes with it.
-    kept = settings.model_copy(
-        update={"backup_destination": settings.backup_destination or f"{blobs}/backups"}
-    )
-    cpus, memory = settings.cpus, settings.memory
-    server = workloads.server(
-        kept,
-        runtime,
-        cpus=cpus,
-        memory=memory,
+    site = Site(
+        runtime=runtime,
+        cpus=settings.cpus,
+        memory=settings.memory,
+        jobs="scheduler" if settings.compute == "container" else "platform",
         has_client_secret="oidcClientSecret" in place.secret_keys,
+        proxy=reverse_proxy(settings, (hostname,), upstream=upstream) if hostname else None,
     )
-    scheduler = workloads.scheduler(kept, runtime, cpus=cpus, memory=memory)
     return AzurePlan(
         settings=settings,
         names=names,
@@ -154,27 +143,11 @@ def plan_azure(settings: Azure, place: Place) -> AzurePlan:
         own_database="backendStoreUri" not in place.secret_keys,
         artifact_container=_CONTAINER,
         artifacts_destination=runtime.artifacts_destination,
-        backup_destination=environment.backups(kept, runtime.data_dir),
+        backup_destination=runtime.backup_destination,
         hostname=hostname,
         tracking_uri=url,
         tls_certificate=certificate(settings, place),
         schedules=schedules(settings),
         version=place.version,
-        server=replace(server, memory_request=memory, memory_limit=memory) if alone else server,
-        scheduler=scheduler,
-        jobs={}
-        if settings.compute == "container"
-        else workloads.jobs(scheduler, schedules(settings)),
-        front=_front(settings, hostname),
-    )
-
-
-def _front(settings: Azure, hostname: str | None) -> Container | None:
-    if hostname is None:
-        return None
-    upstream = f"127.0.0.1:{workloads.SERVER_PORT}"
-    return workloads.front(
-        proxy.caddyfile(settings, (hostname,), port=FRONT_PORT, upstream=upstream),
-        proxy.SECRET_FILES[settings.tls],
-        port=FRONT_PORT,
+        workloads=make_workloads(settings, site),
     )

@@ -4,22 +4,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from infra.errors import StackError
-from infra.plan import environment, proxy, workloads
 from infra.plan.environment import Runtime
 from infra.plan.image import ImagePlan, plan_image, store_extras
 from infra.plan.place import Place, certificate
-from infra.plan.workloads import Container
+from infra.plan.proxy import reverse_proxy
+from infra.plan.workloads import DATA_DIRECTORY, SERVER_PORT, Site, Workloads, make_workloads
 from infra.settings import LocalContainer
 from runtime.jobs.schedules import schedules
 from runtime.settings import environment_of
 
 _LOOPBACK = ("localhost", "127.0.0.1")
-_FRONT_PORT = 443
 
 
 @dataclass(frozen=True)
 class DockerPlan:
-    """Containers in a network of their own; the front's port is the only one published.
+    """Containers in a network of their own; the proxy's port is the only one published.
 
     ``name`` begins the name of each container, network and volume. ``secrets_dir`` is the folder
     on this machine where what is generated outlives `pulumi destroy` with the data.
@@ -45,9 +44,7 @@ class DockerPlan:
     schedules: Mapping[str, str]
     version: str
     front_image: str
-    server: Container
-    scheduler: Container
-    front: Container
+    workloads: Workloads
 
 
 def _hostnames(settings: LocalContainer) -> tuple[str, ...]:
@@ -71,25 +68,25 @@ def plan_docker(settings: LocalContainer, place: Place) -> DockerPlan:
     tls_certificate = certificate(settings, place)
     hostnames = _hostnames(settings)
     public_url = f"https://{settings.hostname or 'localhost'}:{settings.port}"
-    upstream = f"server:{workloads.SERVER_PORT}"
+    upstream = f"server:{SERVER_PORT}"
     runtime = Runtime(
-        data_dir=workloads.DATA_DIRECTORY,
-        artifacts_destination=settings.artifacts_destination
-        or f"{workloads.DATA_DIRECTORY}/artifacts",
-        host="0.0.0.0",  # noqa: S104 - inside a network that only the front is in
-        port=workloads.SERVER_PORT,
+        data_dir=DATA_DIRECTORY,
+        artifacts_destination=settings.artifacts_destination or f"{DATA_DIRECTORY}/artifacts",
+        backup_destination=settings.backup_destination or f"{DATA_DIRECTORY}/backups",
+        host="0.0.0.0",  # noqa: S104 - inside a network that only the proxy is in
+        port=SERVER_PORT,
         server_uri=f"http://{upstream}",
         public_url=public_url,
     )
-    size = {"cpus": settings.cpus, "memory": settings.memory}
-    # Several names lead to this machine, and the jobs call the server by the network's name.
-    hosts = environment_of(allowed_hosts=("server", *hostnames))
-    server = workloads.server(
-        settings,
-        runtime,
+    site = Site(
+        runtime=runtime,
+        cpus=settings.cpus,
+        memory=settings.memory,
+        jobs="scheduler",
         has_client_secret="oidcClientSecret" in place.secret_keys,
-        extra=hosts,
-        **size,
+        proxy=reverse_proxy(settings, hostnames, upstream=upstream),
+        # Several names lead to this machine, and the jobs call the server by the network's name.
+        for_server=environment_of(allowed_hosts=("server", *hostnames)),
     )
     stores = store_extras(settings.artifacts_destination, settings.backup_destination)
     return DockerPlan(
@@ -108,15 +105,9 @@ def plan_docker(settings: LocalContainer, place: Place) -> DockerPlan:
         tls_certificate=tls_certificate,
         database_image=None if "backendStoreUri" in place.secret_keys else settings.database_image,
         artifacts_destination=runtime.artifacts_destination,
-        backup_destination=environment.backups(settings, runtime.data_dir),
+        backup_destination=runtime.backup_destination,
         schedules=schedules(settings),
         version=place.version,
         front_image=settings.front_image,
-        server=server,
-        scheduler=workloads.scheduler(settings, runtime, **size),
-        front=workloads.front(
-            proxy.caddyfile(settings, hostnames, port=_FRONT_PORT, upstream=upstream),
-            proxy.SECRET_FILES[settings.tls],
-            port=_FRONT_PORT,
-        ),
+        workloads=make_workloads(settings, site),
     )

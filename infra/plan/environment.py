@@ -29,10 +29,11 @@ class Runtime:
     artifacts_destination: str
     host: str
     port: int
+    backup_destination: str
     server_uri: str
     """As the jobs reach it."""
     public_url: str
-    """As users reach it."""
+    """As users reach it; empty where only the cloud knows."""
 
 
 def _days(value: int | None) -> str:
@@ -46,13 +47,8 @@ def store(settings: Common, runtime: Runtime) -> dict[str, str]:
         given_artifacts_destination=runtime.artifacts_destination,
         given_tracking_uri=runtime.server_uri,
         # For a backup by hand, the one before a migration, and for a restore.
-        backup_destination=backups(settings, runtime.data_dir),
+        backup_destination=runtime.backup_destination,
     )
-
-
-def backups(settings: Common, data_dir: str) -> str:
-    """Where the stack keeps its backups, as its own processes reach it."""
-    return settings.backup_destination or f"{data_dir}/backups"
 
 
 def server(settings: Common, runtime: Runtime) -> dict[str, str]:

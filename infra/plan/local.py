@@ -8,6 +8,7 @@ from infra.errors import StackError
 from infra.plan import environment
 from infra.plan.environment import Runtime
 from infra.plan.place import Place
+from infra.plan.workloads import Site, Workloads, make_workloads
 from infra.settings import Local
 from runtime.jobs.schedules import schedules
 from runtime.settings import environment_of
@@ -17,13 +18,18 @@ from runtime.settings import environment_of
 _LONGEST_DATA_DIR = 108 - len("/sock.4194304") - 1
 
 
+def secrets_directory(data_dir: str) -> str:
+    """Where the processes read secrets from."""
+    return f"{data_dir}/secrets"
+
+
 @dataclass(frozen=True)
 class LocalPlan:
     """A server on this machine: one data directory, one loopback port, one supervisor.
 
     ``has_given_store`` says that the stack file names a database instead of ``backend_store``.
-    The environments are those of the supervised processes, by the published variable names;
-    secrets are in none of them.
+    ``store_environment`` is that of a command which works on the store. No environment holds a
+    secret.
     """
 
     data_dir: str
@@ -38,8 +44,7 @@ class LocalPlan:
     schedules: Mapping[str, str]
     version: str
     store_environment: Mapping[str, str]
-    server_environment: Mapping[str, str]
-    scheduler_environment: Mapping[str, str]
+    workloads: Workloads
 
 
 def _data_dir(settings: Local, place: Place) -> Path:
@@ -63,12 +68,26 @@ def plan_local(settings: Local, place: Place) -> LocalPlan:
     runtime = Runtime(
         data_dir=str(data_dir),
         artifacts_destination=artifacts,
+        backup_destination=settings.backup_destination or f"{data_dir}/backups",
         host="127.0.0.1",
         port=settings.port,
         server_uri=uri,
         public_url=uri,
     )
     supervised = environment_of(supervised=True)
+    site = Site(
+        runtime=runtime,
+        # As large as this machine: nothing limits its processes.
+        cpus=0,
+        memory=0,
+        jobs="scheduler",
+        has_client_secret="oidcClientSecret" in place.secret_keys,
+        store_file="backendStoreUri" in place.secret_keys,
+        is_proxied=False,
+        secrets_directory=secrets_directory(str(data_dir)),
+        for_server=supervised,
+        for_jobs=supervised,
+    )
     return LocalPlan(
         data_dir=str(data_dir),
         keep_data=settings.keep_data,
@@ -76,12 +95,13 @@ def plan_local(settings: Local, place: Place) -> LocalPlan:
         port=settings.port,
         tracking_uri=uri,
         artifacts_destination=artifacts,
-        backup_destination=environment.backups(settings, str(data_dir)),
+        backup_destination=runtime.backup_destination,
         backend_store=f"sqlite:///{data_dir}/store/mydb.sqlite",
         has_given_store="backendStoreUri" in place.secret_keys,
         schedules=schedules(settings),
         version=place.version,
-        store_environment=environment.store(settings, runtime) | supervised,
-        server_environment=environment.server(settings, runtime) | supervised,
-        scheduler_environment=environment.scheduler(settings, runtime) | supervised,
+        store_environment=environment.store(settings, runtime)
+        | site.secrets(environment.STORE_SECRETS)
+        | supervised,
+        workloads=make_workloads(settings, site),
     )

@@ -20,53 +20,49 @@ from typing import Any
 
 import yaml
 
-from infra.plan.workloads import SECRETS_DIRECTORY, USER, Container
+from infra.plan.workloads import DATABASE, SECRETS_DIRECTORY, USER, Kind, Workload
 from runtime.cron import calendars
 from runtime.settings import environment_of
 
 _PACKAGES = ("caddy", "python3-cryptography", "skopeo", "umoci", "unattended-upgrades")
 _CREDENTIALS = "/run/credentials"
-_KINDS = {
-    "server": "Type=exec\nRestart=always\nRestartSec=5",
+_KINDS: dict[Kind, str] = {
+    "service": "Type=exec\nRestart=always\nRestartSec=5",
     # Once in a boot, and until it was done.
-    "database": "Type=oneshot\nRemainAfterExit=yes\nRestart=on-failure\nRestartSec=10",
+    "init": "Type=oneshot\nRemainAfterExit=yes\nRestart=on-failure\nRestartSec=10",
+    "job": "Type=oneshot",
 }
-_JOB = "Type=oneshot"
 _CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Machine:
-    """``containers`` are those of the plan, the jobs one each; ``environments`` what each has, by
-    name. ``image`` is by digest; ``secrets`` are addresses in the cloud's vault, by file, which are
-    others when the secrets are. ``schedules`` are five-field crons by job; ``texts`` are those of
+    """``image`` is by digest; ``workloads`` are the plan's, and ``environments`` what each has, by
+    name. ``secrets`` are versioned addresses in the cloud's vault, by file name; ``texts`` those of
     infra.place.systemd_texts.
     """
 
     image: str
-    containers: Sequence[Container]
+    workloads: Sequence[Workload]
     environments: Mapping[str, Mapping[str, str]]
     secrets: Mapping[str, str]
-    schedules: Mapping[str, str]
     texts: Mapping[str, str]
 
 
 def description(machine: Machine) -> str:
     """What the agent makes of a machine, as the metadata holds it: base64 of compressed JSON."""
-    units = {_service(c): _unit(machine, c) for c in machine.containers}
-    timers = {_timer(job): _timer_text(machine, job) for job in machine.schedules}
-    files = {_file(c): _file_text(machine, c) for c in machine.containers}
+    timers = {
+        _timer(w): _timer_text(machine, w, w.schedule) for w in machine.workloads if w.schedule
+    }
+    units = {_service(w): _unit(machine, w) for w in machine.workloads}
     text = json.dumps(
         {
             "image": machine.image,
             "secrets": {name: machine.secrets[name] for name in sorted(_secret_files(machine))},
             "units": {**units, **timers},
             # The jobs are started by their timers.
-            "enabled": [
-                *(_service(c) for c in machine.containers if c.name not in machine.schedules),
-                *timers,
-            ],
-            "files": files,
+            "enabled": [*(_service(w) for w in machine.workloads if w.kind != "job"), *timers],
+            "files": {_file(w): _file_text(machine, w) for w in machine.workloads},
         },
         sort_keys=True,
     )
@@ -130,56 +126,65 @@ def _hardening(texts: Mapping[str, str]) -> str:
     return texts["hardening.conf"].strip()
 
 
-def _service(container: Container) -> str:
-    return f"trackstack-{container.name}.service"
+def _service(workload: Workload) -> str:
+    return f"trackstack-{workload.name}.service"
 
 
-def _timer(job: str) -> str:
-    return f"trackstack-{job}.timer"
+def _timer(job: Workload) -> str:
+    return f"trackstack-{job.name}.timer"
 
 
-def _timer_text(machine: Machine, job: str) -> str:
-    due = "\n".join(f"OnCalendar={each}" for each in calendars(machine.schedules[job]))
-    return _filled(machine.texts["job.timer"], name=job, calendars=due)
+def _timer_text(machine: Machine, job: Workload, schedule: str) -> str:
+    due = "\n".join(f"OnCalendar={calendar}" for calendar in calendars(schedule))
+    return _filled(machine.texts["job.timer"], name=job.name, calendars=due)
 
 
 def _secret_files(machine: Machine) -> set[str]:
-    return {name for c in machine.containers for name in c.secret_files & machine.secrets.keys()}
+    return {name for w in machine.workloads for name in w.secret_files & machine.secrets.keys()}
 
 
-def _unit(machine: Machine, container: Container) -> str:
-    names = sorted(container.secret_files & machine.secrets.keys())
-    depends = [_file_text(machine, container), *(machine.secrets[name] for name in names)]
+def _after(machine: Machine, workload: Workload) -> str:
+    """The units that end before this one starts."""
+    if workload.kind == "init":
+        return ""
+    # Also where there is none, which systemd ignores: units of stacks that are up say it.
+    inits = (DATABASE, *(each.name for each in machine.workloads if each.kind == "init"))
+    return "".join(f" trackstack-{name}.service" for name in dict.fromkeys(inits))
+
+
+def _unit(machine: Machine, workload: Workload) -> str:
+    names = sorted(workload.secret_files & machine.secrets.keys())
+    depends = [_file_text(machine, workload), *(machine.secrets[name] for name in names)]
     values = {
         "again": hashlib.sha256("\n".join(depends).encode()).hexdigest()[:16],
         "credentials": "\n".join(
             f"LoadCredential={name}:/run/trackstack/secrets/{name}" for name in names
         ),
-        "memory": f"{round(container.memory_limit * 1024)}M",
+        "memory": f"{round(workload.memory_limit * 1024)}M",
         "hardening": _hardening(machine.texts),
     }
-    if container.is_front:
-        return _filled(machine.texts["front.service"], port=str(container.port), **values)
+    if workload.image == "proxy":
+        return _filled(machine.texts["front.service"], port=str(workload.port), **values)
     return _filled(
         machine.texts["runtime.service"],
-        name=container.name,
-        after="" if container.name == "database" else " trackstack-database.service",
+        name=workload.name,
+        after=_after(machine, workload),
         digest=machine.image.rpartition(":")[2],
-        kind=_KINDS.get(container.name, _JOB),
-        command=shlex.join(container.command),
+        kind=_KINDS[workload.kind],
+        command=shlex.join(workload.command),
         **values,
     )
 
 
-def _file(container: Container) -> str:
-    return "Caddyfile" if container.is_front else f"{container.name}.env"
+def _file(workload: Workload) -> str:
+    return "Caddyfile" if workload.image == "proxy" else f"{workload.name}.env"
 
 
-def _file_text(machine: Machine, container: Container) -> str:
-    """The front's configuration, or the environment; systemd gives each unit its own secrets."""
-    own = f"{_CREDENTIALS}/{_service(container)}"
-    given = machine.environments[container.name]
-    if container.is_front:
+def _file_text(machine: Machine, workload: Workload) -> str:
+    """The proxy's configuration, or the environment; systemd gives each unit its own secrets."""
+    own = f"{_CREDENTIALS}/{_service(workload)}"
+    given = machine.environments[workload.name]
+    if workload.image == "proxy":
         return given["CADDYFILE"].replace(SECRETS_DIRECTORY, own)
     # An update in place takes a while: whoever waits for it asks for the image.
     given = {**given, **environment_of(image=machine.image)}

@@ -17,12 +17,14 @@ _UNIQUE_DIGITS = 6
 @dataclass(frozen=True)
 class Rule:
     """What a kind of name may be: at most ``longest`` characters; without ``hyphens``, letters and
-    digits only; ``unique`` in the whole cloud.
+    digits only; ``unique`` in the whole cloud. ``part`` is the room that a name of a part keeps for
+    it, so that each part's name begins with the same base.
     """
 
     longest: int
     hyphens: bool = True
     unique: bool = False
+    part: int = 0
 
 
 AZURE = {
@@ -33,6 +35,11 @@ AZURE = {
     "database_server": Rule(63, unique=True),
     "dns_label": Rule(63, unique=True),
     "container_app": Rule(32),
+    # Of stacks that are up, the longest part is "backup".
+    "container_app_job": Rule(32, part=6),
+    # In a container group or an app.
+    "container": Rule(63),
+    "volume": Rule(63),
 }
 
 OCI = {
@@ -58,14 +65,35 @@ class Naming:
         return hashlib.sha256(f"{self.account}/{self.base}".encode()).hexdigest()[:_UNIQUE_DIGITS]
 
     def name(self, rule: Rule, part: str = "") -> str:
-        """The name of ``part``; a base that is too long is cut, part and digits never are."""
-        ending = "-".join(filter(None, (part, self.unique if rule.unique else "")))
-        base = self.base
-        if not rule.hyphens:
-            base, ending = base.replace("-", ""), ending.replace("-", "")
-        joint = "-" if rule.hyphens and ending else ""
-        room = rule.longest - len(ending) - len(joint)
-        return f"{base[:room].rstrip('-')}{joint}{ending}"
+        """The name of ``part``, of the whole stack without one.
+
+        What is too long is cut: the base, and a part for which the rule keeps no room, whose name
+        ends with digits of its own then.
+        """
+        joint = "-" if rule.hyphens else ""
+        base, part = (text.replace("-", joint) for text in (self.base, part))
+        ending = joint.join(filter(None, (part, self.unique if rule.unique else "")))
+        taken = len(joint + ending) if ending else 0
+        room = rule.longest - (max(taken, len(joint) + rule.part) if part else taken)
+        if len(part) > rule.part and len(base) > room:
+            return _cut(rule, base, part, f"{self.account}/{self.base}/{part}")
+        return joint.join(filter(None, (base[:room].rstrip("-"), ending)))
+
+
+def fit(rule: Rule, name: str) -> str:
+    """A name that is unique already, where it need not be the whole of it; too long, it is cut and
+    ends with digits of its own.
+    """
+    return name if len(name) <= rule.longest else _cut(rule, "", name, name)
+
+
+def _cut(rule: Rule, base: str, part: str, whole: str) -> str:
+    """Base and part, each cut to its share, and digits of the ``whole``."""
+    joint = "-" if rule.hyphens else ""
+    room = rule.longest - _UNIQUE_DIGITS - len(joint) * (2 if base else 1)
+    kept = part[: max(room - len(base), room // 2)].rstrip("-")
+    digits = hashlib.sha256(whole.encode()).hexdigest()[:_UNIQUE_DIGITS]
+    return joint.join(filter(None, (base[: room - len(kept)].rstrip("-"), kept, digits)))
 
 
 def base_of(name: str | None, stack: str) -> str:

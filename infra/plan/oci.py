@@ -2,21 +2,27 @@
 
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from infra.plan import environment, proxy, workloads
 from infra.plan.environment import Runtime
 from infra.plan.image import ImagePlan, plan_image
 from infra.plan.naming import OCI, Naming, base_of, tags
 from infra.plan.place import Place, certificate
-from infra.plan.workloads import Container
+from infra.plan.proxy import reverse_proxy
+from infra.plan.workloads import (
+    DATA_DIRECTORY,
+    SERVER_PORT,
+    Schedulers,
+    Site,
+    Workloads,
+    make_workloads,
+)
 from infra.settings.oci import Oci
 from runtime.jobs.schedules import schedules
 from runtime.oci.vault import PORTS
-from runtime.settings import environment_of, file_variable
+from runtime.settings import environment_of
 
-FRONT_PORT = 443
-# Stands in the containers' environment for the address, which only OCI knows.
+# Stands in the workloads' environment for the address, which only OCI knows.
 UNKNOWN_ADDRESS = "address.trackstack.invalid"
 # Of the bucket's namespace, which only OCI knows too.
 UNKNOWN_NAMESPACE = "namespace.trackstack.invalid"
@@ -24,6 +30,11 @@ COMPUTE, DATABASE, PUBLIC = "compute", "database", "public"
 DATABASE_NAME = DATABASE_USER = "mlflow"
 ADMINISTRATOR = "trackstack"
 _CPUS_OF_OCPU = 2
+_SCHEDULERS: dict[str, Schedulers] = {
+    "container": "scheduler",
+    "scale": "replicas",
+    "vm": "platform",
+}
 
 
 @dataclass(frozen=True)
@@ -52,9 +63,8 @@ class OciPlan:
     """What the stack file leaves open, beside what it says (``settings``).
 
     Without a host name, users reach the server by its address, which stands in ``tracking_uri`` and
-    in the containers' environment as UNKNOWN_ADDRESS. ``database`` is the
-    container that makes database and user, None where the stack makes no database. ``jobs`` are
-    those that run by themselves (`vm`, `scale`), by name; elsewhere ``scheduler`` runs them.
+    in the workloads' environment as UNKNOWN_ADDRESS. One of them makes database and user where the
+    stack makes the database.
     """
 
     settings: Oci
@@ -69,11 +79,7 @@ class OciPlan:
     tls_certificate: str | None
     schedules: Mapping[str, str]
     version: str
-    server: Container
-    scheduler: Container
-    jobs: Mapping[str, Container]
-    front: Container
-    database: Container | None
+    workloads: Workloads
 
     @property
     def ocpus(self) -> float:
@@ -84,14 +90,6 @@ class OciPlan:
     def database_port(self) -> int:
         """Of the database that the stack makes."""
         return PORTS[self.settings.database]
-
-    @property
-    def containers(self) -> tuple[Container, ...]:
-        """All that run beside each other."""
-        first = (self.database,) if self.database else ()
-        alone = self.settings.compute in self.settings.machines
-        jobs = tuple(self.jobs.values()) if alone else (self.scheduler,)
-        return (*first, self.server, *jobs, self.front)
 
 
 def _names(settings: Oci, stack: str) -> Names:
@@ -112,30 +110,6 @@ def _subnets(settings: Oci) -> Subnets:
     return Subnets(settings.network_cidr, compute, database, public)
 
 
-def _by_vault(container: Container) -> Container:
-    """The container with the store's login from Vault, and not from a file."""
-    [(variable, file)] = environment.STORE_SECRETS.items()
-    kept = {k: v for k, v in container.environment.items() if k != variable}
-    return replace(container, environment=kept, secret_files=container.secret_files - {file})
-
-
-def _database(settings: Oci, runtime: Runtime, memory: float) -> Container:
-    file = "database_admin_uri"
-    return Container(
-        name="database",
-        command=("database",),
-        environment={
-            **environment.store(settings, runtime),
-            file_variable("database_admin_uri"): f"{workloads.SECRETS_DIRECTORY}/{file}",
-        },
-        secret_files=frozenset({file}),
-        port=None,
-        cpus=settings.cpus,
-        memory_request=0,
-        memory_limit=memory,
-    )
-
-
 def plan_oci(settings: Oci, place: Place) -> OciPlan:
     """Decide everything that the stack file leaves open.
 
@@ -144,37 +118,31 @@ def plan_oci(settings: Oci, place: Place) -> OciPlan:
     names = _names(settings, place.stack)
     address = settings.hostname or UNKNOWN_ADDRESS
     bucket = f"oci://{names.bucket}@{UNKNOWN_NAMESPACE}"
-    upstream = f"127.0.0.1:{workloads.SERVER_PORT}"
+    upstream = f"127.0.0.1:{SERVER_PORT}"
     runtime = Runtime(
-        data_dir=workloads.DATA_DIRECTORY,
+        data_dir=DATA_DIRECTORY,
         artifacts_destination=f"{bucket}/artifacts",
+        # What is on a container's own disk goes with it.
+        backup_destination=settings.backup_destination or f"{bucket}/backups",
         host="127.0.0.1",
-        port=workloads.SERVER_PORT,
+        port=SERVER_PORT,
         server_uri=f"http://{upstream}",
         public_url=f"https://{address}",
     )
-    # What is on a container's own disk goes with it.
-    kept = settings.model_copy(
-        update={"backup_destination": settings.backup_destination or f"{bucket}/backups"}
-    )
-    cpus, memory = settings.cpus, settings.memory
     given = "backendStoreUri" in place.secret_keys
-    server = workloads.server(
-        kept,
-        runtime,
-        cpus=cpus,
-        memory=memory,
+    metrics = f"{settings.compartment_id}/{names.base}" if settings.alert_email else None
+    site = Site(
+        runtime=runtime,
+        cpus=settings.cpus,
+        memory=settings.memory,
+        jobs=_SCHEDULERS[settings.compute],
         has_client_secret="oidcClientSecret" in place.secret_keys,
+        # Otherwise it is in Vault, where the server reads it by itself.
+        store_file=given,
+        makes_database=not (given or settings.database_secret_id),
+        proxy=reverse_proxy(settings, (address,), upstream=upstream, is_probed=True),
+        for_jobs=environment_of(oci_metrics=metrics),
     )
-    scheduler = workloads.scheduler(kept, runtime, cpus=cpus, memory=memory)
-    if settings.alert_email:
-        told = environment_of(oci_metrics=f"{settings.compartment_id}/{names.base}")
-        scheduler = replace(scheduler, environment={**scheduler.environment, **told})
-    if not given:
-        server, scheduler = _by_vault(server), _by_vault(scheduler)
-    on_replicas = settings.compute == "scale"
-    crons = schedules(settings) if settings.compute in settings.machines else {}
-    own_database = not (given or settings.database_secret_id)
     return OciPlan(
         settings=settings,
         names=names,
@@ -183,24 +151,10 @@ def plan_oci(settings: Oci, place: Place) -> OciPlan:
         image=plan_image(settings, settings, place, ("mysql", "oci", "postgresql")),
         registry_host=settings.registry_host or f"{settings.region}.ocir.io",
         artifacts_destination=runtime.artifacts_destination,
-        backup_destination=environment.backups(kept, runtime.data_dir),
+        backup_destination=runtime.backup_destination,
         tracking_uri=runtime.public_url,
         tls_certificate=certificate(settings, place),
         schedules=schedules(settings),
         version=place.version,
-        server=server,
-        scheduler=scheduler,
-        jobs=workloads.jobs(scheduler, crons, on_replicas=on_replicas),
-        front=workloads.front(
-            proxy.caddyfile(
-                settings,
-                (address,),
-                port=FRONT_PORT,
-                upstream=upstream,
-                is_probed=True,
-            ),
-            proxy.SECRET_FILES[settings.tls],
-            port=FRONT_PORT,
-        ),
-        database=_database(kept, runtime, scheduler.memory_limit) if own_database else None,
+        workloads=make_workloads(settings, site),
     )

@@ -1,4 +1,4 @@
-"""The TLS front's configuration, a Caddyfile. Pure.
+"""The reverse proxy with TLS before the server, Caddy, and its configuration. Pure.
 
 Caddy obtains and renews certificates by itself: from an ACME authority, or from the stack's own
 certificate authority, whose certificate the stack exports for its clients to trust.
@@ -7,16 +7,19 @@ https://caddyserver.com/docs/caddyfile
 
 from collections.abc import Sequence
 
-from infra.plan.workloads import SECRETS_DIRECTORY
+from infra.plan.workloads import SECRETS_DIRECTORY, Probe, Workload
 from infra.settings.common import FrontKeys
 from runtime import health
 
-# Seen in the container only: whether the front lives. The server has a probe of its own.
+# As browsers expect it; on this machine another may be published.
+PORT = 443
+# Seen in the container only: whether the proxy lives. The server has a probe of its own.
 _PROBE = "http://127.0.0.1:2020"
-PROBE_URL = f"{_PROBE}/health"
+# GiB. Measured: 0.05.
+_MEMORY_REQUEST, _MEMORY_LIMIT = 0.1, 0.25
 
-# tls -> the secret files that the front reads
-SECRET_FILES: dict[str, frozenset[str]] = {
+# tls -> the secret files that the proxy reads
+_SECRET_FILES: dict[str, frozenset[str]] = {
     "internal": frozenset({"ca_certificate", "ca_key"}),
     "acme": frozenset(),
     "files": frozenset({"tls_certificate", "tls_key"}),
@@ -43,33 +46,58 @@ def _tls(keys: FrontKeys) -> str:
     return "tls internal" if keys.tls == "internal" else "# certificate by ACME"
 
 
-def _probed(keys: FrontKeys, port: int, upstream: str) -> str:
+def _probed(keys: FrontKeys, upstream: str) -> str:
     """Whether the server is ready, under any name.
 
     `handle`, because Caddy has `respond` answer first.
     """
     return (
-        f":{port} {{\n{_tls(keys)}\n"
+        f":{PORT} {{\n{_tls(keys)}\n"
         f"handle {health.PATH} {{\nrewrite * {health.READY_PATH}\nreverse_proxy {upstream}\n}}\n"
         "handle {\nrespond 404\n}\n}\n"
     )
 
 
-def caddyfile(
-    keys: FrontKeys, names: Sequence[str], *, port: int, upstream: str, is_probed: bool = False
-) -> str:
-    """The front for the host names or addresses ``names`` on ``port``, before ``upstream``.
+def reverse_proxy(
+    keys: FrontKeys, names: Sequence[str], *, upstream: str, is_probed: bool = False
+) -> Workload:
+    """The proxy for the host names or addresses ``names``, before ``upstream``.
 
     ``upstream`` is the server's ``host:port``. ``is_probed`` says that a load balancer asks for
-    the server's health, by an address of its own choice. Timeouts leave an upload of hours alone,
-    and only limit how long a client may take over the head of a request.
+    the server's health, by an address of its own choice. Its configuration holds no secret, and
+    comes in the environment, because not every cloud can mount a file.
     """
-    sites = ", ".join(f"https://{name}:{port}" for name in names)
+    file = "/tmp/Caddyfile"  # noqa: S108 - in the container
+    read = f'printf %s "$CADDYFILE" >{file} && exec caddy run --adapter caddyfile --config {file}'
+    return Workload(
+        # Of its first days; containers, units and volumes of stacks that are up have it.
+        name="front",
+        kind="service",
+        image="proxy",
+        command=("sh", "-c", read),
+        environment={"CADDYFILE": _caddyfile(keys, names, upstream, is_probed)},
+        secret_files=_SECRET_FILES[keys.tls],
+        port=PORT,
+        probe=Probe(
+            command=("wget", "-q", "-O", "/dev/null", f"{_PROBE}/health"),
+            start_seconds=30,
+            failures=6,
+        ),
+        cpus=0.5,
+        memory_request=_MEMORY_REQUEST,
+        memory_limit=_MEMORY_LIMIT,
+    )
+
+
+def _caddyfile(keys: FrontKeys, names: Sequence[str], upstream: str, is_probed: bool) -> str:
+    # Timeouts leave an upload of hours alone, and only limit how long a client may take over the
+    # head of a request.
+    sites = ", ".join(f"https://{name}:{PORT}" for name in names)
     options = "\n".join(_global_options(keys, names[0]))
     return (
         f"{{\n{options}\nservers {{\ntimeouts {{\nread_header 10s\nidle 5m\n}}\n}}\n}}\n"
         f"{sites} {{\n{_tls(keys)}\n"
         f"reverse_proxy {upstream} {{\nflush_interval -1\n}}\n}}\n"
-        f"{_probed(keys, port, upstream) if is_probed else ''}"
+        f"{_probed(keys, upstream) if is_probed else ''}"
         f"{_PROBE} {{\nbind 127.0.0.1\nrespond 200\n}}\n"
     )

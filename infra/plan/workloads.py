@@ -1,17 +1,20 @@
-"""The containers of one tracking server, the same on every cloud. Pure.
+"""What a tracking server consists of, the same on every cloud. Pure.
 
-Server, scheduler and TLS front run beside each other, in a container group or on one machine. Each
-cloud turns these specifications into its own resources; how secret files get to
+``entries`` is the list; jobs come from runtime.jobs. A cloud renders each workload by its kind,
+image and probe, never by its name, so that a new one is one entry. How secret files get to
 ``SECRETS_DIRECTORY`` is the cloud's part.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from infra.plan import environment
 from infra.plan.environment import Runtime
 from infra.settings.common import Common
-from runtime.settings import default, environment_of
+from runtime import health
+from runtime.jobs.schedules import schedules
+from runtime.settings import default, environment_of, file_variable
 
 SECRETS_DIRECTORY = "/run/secrets/trackstack"
 DATA_DIRECTORY = "/data"
@@ -19,113 +22,246 @@ SERVER_PORT: int = default("port")
 # Any user can be used; this one is in the image, and the server and its jobs share files.
 USER = "10001:10001"
 
-# GiB. Measured: a scheduler at rest takes 0.05, a front 0.05; a job comes and goes with 0.3.
-_FRONT_REQUEST, _SCHEDULER_REQUEST = 0.1, 0.2
-_FRONT_LIMIT, _SCHEDULER_LIMIT = 0.25, 1.0
+Kind = Literal["service", "job", "init"]
+Image = Literal["runtime", "proxy"]
+# Who runs the jobs: a scheduler beside the server; the platform, each when it is due; or the
+# platform of several machines, of which one is to run it.
+Schedulers = Literal["scheduler", "platform", "replicas"]
+
+# GiB and CPUs. Measured: a scheduler at rest takes 0.05 GiB; a job comes and goes with 0.3.
+_SCHEDULER_REQUEST, _JOB_LIMIT = 0.2, 1.0
+_BESIDE_CPUS = 0.1
+# What makes the database, on the clouds where something does.
+DATABASE = "database"
+_ADMIN_FILE = "database_admin_uri"
 
 
 @dataclass(frozen=True)
-class Container:
-    """What one container runs; ``requests`` add up to the group's size, ``limits`` may exceed it.
+class Probe:
+    """How a platform asks whether a service lives.
 
-    ``command`` are the arguments of the image's entrypoint. ``secret_files`` are the names of the
-    files that it may read. Memory in GiB.
+    ``command`` exits with 0 in the service's own container. Over the network, ``path`` is asked for
+    on its port by HTTP; without one, whether the port takes a connection. ``ready_path`` says
+    whether users may be sent there. Within ``start_seconds`` nothing that fails counts; after that,
+    ``failures`` in a row a few seconds apart are too many.
+    """
+
+    command: tuple[str, ...]
+    start_seconds: int
+    failures: int
+    path: str | None = None
+    ready_path: str | None = None
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One process with what it needs. A service runs always, a job at the times of its
+    ``schedule`` (five-field cron in UTC), an init once, to its end, before the others are ready.
+
+    ``command`` are the arguments of the image's entrypoint; the proxy's image has none.
+    ``secret_files`` are the names of the files that it may read. CPUs and GiB: requests add up to
+    the size of the whole, limits may exceed it. One that ``lends`` its memory leaves it to the
+    others while it rests; one that ``takes_rest`` is given what the others leave.
     """
 
     name: str
+    kind: Kind
     command: tuple[str, ...]
     environment: Mapping[str, str]
     secret_files: frozenset[str]
-    port: int | None
     cpus: float
-    memory_request: float
     memory_limit: float
-    is_front: bool = field(default=False)
+    memory_request: float = 0
+    cpu_request: float = _BESIDE_CPUS
+    image: Image = "runtime"
+    port: int | None = None
+    probe: Probe | None = None
+    schedule: str | None = None
+    lends: bool = False
+    takes_rest: bool = False
 
     @property
-    def data_volume(self) -> str:
-        """The volume of what it writes: the front's keys are not for the server to see."""
-        return "front-data" if self.is_front else "data"
+    def volume(self) -> str:
+        """The volume of what it writes: the proxy's keys are not for the server to see."""
+        return "front-data" if self.image == "proxy" else "data"
+
+    @property
+    def whole_command(self) -> tuple[str, ...]:
+        """With the entrypoint, for a platform whose commands replace it."""
+        return self.command if self.image == "proxy" else ("trackstack", *self.command)
 
 
-def _secrets(names: Mapping[str, str]) -> dict[str, str]:
-    return {variable: f"{SECRETS_DIRECTORY}/{file}" for variable, file in names.items()}
+@dataclass(frozen=True)
+class Workloads:
+    """All of a stack's, in the order in which they start."""
+
+    all: tuple[Workload, ...]
+
+    def of(self, *kinds: Kind) -> tuple[Workload, ...]:
+        """Those of some kinds."""
+        return tuple(workload for workload in self.all if workload.kind in kinds)
+
+    @property
+    def server(self) -> Workload:
+        """The one that users' requests reach in the end."""
+        [found] = (w for w in self.all if w.takes_rest)
+        return found
+
+    @property
+    def scheduler(self) -> Workload:
+        """What runs the jobs, where the platform does not."""
+        [found] = (w for w in self.all if w.lends)
+        return found
+
+    @property
+    def volumes(self) -> tuple[str, ...]:
+        """Of what they write, each named once."""
+        return tuple(dict.fromkeys(workload.volume for workload in self.all))
+
+    @property
+    def secret_files(self) -> frozenset[str]:
+        return frozenset(name for workload in self.all for name in workload.secret_files)
 
 
-def server(
-    settings: Common,
-    runtime: Runtime,
-    *,
-    cpus: float,
-    memory: float,
-    has_client_secret: bool,
-    extra: Mapping[str, str] | None = None,
-) -> Container:
-    """`trackstack server`, which migrates the backend store before it serves.
+@dataclass(frozen=True)
+class Site:
+    """What a cloud decides about the workloads of a stack.
 
-    ``cpus`` and ``memory`` (GiB) are those of the whole group; ``has_client_secret`` says whether
-    the sign-in has one beside PKCE; ``extra`` is more environment.
+    ``cpus`` and ``memory`` (GiB) are those of all together. ``store_file`` says whether the store's
+    login comes in a file, ``has_client_secret`` whether the sign-in has one beside PKCE,
+    ``makes_database`` whether database and user are still to be made in a server that is there.
+    Without a ``proxy`` of the stack's own, the platform has TLS; ``is_proxied`` is False where
+    nothing stands before the server. ``for_server`` and ``for_jobs`` are more variables.
     """
-    names = environment.SERVER_SECRETS | (environment.SIGN_IN_SECRETS if has_client_secret else {})
-    return Container(
-        name="server",
-        command=("server",),
-        environment=environment.server(settings, runtime)
-        | _secrets(names)
-        # Only the front can reach it, which says whom it stands for.
-        | environment_of(upgrade=True)
-        | {"FORWARDED_ALLOW_IPS": "*", **(extra or {})},
-        secret_files=frozenset(names.values()),
-        port=runtime.port,
-        cpus=cpus,
-        memory_request=round(memory - _FRONT_REQUEST - _SCHEDULER_REQUEST, 2),
-        memory_limit=round(memory - _FRONT_REQUEST, 2),
-    )
+
+    runtime: Runtime
+    cpus: float
+    memory: float
+    jobs: Schedulers
+    has_client_secret: bool
+    store_file: bool = True
+    makes_database: bool = False
+    proxy: Workload | None = None
+    is_proxied: bool = True
+    secrets_directory: str = SECRETS_DIRECTORY
+    for_server: Mapping[str, str] = field(default_factory=dict[str, str])
+    for_jobs: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def secrets(self, names: Mapping[str, str]) -> dict[str, str]:
+        """The variables that name secret files; the store's only where there is one."""
+        left = {} if self.store_file else environment.STORE_SECRETS
+        return {
+            variable: f"{self.secrets_directory}/{file}"
+            for variable, file in names.items()
+            if variable not in left
+        }
 
 
-def scheduler(settings: Common, runtime: Runtime, *, cpus: float, memory: float) -> Container:
-    """`trackstack scheduler`: gc, prune and backup by cron; exactly one for a store."""
-    return Container(
-        name="scheduler",
-        command=("scheduler",),
-        environment=environment.scheduler(settings, runtime) | _secrets(environment.JOB_SECRETS),
-        secret_files=frozenset(environment.JOB_SECRETS.values()),
-        port=None,
-        cpus=cpus,
-        memory_request=_SCHEDULER_REQUEST,
-        memory_limit=min(_SCHEDULER_LIMIT, round(memory - _FRONT_REQUEST, 2)),
-    )
-
-
-def jobs(
-    scheduler: Container, names: Iterable[str], *, on_replicas: bool = False
-) -> dict[str, Container]:
-    """The scheduler's jobs for a platform that starts each when it is due, by name.
-
-    ``on_replicas`` says that it does so on several machines, of which one is to run it.
-    """
-    turn = ("--my-turn",) if on_replicas else ()
-    return {
-        job: replace(scheduler, name=job, command=("scheduler", "--once", job, *turn))
-        for job in names
+def make_workloads(settings: Common, site: Site) -> Workloads:
+    """The entries, each within the size of the whole."""
+    found = entries(settings, site)
+    services = [w for w in found if w.kind == "service" and not w.takes_rest]
+    room = round(site.memory - sum(w.memory_request for w in services if not w.lends), 2)
+    rest = {
+        "cpu_request": site.cpus - sum(w.cpu_request for w in services),
+        "memory_request": round(site.memory - sum(w.memory_request for w in services), 2),
     }
+    limited = (replace(w, memory_limit=min(w.memory_limit, room)) for w in found)
+    return Workloads(tuple(replace(w, **rest) if w.takes_rest else w for w in limited))
 
 
-def front(caddyfile: str, secret_files: frozenset[str], *, port: int) -> Container:
-    """The TLS front; its configuration holds no secret and comes in the environment.
-
-    The configuration is read from there because not every cloud can mount a file.
-    """
-    file = "/tmp/Caddyfile"  # noqa: S108 - in the container
-    read = f'printf %s "$CADDYFILE" >{file} && exec caddy run --adapter caddyfile --config {file}'
-    return Container(
-        name="front",
-        command=("sh", "-c", read),
-        environment={"CADDYFILE": caddyfile},
-        secret_files=secret_files,
-        port=port,
-        cpus=0.5,
-        memory_request=_FRONT_REQUEST,
-        memory_limit=_FRONT_LIMIT,
-        is_front=True,
+def entries(settings: Common, site: Site) -> tuple[Workload, ...]:
+    """All that a tracking server consists of, in the order in which they start."""
+    return (
+        *([_database(settings, site)] if site.makes_database else []),
+        _server(settings, site),
+        *([_scheduler(settings, site)] if site.jobs == "scheduler" else _jobs(settings, site)),
+        *([site.proxy] if site.proxy else []),
     )
+
+
+def _server(settings: Common, site: Site) -> Workload:
+    """`trackstack server`, which migrates the backend store before it serves."""
+    names = environment.SERVER_SECRETS
+    if site.has_client_secret:
+        names = names | environment.SIGN_IN_SECRETS
+    # Only the proxy can reach it, which says whom it speaks for.
+    proxied = environment_of(upgrade=True) | {"FORWARDED_ALLOW_IPS": "*"}
+    return Workload(
+        name="server",
+        kind="service",
+        command=("server",),
+        environment={
+            **environment.server(settings, site.runtime),
+            **site.secrets(names),
+            **(proxied if site.is_proxied else {}),
+            **site.for_server,
+        },
+        secret_files=_files(site, names),
+        port=site.runtime.port,
+        probe=Probe(
+            command=("/opt/trackstack/bin/python", "-I", "-m", "runtime.health"),
+            start_seconds=60,
+            failures=3,
+            path=health.PATH,
+            ready_path=health.READY_PATH,
+        ),
+        cpus=site.cpus,
+        memory_limit=site.memory,
+        takes_rest=True,
+    )
+
+
+def _scheduler(settings: Common, site: Site) -> Workload:
+    """`trackstack scheduler`: all jobs by cron; exactly one for a store."""
+    return Workload(
+        name="scheduler",
+        kind="service",
+        command=("scheduler",),
+        environment={
+            **environment.scheduler(settings, site.runtime),
+            **site.secrets(environment.JOB_SECRETS),
+            **site.for_jobs,
+        },
+        secret_files=_files(site, environment.JOB_SECRETS),
+        cpus=site.cpus,
+        memory_request=_SCHEDULER_REQUEST,
+        memory_limit=_JOB_LIMIT,
+        lends=True,
+    )
+
+
+def _jobs(settings: Common, site: Site) -> list[Workload]:
+    """The scheduler's jobs for a platform that starts each, one that runs alone, when it is due."""
+    turn = ("--my-turn",) if site.jobs == "replicas" else ()
+    return [
+        replace(
+            _scheduler(settings, site),
+            name=job,
+            kind="job",
+            command=("scheduler", "--once", job, *turn),
+            schedule=schedule,
+            cpu_request=site.cpus,
+            memory_request=site.memory,
+            lends=False,
+        )
+        for job, schedule in schedules(settings).items()
+    ]
+
+
+def _database(settings: Common, site: Site) -> Workload:
+    """`trackstack database`: makes database and user in a database server of the stack's own."""
+    variable = {file_variable("database_admin_uri"): _ADMIN_FILE}
+    return Workload(
+        name=DATABASE,
+        kind="init",
+        command=("database",),
+        environment=environment.store(settings, site.runtime) | site.secrets(variable),
+        secret_files=frozenset({_ADMIN_FILE}),
+        cpus=site.cpus,
+        memory_limit=_JOB_LIMIT,
+    )
+
+
+def _files(site: Site, names: Mapping[str, str]) -> frozenset[str]:
+    return frozenset(file for variable, file in names.items() if variable in site.secrets(names))

@@ -1,16 +1,15 @@
-"""`tls: acme`: the front obtains its certificate from a real ACME authority, Pebble."""
+"""`tls: acme`: the reverse proxy obtains its certificate from a real ACME authority, Pebble."""
 
 import json
 import socket
 import ssl
 import tempfile
 from collections.abc import Generator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from infra.plan import proxy, workloads
+from infra.plan.proxy import reverse_proxy
 from infra.rehearsal.host.host import Host
 from infra.rehearsal.system import daemon
 from infra.rehearsal.system.waiting import wait_for
@@ -71,18 +70,16 @@ def _start_front(host: Host) -> None:
         }
     )
     assert isinstance(settings, LocalContainer)
-    file = proxy.caddyfile(settings, (_NAME,), port=443, upstream="127.0.0.1:5000")
-    container = workloads.front(file, proxy.SECRET_FILES["acme"], port=443)
+    proxy = reverse_proxy(settings, (_NAME,), upstream="127.0.0.1:5000")
     # Pebble's own address has a certificate of the rehearsal's authority.
     trusted = {"SSL_CERT_FILE": "/trusted/ca.pem"}
-    container = replace(container, environment={**container.environment, **trusted})
     ca = host.files("trusted", {"ca.pem": host.authority.certificate.encode()})
     host.run(
         "front",
         daemon.built_image("proxy"),
-        container.command,
+        proxy.command,
         aliases=[_NAME],
-        environment=container.environment,
+        environment={**proxy.environment, **trusted},
         mounts={"/trusted": ca},
     )
 

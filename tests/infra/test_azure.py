@@ -3,23 +3,16 @@
 import base64
 import gzip
 import json
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-import pulumi
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from pulumi.runtime.mocks import MockMonitor
 
-from infra.clouds.azure import build, image
-from infra.clouds.deploy import deploy
-from infra.inputs import Secrets
-from infra.plan import AzurePlan, make_plan
-from infra.plan.place import Place
-from infra.policies.rules import RULES
-from infra.settings import parse
+from infra.plan import AzurePlan
+from tests.infra.recording import COPY, AzureMade, deploy_azure
 
 pytestmark = pytest.mark.slow
 
@@ -31,86 +24,6 @@ _ROLES = {
     "ba92f5b4-2d11-453d-a403-e96b0029c9fe": "storage:BlobContainer",
     "4633458b-17de-408a-b874-0445c86b69e6": "keyvault:Secret",
 }
-_COPY = f"own.azurecr.io/trackstack@sha256:{'a' * 64}"
-_OUTPUTS: dict[str, dict[str, Any]] = {
-    "containerregistry:Registry": {"loginServer": "registry.azurecr.io"},
-    "dbforpostgresql:Server": {"fullyQualifiedDomainName": "db.postgres.database.azure.com"},
-    "dbformysql:Server": {"fullyQualifiedDomainName": "db.mysql.database.azure.com"},
-    "managedidentity:UserAssignedIdentity": {
-        "principalId": "principal",
-        "clientId": "client",
-        "tenantId": "tenant",
-    },
-    "keyvault:Secret": {
-        "properties": {"secretUri": "https://vault/s", "secretUriWithVersion": "https://vault/s/1"}
-    },
-    "app:ManagedEnvironment": {"defaultDomain": "apps.example"},
-    "operationalinsights:Workspace": {"customerId": "customer"},
-    "docker:index/image:Image": {"repoDigest": f"registry.azurecr.io/t@sha256:{'0' * 64}"},
-    "trackstack:GeneratedSecret": {"value": "Generated-0"},
-    "trackstack:CopiedImage": {"reference": _COPY},
-    "containerregistry:TaskRun": {
-        "runResult": {"outputImages": [{"digest": f"sha256:{'0' * 64}"}]}
-    },
-    "trackstack:CertificateAuthority": {"certificate": "CERTIFICATE", "key": "KEY"},
-}
-
-
-@dataclass
-class Made(pulumi.runtime.Mocks):
-    """Records what is registered: (type, name, inputs)."""
-
-    resources: list[tuple[str, str, dict[str, Any]]] = field(
-        default_factory=list[tuple[str, str, dict[str, Any]]]
-    )
-
-    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
-        kind = args.typ.removeprefix("azure-native:").removeprefix("pulumi-python:dynamic/")
-        inputs = cast("dict[str, Any]", cast("Any", args).inputs)
-        self.resources.append((kind, args.name, inputs))
-        names = [v for k, v in inputs.items() if k.endswith("Name") and k != "resourceGroupName"]
-        name = str(names[0]) if len(names) == 1 else args.name
-        # Asked for as a list, identities come back as a map.
-        outputs = dict(inputs)
-        if "identity" in inputs:
-            outputs["identity"] = {"type": "UserAssigned", "userAssignedIdentities": {}}
-        return f"/providers/{kind}/{args.name}", {**outputs, "name": name, **_OUTPUTS.get(kind, {})}
-
-    def call(self, args: pulumi.runtime.MockCallArgs) -> Any:
-        upload = {"uploadUrl": "https://upload.example", "relativePath": "source.tar.gz"}
-        return {"token": "a token", "primarySharedKey": "a key", **upload}
-
-    def broken(self) -> list[str]:
-        """What the policies say, but that a test's stack protects nothing."""
-        return [
-            problem
-            for kind, _, inputs in self.resources
-            for rule in RULES
-            for problem in rule.problems(f"azure-native:{kind}", inputs, "dev")
-        ]
-
-    def of(self, kind: str) -> list[dict[str, Any]]:
-        return [inputs for found, _, inputs in self.resources if found == kind]
-
-
-def _deploy(keys: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> tuple[AzurePlan, Made]:
-    given_keys = {k: v if isinstance(v, str) else json.dumps(v) for k, v in keys.items()}
-    plan = make_plan(parse(given_keys), Place("azure-test", _ROOT))
-    assert isinstance(plan, AzurePlan)
-    made = Made()
-    pulumi.runtime.set_mocks(made, project="trackstack", stack="azure-test")
-    monkeypatch.setattr(image, "exchange", _exchange)
-    monkeypatch.setattr(build, "_upload", _upload)
-    cast("Any", pulumi.runtime).test(lambda: deploy(plan, Secrets()))()
-    return plan, made
-
-
-def _upload(_plan: Any, told: Any) -> str:
-    return told.relative_path
-
-
-def _exchange(_server: str, _token: str) -> str:
-    return "refresh"
 
 
 @st.composite
@@ -149,8 +62,7 @@ def _keys(draw: st.DrawFn) -> dict[str, Any]:
 @settings(max_examples=25, deadline=None, phases=[Phase.explicit, Phase.generate])
 @given(keys=_keys())
 def test_whatever_the_keys_nothing_is_open_and_no_right_too_wide(keys: dict[str, Any]) -> None:
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        plan, made = _deploy(keys, monkeypatch)
+    plan, made = deploy_azure(keys)
     _check_roles(made)
     _check_stores(plan, made)
     assert made.broken() == []
@@ -185,7 +97,7 @@ def test_whatever_the_keys_nothing_is_open_and_no_right_too_wide(keys: dict[str,
     assert bool(made.of("monitor:ActionGroup")) == ("alertEmail" in keys)
 
 
-def _check_roles(made: Made) -> None:
+def _check_roles(made: AzureMade) -> None:
     assignments = made.of("authorization:RoleAssignment")
     for assignment in assignments:
         role = assignment["roleDefinitionId"].rsplit("/", 1)[1]
@@ -194,7 +106,7 @@ def _check_roles(made: Made) -> None:
     assert len({a["scope"] for a in assignments}) == len(assignments)
 
 
-def _check_stores(plan: AzurePlan, made: Made) -> None:
+def _check_stores(plan: AzurePlan, made: AzureMade) -> None:
     [account] = made.of("storage:StorageAccount")
     assert account["allowBlobPublicAccess"] is False
     assert account["allowSharedKeyAccess"] is False
@@ -210,9 +122,7 @@ def _check_stores(plan: AzurePlan, made: Made) -> None:
     assert bool(rules) != plan.settings.is_networked
 
 
-def test_names_keep_within_their_limits_and_end_with_what_is_unique(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_names_keep_within_their_limits_and_end_with_what_is_unique() -> None:
     keys = {
         "cloud": "azure",
         "subscriptionId": _SUBSCRIPTION,
@@ -220,12 +130,12 @@ def test_names_keep_within_their_limits_and_end_with_what_is_unique(
         "allowedCidrs": ["0.0.0.0/0"],
         "name": "a-name-of-thirty-two-characters1",
     }
-    plan, made = _deploy(keys, monkeypatch)
+    plan, made = deploy_azure(keys)
     [account] = made.of("storage:StorageAccount")
     assert account["accountName"] == plan.names.storage_account
     assert len(plan.names.storage_account) <= 24
     assert plan.names.storage_account.isalnum()
-    other, _ = _deploy({**keys, "subscriptionId": _SUBSCRIPTION.replace("1", "9")}, monkeypatch)
+    other, _ = deploy_azure({**keys, "subscriptionId": _SUBSCRIPTION.replace("1", "9")})
     assert other.names.storage_account != plan.names.storage_account
     assert other.names.base == plan.names.base
 
@@ -250,15 +160,13 @@ def test_mysql_tells_case_apart_and_a_database_that_is_there_stays_as_it_is(
         "allowedCidrs": ["0.0.0.0/0"],
         "database": "mysql",
     }
-    _, made = _deploy(keys, monkeypatch)
+    _, made = deploy_azure(keys)
     [database] = made.of("dbformysql:Database")
     assert (database["charset"], database["collation"]) == ("utf8mb4", "utf8mb4_bin")
     assert ignored["database"] == ["charset", "collation"]
 
 
-def test_an_image_by_digest_is_not_built_but_copied_to_the_stack_s_own_registry(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_an_image_by_digest_is_not_built_but_copied_to_the_stack_s_own_registry() -> None:
     keys = {
         "cloud": "azure",
         "subscriptionId": _SUBSCRIPTION,
@@ -266,10 +174,10 @@ def test_an_image_by_digest_is_not_built_but_copied_to_the_stack_s_own_registry(
         "allowedCidrs": ["0.0.0.0/0"],
         "image": f"registry.example.com/trackstack@sha256:{'a' * 64}",
     }
-    _, made = _deploy(keys, monkeypatch)
+    _, made = deploy_azure(keys)
     assert made.of("docker:index/image:Image") == []
     assert len(made.of("containerregistry:Registry")) == 1
     [copied] = made.of("trackstack:CopiedImage")
     assert copied["image"] == keys["image"]
     [group] = made.of("containerinstance:ContainerGroup")
-    assert group["containers"][0]["image"] == _COPY
+    assert group["containers"][0]["image"] == COPY

@@ -32,10 +32,9 @@ def _machine(**keys: str) -> Machine:
     assert isinstance(plan, OciPlan)
     return Machine(
         image=f"registry.example/t@sha256:{'a' * 64}",
-        containers=plan.containers,
-        environments={c.name: c.environment for c in plan.containers},
-        secrets={name: f"{name}?1" for c in plan.containers for name in c.secret_files},
-        schedules=plan.schedules,
+        workloads=plan.workloads.all,
+        environments={w.name: w.environment for w in plan.workloads.all},
+        secrets={name: f"{name}?1" for name in plan.workloads.secret_files},
         texts=_TEXTS,
     )
 

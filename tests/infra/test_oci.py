@@ -3,23 +3,16 @@
 import base64
 import gzip
 import json
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import pulumi
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from infra.clouds.deploy import deploy
-from infra.clouds.oci import image
-from infra.inputs import Secrets
-from infra.plan import OciPlan, make_plan
-from infra.plan.place import Place
-from infra.policies.rules import RULES
+from infra.plan import OciPlan
 from infra.rehearsal.oci.access.policies import parse as parse_statement
-from infra.settings import parse
+from tests.infra.recording import OciMade, deploy_oci
 
 pytestmark = pytest.mark.slow
 
@@ -33,75 +26,6 @@ _BASE: dict[str, Any] = {
     "allowedCidrs": ["203.0.113.0/24", "198.51.100.0/24"],
 }
 _PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "A" * 43
-_OUTPUTS: dict[str, dict[str, Any]] = {
-    "Core/publicIp:PublicIp": {"ipAddress": "192.0.2.9"},
-    "Mysql/mysqlDbSystem:MysqlDbSystem": {"ipAddress": "10.80.64.10"},
-    "Psql/dbSystem:DbSystem": {"networkDetails": {"primaryDbEndpointPrivateIp": "10.80.64.11"}},
-    "Core/instance:Instance": {"privateIp": "10.80.0.21"},
-    "NetworkLoadBalancer/networkLoadBalancer:NetworkLoadBalancer": {
-        "ipAddresses": [{"ipAddress": "10.80.0.9"}]
-    },
-    "Vault/secret:Secret": {"currentVersionNumber": "1"},
-    "Kms/vault:Vault": {"managementEndpoint": "https://vault.example"},
-    "docker:index/image:Image": {"repoDigest": f"fra.ocir.io/n/t@sha256:{'0' * 64}"},
-    "trackstack:GeneratedSecret": {"value": "Generated-0"},
-    "trackstack:CertificateAuthority": {"certificate": "CERTIFICATE", "key": "KEY"},
-}
-
-
-@dataclass
-class Made(pulumi.runtime.Mocks):
-    """Records what is registered: (type, name, inputs)."""
-
-    resources: list[tuple[str, str, dict[str, Any]]] = field(
-        default_factory=list[tuple[str, str, dict[str, Any]]]
-    )
-
-    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
-        kind = args.typ.removeprefix("oci:").removeprefix("pulumi-python:dynamic/")
-        inputs = cast("dict[str, Any]", cast("Any", args).inputs)
-        self.resources.append((kind, args.name, inputs))
-        return f"ocid1.{args.name}", {**inputs, **_OUTPUTS.get(kind, {})}
-
-    def call(self, args: pulumi.runtime.MockCallArgs) -> Any:
-        service = {"id": "service", "cidrBlock": "all-fra", "name": "", "description": ""}
-        return {
-            "namespace": "tenancy-namespace",
-            "services": [service],
-            "availabilityDomains": [
-                {"name": f"AD-{n}", "id": "", "compartmentId": ""} for n in "123"
-            ],
-            "images": [{"id": "ocid1.image"}],
-            "privateIpAddress": "10.80.0.20",
-        }
-
-    def broken(self) -> list[str]:
-        """What the policies say, but that a test's stack protects nothing."""
-        return [
-            problem
-            for kind, _, inputs in self.resources
-            for rule in RULES
-            for problem in rule.problems(f"oci:{kind}", inputs, "dev")
-        ]
-
-    def of(self, kind: str) -> list[dict[str, Any]]:
-        return [inputs for found, _, inputs in self.resources if found.endswith(f":{kind}")]
-
-
-def _deploy(keys: dict[str, Any]) -> tuple[OciPlan, Made]:
-    given_keys = {k: v if isinstance(v, str) else json.dumps(v) for k, v in keys.items()}
-    plan = make_plan(parse(given_keys), Place("oci-test", _ROOT))
-    assert isinstance(plan, OciPlan)
-    made = Made()
-    pulumi.runtime.set_mocks(made, project="trackstack", stack="oci-test")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(image, "exchange", _exchange)
-        cast("Any", pulumi.runtime).test(lambda: deploy(plan, Secrets()))()
-    return plan, made
-
-
-def _exchange(_host: str) -> str:
-    return "token"
 
 
 @st.composite
@@ -137,7 +61,7 @@ def _keys(draw: st.DrawFn) -> dict[str, Any]:
 @settings(max_examples=25, deadline=None, phases=[Phase.explicit, Phase.generate])
 @given(keys=_keys())
 def test_whatever_the_keys_nothing_is_open_and_no_right_too_wide(keys: dict[str, Any]) -> None:
-    plan, made = _deploy(keys)
+    plan, made = deploy_oci(keys)
     _check_rules(keys, made)
     _check_policies(plan, made)
     _check_stores(keys, made)
@@ -150,7 +74,7 @@ def test_whatever_the_keys_nothing_is_open_and_no_right_too_wide(keys: dict[str,
     assert bool(made.of("Alarm")) == ("alertEmail" in keys)
 
 
-def _check_container(keys: dict[str, Any], made: Made) -> None:
+def _check_container(keys: dict[str, Any], made: OciMade) -> None:
     [instance] = made.of("ContainerInstance")
     assert [vnic["isPublicIpAssigned"] for vnic in instance["vnics"]] == [False]
     written = json.dumps(instance["containers"])
@@ -167,7 +91,7 @@ def _check_container(keys: dict[str, Any], made: Made) -> None:
     assert names == [*(["database"] if own_database else []), "server", "scheduler", "front"]
 
 
-def _check_vm(keys: dict[str, Any], made: Made) -> None:
+def _check_vm(keys: dict[str, Any], made: OciMade) -> None:
     [instance] = made.of("Instance")
     assert instance["createVnicDetails"]["assignPublicIp"] == "false"
     _check_machine(keys, instance)
@@ -177,7 +101,7 @@ def _check_vm(keys: dict[str, Any], made: Made) -> None:
     assert group["matchingRule"] == "instance.id = 'ocid1.server'"
 
 
-def _check_scale(keys: dict[str, Any], made: Made) -> None:
+def _check_scale(keys: dict[str, Any], made: OciMade) -> None:
     [pool] = made.of("InstancePool")
     least, most = keys["minReplicas"], keys["maxReplicas"]
     assert pool["size"] == least
@@ -207,7 +131,7 @@ def _check_machine(keys: dict[str, Any], instance: dict[str, Any]) -> None:
     assert ("--my-turn" in described) == (keys["compute"] == "scale")
 
 
-def _check_rules(keys: dict[str, Any], made: Made) -> None:
+def _check_rules(keys: dict[str, Any], made: OciMade) -> None:
     for rules in made.of("SecurityList"):
         assert rules["ingressSecurityRules"] == []
     sources = {
@@ -224,7 +148,7 @@ def _check_rules(keys: dict[str, Any], made: Made) -> None:
     assert bool(made.of("InternetGateway")) == (not keys["private"] and "vcnId" not in keys)
 
 
-def _check_policies(plan: OciPlan, made: Made) -> None:
+def _check_policies(plan: OciPlan, made: OciMade) -> None:
     [may] = [p for p in made.of("Policy") if not p["name"].endswith("-lifecycle")]
     statements = [parse_statement(text) for text in may["statements"]]
     allowed: set[str] = set()
@@ -245,7 +169,7 @@ def _check_policies(plan: OciPlan, made: Made) -> None:
     }
 
 
-def _check_stores(keys: dict[str, Any], made: Made) -> None:
+def _check_stores(keys: dict[str, Any], made: OciMade) -> None:
     [bucket] = made.of("Bucket")
     assert bucket["accessType"] == "NoPublicAccess"
     assert bucket["versioning"] == ("Enabled" if keys["versioning"] else "Disabled")
@@ -263,19 +187,19 @@ def _check_stores(keys: dict[str, Any], made: Made) -> None:
 
 
 def test_names_keep_within_their_limits() -> None:
-    plan, made = _deploy({**_BASE, "name": "a-name-of-thirty-two-characters1"})
+    plan, made = deploy_oci({**_BASE, "name": "a-name-of-thirty-two-characters1"})
     assert len(plan.names.dns_label) <= 15
     assert plan.names.dns_label.isalnum()
     [vcn] = made.of("Vcn")
     assert vcn["dnsLabel"] == plan.names.dns_label
-    other, _ = _deploy({**_BASE, "tenancyId": "ocid1.tenancy.oc1..other"})
-    mine, _ = _deploy(_BASE)
+    other, _ = deploy_oci({**_BASE, "tenancyId": "ocid1.tenancy.oc1..other"})
+    mine, _ = deploy_oci(_BASE)
     assert other.names.identity != mine.names.identity
 
 
 def test_an_image_by_digest_is_not_built_but_copied_to_the_stack_s_own_repository() -> None:
     keys = {**_BASE, "image": f"registry.example.com/trackstack@sha256:{'a' * 64}"}
-    _, made = _deploy(keys)
+    _, made = deploy_oci(keys)
     assert made.of("Image") == []
     assert len(made.of("ContainerRepository")) == 1
     [copied] = made.of("CopiedImage")

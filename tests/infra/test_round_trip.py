@@ -14,7 +14,6 @@ from pydantic.alias_generators import to_camel
 
 from infra.plan import AzurePlan, DockerPlan, LocalPlan, OciPlan, make_plan
 from infra.plan.place import Place
-from infra.plan.workloads import Container
 from infra.settings import parse
 from infra.settings.azure import Azure
 from infra.settings.common import Common
@@ -101,12 +100,9 @@ class _Processes:
 
 
 def _processes(plan: LocalPlan | DockerPlan | AzurePlan | OciPlan) -> _Processes:
-    if isinstance(plan, LocalPlan):
-        return _Processes(plan.server_environment, (plan.scheduler_environment,))
-    runs: tuple[Container, ...] = (plan.scheduler,)
-    if not isinstance(plan, DockerPlan):
-        runs = (*runs, *plan.jobs.values())
-    return _Processes(plan.server.environment, tuple(run.environment for run in runs))
+    runs = [w for w in plan.workloads.all if w.command[0] == "scheduler"]
+    assert runs
+    return _Processes(plan.workloads.server.environment, tuple(run.environment for run in runs))
 
 
 def _plan(keys: Mapping[str, Any]) -> LocalPlan | DockerPlan | AzurePlan | OciPlan:
@@ -202,8 +198,8 @@ def test_environment_checks_the_value_of_a_variable_that_is_free() -> None:
         _plan({"cloud": "local", "environment": {"TRACKSTACK_MAX_REQUEST_BYTES": "-1"}})
     plan = _plan({"cloud": "local", "environment": {"TRACKSTACK_MAX_REQUEST_BYTES": "5", "A": "b"}})
     assert isinstance(plan, LocalPlan)
-    assert _read(plan.server_environment).max_request_bytes == 5
-    assert plan.server_environment["A"] == "b"
+    assert _read(plan.workloads.server.environment).max_request_bytes == 5
+    assert plan.workloads.server.environment["A"] == "b"
 
 
 def test_a_secret_s_file_is_the_stack_s_to_name() -> None:

@@ -1,92 +1,100 @@
-"""`compute: container`: a Container Instances group with server, scheduler and TLS front.
+"""`compute: container`: a Container Instances group with server, scheduler and reverse proxy.
 
-They share one network namespace and only the front's port is open. Secrets come as files, in a
+They share one network namespace and only the proxy's port is open. Secrets come as files, in a
 volume for each container. https://learn.microsoft.com/azure/container-instances/
 """
 
 from collections.abc import Mapping
 
-import pulumi
 from pulumi import Output
 from pulumi_azure_native import containerinstance as aci
 
 from infra.clouds.azure.network import make_record
 from infra.clouds.azure.parts import Parts
 from infra.clouds.shared.secret_files import encoded
-from infra.plan.azure import FRONT_PORT
-from infra.plan.proxy import PROBE_URL
-from infra.plan.workloads import DATA_DIRECTORY, SECRETS_DIRECTORY, Container
-
-# CPUs that the scheduler and the front are each given for certain; all may use what others leave.
-_BESIDE_CPUS = 0.1
+from infra.plan.naming import AZURE, fit
+from infra.plan.proxy import PORT
+from infra.plan.workloads import DATA_DIRECTORY, SECRETS_DIRECTORY, Probe, Workload
 
 
-def _secrets(container: Container, files: Mapping[str, Output[str]]) -> aci.VolumeArgs:
-    names = sorted(container.secret_files & files.keys())
+def _container_name(workload: Workload) -> str:
+    return fit(AZURE["container"], workload.name)
+
+
+def _secrets_name(workload: Workload) -> str:
+    return fit(AZURE["volume"], f"{workload.name}-secrets")
+
+
+def _secrets(workload: Workload, files: Mapping[str, Output[str]]) -> aci.VolumeArgs:
+    names = sorted(workload.secret_files & files.keys())
     return aci.VolumeArgs(
-        name=f"{container.name}-secrets",
+        name=_secrets_name(workload),
         secret={name: Output.secret(files[name].apply(encoded)) for name in names},
     )
 
 
-def _probe(*command: str, seconds: int) -> aci.ContainerProbeArgs:
+def _probe(probe: Probe) -> aci.ContainerProbeArgs:
     return aci.ContainerProbeArgs(
-        exec_=aci.ContainerExecArgs(command=list(command)),
-        initial_delay_seconds=seconds,
+        exec_=aci.ContainerExecArgs(command=list(probe.command)),
+        initial_delay_seconds=probe.start_seconds,
         period_seconds=30,
         timeout_seconds=10,
         failure_threshold=4,
     )
 
 
-_PROBES = {
-    "server": _probe("/opt/trackstack/bin/python", "-I", "-m", "runtime.health", seconds=60),
-    "front": _probe("wget", "-q", "-O", "/dev/null", PROBE_URL, seconds=30),
-}
+def _variables(parts: Parts, workload: Workload) -> list[aci.EnvironmentVariableArgs]:
+    return [
+        aci.EnvironmentVariableArgs(name=name, value=value)
+        for name, value in sorted(parts.environment(workload).items())
+    ]
 
 
-def _container(
-    container: Container,
-    image: pulumi.Input[str],
-    environment: Mapping[str, pulumi.Input[str]],
-    cpus: float,
-) -> aci.ContainerArgs:
-    # The front's image has no entrypoint; that of the runtime would be lost with `command`.
-    command = container.command if container.is_front else ("trackstack", *container.command)
+def _mounts(workload: Workload) -> list[aci.VolumeMountArgs]:
+    return [
+        aci.VolumeMountArgs(
+            name=_secrets_name(workload), mount_path=SECRETS_DIRECTORY, read_only=True
+        ),
+        aci.VolumeMountArgs(name=workload.volume, mount_path=DATA_DIRECTORY),
+    ]
+
+
+def _service(parts: Parts, workload: Workload) -> aci.ContainerArgs:
+    is_public = workload.image == "proxy"
     return aci.ContainerArgs(
-        name=container.name,
-        image=image,
-        command=list(command),
-        environment_variables=[
-            aci.EnvironmentVariableArgs(name=name, value=value)
-            for name, value in sorted(environment.items())
-        ],
-        ports=[aci.ContainerPortArgs(port=FRONT_PORT, protocol="TCP")]
-        if container.is_front
-        else None,
+        name=_container_name(workload),
+        image=parts.image(workload),
+        command=list(workload.whole_command),
+        environment_variables=_variables(parts, workload),
+        ports=[aci.ContainerPortArgs(port=PORT, protocol="TCP")] if is_public else None,
         resources=aci.ResourceRequirementsArgs(
             requests=aci.ResourceRequestsArgs(
-                cpu=cpus, memory_in_gb=round(container.memory_request, 1)
+                cpu=workload.cpu_request, memory_in_gb=round(workload.memory_request, 1)
             ),
             limits=aci.ResourceLimitsArgs(
-                cpu=container.cpus, memory_in_gb=round(container.memory_limit, 1)
+                cpu=workload.cpus, memory_in_gb=round(workload.memory_limit, 1)
             ),
         ),
-        liveness_probe=_PROBES.get(container.name),
-        volume_mounts=[
-            aci.VolumeMountArgs(
-                name=f"{container.name}-secrets", mount_path=SECRETS_DIRECTORY, read_only=True
-            ),
-            aci.VolumeMountArgs(name=container.data_volume, mount_path=DATA_DIRECTORY),
-        ],
+        liveness_probe=_probe(workload.probe) if workload.probe else None,
+        volume_mounts=_mounts(workload),
+    )
+
+
+def _init(parts: Parts, workload: Workload) -> aci.InitContainerDefinitionArgs:
+    """It ends before a service starts, and shares the group's size with none of them."""
+    return aci.InitContainerDefinitionArgs(
+        name=_container_name(workload),
+        image=parts.image(workload),
+        command=list(workload.whole_command),
+        environment_variables=_variables(parts, workload),
+        volume_mounts=_mounts(workload),
     )
 
 
 def make_group(parts: Parts) -> aci.ContainerGroup:
     """The group, and in a network a private name for its address."""
     plan, scope, identity = parts.plan, parts.scope, parts.identity
-    images = {"front": plan.settings.front_image}
-    cpus = {"server": plan.settings.cpus - 2 * _BESIDE_CPUS}
+    inits = plan.workloads.of("init")
     group = aci.ContainerGroup(
         "server",
         container_group_name=plan.names.base,
@@ -98,18 +106,11 @@ def make_group(parts: Parts) -> aci.ContainerGroup:
         image_registry_credentials=[
             aci.ImageRegistryCredentialArgs(server=parts.images.registry, identity=identity.user.id)
         ],
-        containers=[
-            _container(
-                container,
-                images.get(container.name, parts.images.runtime),
-                parts.environment(container),
-                cpus.get(container.name, _BESIDE_CPUS),
-            )
-            for container in plan.containers
-        ],
+        init_containers=[_init(parts, workload) for workload in inits] or None,
+        containers=[_service(parts, workload) for workload in plan.workloads.of("service")],
         volumes=[
-            *(aci.VolumeArgs(name=name, empty_dir={}) for name in ("data", "front-data")),
-            *(_secrets(container, identity.secrets.files) for container in plan.containers),
+            *(aci.VolumeArgs(name=name, empty_dir={}) for name in plan.workloads.volumes),
+            *(_secrets(workload, identity.secrets.files) for workload in plan.workloads.all),
         ],
         ip_address=_address(parts),
         subnet_ids=[aci.ContainerGroupSubnetIdArgs(id=parts.networks.compute)]
@@ -130,7 +131,7 @@ def make_group(parts: Parts) -> aci.ContainerGroup:
 
 
 def _address(parts: Parts) -> aci.IpAddressArgs:
-    ports = [aci.PortArgs(port=FRONT_PORT, protocol="TCP")]
+    ports = [aci.PortArgs(port=PORT, protocol="TCP")]
     if parts.networks:
         return aci.IpAddressArgs(type="Private", ports=ports)
     return aci.IpAddressArgs(type="Public", ports=ports, dns_name_label=parts.plan.names.dns_label)

@@ -38,7 +38,7 @@ class Identity(Part):
         )
         self.secrets = SecretFiles(
             plan.names.base,
-            plan.settings.tls if plan.front else None,
+            plan.settings.tls if plan.hostname else None,
             plan.tls_certificate,
             secrets,
             opts=self.child(),

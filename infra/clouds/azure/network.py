@@ -11,7 +11,8 @@ from pulumi_azure_native import network, privatedns
 from infra.clouds.azure.scope import Scope
 from infra.clouds.shared.part import Part
 from infra.plan import AzurePlan
-from infra.plan.azure import FRONT_PORT, Subnets
+from infra.plan.azure import Subnets
+from infra.plan.proxy import PORT
 
 _DELEGATED = {
     "container": "Microsoft.ContainerInstance/containerGroups",
@@ -21,7 +22,7 @@ _DELEGATED = {
 }
 # Container Apps' own proxy answers at a further port.
 # https://learn.microsoft.com/azure/container-apps/firewall-integration
-_PORTS = {"scale": [str(FRONT_PORT), "31443"]}
+_PORTS = {"scale": [str(PORT), "31443"]}
 _SSH_PORT = "22"
 _DNS_SECONDS = 60
 
@@ -29,7 +30,7 @@ _DNS_SECONDS = 60
 def _rules(plan: AzurePlan) -> list[network.SecurityRuleArgs]:
     """What may come in from outside the network; Azure's own rules refuse the rest."""
     settings = plan.settings
-    ports = _PORTS.get(settings.compute, [str(FRONT_PORT)])
+    ports = _PORTS.get(settings.compute, [str(PORT)])
     let_in = [("front", settings.allowed_cidrs, ports), ("ssh", settings.ssh_cidrs, [_SSH_PORT])]
     return [
         network.SecurityRuleArgs(

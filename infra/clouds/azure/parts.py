@@ -14,7 +14,7 @@ from infra.clouds.azure.network import Network
 from infra.clouds.azure.observability import Logs
 from infra.clouds.azure.scope import Scope
 from infra.plan import AzurePlan
-from infra.plan.workloads import Container
+from infra.plan.workloads import Workload
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,16 @@ class Parts:
     database: Database
     logs: Logs
 
-    def environment(self, container: Container) -> Mapping[str, pulumi.Input[str]]:
-        """The container's environment; Azure's libraries read there which identity is theirs."""
-        if container.is_front:
-            return container.environment
-        return {**container.environment, "AZURE_CLIENT_ID": self.identity.user.client_id}
+    def image(self, workload: Workload) -> pulumi.Input[str]:
+        """What a workload's container is made of."""
+        images = {"runtime": self.images.runtime, "proxy": self.plan.settings.front_image}
+        return images[workload.image]
+
+    def environment(self, workload: Workload) -> Mapping[str, pulumi.Input[str]]:
+        """A workload's environment; Azure's libraries read there which identity is theirs."""
+        if workload.image == "proxy":
+            return workload.environment
+        return {**workload.environment, "AZURE_CLIENT_ID": self.identity.user.client_id}
 
     def when_ready(self) -> ResourceOptions:
         """For what runs as the identity, on the database and the artifacts."""

@@ -5,7 +5,8 @@ run apart. Secrets are read from Key Vault by the identity and come as files.
 https://learn.microsoft.com/azure/container-apps/
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pulumi
 from pulumi import Output
@@ -13,17 +14,12 @@ from pulumi_azure_native import app
 
 from infra.clouds.azure.identity import Vault
 from infra.clouds.azure.parts import Parts
-from infra.plan.workloads import (
-    DATA_DIRECTORY,
-    SECRETS_DIRECTORY,
-    SERVER_PORT,
-    Container,
-)
-from runtime import health
+from infra.plan.naming import AZURE, fit
+from infra.plan.workloads import DATA_DIRECTORY, SECRETS_DIRECTORY, Probe, Workload
 from runtime.settings import variable
 
 _PROFILE = "Consumption"
-_DATA, _SECRETS = "data", "secrets"
+_SECRETS = "secrets"
 _CONCURRENT_REQUESTS = 50
 
 
@@ -37,9 +33,9 @@ class ContainerApps:
             "https://", parts.plan.names.app, ".", self.environment.default_domain
         )
 
-    def variables(self, container: Container) -> list[app.EnvironmentVarArgs]:
-        """The container's environment, with the address that only Azure knows."""
-        known: Mapping[str, pulumi.Input[str]] = self._parts.environment(container)
+    def variables(self, workload: Workload) -> list[app.EnvironmentVarArgs]:
+        """A workload's environment, with the address that only Azure knows."""
+        known: Mapping[str, pulumi.Input[str]] = self._parts.environment(workload)
         addresses = (variable("given_tracking_uri"), variable("given_public_url"))
         variables = {**known, **dict.fromkeys(addresses, self.uri)}
         return [
@@ -47,24 +43,35 @@ class ContainerApps:
             for name, value in sorted(variables.items())
         ]
 
-    def secrets(self, container: Container) -> list[app.SecretArgs]:
+    def secrets(self, workloads: Sequence[Workload]) -> list[app.SecretArgs]:
+        """What an app or job of these workloads may read."""
         return [
             app.SecretArgs(
                 name=name.replace("_", "-"),
                 key_vault_url=self._vault.ids[name],
                 identity=self._parts.identity.user.id,
             )
-            for name in self._files(container)
+            for name in sorted({name for each in workloads for name in self._files(each)})
         ]
 
-    def volumes(self, container: Container) -> list[app.VolumeArgs]:
-        items = [
-            app.SecretVolumeItemArgs(secret_ref=name.replace("_", "-"), path=name)
-            for name in self._files(container)
-        ]
+    def volumes(self, workloads: Sequence[Workload]) -> list[app.VolumeArgs]:
+        """Secrets for each of them alone, and for all what they write."""
         return [
-            app.VolumeArgs(name=_SECRETS, storage_type="Secret", secrets=items),
-            app.VolumeArgs(name=_DATA, storage_type="EmptyDir"),
+            *(
+                app.VolumeArgs(
+                    name=_secrets_volume(workload),
+                    storage_type="Secret",
+                    secrets=[
+                        app.SecretVolumeItemArgs(secret_ref=name.replace("_", "-"), path=name)
+                        for name in self._files(workload)
+                    ],
+                )
+                for workload in workloads
+            ),
+            *(
+                app.VolumeArgs(name=name, storage_type="EmptyDir")
+                for name in dict.fromkeys(workload.volume for workload in workloads)
+            ),
         ]
 
     def registries(self) -> list[app.RegistryCredentialsArgs]:
@@ -76,27 +83,40 @@ class ContainerApps:
             type="UserAssigned", user_assigned_identities=[self._parts.identity.user.id]
         )
 
-    def container(
-        self, container: Container, probes: list[app.ContainerAppProbeArgs] | None = None
-    ) -> app.ContainerArgs:
-        settings = self._parts.plan.settings
-        return app.ContainerArgs(
-            name=container.name,
-            image=self._parts.images.runtime,
-            args=list(container.command),
-            env=self.variables(container),
-            resources=app.ContainerResourcesArgs(
-                cpu=settings.cpus, memory=f"{settings.memory:g}Gi"
-            ),
-            probes=probes,
-            volume_mounts=[
-                app.VolumeMountArgs(volume_name=_SECRETS, mount_path=SECRETS_DIRECTORY),
-                app.VolumeMountArgs(volume_name=_DATA, mount_path=DATA_DIRECTORY),
-            ],
-        )
+    def container(self, workload: Workload) -> app.ContainerArgs:
+        probes = _probes(workload.probe, workload.port) if workload.probe else None
+        return app.ContainerArgs(**self._base(workload), probes=probes)
 
-    def _files(self, container: Container) -> list[str]:
-        return sorted(container.secret_files & self._vault.ids.keys())
+    def init_container(self, workload: Workload) -> app.InitContainerArgs:
+        """It ends before the others start."""
+        return app.InitContainerArgs(**self._base(workload))
+
+    def _base(self, workload: Workload) -> dict[str, Any]:
+        return {
+            "name": fit(AZURE["container"], workload.name),
+            "image": self._parts.image(workload),
+            "command": list(workload.command) if workload.image == "proxy" else None,
+            "args": None if workload.image == "proxy" else list(workload.command),
+            "env": self.variables(workload),
+            "resources": app.ContainerResourcesArgs(
+                cpu=workload.cpu_request, memory=f"{workload.memory_request:g}Gi"
+            ),
+            "volume_mounts": [
+                app.VolumeMountArgs(
+                    volume_name=_secrets_volume(workload), mount_path=SECRETS_DIRECTORY
+                ),
+                app.VolumeMountArgs(volume_name=workload.volume, mount_path=DATA_DIRECTORY),
+            ],
+        }
+
+    def _files(self, workload: Workload) -> list[str]:
+        return sorted(workload.secret_files & self._vault.ids.keys())
+
+
+def _secrets_volume(workload: Workload) -> str:
+    """The server, and each job, have had no other beside them since their first day."""
+    alone = workload.takes_rest or workload.kind == "job"
+    return _SECRETS if alone else fit(AZURE["volume"], f"{workload.name}-{_SECRETS}")
 
 
 def _environment(parts: Parts) -> app.ManagedEnvironment:
@@ -122,16 +142,26 @@ def _environment(parts: Parts) -> app.ManagedEnvironment:
     )
 
 
-def _probe(
-    kind: str, *, every: int, failures: int, path: str = health.PATH
-) -> app.ContainerAppProbeArgs:
-    return app.ContainerAppProbeArgs(
-        type=kind,
-        http_get=app.ContainerAppProbeHttpGetArgs(path=path, port=SERVER_PORT),
-        period_seconds=every,
-        timeout_seconds=5,
-        failure_threshold=failures,
-    )
+def _probes(probe: Probe, port: int | None) -> list[app.ContainerAppProbeArgs]:
+    """Of a service with a port: while it starts, whether it lives, whether users may be sent."""
+    if port is None:
+        return []
+
+    def of(kind: str, path: str | None, *, every: int, failures: int) -> app.ContainerAppProbeArgs:
+        return app.ContainerAppProbeArgs(
+            type=kind,
+            http_get=app.ContainerAppProbeHttpGetArgs(path=path, port=port) if path else None,
+            tcp_socket=None if path else app.ContainerAppProbeTcpSocketArgs(port=port),
+            period_seconds=every,
+            timeout_seconds=5,
+            failure_threshold=failures,
+        )
+
+    return [
+        of("Startup", probe.path, every=5, failures=48),
+        of("Liveness", probe.path, every=30, failures=4),
+        of("Readiness", probe.ready_path or probe.path, every=5, failures=6),
+    ]
 
 
 def _ingress(parts: Parts) -> app.IngressArgs:
@@ -141,7 +171,7 @@ def _ingress(parts: Parts) -> app.IngressArgs:
     return app.IngressArgs(
         external=True,
         allow_insecure=False,
-        target_port=SERVER_PORT,
+        target_port=parts.plan.workloads.server.port,
         transport="auto",
         traffic=[app.TrafficWeightArgs(latest_revision=True, weight=100)],
         ip_security_restrictions=[
@@ -154,13 +184,10 @@ def _ingress(parts: Parts) -> app.IngressArgs:
 
 
 def make_app(parts: Parts, apps: ContainerApps) -> app.ContainerApp:
-    """The server's replicas."""
+    """The server's replicas, with the services beside it."""
     plan = parts.plan
-    probes = [
-        _probe("Startup", every=5, failures=48),
-        _probe("Liveness", every=30, failures=4),
-        _probe("Readiness", every=5, failures=6, path=health.READY_PATH),
-    ]
+    services, inits = plan.workloads.of("service"), plan.workloads.of("init")
+    workloads = (*services, *inits)
     return app.ContainerApp(
         "server",
         container_app_name=plan.names.app,
@@ -171,11 +198,12 @@ def make_app(parts: Parts, apps: ContainerApps) -> app.ContainerApp:
             active_revisions_mode="Single",
             ingress=_ingress(parts),
             registries=apps.registries(),
-            secrets=apps.secrets(plan.server),
+            secrets=apps.secrets(workloads),
         ),
         template=app.TemplateArgs(
-            containers=[apps.container(plan.server, probes)],
-            volumes=apps.volumes(plan.server),
+            containers=[apps.container(workload) for workload in services],
+            init_containers=[apps.init_container(workload) for workload in inits] or None,
+            volumes=apps.volumes(workloads),
             scale=app.ScaleArgs(
                 min_replicas=plan.settings.min_replicas,
                 max_replicas=plan.settings.max_replicas,

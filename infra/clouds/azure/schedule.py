@@ -12,28 +12,28 @@ _TIMEOUT_SECONDS = 6 * 3600
 
 
 def make_jobs(parts: Parts, apps: ContainerApps, server: app.ContainerApp) -> None:
-    """gc, prune and backup by cron, in UTC, once the server has migrated the store."""
-    for name, container in parts.plan.jobs.items():
+    """Each by cron, in UTC, once the server has migrated the store."""
+    for job in parts.plan.workloads.of("job"):
         app.Job(
-            name,
-            job_name=f"{parts.plan.names.app[:25].rstrip('-')}-{name}",
+            job.name,
+            job_name=parts.plan.names.jobs[job.name],
             environment_id=apps.environment.id,
             workload_profile_name="Consumption",
             identity=apps.identity(),
             configuration=app.JobConfigurationArgs(
                 trigger_type="Schedule",
                 schedule_trigger_config=app.JobConfigurationScheduleTriggerConfigArgs(
-                    cron_expression=parts.plan.schedules[name],
+                    cron_expression=job.schedule or "",
                     parallelism=1,
                     replica_completion_count=1,
                 ),
                 replica_timeout=_TIMEOUT_SECONDS,
                 replica_retry_limit=1,
                 registries=apps.registries(),
-                secrets=apps.secrets(container),
+                secrets=apps.secrets([job]),
             ),
             template=app.JobTemplateArgs(
-                containers=[apps.container(container)], volumes=apps.volumes(container)
+                containers=[apps.container(job)], volumes=apps.volumes([job])
             ),
             **parts.scope.inside,
             opts=parts.scope.after(server),

@@ -59,10 +59,9 @@ def make_machine(parts: Parts, vault: Vault, networks: Network) -> Output[str]:
         ),
         user_data=described(
             parts.images.runtime,
-            plan.containers,
+            plan.workloads.all,
             parts.environment,
             vault.versions,
-            plan.schedules,
         ),
         **scope.inside,
         opts=ResourceOptions.merge(parts.when_ready(), ResourceOptions(depends_on=depends)),

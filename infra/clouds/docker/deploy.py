@@ -1,7 +1,7 @@
 """A tracking server in containers on this machine, by its Docker daemon.
 
-Server, scheduler, TLS front and database are in a network of their own; only the front's port is
-published. Secrets reach a container as files in a volume of its own, so that they are in no
+Server, scheduler, reverse proxy and database are in a network of their own; only the proxy's port
+is published. Secrets reach a container as files in a volume of its own, so that they are in no
 environment, no command and no image.
 """
 
@@ -9,13 +9,11 @@ import pulumi
 import pulumi_docker as docker
 from pulumi import Output, ResourceOptions
 
-from infra.clouds.docker.artifacts import make_data_volume
 from infra.clouds.docker.database import Database
 from infra.clouds.docker.identity import Identity
 from infra.clouds.docker.image import Images, make_provider
-from infra.clouds.docker.network import check_port, make_front
-from infra.clouds.docker.schedule import make_scheduler
-from infra.clouds.docker.server import make_server
+from infra.clouds.docker.network import check_port
+from infra.clouds.docker.server import Containers
 from infra.inputs import Secrets
 from infra.outputs import Deployment
 from infra.plan import DockerPlan
@@ -32,11 +30,9 @@ def deploy(plan: DockerPlan, secrets: Secrets) -> Deployment:
     opts = ResourceOptions(provider=make_provider(plan, secrets))
     images = Images(plan, secrets, opts)
     network = docker.Network("network", name=plan.name, opts=opts)
-    data = make_data_volume(plan, opts)
     database = Database(plan, secrets, identity, images, network, opts)
-    server = make_server(plan, identity, images, network, data, database, opts)
-    make_scheduler(plan, identity, images, network, data, database, server, opts)
-    make_front(plan, identity, images, network, server, opts)
+    Containers(plan, identity, images, network, database, opts)
+    server, scheduler = plan.workloads.server.name, plan.workloads.scheduler.name
     backend_store: pulumi.Input[str] = Output.unsecret(database.uri.apply(without_password))
     return Deployment(
         tracking_uri=plan.tracking_uri,
@@ -46,9 +42,9 @@ def deploy(plan: DockerPlan, secrets: Secrets) -> Deployment:
         backend_store=backend_store,
         schedules=plan.schedules,
         version=plan.version,
-        logs=f"docker logs --follow {plan.name}-server",
+        logs=f"docker logs --follow {plan.name}-{server}",
         image=images.runtime,
-        command=f"docker exec --interactive {plan.name}-scheduler trackstack",
+        command=f"docker exec --interactive {plan.name}-{scheduler} trackstack",
         ca_certificate=identity.ca_certificate,
         protected=plan.protect,
     )

@@ -6,6 +6,7 @@ from pulumi import Output, ResourceOptions
 from infra.clouds.shared.image import RuntimeImage
 from infra.inputs import Secrets
 from infra.plan import DockerPlan
+from infra.plan.workloads import Image
 
 
 def _server(registry: str) -> str:
@@ -25,7 +26,7 @@ def make_provider(plan: DockerPlan, secrets: Secrets) -> docker.Provider:
 
 
 class Images:
-    """``id`` is what containers are made of; ``runtime`` is the runtime image's reference."""
+    """``runtime`` is the runtime image's reference."""
 
     def __init__(self, plan: DockerPlan, secrets: Secrets, opts: ResourceOptions) -> None:
         self._opts = opts
@@ -42,7 +43,15 @@ class Images:
         image = RuntimeImage("image", plan.image, repository=name, registry=registry, opts=opts)
         self.runtime: Output[str] = image.reference
         is_elsewhere = bool(plan.registry or plan.image.digest)
-        self.runtime_id = self.pulled("runtime", self.runtime) if is_elsewhere else self.runtime
+        runtime = self.pulled("runtime", self.runtime) if is_elsewhere else self.runtime
+        self._ids: dict[Image, Output[str]] = {
+            "runtime": runtime,
+            "proxy": self.pulled("front", plan.front_image),
+        }
+
+    def of(self, image: Image) -> Output[str]:
+        """The ID that containers are made of."""
+        return self._ids[image]
 
     def pulled(self, name: str, reference: Output[str] | str) -> Output[str]:
         """The ID of an image that is in the daemon or is pulled; it stays when the stack goes."""

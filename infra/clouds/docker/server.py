@@ -1,107 +1,123 @@
-"""A container of the runtime image, and the tracking server in one."""
+"""The workloads as containers: the tracking server, and the services before and beside it."""
 
 from collections.abc import Sequence
+from typing import Any
 
+import pulumi
 import pulumi_docker as docker
 from pulumi import Output, ResourceOptions
 
+from infra.clouds.docker.artifacts import make_volumes
 from infra.clouds.docker.database import Database
 from infra.clouds.docker.identity import Identity, secret_volume
 from infra.clouds.docker.image import Images
 from infra.plan import DockerPlan
-from infra.plan.workloads import DATA_DIRECTORY, USER, Container
+from infra.plan.workloads import DATA_DIRECTORY, USER, Image, Kind, Probe, Workload
 
 _MIB_PER_GIB = 1024
+# image -> the user that a container of it runs as, and the capabilities that it keeps
+_RIGHTS: dict[Image, tuple[str, list[str]]] = {
+    "runtime": (USER, []),
+    # The image's own user, which owns its volume; of its rights the one to bind port 443.
+    "proxy": ("0:0", ["CAP_NET_BIND_SERVICE"]),
+}
+_LIFE: dict[Kind, dict[str, Any]] = {
+    "service": {"restart": "always"},
+    # Waited for until it has ended.
+    "init": {"restart": "on-failure", "must_run": False, "attach": True},
+}
 
 
-def run(
-    container: Container,
-    plan: DockerPlan,
-    *,
-    image: Output[str],
-    network: docker.Network,
-    volumes: Sequence[docker.ContainerVolumeArgs],
-    opts: ResourceOptions,
-    user: str = USER,
-    capabilities: Sequence[str] = (),
-    healthcheck: docker.ContainerHealthcheckArgs | None = None,
-    ports: Sequence[docker.ContainerPortArgs] = (),
-) -> docker.Container:
-    """One container as its specification says, with no right that it does not need."""
-    has_health = healthcheck is None or healthcheck.tests != ["NONE"]
-    return docker.Container(
-        container.name,
-        name=f"{plan.name}-{container.name}",
-        image=image,
-        command=list(container.command),
-        envs=[f"{name}={value}" for name, value in sorted(container.environment.items())],
-        user=user,
-        read_only=True,
-        tmpfs={"/tmp": "", "/config": ""},  # noqa: S108 - in the container
-        capabilities=docker.ContainerCapabilitiesArgs(drops=["ALL"], adds=list(capabilities)),
-        security_opts=["no-new-privileges:true"],
-        memory=int(container.memory_limit * _MIB_PER_GIB),
-        cpus=str(container.cpus),
-        volumes=list(volumes),
-        networks_advanced=[
-            docker.ContainerNetworksAdvancedArgs(name=network.name, aliases=[container.name])
-        ],
-        ports=list(ports),
-        healthcheck=healthcheck,
-        restart="always",
-        wait=has_health,
-        wait_timeout=300,
-        destroy_grace_seconds=30,
-        log_driver="json-file",
-        log_opts={"max-size": "10m", "max-file": "5"},
-        opts=ResourceOptions.merge(opts, ResourceOptions(delete_before_replace=True)),
-    )
+class Containers:
+    """All of the plan's, in a network of their own."""
+
+    def __init__(
+        self,
+        plan: DockerPlan,
+        identity: Identity,
+        images: Images,
+        network: docker.Network,
+        database: Database,
+        opts: ResourceOptions,
+    ) -> None:
+        self._plan, self._identity, self._images = plan, identity, images
+        self._network, self._opts = network, opts
+        self._volumes = make_volumes(plan, opts)
+        stores: list[pulumi.Resource] = list(database.dependencies)
+        inits = [self._run(workload, stores) for workload in plan.workloads.of("init")]
+        # It migrates the backend store; what it said last is in the error where it does not start.
+        server = self._run(plan.workloads.server, [*stores, *inits])
+        for workload in plan.workloads.of("service"):
+            if workload != plan.workloads.server:
+                needs = stores if workload.image == "runtime" else []
+                self._run(workload, [*needs, server])
+
+    def _run(self, workload: Workload, after: Sequence[pulumi.Resource]) -> docker.Container:
+        """One container as its specification says, with no right that it does not need."""
+        plan = self._plan
+        image = self._images.of(workload.image)
+        user, capabilities = _RIGHTS[workload.image]
+        own = ResourceOptions(delete_before_replace=True, depends_on=list(after))
+        return docker.Container(
+            workload.name,
+            name=f"{plan.name}-{workload.name}",
+            image=image,
+            command=list(workload.command),
+            envs=[f"{name}={value}" for name, value in sorted(workload.environment.items())],
+            user=user,
+            read_only=True,
+            tmpfs={"/tmp": "", "/config": ""},  # noqa: S108 - in the container
+            capabilities=docker.ContainerCapabilitiesArgs(drops=["ALL"], adds=capabilities),
+            security_opts=["no-new-privileges:true"],
+            memory=int(workload.memory_limit * _MIB_PER_GIB),
+            cpus=str(workload.cpus),
+            volumes=[
+                docker.ContainerVolumeArgs(
+                    volume_name=self._volumes[workload.volume].name, container_path=DATA_DIRECTORY
+                ),
+                self._secret_files(workload, image),
+            ],
+            networks_advanced=[
+                docker.ContainerNetworksAdvancedArgs(
+                    name=self._network.name, aliases=[workload.name]
+                )
+            ],
+            ports=self._published(workload),
+            healthcheck=_health_check(workload.probe),
+            wait=workload.probe is not None,
+            wait_timeout=300,
+            destroy_grace_seconds=30,
+            log_driver="json-file",
+            log_opts={"max-size": "10m", "max-file": "5"},
+            **_LIFE[workload.kind],
+            opts=ResourceOptions.merge(self._opts, own),
+        )
+
+    def _published(self, workload: Workload) -> list[docker.ContainerPortArgs]:
+        """The proxy's port, on this machine: it is the one way in."""
+        if workload.image != "proxy" or workload.port is None:
+            return []
+        plan = self._plan
+        return [
+            docker.ContainerPortArgs(internal=workload.port, external=plan.port, ip=plan.address)
+        ]
+
+    def _secret_files(self, workload: Workload, image: Output[str]) -> docker.ContainerVolumeArgs:
+        """The volume with the container's secret files; ``image`` is the container's own."""
+        known = self._identity.files
+        files = {name: known[name] for name in workload.secret_files if name in known}
+        return secret_volume(workload.name, self._plan, image, files, self._opts)
 
 
-def data_mount(data: docker.Volume) -> docker.ContainerVolumeArgs:
-    """The data volume, where the runtime expects it."""
-    return docker.ContainerVolumeArgs(volume_name=data.name, container_path=DATA_DIRECTORY)
-
-
-def secret_files(
-    container: Container,
-    plan: DockerPlan,
-    identity: Identity,
-    image: Output[str],
-    opts: ResourceOptions,
-) -> docker.ContainerVolumeArgs:
-    """The volume with the container's secret files; ``image`` is the container's own."""
-    files = {
-        name: identity.files[name] for name in container.secret_files if name in identity.files
-    }
-    return secret_volume(container.name, plan, image, files, opts)
-
-
-def make_server(
-    plan: DockerPlan,
-    identity: Identity,
-    images: Images,
-    network: docker.Network,
-    data: docker.Volume,
-    database: Database,
-    opts: ResourceOptions,
-) -> docker.Container:
-    """`trackstack server`, healthy when this returns; what it said last is in the error if not."""
-    return run(
-        plan.server,
-        plan,
-        image=images.runtime_id,
-        network=network,
-        volumes=[
-            data_mount(data),
-            secret_files(plan.server, plan, identity, images.runtime_id, opts),
-        ],
-        healthcheck=docker.ContainerHealthcheckArgs(
-            tests=["CMD", "/opt/trackstack/bin/python", "-I", "-m", "runtime.health"],
-            interval="5s",
-            timeout="5s",
-            retries=3,
-            start_period="120s",
-        ),
-        opts=ResourceOptions.merge(opts, ResourceOptions(depends_on=database.dependencies)),
+def _health_check(probe: Probe | None) -> docker.ContainerHealthcheckArgs:
+    """In place of the image's own, which asks the server that may not run here."""
+    if probe is None:
+        return docker.ContainerHealthcheckArgs(tests=["NONE"])
+    return docker.ContainerHealthcheckArgs(
+        tests=["CMD", *probe.command],
+        interval="5s",
+        timeout="5s",
+        retries=probe.failures,
+        # `up` waits for it, and this machine may be a small one.
+        start_period=f"{2 * probe.start_seconds}s",
     )

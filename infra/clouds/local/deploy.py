@@ -14,7 +14,7 @@ from pulumi import Output, ResourceOptions
 from infra.clouds.local.database import Database
 from infra.clouds.local.directory import DataDirectory
 from infra.clouds.local.directory import check as check_directory
-from infra.clouds.local.identity import SecretFile, make_token, secret_file
+from infra.clouds.local.identity import SecretFile, make_token
 from infra.clouds.local.network import check_port
 from infra.clouds.local.schedule import Scheduler
 from infra.clouds.local.server import Server
@@ -22,21 +22,9 @@ from infra.clouds.local.supervisor import Supervisor
 from infra.inputs import Secrets
 from infra.outputs import Deployment
 from infra.plan import LocalPlan
-from infra.plan.environment import JOB_SECRETS, SERVER_SECRETS, SIGN_IN_SECRETS, STORE_SECRETS
+from infra.plan.workloads import Workload
 from runtime.process import trackstack
 from runtime.settings import variable, without_password
-
-
-def _files(plan: LocalPlan, secrets: Secrets) -> dict[str, str]:
-    """Secret file -> its path, of those that the stack has."""
-    names = ["tracking_token", "job_token"]
-    names += ["backend_store_uri"] if secrets.backend_store_uri else []
-    names += ["oidc_client_secret"] if secrets.oidc_client_secret else []
-    return {name: str(secret_file(plan.data_dir, name)) for name in names}
-
-
-def _variables(files: Mapping[str, str], names: Mapping[str, str]) -> dict[str, str]:
-    return {variable: files[name] for variable, name in names.items() if name in files}
 
 
 def deploy(plan: LocalPlan, secrets: Secrets) -> Deployment:
@@ -46,11 +34,8 @@ def deploy(plan: LocalPlan, secrets: Secrets) -> Deployment:
     """
     check_port(plan.port, plan.data_dir)
     check_directory(plan.data_dir)
-    files = _files(plan, secrets)
     place = {"data_dir": plan.data_dir}
-    store: dict[str, Any] = {
-        "environment": {**plan.store_environment, **_variables(files, STORE_SECRETS)}
-    }
+    store: dict[str, Any] = {"environment": plan.store_environment}
     backend_store: pulumi.Input[str] = plan.backend_store
     if secrets.backend_store_uri:
         store["backend_store_uri"] = secrets.backend_store_uri
@@ -68,10 +53,8 @@ def deploy(plan: LocalPlan, secrets: Secrets) -> Deployment:
     database = Database("database", place | {"version": plan.version} | store, inside)
     supervisor = Supervisor("supervisor", place, inside)
     ready = ResourceOptions(depends_on=[*proofs, database, supervisor])
-    server = {**plan.server_environment, **_variables(files, SERVER_SECRETS | SIGN_IN_SECRETS)}
-    Server("server", versioned | {"port": plan.port, "environment": server}, ready)
-    jobs = {**plan.scheduler_environment, **_variables(files, JOB_SECRETS)}
-    Scheduler("scheduler", versioned | {"environment": jobs}, ready)
+    for workload in plan.workloads.of("service"):
+        _run(workload, plan, versioned, ready)
     return Deployment(
         tracking_uri=plan.tracking_uri,
         tracking_token=token.value,
@@ -81,9 +64,23 @@ def deploy(plan: LocalPlan, secrets: Secrets) -> Deployment:
         schedules=plan.schedules,
         version=plan.version,
         logs=f"tail -F {plan.data_dir}/logs/*.log",
-        command=_command(jobs),
+        command=_command(plan.workloads.scheduler.environment),
         protected=plan.protect,
     )
+
+
+def _run(
+    workload: Workload, plan: LocalPlan, versioned: Mapping[str, Any], ready: ResourceOptions
+) -> None:
+    """A service under the supervisor."""
+    inputs = {**versioned, "environment": workload.environment}
+    if workload == plan.workloads.server:
+        Server(workload.name, inputs | {"port": plan.port}, ready)
+    elif workload == plan.workloads.scheduler:
+        Scheduler(workload.name, inputs, ready)
+    else:
+        own = {"program": workload.name, "command": list(workload.command)}
+        Scheduler(workload.name, inputs | own, ready)
 
 
 def _command(environment: Mapping[str, str]) -> str:

@@ -8,11 +8,12 @@ from pulumi.dynamic import Resource
 
 from infra.clouds.shared.dynamic import DynamicProvider, Props
 from infra.clouds.shared.generated import GeneratedSecret, write_private
+from infra.plan.local import secrets_directory
 
 
 def secret_file(data_dir: str, name: str) -> Path:
     """Where the server and its jobs read a secret from; mode 0600."""
-    return Path(data_dir) / "secrets" / name
+    return Path(secrets_directory(data_dir)) / name
 
 
 def make_token(name: str, data_dir: str, opts: ResourceOptions) -> GeneratedSecret:

@@ -48,7 +48,7 @@ def _wait_until_ready(data_dir: str, port: int) -> None:
 
 class _ServerProvider(DynamicProvider):
     def apply(self, props: Props) -> Props:
-        supervisor.set_program(props["data_dir"], "server", props["environment"])
+        supervisor.set_program(props["data_dir"], "server", props["environment"], ["server"])
         _wait_until_ready(props["data_dir"], int(props["port"]))
         return {}
 

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
@@ -175,11 +175,13 @@ def _quoted(environment: Mapping[str, str]) -> str:
     )
 
 
-def set_program(data_dir: str, name: str, environment: Mapping[str, str]) -> None:
-    """Run ``trackstack <name>`` with this environment, in place of one that already runs."""
+def set_program(
+    data_dir: str, name: str, environment: Mapping[str, str], command: Sequence[str]
+) -> None:
+    """Run ``trackstack`` with these arguments, in place of the program of this name."""
     text = _PROGRAM.format(
         name=name,
-        command=f"{trackstack()} {name}".replace("%", "%%"),
+        command=" ".join((trackstack(), *command)).replace("%", "%%"),
         environment=_quoted(environment),
         data_dir=data_dir.replace("%", "%%"),
         start_seconds=_START_SECONDS,

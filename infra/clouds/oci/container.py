@@ -1,7 +1,8 @@
-"""`compute: container`: a Container Instance with server, scheduler and TLS front.
+"""`compute: container`: a Container Instance with server, scheduler and reverse proxy.
 
-They share one network namespace. Secrets come as files, in a volume for each container; a container
-that makes the database runs to its end beside them.
+They share one network namespace. Secrets come as files, in a volume for each container. OCI has no
+init containers: what makes the database runs to its end beside the others, which
+are started again until it has.
 https://docs.oracle.com/iaas/Content/container-instances/home.htm
 """
 
@@ -14,19 +15,18 @@ from pulumi_oci import containerengine as ci
 from infra.clouds.oci.parts import Parts
 from infra.clouds.shared.secret_files import encoded
 from infra.plan import OciPlan
-from infra.plan.workloads import DATA_DIRECTORY, SECRETS_DIRECTORY, Container
-from runtime import health
+from infra.plan.workloads import DATA_DIRECTORY, SECRETS_DIRECTORY, Workload
 
 _SHAPE = "CI.Standard.E4.Flex"
 _GRACE_SECONDS = 60
 
 
 def _secrets(
-    container: Container, files: Mapping[str, Output[str]]
+    workload: Workload, files: Mapping[str, Output[str]]
 ) -> ci.ContainerInstanceVolumeArgs:
-    names = sorted(container.secret_files & files.keys())
+    names = sorted(workload.secret_files & files.keys())
     return ci.ContainerInstanceVolumeArgs(
-        name=f"{container.name}-secrets",
+        name=f"{workload.name}-secrets",
         volume_type="CONFIGFILE",
         configs=[
             ci.ContainerInstanceVolumeConfigArgs(
@@ -37,18 +37,16 @@ def _secrets(
     )
 
 
-def _health_check(
-    container: Container,
-) -> list[ci.ContainerInstanceContainerHealthCheckArgs] | None:
-    if container.port is None:
+def _health_check(workload: Workload) -> list[ci.ContainerInstanceContainerHealthCheckArgs] | None:
+    """Over the network only: OCI runs no command in a container."""
+    if workload.probe is None or workload.port is None:
         return None
-    kind = "TCP" if container.is_front else "HTTP"
     return [
         ci.ContainerInstanceContainerHealthCheckArgs(
             name="alive",
-            health_check_type=kind,
-            path=None if container.is_front else health.PATH,
-            port=container.port,
+            health_check_type="HTTP" if workload.probe.path else "TCP",
+            path=workload.probe.path,
+            port=workload.port,
             initial_delay_in_seconds=60,
             interval_in_seconds=30,
             timeout_in_seconds=10,
@@ -58,28 +56,28 @@ def _health_check(
     ]
 
 
-def _container(parts: Parts, container: Container) -> ci.ContainerInstanceContainerArgs:
-    plan = parts.plan
-    command = list(container.command)
-    mounts = {f"{container.name}-secrets": SECRETS_DIRECTORY, container.data_volume: DATA_DIRECTORY}
+def _container(parts: Parts, workload: Workload) -> ci.ContainerInstanceContainerArgs:
+    is_runtime = workload.image == "runtime"
+    command = list(workload.command)
+    mounts = {f"{workload.name}-secrets": SECRETS_DIRECTORY, workload.volume: DATA_DIRECTORY}
     return ci.ContainerInstanceContainerArgs(
-        display_name=container.name,
-        image_url=plan.settings.front_image if container.is_front else parts.images.runtime,
-        environment_variables=parts.environment(container),
-        is_resource_principal_disabled=container.is_front,
+        display_name=workload.name,
+        image_url=parts.image(workload),
+        environment_variables=parts.environment(workload),
+        is_resource_principal_disabled=not is_runtime,
         resource_config=ci.ContainerInstanceContainerResourceConfigArgs(
-            vcpus_limit=container.cpus, memory_limit_in_gbs=container.memory_limit
+            vcpus_limit=workload.cpus, memory_limit_in_gbs=workload.memory_limit
         ),
-        health_checks=_health_check(container),
+        health_checks=_health_check(workload),
         volume_mounts=[
             ci.ContainerInstanceContainerVolumeMountArgs(
                 volume_name=name, mount_path=path, is_read_only=path == SECRETS_DIRECTORY
             )
             for name, path in mounts.items()
         ],
-        # The front's image has no entrypoint of its own.
-        commands=command if container.is_front else None,
-        arguments=None if container.is_front else command,
+        # Only the runtime's image has an entrypoint of its own.
+        commands=None if is_runtime else command,
+        arguments=command if is_runtime else None,
     )
 
 
@@ -104,18 +102,18 @@ def make_instance(parts: Parts, policy: pulumi.Resource) -> ci.ContainerInstance
         shape_config=ci.ContainerInstanceShapeConfigArgs(
             ocpus=plan.ocpus, memory_in_gbs=settings.memory
         ),
-        # The container that makes the database ends well, and is left alone then.
+        # An init ends well, and is left alone then.
         container_restart_policy="ON_FAILURE",
         graceful_shutdown_timeout_in_seconds=str(_GRACE_SECONDS),
-        containers=[_container(parts, container) for container in plan.containers],
+        containers=[_container(parts, workload) for workload in plan.workloads.all],
         volumes=[
             *(
                 ci.ContainerInstanceVolumeArgs(
                     name=name, volume_type="EMPTYDIR", backing_store="EPHEMERAL_STORAGE"
                 )
-                for name in ("data", "front-data")
+                for name in plan.workloads.volumes
             ),
-            *(_secrets(container, parts.identity.secrets.files) for container in plan.containers),
+            *(_secrets(workload, parts.identity.secrets.files) for workload in plan.workloads.all),
         ],
         vnics=[
             ci.ContainerInstanceVnicArgs(

@@ -11,7 +11,8 @@ from pulumi_oci import core
 from infra.clouds.oci.scope import Scope
 from infra.clouds.shared.part import Part
 from infra.plan import OciPlan
-from infra.plan.oci import COMPUTE, DATABASE, FRONT_PORT, PUBLIC
+from infra.plan.oci import COMPUTE, DATABASE, PUBLIC
+from infra.plan.proxy import PORT
 
 _ANYWHERE = "0.0.0.0/0"
 _TCP, _ALL = "6", "all"
@@ -84,11 +85,11 @@ class Network(Part):
             self.public = subnet(PUBLIC, plan.subnets.public, ways.public, private=False)
         self.front_rules = _rules_group("front", plan, scope, vcn)
         for index, cidr in enumerate(settings.allowed_cidrs):
-            _let_in(f"front-{index}", self.front_rules, cidr, FRONT_PORT, scope)
+            _let_in(f"front-{index}", self.front_rules, cidr, PORT, scope)
         self.server_rules = _rules_group("server", plan, scope, vcn)
         # The load balancer's own probes; requests keep the address of who sends them.
         probes = plan.subnets.public if self.public else plan.subnets.compute
-        _let_in("front-probes", self.server_rules, probes, FRONT_PORT, scope)
+        _let_in("front-probes", self.server_rules, probes, PORT, scope)
         for index, cidr in enumerate(settings.ssh_cidrs):
             _let_in(f"ssh-{index}", self.server_rules, cidr, _SSH_PORT, scope)
         rules = self.database_rules = _rules_group("database", plan, scope, vcn)

@@ -13,7 +13,7 @@ from infra.clouds.oci.network import Network
 from infra.clouds.oci.scope import Scope
 from infra.plan import OciPlan
 from infra.plan.oci import UNKNOWN_ADDRESS, UNKNOWN_NAMESPACE
-from infra.plan.workloads import Container
+from infra.plan.workloads import Workload
 from runtime.settings import variable
 
 # compute -> how the runtime logs in to OCI
@@ -42,10 +42,15 @@ class Parts:
             lambda both: text.replace(UNKNOWN_ADDRESS, both[0]).replace(UNKNOWN_NAMESPACE, both[1])
         )
 
-    def environment(self, container: Container) -> Mapping[str, pulumi.Input[str]]:
-        """The container's environment; how the runtime logs in to OCI, and to its store."""
-        known = {name: self.known(value) for name, value in container.environment.items()}
-        if container.is_front:
+    def image(self, workload: Workload) -> pulumi.Input[str]:
+        """What a workload's container is made of."""
+        images = {"runtime": self.images.runtime, "proxy": self.plan.settings.front_image}
+        return images[workload.image]
+
+    def environment(self, workload: Workload) -> Mapping[str, pulumi.Input[str]]:
+        """A workload's environment; how the runtime logs in to OCI, and to its store."""
+        known = {name: self.known(value) for name, value in workload.environment.items()}
+        if workload.image == "proxy":
             return known
         login: dict[str, pulumi.Input[str]] = {
             variable("given_oci_login"): _PRINCIPALS[self.plan.settings.compute]

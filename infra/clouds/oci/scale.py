@@ -14,7 +14,7 @@ from infra.clouds.oci.parts import Parts
 from infra.clouds.oci.vault import Vault
 from infra.clouds.oci.vm import DISK_GIB, RELEASE, SHAPE, SYSTEM, metadata
 from infra.plan import OciPlan
-from infra.plan.oci import FRONT_PORT
+from infra.plan.proxy import PORT
 
 _BUSY_PERCENT, _IDLE_PERCENT = 70, 20
 _COOL_DOWN_SECONDS = 300
@@ -47,7 +47,7 @@ def make_pool(
             core.InstancePoolLoadBalancerArgs(
                 load_balancer_id=balancer,
                 backend_set_name=backend_set,
-                port=FRONT_PORT,
+                port=PORT,
                 vnic_selection="PrimaryVnic",
             )
         ],

@@ -21,7 +21,7 @@ from infra.clouds.oci.scope import Scope
 from infra.clouds.oci.vault import Vault
 from infra.clouds.shared.part import Part
 from infra.plan import OciPlan
-from infra.plan.oci import FRONT_PORT
+from infra.plan.proxy import PORT
 from runtime import health
 
 _PROBE_MILLISECONDS = 10_000
@@ -80,7 +80,7 @@ def _backends(balancer: nlb.NetworkLoadBalancer, scope: Scope) -> Output[str]:
         # Whether the server is ready: the front knows whom to ask.
         health_checker=nlb.BackendSetHealthCheckerArgs(
             protocol="HTTPS",
-            port=FRONT_PORT,
+            port=PORT,
             url_path=health.PATH,
             return_code=200,
             interval_in_millis=_PROBE_MILLISECONDS,
@@ -92,7 +92,7 @@ def _backends(balancer: nlb.NetworkLoadBalancer, scope: Scope) -> Output[str]:
         name="https",
         network_load_balancer_id=balancer.id,
         default_backend_set_name=backends.name,
-        port=FRONT_PORT,
+        port=PORT,
         protocol="TCP",
         opts=scope.opts,
     )
@@ -109,8 +109,9 @@ def _container(parts: Parts, vault: Vault, balancer: Balancer) -> Output[str]:
         vnic_id=instance.vnics[0].vnic_id.apply(str), opts=parts.scope.invoke
     )
     _put_behind(balancer, vnic.private_ip_address, parts, granted.policy)
-    names = [container.name for container in parts.plan.containers]
-    server = instance.containers[names.index("server")].container_id.apply(lambda id: id or "OCID")
+    workloads = parts.plan.workloads
+    index = workloads.all.index(workloads.server)
+    server = instance.containers[index].container_id.apply(lambda id: id or "OCID")
     logs = "oci container-instances container retrieve-logs --file - --container-id "
     return Output.concat(logs, server)
 
@@ -149,7 +150,7 @@ def _put_behind(
         network_load_balancer_id=balancer.id,
         backend_set_name=balancer.backend_set,
         ip_address=address,
-        port=FRONT_PORT,
+        port=PORT,
         opts=parts.scope.opts,
     )
     _lead_to(balancer, parts, policy, backend=backend.name)

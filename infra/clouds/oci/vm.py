@@ -81,19 +81,16 @@ def metadata(parts: Parts, vault: Vault) -> dict[str, pulumi.Input[str]]:
 
 def _description(parts: Parts, vault: Vault) -> Output[str]:
     plan, files = parts.plan, parts.identity.secrets.files
-    asked = {name for container in plan.containers for name in container.secret_files}
     kept = {
         name: vault.keep(f"secret-{name.replace('_', '-')}", name.replace("_", "-"), files[name])
-        for name in sorted(asked & files.keys())
+        for name in sorted(plan.workloads.secret_files & files.keys())
     }
     # With its version, so that another secret is another description.
     addresses = {
         name: Output.concat(secret.id, "?versionNumber=", secret.current_version_number.apply(str))
         for name, secret in kept.items()
     }
-    return described(
-        parts.images.runtime, plan.containers, parts.environment, addresses, plan.schedules
-    )
+    return described(parts.images.runtime, plan.workloads.all, parts.environment, addresses)
 
 
 def matching_rule(instance: core.Instance) -> pulumi.Input[str]:

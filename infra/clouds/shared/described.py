@@ -7,20 +7,19 @@ from pulumi import Input, Output
 from infra.place import systemd_texts
 from infra.plan import machine
 from infra.plan.machine import Machine
-from infra.plan.workloads import Container
+from infra.plan.workloads import Workload
 
 
 def described(
     image: Output[str],
-    containers: Sequence[Container],
-    environment: Callable[[Container], Mapping[str, Input[str]]],
+    workloads: Sequence[Workload],
+    environment: Callable[[Workload], Mapping[str, Input[str]]],
     secrets: Mapping[str, Output[str]],
-    schedules: Mapping[str, str],
 ) -> Output[str]:
     """infra.plan.machine.description; the arguments are those of Machine, once they are known."""
-    environments = {c.name: Output.all(**environment(c)) for c in containers}
+    environments = {w.name: Output.all(**environment(w)) for w in workloads}
     return Output.all(image, Output.all(**environments), Output.all(**secrets)).apply(
         lambda known: machine.description(
-            Machine(known[0], containers, known[1], known[2], schedules, systemd_texts())
+            Machine(known[0], workloads, known[1], known[2], systemd_texts())
         )
     )
