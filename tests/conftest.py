@@ -1,6 +1,8 @@
 """What tests in every folder share."""
 
 import os
+import sys
+from collections.abc import Generator
 
 import pytest
 
@@ -15,6 +17,14 @@ def _clean_environment(  # pyright: ignore[reportUnusedFunction]
     for name in os.environ:
         if name.startswith(("MLFLOW_", "TRACKSTACK_")):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _with_stack() -> Generator[None]:  # pyright: ignore[reportUnusedFunction]
+    """Dynamic providers that fail leave Python without stacks, which the engine's SDK reads."""
+    yield
+    if hasattr(sys, "tracebacklimit"):
+        del sys.tracebacklimit
 
 
 @pytest.fixture
