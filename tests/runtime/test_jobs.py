@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Generator
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.runtime.gc_store import undeletable
 from tests.runtime.serving import Serving, serving
 
 pytestmark = pytest.mark.slow
@@ -136,15 +138,14 @@ def test_one_artifact_that_cannot_be_deleted_keeps_its_rows_and_stops_no_other(
 ) -> None:
     experiment = client.create_experiment("fails")
     bad, good = (_run(client, experiment, tmp_path) for _ in range(2))
-    uri = _sql(own, "SELECT artifact_uri FROM runs WHERE run_uuid = ?", bad)[0][0]
-    _sql(own, "UPDATE runs SET artifact_uri = 'nowhere://x/y' WHERE run_uuid = ?", bad)
     for run in (bad, good):
         client.delete_run(run)
-    done = _json(own, "gc", "--older-than", "0s", code=1)
+    with undeletable(bad, tmp_path), pytest.MonkeyPatch.context() as patched:
+        patched.setitem(own.environment, "PATH", os.environ["PATH"])
+        done = _json(own, "gc", "--older-than", "0s", code=1)
     assert list(done["failed"]) == [bad]
     assert done["deleted"]["runs"] == 1
     assert _sql(own, "SELECT lifecycle_stage FROM runs WHERE run_uuid = ?", bad) == [("deleted",)]
-    _sql(own, "UPDATE runs SET artifact_uri = ? WHERE run_uuid = ?", uri, bad)
     assert _json(own, "gc", "--older-than", "0s", "--retry")["deleted"]["runs"] == 1
 
 
