@@ -23,7 +23,7 @@ TYPES = frozenset(
         "oci:Psql/dbSystem:DbSystem",
     }
 )
-# Volumes whose content is made again: secrets, and the certificates that the front was issued.
+# Volumes whose content is made again: secrets, and the certificates that the proxy was issued.
 _MADE_AGAIN = re.compile(r".*-secrets|front-data")
 _VERSION = re.compile(r"/v\d{8}(preview)?(?=:)")
 # Set by what runs an update: the data directory that the stack in the state has. The server in it

@@ -1,6 +1,7 @@
 """What a stack makes, recorded: real plan and resources on mocks, without engine and cloud."""
 
 import json
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -178,8 +179,11 @@ def deploy_here(keys: Mapping[str, Any]) -> tuple[Plan, Made]:
 def _deploy(stack: str, keys: Mapping[str, Any], made: Made) -> Plan:
     given = {k: v if isinstance(v, str) else json.dumps(v) for k, v in keys.items()}
     plan = make_plan(parse(given), Place(stack, _ROOT))
-    pulumi.runtime.set_mocks(made, project="trackstack", stack=stack)
-    cast("Any", pulumi.runtime).test(lambda: deploy(plan, Secrets()))()
+    with pytest.MonkeyPatch.context() as patch:
+        # A dynamic provider that fails switches stack traces off, and the SDK reads its own.
+        patch.delattr(sys, "tracebacklimit", raising=False)
+        pulumi.runtime.set_mocks(made, project="trackstack", stack=stack)
+        cast("Any", pulumi.runtime).test(lambda: deploy(plan, Secrets()))()
     return plan
 
 

@@ -1,7 +1,7 @@
 """The server, by the stack file's compute, behind a network load balancer: its address stays when
 what is behind it is replaced, and nobody is led to a new one before that is healthy.
 
-The load balancer passes TLS through to the front beside each server: no key leaves the machines,
+The load balancer passes TLS through to the proxy beside each server: no key leaves the machines,
 and security groups see who asks.
 """
 
@@ -77,7 +77,7 @@ def _backends(balancer: nlb.NetworkLoadBalancer, scope: Scope) -> Output[str]:
         policy="FIVE_TUPLE",
         # The security group of the server sees who asks.
         is_preserve_source=True,
-        # Whether the server is ready: the front knows whom to ask.
+        # Whether the server is ready: the proxy knows whom to ask.
         health_checker=nlb.BackendSetHealthCheckerArgs(
             protocol="HTTPS",
             port=PORT,

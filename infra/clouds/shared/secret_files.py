@@ -18,7 +18,7 @@ def encoded(text: str) -> str:
 class SecretFiles:
     """``files`` are all secrets by the name of the file that holds each; clouds add their own.
 
-    ``token`` is what clients show; ``ca_certificate`` is in PEM, None where the front's certificate
+    ``token`` is what clients show; ``ca_certificate`` is in PEM, None where the proxy's certificate
     is not the stack's own.
     """
 
@@ -31,7 +31,7 @@ class SecretFiles:
         place: Mapping[str, Any] | None = None,
         opts: ResourceOptions | None = None,
     ) -> None:
-        """``base`` names the certificate authority; ``tls`` is None where there is no front;
+        """``base`` names the certificate authority; ``tls`` is None where there is no proxy;
         ``place`` are the inputs of GeneratedSecret that say where on this machine it is kept;
         ``opts`` are those of each secret.
         """
