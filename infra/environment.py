@@ -40,6 +40,10 @@ def _days(value: int | None) -> str:
     return NEVER if value is None else str(value)
 
 
+def _unless_never(value: str) -> str | None:
+    return None if value == NEVER else value
+
+
 def _given(values: dict[str, str | None]) -> dict[str, str]:
     return {name: value for name, value in values.items() if value}
 
@@ -94,7 +98,8 @@ def scheduler(settings: Common, runtime: Runtime) -> dict[str, str]:
     """The environment of `trackstack scheduler`, and of each job alone."""
     return {
         **store(settings, runtime),
-        "TRACKSTACK_BACKUP_SCHEDULE": settings.backup_schedule,
+        # Unset is never, and an older image that a stack file names knows no such word.
+        **_given({"TRACKSTACK_BACKUP_SCHEDULE": _unless_never(settings.backup_schedule)}),
         "TRACKSTACK_BACKUP_KEEP": str(settings.backup_keep),
         "TRACKSTACK_GC_SCHEDULE": settings.gc_schedule,
         "TRACKSTACK_PRUNE_SCHEDULE": settings.prune_schedule,
