@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from infra.settings.common import Common
 from runtime.duration import NEVER
 from runtime.jobs.schedules import SCHEDULES
-from runtime.settings import environment_of, file_variable
+from runtime.settings import default, environment_of, file_variable
 
 # variable -> the secret file that it names
 STORE_SECRETS = {file_variable("given_backend_store_uri"): "backend_store_uri"}
@@ -19,6 +19,9 @@ SERVER_SECRETS = STORE_SECRETS | {
 }
 JOB_SECRETS = STORE_SECRETS | {file_variable("tracking_token"): "job_token"}
 SIGN_IN_SECRETS = {file_variable("oidc_client_secret"): "oidc_client_secret"}
+
+
+_NEVER = (NEVER, NEVER)
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,12 @@ def server(settings: Common, runtime: Runtime) -> dict[str, str]:
 
 def scheduler(settings: Common, runtime: Runtime) -> dict[str, str]:
     """The environment of `trackstack scheduler`, and of each job alone."""
+    crons = {field: getattr(settings, field) for field in SCHEDULES.values()}
+    # Where unset means never, it is left out: an image of an earlier version, which a stack file
+    # names or a promotion goes back to, knows no such word.
+    said = {field: cron for field, cron in crons.items() if (cron, default(field)) != _NEVER}
     return store(settings, runtime) | environment_of(
-        **{field: getattr(settings, field) for field in SCHEDULES.values()},
+        **said,
         gc_ttl=settings.gc_ttl,
         prune_action=settings.prune_action,
         entity_ttl_days=_days(settings.entity_ttl_days),
