@@ -19,7 +19,7 @@ down: setup ## stop STACK and say what is kept; asks (or needs YES=1) where data
 	@$(ENTER) python -m infra.operations.down "$(STACK)" $(if $(YES),--yes)
 
 preview: setup ## show what `make up` would change, and whether the policies hold
-	@$(ENTER) pulumi preview --policy-pack "$(CURDIR)/infra/policies/pack" --stack "$(STACK)"
+	@$(ENTER) python -m infra.operations.preview "$(STACK)"
 
 refresh: setup ## compare STACK's state with what runs
 	@$(ENTER) pulumi refresh --yes --stack "$(STACK)"

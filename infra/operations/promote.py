@@ -3,31 +3,27 @@
 import getpass
 import json
 import re
-import shlex
-import subprocess
 import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import click
 
 from infra.operations import guard
+from infra.operations.backup import back_up
 from infra.operations.cost import Change, foresee
+from infra.operations.findings import Finding
+from infra.operations.preview import POLICIES
 from infra.operations.protection import lifted
 from infra.operations.stack import Stack, client_of, main
 from infra.settings.common import ImageKeys
 from runtime import doctor
 from runtime.errors import UserError
-from runtime.probe import request, token_of
-from runtime.settings import RuntimeSettings
 
 _BY_DIGEST = re.compile(r"\S+@sha256:[0-9a-f]{64}")
 _KEY = "trackstack:image"
-# The engine starts it from the program's own folder.
-_POLICIES = str(Path(__file__).parents[1] / "policies" / "pack")
 
 
 @dataclass(frozen=True)
@@ -62,7 +58,7 @@ class Foreseen:
     """
 
     cost: Change
-    taken: tuple[guard.Finding, ...] = ()
+    taken: tuple[Finding, ...] = ()
     works: bool = True
 
 
@@ -125,42 +121,6 @@ def check(outputs: Mapping[str, Any], seconds: float = 0) -> list[str]:
             time.sleep(2)
 
 
-def back_up(outputs: Mapping[str, Any]) -> str:
-    """Back the stack up by its own `command`, or by request; returns the backup's name."""
-    command = outputs.get("command")
-    if not command:
-        with client_of(outputs) as client:
-            return _request_backup(client)
-    done = subprocess.run(
-        [*shlex.split(str(command)), "backup", "--json"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
-        raise UserError(f"the backup failed: {done.stderr.strip()[-500:]}")
-    name: str = json.loads(done.stdout)["name"]
-    return name
-
-
-def _request_backup(client: RuntimeSettings, patience: float = 3600) -> str:
-    def ask(method: str) -> dict[str, Any]:
-        status, body = request(client, method, "/trackstack/backups", token_of(client))
-        if status not in (200, 202):
-            said = body.decode(errors="replace")[:500]
-            raise UserError(f"the server makes no backup ({status}): {said}")
-        return json.loads(body)
-
-    before = set(ask("GET")["backups"])
-    ask("POST")
-    deadline = time.monotonic() + patience
-    while time.monotonic() < deadline:
-        if made := set(ask("GET")["backups"]) - before:
-            return max(made)
-        time.sleep(2)
-    raise UserError(f"no backup was made within {patience:.0f} s; the server's log says why")
-
-
 class Target:
     """The stack that is promoted to; ``allowed`` is what may be lost there."""
 
@@ -185,7 +145,7 @@ class Target:
         state = self._stack.resources()
         with lifted(self._stack, guard.protected(state, self._allowed), quiet=self._quiet):
             preview, taken = guard.look(
-                self._stack, state, "--policy-pack", _POLICIES, quiet=self._quiet, silent=False
+                self._stack, state, "--policy-pack", POLICIES, quiet=self._quiet, silent=False
             )
         return Foreseen(foresee(preview.events), taken, works=not preview.code)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from infra.operations.promote import back_up
+from infra.operations.backup import back_up
 from infra.operations.stack import Stack, main
 from runtime.errors import UserError
 from runtime.process import trackstack

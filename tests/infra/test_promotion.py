@@ -16,7 +16,8 @@ import yaml
 
 from infra.operations import promote
 from infra.operations.cost import Change
-from infra.operations.guard import DataLossError, Finding
+from infra.operations.findings import Finding
+from infra.operations.guard import DataLossError
 from infra.operations.promote import Foreseen, Promotion, Wish
 from infra.place import ROOT
 from infra.rehearsal.docker import cloud as docker_cloud

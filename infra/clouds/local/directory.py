@@ -19,8 +19,8 @@ _FOLDERS = ("store", "artifacts", "secrets", "state", "logs", "programs")
 _TRANSIENT = ("programs", "supervisord.conf", "supervisord.pid", "sock")
 _MARKER = ".trackstack"
 _OURS = frozenset({*_FOLDERS, *_TRANSIENT, _MARKER, "backups"})
-# The root of a disk that is mounted there has it.
-_NOBODYS = frozenset({"lost+found"})
+# The root of a disk that is mounted there has the one, a machine that is set up anew the other.
+_HARMLESS = frozenset({"lost+found", "backups"})
 # What a stack of an earlier version left there, which wrote no marker, or a restored backup did.
 _PROOFS = ("secrets/tracking_token", "store/mydb.sqlite")
 
@@ -42,7 +42,7 @@ def check(data_dir: str) -> None:
 
 def _may_be_ours(path: Path) -> bool:
     """Whether a stack that was stopped while it was first made could have left it."""
-    if path.name in _NOBODYS:
+    if path.name in _HARMLESS:
         return True
     return path.name in _OURS and not (path.is_dir() and any(path.iterdir()))
 

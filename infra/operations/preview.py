@@ -1,0 +1,31 @@
+"""`make preview`: what an update would change, whether policies hold, and what data it takes."""
+
+from pathlib import Path
+
+import click
+
+from infra.operations import guard
+from infra.operations.findings import lines
+from infra.operations.stack import Stack, main
+
+# The engine starts it from the program's own folder.
+POLICIES = str(Path(__file__).parents[1] / "policies" / "pack")
+
+
+@click.command()
+@click.argument("name", metavar="STACK")
+def command(name: str) -> int:
+    """Show what an update of STACK would change; change nothing.
+
+    Says at the end what holds data that it would take. Exits 0 where the preview works and all
+    policies hold, 1 otherwise.
+    """
+    stack = Stack(name)
+    preview, taken = guard.look(stack, stack.resources(), "--policy-pack", POLICIES, silent=False)
+    if taken:
+        click.echo("\n".join(lines(taken, "`make up` will stop: this takes what holds data")))
+    return 1 if preview.code else 0
+
+
+if __name__ == "__main__":
+    main("infra.operations.preview", command)

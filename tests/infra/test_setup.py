@@ -1,0 +1,120 @@
+"""What `make setup` installs for a stack, by its file; and how files are read before the engine."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from infra.errors import StackError
+from infra.operations import setup, stack_file
+from infra.operations.setup import Needs
+from infra.operations.up import options, require_file
+from infra.settings import parse
+from tests.engine import ROOT
+
+_DOCKER, _AZURE, _OCI = "infra-docker", "infra-azure", "infra-oci"
+
+
+@pytest.mark.parametrize(
+    ("keys", "needs"),
+    [
+        ({"cloud": "local"}, Needs()),
+        ({"cloud": "local", "compute": "container"}, Needs((_DOCKER,))),
+        ({"cloud": "azure", "compute": "vm"}, Needs((_DOCKER, _AZURE))),
+        ({"cloud": "oci", "unknown": "key"}, Needs((_DOCKER, _OCI))),
+        (
+            {
+                "cloud": "local",
+                "artifactsDestination": "s3://bucket/prod",
+                "backupDestination": "wasbs://b@a.blob.core.windows.net",
+            },
+            Needs((), ("s3", "azure")),
+        ),
+        ({"cloud": "local", "backupDestination": "oci/backups"}, Needs()),
+    ],
+)
+def test_a_stack_needs_what_its_cloud_and_its_destinations_need(
+    keys: dict[str, str], needs: Needs
+) -> None:
+    assert setup.decide(keys) == needs
+
+
+def test_only_what_is_missing_is_installed() -> None:
+    needs = Needs((_DOCKER, _OCI), ("s3",))
+    assert setup.missing(needs, lambda _package: True) == Needs()
+    there = {"pulumi_docker"}.__contains__
+    assert setup.missing(needs, there) == Needs((_OCI,), ("s3",))
+
+
+@pytest.mark.parametrize("keys", [{"cloud": "azur"}, {"cloud": "oci", "compute": "process"}, {}])
+def test_a_cloud_that_the_code_does_not_know_is_an_error(keys: dict[str, str]) -> None:
+    with pytest.raises(StackError, match="allowed: "):
+        setup.decide(keys)
+
+
+def _write(folder: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "stacks").mkdir(exist_ok=True)
+    (folder / "stacks" / "Pulumi.a.yaml").write_text(text)
+    (folder / "Pulumi.yaml").write_text((ROOT / "Pulumi.yaml").read_text())
+    monkeypatch.chdir(folder)
+
+
+def test_a_file_is_read_as_yaml_whatever_its_style(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = """config: {"trackstack:cloud": azure, 'trackstack:cpus': 2,
+      "trackstack:keepData": no, trackstack:allowedCidrs: ["10.0.0.0/8"], other:key: x,
+      trackstack:backendStoreUri: {secure: v1:abc}}"""
+    _write(tmp_path, text, monkeypatch)
+    assert stack_file.keys("a") == {
+        "cloud": "azure",
+        "cpus": "2",
+        "keepData": "false",
+        "allowedCidrs": '["10.0.0.0/8"]',
+    }
+    assert stack_file.names() == ["a"]
+    _write(tmp_path, "encryptionsalt: v1:x\n", monkeypatch)
+    assert stack_file.keys("a") == {"cloud": "local"}
+    _write(tmp_path, "config: [\n", monkeypatch)
+    with pytest.raises(StackError, match=r"Pulumi\.a\.yaml: is no YAML"):
+        stack_file.keys("a")
+
+
+def test_setup_refuses_an_unknown_cloud_and_lets_a_missing_file_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _write(tmp_path, "config: {trackstack:cloud: aws}\n", monkeypatch)
+
+    def run(stack: str) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-m", "infra.operations.setup", stack]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+
+    refused = run("a")
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("setup: trackstack:cloud: 'aws' is no cloud; allowed: local")
+    assert run("not-there").returncode == 0
+
+
+_IN_A_CLOUD = {
+    "cloud": "oci",
+    "tenancyId": "ocid1.tenancy.oc1..aaaa",
+    "compartmentId": "ocid1.compartment.oc1..aaaa",
+    "region": "eu-frankfurt-1",
+    "allowedCidrs": '["10.0.0.0/8"]',
+}
+
+
+def test_the_engine_asks_in_a_cloud_and_on_a_terminal_alone() -> None:
+    here, contained = parse({"cloud": "local"}), parse({"cloud": "local", "compute": "container"})
+    cloud = parse(_IN_A_CLOUD)
+    for settings, is_terminal in ((here, True), (here, False), (contained, True), (cloud, False)):
+        assert "--yes" in options(settings, is_terminal)
+    assert "--yes" not in options(cloud, is_terminal=True)
+    assert "--refresh" in options(contained, is_terminal=True)
+
+
+def test_a_stack_without_a_file_is_told_with_those_that_have_one() -> None:
+    require_file("local", ["azure-dev", "local"])
+    with pytest.raises(Exception, match=r"stacks/Pulumi\.locl\.yaml; there are:\n  local"):
+        require_file("locl", ["local"])
