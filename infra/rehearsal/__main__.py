@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -36,12 +37,23 @@ def _run(sandbox: Sandbox, *arguments: str) -> tuple[Events, int, str]:
     log = sandbox.folder / f"events-{time.monotonic_ns()}.jsonl"
     events = Events(log, _say)
     said: list[str] = []
+    ended = threading.Event()
     with sandbox.engine.start(*arguments, "--event-log", str(log)) as process:
-        reader = threading.Thread(target=lambda: said.extend(process.stdout or []))
-        reader.start()
-        while reader.is_alive():
-            reader.join(0.1)
-            events.follow()
+
+        def read() -> None:
+            said.extend(process.stdout or [])
+            ended.set()
+
+        threading.Thread(target=read).start()
+        try:
+            while not ended.wait(0.1):
+                events.follow()
+        except KeyboardInterrupt:
+            # It has a process group of its own; it ends what it is doing and frees its lock.
+            process.send_signal(signal.SIGINT)
+            ended.wait()
+            process.wait()
+            raise
     events.follow()
     return events, process.returncode, "".join(said)
 
@@ -150,7 +162,8 @@ def main(
 ) -> None:
     """Rehearse STACK: up on emulated clouds, smoke test, second up, down, leak check.
 
-    Needs no account. Exits 1 where something failed, 2 where the stack cannot be rehearsed.
+    Needs no account. Exits 1 where something failed, 2 where the stack cannot be rehearsed, 130
+    where it was interrupted or terminated; then, too, nothing is left.
 
     \b
     Examples:
@@ -158,6 +171,8 @@ def main(
       make rehearse STACK=oci-dev REHEARSE="--config compute=vm"
       python -m infra.rehearsal local-container --fault 5 --json
     """
+    # A pipeline that is cancelled must leave as little as Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     report, began = Report(stack), time.monotonic()
     svg = svg or ROOT / ".trackstack" / "rehearsal" / f"{stack}.svg"
     with TemporaryDirectory(prefix="trackstack-", ignore_cleanup_errors=True) as folder:
@@ -195,6 +210,10 @@ def _rehearse(
             _wait(sandbox)
     except (RehearsalError, TimeoutError) as error:
         failures.append(_line(error))
+    except KeyboardInterrupt:
+        # Where the engine was killed, its lock would keep it from going down.
+        sandbox.engine.run("cancel", "--yes", check=False)
+        raise
     finally:
         _say("down")
         try:

@@ -1,11 +1,15 @@
 """`make rehearse` itself: what it shows, what it refuses, and that it leaves nothing."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from xml.etree import ElementTree
 
+import psutil
 import pytest
 
 from infra.place import ROOT
@@ -85,3 +89,33 @@ def test_a_creation_that_fails_is_made_good_by_the_next_up_and_nothing_is_left()
     assert [step for step in report["steps"] if step["operation"] == "create failed"]
     assert report["left"] == []
     assert _containers() <= before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_rehearsal_that_is_ended_takes_its_stack_down(number: signal.Signals) -> None:
+    command = [sys.executable, "-m", "infra.rehearsal", "local"]
+    with tempfile.TemporaryDirectory(prefix="r-") as folder:
+        environment = {**os.environ, "TMPDIR": folder}
+        with subprocess.Popen(
+            command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stderr is not None
+            # The supervisor runs by now, and the database is next.
+            seen = next((line for line in process.stderr if "create   supervisor" in line), "")
+            process.send_signal(number)
+            said = process.stderr.read()
+            code = process.wait(120)
+        assert seen, said
+        assert code == 130, said
+        assert "Traceback" not in said
+        left = [p.pid for p in psutil.process_iter() if folder in " ".join(_command_line(p))]
+        assert left == []
+        assert list(Path(folder).iterdir()) == []
+
+
+def _command_line(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
