@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from infra.clouds import data
-from infra.rehearsal.azure import resource as azure
-from infra.rehearsal.provider.serving import serving
-from infra.rehearsal.oci import resource as oci
-from infra.rehearsal.serve import load
+from infra.rehearsal.azure import ids as azure
 from infra.rehearsal.engine import Engine
+from infra.rehearsal.oci import ids as oci
+from infra.rehearsal.provider.serving import serving
+from infra.rehearsal.serve import load
 from tests.infra.project import configure, make_project, run_operation
 
 pytestmark = pytest.mark.slow

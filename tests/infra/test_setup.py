@@ -10,8 +10,8 @@ from infra.errors import StackError
 from infra.operations import setup, stack_file
 from infra.operations.setup import Needs
 from infra.operations.up import options, require_file
+from infra.place import ROOT
 from infra.settings import parse
-from tests.engine import ROOT
 
 _DOCKER, _AZURE, _OCI = "infra-docker", "infra-azure", "infra-oci"
 
