@@ -271,8 +271,7 @@ def test_a_backup_goes_to_an_artifact_store_and_comes_back(
 _KILLED = """
 import os, random, signal, sys, time
 sys.path.insert(0, os.getcwd())
-from runtime import restore
-from runtime.backup import make, schema
+from runtime.backup import make, restore, schema
 from tests.runtime.filled import settings_of
 from pathlib import Path
 import mlflow.store.tracking.sqlalchemy_store
