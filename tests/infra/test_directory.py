@@ -85,19 +85,15 @@ def test_a_directory_that_holds_the_machine_or_the_project_is_refused(
         make_plan(settings, read_place(settings, "a", frozenset(), root))
 
 
-def test_a_directory_beside_the_project_and_the_default_are_taken_as_they_are_written(
-    tmp_path: Path,
-) -> None:
+def test_a_directory_beside_the_project_and_the_default_are_taken_as_they_are_written() -> None:
     for given, wanted in (
-        ("../data", f"{tmp_path}/project/../data"),
+        ("../data", "/project/../data"),
         ("~/mlflow", str(Path("~/mlflow").expanduser())),
         ("/srv/mlflow", "/srv/mlflow"),
-        (None, f"{tmp_path}/project/.trackstack/data/a"),
+        (None, "/project/.trackstack/data/a"),
     ):
         keys = {"cloud": "local"} | ({"dataDir": given} if given else {})
-        plan = make_plan(
-            parse(keys), read_place(parse(keys), "a", frozenset(), tmp_path / "project")
-        )
+        plan = make_plan(parse(keys), read_place(parse(keys), "a", frozenset(), Path("/project")))
         assert isinstance(plan, LocalPlan)
         assert plan.data_dir == wanted
 
