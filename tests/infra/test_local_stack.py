@@ -292,7 +292,7 @@ def test_a_port_that_another_process_holds_is_told_before_anything_is_changed(
 def test_a_server_that_cannot_start_is_told_without_a_stack_and_up_converges(
     stack: Stack,
 ) -> None:
-    broken = {"MLFLOW_STATIC_PREFIX": "/{refused by MLflow}"}
+    broken = {"MLFLOW_GUNICORN_OPTS": "--log-level 'a quote that is not closed"}
     with pytest.raises(EngineError, match="the server ended while it was starting") as raised:
         stack.up(environment=broken)
     assert 'File "' not in str(raised.value).split("the end of its log")[0]
