@@ -14,7 +14,7 @@ from infra.settings import PROJECT, Settings
 ROOT = Path(__file__).resolve().parents[1]
 # Settings that name files which are read, and those that name any path.
 _FILES = ("tls_certificate_file", "extra_ca_file")
-_PATHS = ("data_dir", *_FILES)
+_PATHS = ("data_dir", "artifacts_destination", "backup_destination", *_FILES)
 
 
 def read_place(

@@ -25,6 +25,11 @@ def decide(outputs: Mapping[str, Any], words: Sequence[str]) -> list[str] | None
     """
     if "tracking_uri" not in outputs:
         raise UserError("the stack is not up; bring it up with: make up STACK=...")
+    if list(words[:1]) == ["restore"] and "--dry-run" not in words:
+        raise UserError(
+            "restore: the stack's server is up, and would go on with another store than it has; "
+            "fill a stack that is down: make down, then make recover FROM=..."
+        )
     if command := outputs.get("command"):
         return [*shlex.split(str(command)), *words]
     if "backup_destination" not in outputs:

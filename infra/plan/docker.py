@@ -71,8 +71,12 @@ def plan_docker(settings: LocalContainer, place: Place) -> DockerPlan:
     upstream = f"server:{SERVER_PORT}"
     runtime = Runtime(
         data_dir=DATA_DIRECTORY,
-        artifacts_destination=settings.artifacts_destination or f"{DATA_DIRECTORY}/artifacts",
-        backup_destination=settings.backup_destination or f"{DATA_DIRECTORY}/backups",
+        artifacts_destination=place.destination(
+            settings.artifacts_destination, DATA_DIRECTORY, "artifacts"
+        ),
+        backup_destination=place.destination(
+            settings.backup_destination, DATA_DIRECTORY, "backups"
+        ),
         host="0.0.0.0",  # noqa: S104 - inside a network that only the proxy is in
         port=SERVER_PORT,
         server_uri=f"http://{upstream}",

@@ -64,11 +64,12 @@ def plan_local(settings: Local, place: Place) -> LocalPlan:
     """
     data_dir = _data_dir(settings, place)
     uri = f"http://127.0.0.1:{settings.port}"
-    artifacts = settings.artifacts_destination or str(data_dir / "artifacts")
+    root = str(data_dir)
+    artifacts = place.destination(settings.artifacts_destination, root, "artifacts")
     runtime = Runtime(
         data_dir=str(data_dir),
         artifacts_destination=artifacts,
-        backup_destination=settings.backup_destination or f"{data_dir}/backups",
+        backup_destination=place.destination(settings.backup_destination, root, "backups"),
         host="127.0.0.1",
         port=settings.port,
         server_uri=uri,

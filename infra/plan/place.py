@@ -3,7 +3,7 @@
 import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from infra.errors import StackError
 from infra.settings.common import FrontKeys
@@ -41,6 +41,17 @@ class Place:
         """
         first, *rest = Path(text).parts or (".",)
         return self.root.joinpath(self.homes[first] if first.startswith("~") else first, *rest)
+
+    def destination(self, text: str | None, data_dir: str, default: str) -> str:
+        """Where artifacts or backups go: a URI as it is, or a directory.
+
+        Every process of the stack must find the same one, wherever it was started: a relative path
+        begins in the data directory ``data_dir``, where the server runs.
+        """
+        given = text or default
+        if ":" in given.partition("/")[0]:
+            return given
+        return str(PurePosixPath(data_dir) / (self.path(given) if given[0] == "~" else given))
 
     def data_directory(self, given: str | None) -> Path:
         """The directory of the stack's data on this machine, as the stack file writes it.

@@ -22,7 +22,6 @@ _LARGEST_FOLDER = 12
 
 # What is over a limit today. A line here only ever goes away.
 _TOO_LONG = {
-    "infra/operations/promote.py",
     "runtime/access/rules/routes.py",
     "tests/infra/test_local_stack.py",
     "tests/infra/test_promotion.py",

@@ -1,6 +1,7 @@
 """What an update takes, decided from the engine's plans.
 
-`plans/*.jsonl` are event logs of the real engine's previews, without what nobody reads.
+`plans/*.jsonl` are event logs of the real engine's previews, without what nobody reads; the steps
+of OCI's database and of what empties its bucket are written after those of the bucket.
 """
 
 import json

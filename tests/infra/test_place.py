@@ -52,3 +52,25 @@ def test_every_file_that_cannot_be_read_is_told_at_once(tmp_path: Path) -> None:
 def test_a_place_that_was_not_read_takes_no_home_folder_for_a_folder_of_its_name() -> None:
     with pytest.raises(KeyError):
         Place("test", Path("/project")).path("~/data")
+
+
+@pytest.mark.parametrize("key", ["artifactsDestination", "backupDestination"])
+def test_every_process_finds_a_destination_at_one_place(
+    key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Server, jobs and commands by hand are started in different folders."""
+    monkeypatch.setenv("HOME", "/home/ada")
+    for given, wanted in (
+        ("kept/there", "/srv/data/kept/there"),
+        ("~/kept", "/home/ada/kept"),
+        ("/mnt/kept", "/mnt/kept"),
+        ("s3://kept/there", "s3://kept/there"),
+    ):
+        settings = parse({"cloud": "local", "dataDir": "/srv/data", key: given})
+        plan = make_plan(settings, read_place(settings, "test", frozenset(), Path("/project")))
+        assert isinstance(plan, LocalPlan)
+        found = {
+            "artifactsDestination": plan.artifacts_destination,
+            "backupDestination": plan.backup_destination,
+        }
+        assert found[key] == wanted

@@ -24,3 +24,15 @@ def test_what_cannot_be_run_is_told() -> None:
         decide(_UP, ("gc",))
     with pytest.raises(UserError, match="make up"):
         decide({}, ("backup",))
+
+
+def test_a_store_is_not_restored_under_a_server_that_is_up() -> None:
+    outputs = {"tracking_uri": "http://t", "command": "env trackstack"}
+    with pytest.raises(UserError, match="make down, then make recover"):
+        decide(outputs, ["restore", "--force", "--from", "/b"])
+    assert decide(outputs, ["restore", "--dry-run"]) == [
+        "env",
+        "trackstack",
+        "restore",
+        "--dry-run",
+    ]
