@@ -1,8 +1,9 @@
-"""What would be stale, looked at once more: traces, logged models and datasets that it holds.
+"""What would be stale, looked at once more: traces, models, datasets and metrics that it holds.
 
 An inventory does not have them, and MLflow changes no time of an experiment or a run when they are
-logged. They are asked for only where something would be stale, so that a pass over a server in use
-costs little more than its inventory.
+logged; of each metric it has the value at the highest step alone, however old that is. They are
+asked for only where something would be stale, so that a pass over a server in use costs little
+more than its inventory.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -38,7 +39,10 @@ def find_stale(client: Client, now: datetime, ttl_days: int | None) -> tuple[Sta
     asked = stale.questions(inventory, first, now, ttl_days)
     if not asked:
         return first
-    used = _used(client, inventory, asked)
+    inventory = replace(inventory, used=_used(client, inventory, asked))
+    # What is left is asked run by run, which costs more.
+    asked = stale.questions(inventory, stale.decide(inventory, now, ttl_days), now, ttl_days)
+    used = inventory.used | _used_run_by_run(client, inventory, asked)
     return stale.decide(replace(inventory, used=used), now, ttl_days)
 
 
@@ -54,6 +58,26 @@ def _used(client: Client, inventory: Inventory, asked: Iterable[Question]) -> fr
         by_what_they_hold = pool.map(partial(_held, client), asked)
         by_versions = pool.map(partial(_made_of, client), models)
         return frozenset(key for keys in (*by_what_they_hold, *by_versions) for key in keys)
+
+
+def _used_run_by_run(
+    client: Client, inventory: Inventory, asked: Iterable[Question]
+) -> frozenset[Key]:
+    metrics = {run.id: run.metrics for run in inventory.runs}
+    since = {run: question.since for question in asked for run in question.runs}
+
+    def is_used(run: str) -> bool:
+        return any(_was_logged(client, run, metric, since[run]) for metric in metrics[run])
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        answers = zip(since, pool.map(is_used, since), strict=True)
+        return frozenset((Kind.RUN, run) for run, used in answers if used)
+
+
+def _was_logged(client: Client, run: str, metric: str, since: int) -> bool:
+    """Whether a metric was logged to since then, at whatever step."""
+    history = _asked(lambda: client.get_metric_history(run, metric))
+    return history is None or any(point.timestamp >= since for point in history)
 
 
 def _held(client: Client, question: Question) -> set[Key]:
