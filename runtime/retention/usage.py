@@ -23,6 +23,8 @@ from runtime.retention.stale import Inventory, Key, Kind, Question, Stale
 from runtime.settings import RuntimeSettings
 
 _THREADS = 8
+# Experiments that one search names.
+_BATCH = 1000
 # Of a server that does not know the route, or not this filter; or of what is gone meanwhile.
 _CANNOT_SAY = (400, 404, 405, 501)
 
@@ -65,9 +67,19 @@ def _used_run_by_run(
 ) -> frozenset[Key]:
     metrics = {run.id: run.metrics for run in inventory.runs}
     since = {run: question.since for question in asked for run in question.runs}
+    # A trace or a model may lie in another experiment than the run that it came of.
+    ids = [experiment.id for experiment in inventory.experiments]
+    everywhere = [ids[start : start + _BATCH] for start in range(0, len(ids), _BATCH)]
+    oldest = min(since.values(), default=0)
+    traced = [places for places in everywhere if since and _traced(client, places, oldest)]
+    models = [places for places in everywhere if since and _has_model(client, places, oldest)]
 
     def is_used(run: str) -> bool:
-        return any(_was_logged(client, run, metric, since[run]) for metric in metrics[run])
+        return (
+            any(_traced(client, places, since[run], run) for places in traced)
+            or any(_has_model(client, places, since[run], run) for places in models)
+            or any(_was_logged(client, run, metric, since[run]) for metric in metrics[run])
+        )
 
     with ThreadPoolExecutor(_THREADS) as pool:
         answers = zip(since, pool.map(is_used, since), strict=True)
@@ -87,9 +99,10 @@ def _held(client: Client, question: Question) -> set[Key]:
 def _answers(client: Client, question: Question) -> Iterator[Key]:
     experiment = (Kind.EXPERIMENT, question.experiment)
     runs = [(Kind.RUN, run) for run in question.runs]
-    if _traced(client, question):
+    here = [question.experiment]
+    if _traced(client, here, question.since):
         yield experiment
-        yield from (run for run in runs if _traced(client, question, run[1]))
+        yield from (run for run in runs if _traced(client, here, question.since, run[1]))
     models = _asked(lambda: list(_models(client, question)))
     if models is None:
         yield from (experiment, *runs)
@@ -100,12 +113,12 @@ def _answers(client: Client, question: Question) -> Iterator[Key]:
         yield experiment
 
 
-def _traced(client: Client, question: Question, run: str | None = None) -> bool:
+def _traced(client: Client, places: list[str], since: int, run: str | None = None) -> bool:
     of_run = f" AND attribute.run_id = '{run}'" if run else ""
     found = _asked(
         lambda: client.search_traces(
-            locations=[question.experiment],
-            filter_string=f"timestamp_ms >= {question.since}{of_run}",
+            locations=places,
+            filter_string=f"timestamp_ms >= {since}{of_run}",
             max_results=1,
             include_spans=False,
         )
@@ -121,6 +134,18 @@ def _models(client: Client, question: Question) -> Iterator[Any]:
             page_token=token,
         )
     )
+
+
+def _has_model(client: Client, places: list[str], since: int, run: str | None = None) -> bool:
+    of_run = f" AND source_run_id = '{run}'" if run else ""
+    found = _asked(
+        lambda: client.search_logged_models(
+            experiment_ids=places,
+            filter_string=f"last_updated_timestamp >= {since}{of_run}",
+            max_results=1,
+        )
+    )
+    return found is None or bool(found)
 
 
 def _has_dataset(client: Client, question: Question) -> bool:

@@ -188,6 +188,17 @@ def test_a_parent_of_a_run_in_progress_is_kept(traffic: Traffic) -> None:
     assert traffic.stale() == {left}
 
 
+def test_a_trace_or_a_model_in_another_experiment_keeps_its_run(traffic: Traffic) -> None:
+    client = traffic.client
+    runs_in, others_in = (client.create_experiment(name) for name in ("runs", "others"))
+    traced, modelled, before, left = (traffic.run(runs_in) for _ in range(4))
+    client.create_logged_model(others_in, name="before", source_run_id=before)
+    traffic.everything_ages()
+    traffic.trace(others_in, traced)
+    client.create_logged_model(others_in, name="now", source_run_id=modelled)
+    assert traffic.stale() == {before, left}
+
+
 def test_nobody_s_tag_and_no_odd_time_stops_a_pass(traffic: Traffic) -> None:
     client = traffic.client
     for number, days in enumerate(("9999999999", "9" * 5000, "-1", "٣٠", " ", "1e9", "never")):
