@@ -116,11 +116,20 @@ def _runs(client: Client, experiment_id: str) -> Iterator[Run]:
         info = run.info
         # A run that was taken up again keeps the end that it had.
         in_progress = info.status in _IN_PROGRESS
-        logged = (metric.timestamp for metric in run.data.to_proto().metrics)
+        metrics = run.data.to_proto().metrics
+        logged = (metric.timestamp for metric in metrics)
         touched = max(
             (time for time in (info.start_time, info.end_time, *logged) if time), default=0
         )
-        yield Run(info.run_id, info.run_name, experiment_id, touched, run.data.tags, in_progress)
+        yield Run(
+            info.run_id,
+            info.run_name,
+            experiment_id,
+            touched,
+            run.data.tags,
+            in_progress,
+            tuple(metric.key for metric in metrics),
+        )
 
 
 def _aliases(model: Any) -> dict[str, str]:

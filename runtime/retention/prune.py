@@ -97,7 +97,8 @@ def command(dry_run: bool, limit: int | None, as_json: bool) -> None:
     Stale is what was not touched for MLFLOW_TRACKING_ENTITY_TTL days (30), or for the days in its
     experiment's tag trackstack.ttl_days; with never, nothing is, whatever a tag says. In use, and
     kept, are: a run that has not ended (RUNNING, SCHEDULED), and one that a metric, trace or model
-    was logged to within that time; an experiment with a run that is kept, or with traces, logged
+    was logged to within that time, at whatever step; a run of unknown age, and one that a run that
+    is kept is nested in; an experiment with a run that is kept, or with traces, logged
     models or evaluation datasets of that time; a run or logged model that a registered version was
     made of; a version with an alias or in a stage; a registered model with a version that is kept;
     MLflow's experiment 0; and whatever has the tag trackstack.keep=true.

@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import Enum
 
 from runtime.duration import MOST_DAYS, NEVER
+from runtime.retention.parents import without_parents_of_kept
 
 KEEP_TAG = "trackstack.keep"
 TTL_TAG = "trackstack.ttl_days"
@@ -41,9 +42,10 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Run:
-    """``touched`` is the newest of its start, its end and the times of its metrics.
+    """``touched`` is the newest of its start, its end and its last metrics; 0 where unknown.
 
-    ``in_progress`` is a run that has not ended, or that a client took up again.
+    ``in_progress`` is a run that has not ended, or that a client took up again. ``metrics`` are
+    the names of its metrics.
     """
 
     id: str
@@ -52,6 +54,7 @@ class Run:
     touched: int
     tags: Mapping[str, str]
     in_progress: bool = False
+    metrics: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -176,9 +179,10 @@ def _is_unused(version: Version) -> bool:
 def decide(inventory: Inventory, now: datetime, ttl_days: int | None) -> tuple[Stale, ...]:
     """Everything that is older than its time to live and that nothing uses.
 
-    A run is kept while it has not ended, by its tag, by any registered version made of it and by
-    its experiment's tag; an experiment by a run that is not stale; both by what they hold; a
-    version by an alias, a stage or its tag; a registered model by a version that is not stale.
+    A run is kept while it has not ended, by its tag, by any registered version made of it, by a
+    run nested in it that is kept and by its experiment's tag; an experiment by a run that is not
+    stale; both by what they hold; a version by an alias, a stage or its tag; a registered model by
+    a version that is not stale.
     Time to live is ``ttl_days``, or the whole number in the experiment's tag
     ``trackstack.ttl_days``, for ever where that is more than MOST_DAYS. Where ``ttl_days`` is
     None nothing is stale, whatever a tag says.
@@ -198,10 +202,13 @@ def decide(inventory: Inventory, now: datetime, ttl_days: int | None) -> tuple[S
         experiment = experiments.get(run.experiment_id)
         kept = _is_kept(run.tags) or (experiment is not None and _is_kept(experiment.tags))
         in_use = run.in_progress or run.id in registered or (Kind.RUN, run.id) in inventory.used
+        # Nobody knows how old a run without any time is.
+        in_use = in_use or not run.touched
         return not kept and not in_use and is_old(run.touched, _ttl_days(experiment, ttl_days))
 
-    runs = [run for run in inventory.runs if is_stale_run(run)]
-    stale_runs = {run.id for run in runs}
+    old = [run.id for run in inventory.runs if is_stale_run(run)]
+    stale_runs = without_parents_of_kept(old, {run.id: run.tags for run in inventory.runs})
+    runs = [run for run in inventory.runs if run.id in stale_runs]
     busy = {run.experiment_id for run in inventory.runs if run.id not in stale_runs}
     empty = [
         experiment

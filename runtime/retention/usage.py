@@ -1,8 +1,9 @@
-"""What would be stale, looked at once more: traces, logged models and datasets that it holds.
+"""What would be stale, looked at once more: traces, models, datasets and metrics that it holds.
 
 An inventory does not have them, and MLflow changes no time of an experiment or a run when they are
-logged. They are asked for only where something would be stale, so that a pass over a server in use
-costs little more than its inventory.
+logged; of each metric it has the value at the highest step alone, however old that is. They are
+asked for only where something would be stale, so that a pass over a server in use costs little
+more than its inventory.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -22,6 +23,8 @@ from runtime.retention.stale import Inventory, Key, Kind, Question, Stale
 from runtime.settings import RuntimeSettings
 
 _THREADS = 8
+# Experiments that one search names.
+_BATCH = 1000
 # Of a server that does not know the route, or not this filter; or of what is gone meanwhile.
 _CANNOT_SAY = (400, 404, 405, 501)
 
@@ -38,7 +41,10 @@ def find_stale(client: Client, now: datetime, ttl_days: int | None) -> tuple[Sta
     asked = stale.questions(inventory, first, now, ttl_days)
     if not asked:
         return first
-    used = _used(client, inventory, asked)
+    inventory = replace(inventory, used=_used(client, inventory, asked))
+    # What is left is asked run by run, which costs more.
+    asked = stale.questions(inventory, stale.decide(inventory, now, ttl_days), now, ttl_days)
+    used = inventory.used | _used_run_by_run(client, inventory, asked)
     return stale.decide(replace(inventory, used=used), now, ttl_days)
 
 
@@ -56,6 +62,36 @@ def _used(client: Client, inventory: Inventory, asked: Iterable[Question]) -> fr
         return frozenset(key for keys in (*by_what_they_hold, *by_versions) for key in keys)
 
 
+def _used_run_by_run(
+    client: Client, inventory: Inventory, asked: Iterable[Question]
+) -> frozenset[Key]:
+    metrics = {run.id: run.metrics for run in inventory.runs}
+    since = {run: question.since for question in asked for run in question.runs}
+    # A trace or a model may lie in another experiment than the run that it came of.
+    ids = [experiment.id for experiment in inventory.experiments]
+    everywhere = [ids[start : start + _BATCH] for start in range(0, len(ids), _BATCH)]
+    oldest = min(since.values(), default=0)
+    traced = [places for places in everywhere if since and _traced(client, places, oldest)]
+    models = [places for places in everywhere if since and _has_model(client, places, oldest)]
+
+    def is_used(run: str) -> bool:
+        return (
+            any(_traced(client, places, since[run], run) for places in traced)
+            or any(_has_model(client, places, since[run], run) for places in models)
+            or any(_was_logged(client, run, metric, since[run]) for metric in metrics[run])
+        )
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        answers = zip(since, pool.map(is_used, since), strict=True)
+        return frozenset((Kind.RUN, run) for run, used in answers if used)
+
+
+def _was_logged(client: Client, run: str, metric: str, since: int) -> bool:
+    """Whether a metric was logged to since then, at whatever step."""
+    history = _asked(lambda: client.get_metric_history(run, metric))
+    return history is None or any(point.timestamp >= since for point in history)
+
+
 def _held(client: Client, question: Question) -> set[Key]:
     return set(_answers(client, question))
 
@@ -63,9 +99,10 @@ def _held(client: Client, question: Question) -> set[Key]:
 def _answers(client: Client, question: Question) -> Iterator[Key]:
     experiment = (Kind.EXPERIMENT, question.experiment)
     runs = [(Kind.RUN, run) for run in question.runs]
-    if _traced(client, question):
+    here = [question.experiment]
+    if _traced(client, here, question.since):
         yield experiment
-        yield from (run for run in runs if _traced(client, question, run[1]))
+        yield from (run for run in runs if _traced(client, here, question.since, run[1]))
     models = _asked(lambda: list(_models(client, question)))
     if models is None:
         yield from (experiment, *runs)
@@ -76,12 +113,12 @@ def _answers(client: Client, question: Question) -> Iterator[Key]:
         yield experiment
 
 
-def _traced(client: Client, question: Question, run: str | None = None) -> bool:
+def _traced(client: Client, places: list[str], since: int, run: str | None = None) -> bool:
     of_run = f" AND attribute.run_id = '{run}'" if run else ""
     found = _asked(
         lambda: client.search_traces(
-            locations=[question.experiment],
-            filter_string=f"timestamp_ms >= {question.since}{of_run}",
+            locations=places,
+            filter_string=f"timestamp_ms >= {since}{of_run}",
             max_results=1,
             include_spans=False,
         )
@@ -97,6 +134,18 @@ def _models(client: Client, question: Question) -> Iterator[Any]:
             page_token=token,
         )
     )
+
+
+def _has_model(client: Client, places: list[str], since: int, run: str | None = None) -> bool:
+    of_run = f" AND source_run_id = '{run}'" if run else ""
+    found = _asked(
+        lambda: client.search_logged_models(
+            experiment_ids=places,
+            filter_string=f"last_updated_timestamp >= {since}{of_run}",
+            max_results=1,
+        )
+    )
+    return found is None or bool(found)
 
 
 def _has_dataset(client: Client, question: Question) -> bool:

@@ -22,6 +22,7 @@ _TIMES = {
     "experiments": ("creation_time", "last_update_time"),
     "runs": ("start_time", "end_time"),
     "latest_metrics": ("timestamp",),
+    "metrics": ("timestamp",),
     "trace_info": ("timestamp_ms",),
     "logged_models": ("creation_timestamp_ms", "last_updated_timestamp_ms"),
     "evaluation_datasets": ("created_time", "last_update_time"),
@@ -153,6 +154,49 @@ def test_a_run_that_is_written_to_survives_prune_and_its_client_goes_on(traffic:
     assert traffic.server.run("prune").returncode == 0
     traffic.client.log_metric(run, "loss", 0.5)
     traffic.trace(experiment)
+
+
+def test_a_metric_of_now_at_a_lower_step_than_an_old_one_keeps_its_run(traffic: Traffic) -> None:
+    client = traffic.client
+    experiment = client.create_experiment("trained again")
+    again, beside = (traffic.run(experiment) for _ in range(2))
+    client.log_metric(again, "a first/one", 1.0)
+    for run in (again, beside):
+        client.log_metric(run, "loss", 0.5, step=1000)
+    traffic.everything_ages()
+    client.log_metric(again, "loss", 0.7, step=10)
+    assert traffic.stale() == {beside}
+
+
+def test_a_run_that_never_said_when_it_started_is_kept(traffic: Traffic) -> None:
+    client = traffic.client
+    experiment = client.create_experiment("by another client")
+    run = client.create_run(experiment).info.run_id
+    left = traffic.run(experiment)
+    client.set_terminated(run)
+    traffic.everything_ages()
+    traffic.sql(f"UPDATE runs SET start_time = 0, end_time = NULL WHERE run_uuid = '{run}'")
+    assert traffic.stale() == {left}
+
+
+def test_a_parent_of_a_run_in_progress_is_kept(traffic: Traffic) -> None:
+    client = traffic.client
+    experiment = client.create_experiment("sweep")
+    parent, left = (traffic.run(experiment) for _ in range(2))
+    client.create_run(experiment, tags={"mlflow.parentRunId": parent})
+    traffic.everything_ages()
+    assert traffic.stale() == {left}
+
+
+def test_a_trace_or_a_model_in_another_experiment_keeps_its_run(traffic: Traffic) -> None:
+    client = traffic.client
+    runs_in, others_in = (client.create_experiment(name) for name in ("runs", "others"))
+    traced, modelled, before, left = (traffic.run(runs_in) for _ in range(4))
+    client.create_logged_model(others_in, name="before", source_run_id=before)
+    traffic.everything_ages()
+    traffic.trace(others_in, traced)
+    client.create_logged_model(others_in, name="now", source_run_id=modelled)
+    assert traffic.stale() == {before, left}
 
 
 def test_nobody_s_tag_and_no_odd_time_stops_a_pass(traffic: Traffic) -> None:

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.duration import MOST_DAYS
+from runtime.retention.parents import PARENT_TAG
 from runtime.retention.report_line import Line
 from runtime.retention.report_page import bars, chart
 from runtime.retention.stale import (
@@ -109,6 +110,27 @@ def test_whoever_tags_something_keeps_it_unless_they_say_that_they_do_not() -> N
 
 def test_a_run_that_has_not_ended_is_kept_however_old_and_keeps_its_experiment() -> None:
     assert _stale((_EXPERIMENT,), (replace(_RUN, touched=0, in_progress=True),)) == []
+
+
+def test_a_run_of_unknown_age_is_kept() -> None:
+    assert _stale((_EXPERIMENT,), (replace(_RUN, touched=0),)) == []
+
+
+def test_a_run_that_is_kept_keeps_its_parents_and_their_experiments() -> None:
+    def child(run_id: str, parent: str) -> Run:
+        return replace(_RUN, id=run_id, tags={PARENT_TAG: parent})
+
+    elsewhere = replace(_EXPERIMENT, id="2")
+    parents = (_RUN, child("middle", "r"), replace(_RUN, id="beside"))
+    for kept in (
+        replace(child("c", "middle"), in_progress=True, experiment_id="2"),
+        replace(child("c", "middle"), touched=_NEW, experiment_id="2"),
+    ):
+        assert _stale((_EXPERIMENT, elsewhere), (*parents, kept)) == [(Kind.RUN, "beside")]
+    old = (child("a", "b"), child("b", "a"), child("c", "gone"))
+    assert [key for _, key in _stale((_EXPERIMENT,), old)] == ["a", "b", "c", "1"]
+    circle = (old[0], replace(old[1], in_progress=True))
+    assert _stale((_EXPERIMENT,), circle) == []
 
 
 def test_what_is_in_use_by_what_it_holds_is_kept() -> None:
