@@ -12,10 +12,10 @@ from sqlalchemy import Connection, Engine, MetaData, func, select, text
 from runtime.artifacts import deletion as artifacts
 from runtime.database import schema
 from runtime.gc import decide
-from runtime.gc.decide import EXPERIMENTS, LOGGED_MODELS, RUNS, TRACES_WITHIN, Kind, Query
+from runtime.gc.decide import EXPERIMENTS, LOGGED_MODELS, RUNS, Kind, Query
 from runtime.gc.in_use import InUse
 from runtime.gc.judge import Judgement, judge
-from runtime.gc.ownership import Destination, NotOwnError
+from runtime.gc.ownership import TRACES_WITHIN, Destination, NotOwnError
 from runtime.gc.quarantine import Quarantine
 from runtime.gc.report import Report
 
@@ -107,8 +107,13 @@ class Collector:
             query = query.with_for_update()
         waiting = self.report.quarantined
         rows = [row for row in connection.execute(query) if str(row.key) not in waiting]
+        return rows, self._judge(connection, kind.within, rows)
+
+    def _judge(self, connection: Connection, within: str, rows: Sequence[Any]) -> Judgement:
         needed = self._in_use.look(connection)
-        return rows, judge(self.destination, needed, kind.within, rows)
+        keys = [row.key for row in rows]
+        shared = decide.shared_ids(connection, self.metadata, within, keys)
+        return judge(self.destination, needed, within, rows, shared)
 
     def _foresee(self, kind: Kind, batch: Sequence[Any]) -> None:
         with self.engine.connect() as connection:
@@ -210,8 +215,7 @@ class Collector:
                 rows: list[Any] = connection.execute(query).all()
                 if not rows:
                     return True
-                needed = self._in_use.look(connection)
-                judgement = judge(self.destination, needed, TRACES_WITHIN, rows)
+                judgement = self._judge(connection, TRACES_WITHIN, rows)
                 failed = _delete_present(judgement.places, listed)
                 gone = [
                     row.key

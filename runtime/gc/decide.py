@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 
 from runtime.database.schema import among
+from runtime.gc.ownership import TRACES_WITHIN
 from runtime.retention.stale import DEFAULT_EXPERIMENT
 
 # SQLAlchemy's own type of a query counts its columns.
@@ -63,8 +64,6 @@ EXPERIMENTS = Kind(
     "creation_time",
     "last_update_time",
 )
-# As ``Kind.within``.
-TRACES_WITHIN = "traces/"
 
 
 def is_live_version(metadata: MetaData) -> ColumnElement[bool]:
@@ -163,6 +162,21 @@ def still_due(dialect: str, metadata: MetaData, kind: Kind, before: int, keys: l
         source_run.label("source_run"),
     )
     return select(*found).where(chosen)
+
+
+def shared_ids(
+    connection: Connection, metadata: MetaData, within: str, keys: list[Any]
+) -> frozenset[str]:
+    """Those of ``keys`` that both a run and a trace have, because clients choose a trace's id.
+
+    The keys are those of the kind that lies ``within``: runs, or else traces.
+    """
+    runs, traces = metadata.tables["runs"].c.run_uuid, metadata.tables["trace_info"].c.request_id
+    others = {"": traces, TRACES_WITHIN: runs}.get(within)
+    if others is None or not keys:
+        return frozenset()
+    query = select(others).where(among(connection.dialect.name, others, keys))
+    return frozenset(connection.execute(query).scalars())
 
 
 def count_registered(connection: Connection, metadata: MetaData, kind: Kind, before: int) -> int:

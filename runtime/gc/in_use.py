@@ -1,7 +1,8 @@
 """What is in use, read from the store: at a pass's begin, and what was added since at each batch.
 
 Locations of runs and logged models never change, and nobody may choose them: those that are where
-MLflow puts them need no look here, so that what is read does not grow with the runs.
+MLflow puts them need no look here, so that what is read does not grow with the runs. A trace that
+has a run's id may be where the run is: ``decide.shared_ids`` looks for these batch by batch.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -27,13 +28,12 @@ from runtime.gc.decide import (
     EXPERIMENTS,
     LOGGED_MODELS,
     RUNS,
-    TRACES_WITHIN,
     Query,
     is_live_version,
     is_location,
     not_due,
 )
-from runtime.gc.ownership import Destination
+from runtime.gc.ownership import TRACES_WITHIN, Destination
 
 _Read = TypeVar("_Read")
 

@@ -1,11 +1,11 @@
 """What becomes of each entity of a batch. Pure: rows and what is in use in, decisions out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
 from typing import Any
 
 from runtime.gc.in_use import Needed
-from runtime.gc.ownership import Destination, NotOwnError, Owner, printable
+from runtime.gc.ownership import TRACES_WITHIN, Destination, NotOwnError, Owner, printable
 
 
 @dataclass
@@ -26,11 +26,18 @@ class Judgement:
         return key in self.kept or key in self.registered
 
 
-def judge(destination: Destination, needed: Needed, within: str, rows: Iterable[Any]) -> Judgement:
+def judge(
+    destination: Destination,
+    needed: Needed,
+    within: str,
+    rows: Iterable[Any],
+    shared: Set[str] = frozenset(),
+) -> Judgement:
     """Decide on entities of one kind; ``within`` is the folder that holds them in an experiment's.
 
     A row has ``key``, ``location``, ``experiment_id`` and ``source_run``. One without a location
-    has no artifacts, and goes.
+    has no artifacts, and goes. ``shared`` are the ids that both a run and a trace have: in a folder
+    for traces, where an experiment of the run's may lie, too, nothing is only the one's.
     """
     owner, judgement = Owner(destination), Judgement()
     for row in rows:
@@ -49,6 +56,9 @@ def judge(destination: Destination, needed: Needed, within: str, rows: Iterable[
             judgement.registered.add(row.key)
         elif claim := needed.others.on(place):
             judgement.kept[row.key] = f"{printable(claim)} is in use"
+        elif row.key in shared and place.endswith(f"/{TRACES_WITHIN}{row.key}/artifacts"):
+            error = NotOwnError(row.location, "may belong to both a run and a trace of that id")
+            judgement.left[row.key] = str(error)
         else:
             judgement.places[row.key] = place
     return judgement

@@ -2,8 +2,9 @@
 
 A location is an entity's own only by exact text, as MLflow makes it: ``mlflow-artifacts:/<number>``
 or ``<destination>/<number>`` for an experiment, and ``<experiment's location>/<run id>/artifacts``
-for a run, alike for logged models and traces. Run ids are random, so that such a text is shared by
-nobody. What an experiment's location looks like is up to whoever makes the experiment; therefore it
+for a run, alike for logged models and traces. Ids of runs and models are the server's, and random,
+so that such a text is shared by nobody, but for traces: clients choose their ids (see ``judge``).
+What an experiment's location looks like is up to whoever makes the experiment; therefore it
 counts only where it is plainly written and lies strictly below the destination, on disk too.
 
 Decisions only: of the file system nothing is asked but where symbolic links lead.
@@ -17,12 +18,16 @@ from urllib.parse import unquote, urlsplit
 
 from runtime.paths import local_path
 
+# The folder in an experiment's that holds its traces, with a slash behind.
+TRACES_WITHIN = "traces/"
 _PROXIED = "mlflow-artifacts:"
 # Behind this, a URI of http(s) has what follows `mlflow-artifacts:`.
 _PROXY_ROUTE = "/mlflow-artifacts/artifacts"
 # One name between slashes. What has a meaning in a URI is in no name that MLflow makes.
 _NAME = re.compile(r"[^/?#%;\\\x00-\x1f\x7f]+")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+# Of traces, the forms that MLflow makes, now and formerly. Others can be names of folders.
+_TRACE_ID = re.compile(r"tr-[0-9a-f]+|[0-9a-f]{32}")
 # The artifacts of a run, a logged model or a trace, in the middle of a location.
 _ARTIFACTS = re.compile(r"/(?:(?:m-)?[0-9a-f]{32}|tr-[0-9a-f]+)/artifacts(?:/|$)")
 _MAY_BE_CUT = re.compile("[?#;]")
@@ -131,7 +136,8 @@ class Owner:
         """
         tail = f"/{within}{key}/artifacts"
         head = location.removesuffix(tail)
-        if head == location or not _ID.fullmatch(key):
+        made = _TRACE_ID if within == TRACES_WITHIN else _ID
+        if head == location or not made.fullmatch(key):
             raise NotOwnError(location, _NOT_MADE)
         known = (experiment, head)
         if known not in self._heads:

@@ -34,6 +34,21 @@ _OUTSIDE = [
     "\tfile:///etc",
     "fi\nle:///etc",
     "http://[",
+    # A single letter is a drive to MLflow, and so a path below where the server stands.
+    "C:/etc2",
+    "c:etc2",
+    "C:\\etc2",
+    "x:y",
+    # No stores of objects: MLflow would ask another server, or look up what another row says.
+    "http://host/x",
+    "https://host/api/2.0/mlflow-artifacts/artifacts/x",
+    "ftp://host/x",
+    "sftp://host/x",
+    "dbfs:/x",
+    "runs:/0123456789abcdef0123456789abcdef/x",
+    "models:/m-0123456789abcdef0123456789abcdef",
+    "sqlite:///x",
+    "unknown://x",
 ]
 
 
@@ -60,6 +75,12 @@ def test_only_what_lies_below_the_destination_or_in_an_object_store_is_allowed(
         "s3://bucket/prefix",
         "wasbs://container@account.blob.core.windows.net/prefix",
         "oci://bucket@namespace/prefix",
+        "S3://bucket/prefix",
+        "gs://bucket/prefix",
+        "abfss://container@account.dfs.core.windows.net/prefix",
+        "r2://bucket@account.r2.cloudflarestorage.com/prefix",
+        "b2://bucket/prefix",
+        "hdfs://host:8020/prefix",
     ):
         assert is_allowed(location, str(root)), location
         assert is_allowed(location, f"file://{root}"), location

@@ -13,6 +13,11 @@ from runtime import paths
 
 CREATION = "/api/2.0/mlflow/experiments/create"
 LARGEST_BODY = 1 << 20
+# Stores of objects that MLflow has a client for, here as everywhere. Any other scheme may be a
+# path on the server's own disk (a single letter is a drive), or lead to another server or row.
+_OBJECT_STORES = frozenset(
+    ("mlflow-artifacts", "s3", "gs", "wasbs", "abfss", "oci", "r2", "b2", "hdfs", "viewfs")
+)
 REFUSAL = (
     "this needs the role admin: an artifact_location is below the server's own artifacts or in an "
     "object store, without '..', '?' and '#'; leave it out for a place of the experiment's own"
@@ -40,7 +45,7 @@ def is_allowed(location: str, destination: str) -> bool:
     except ValueError:
         return False
     if parts.scheme not in ("", "file"):
-        return True
+        return parts.scheme in _OBJECT_STORES
     root = paths.local_path(destination)
     if root is None or parts.netloc:
         return False
