@@ -1,6 +1,7 @@
 """Reading a backup: its parts, each checked before anybody relies on it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 
 from runtime.artifacts.place import Place, parent_of, sha256_of
@@ -9,6 +10,8 @@ from runtime.backup.format.manifest import Manifest, Part
 from runtime.errors import UserError
 
 ARTIFACTS = "artifacts"
+# Of what is wrong, so many lines.
+_SHOWN = 20
 
 
 def fetch(own: Place, part: Part, scratch: Path, name: str = "part") -> Path:
@@ -63,3 +66,12 @@ def is_there(own: Place, of: Manifest) -> bool:
         return bool(held.list())
     sizes = [size for _, size in held.files()]
     return (len(sizes), sum(sizes)) == (of.artifacts.files, of.artifacts.total_bytes)
+
+
+def refuse(problems: Iterable[str], what: str) -> None:
+    """Raise UserError with the first of the problems, where there are any."""
+    shown = list(islice(problems, _SHOWN + 1))
+    if len(shown) > _SHOWN:
+        shown[-1] = "and more"
+    if shown:
+        raise UserError("\n".join([f"{what}:", *shown]))
