@@ -103,8 +103,9 @@ def command(
 def _tell_of_nobody(names: Sequence[str]) -> None:
     if names:
         click.echo(
-            f"{len(names)} backups name no store, as those of an earlier version, and are never "
-            f"deleted here; delete by hand those that nobody needs: {', '.join(names)}",
+            f"{len(names)} backups name no store, as those of an earlier version, or miss files. "
+            "They count for nothing and are never deleted here; delete by hand those that nobody "
+            f"needs: {', '.join(names)}",
             err=True,
         )
 

@@ -196,4 +196,6 @@ def _found(place: Place, name: str, is_complete: bool) -> Found:
         of = manifest.load(place, name)
     except UserError:
         return Found(name, True, False, None)
-    return Found(name, True, of.artifacts is not None, of.store)
+    # A manifest alone restores nothing: an older backup must not go since this one is newer.
+    is_there = parts.is_there(place.at(name), of)
+    return Found(name, True, of.artifacts is not None, of.store if is_there else None)

@@ -1,9 +1,9 @@
 """`trackstack restore`: a backup into an empty store, before the server starts."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from runtime.artifacts.place import Place
     from runtime.backup.format.manifest import Manifest
 
-_SCRATCH = ".trackstack-restore"
-# Of what is wrong, so many lines.
-_SHOWN = 20
 # As long as a restore of a large store takes another replica.
 _WAIT_SECONDS = 6 * 3600
 
@@ -62,13 +59,13 @@ def restore(
 
     All of the backup is looked at before anything is changed: each table by its checksum, its rows
     by whether the store's database takes them, each artifact by its checksum where the backup lies
-    in a directory, else by its size. Killed at any point it can be run again, and no server starts
-    on half a store meanwhile. Raises UserError where the store is not empty or the backup is
-    broken or does not fit.
+    in a directory, else by its size, and the artifact destination by whether it takes them. Killed
+    at any point it can be run again, and no server starts on half a store meanwhile. Raises
+    UserError where the store is not empty or the backup is broken or does not fit.
     """
     from runtime.artifacts.place import Place, told
-    from runtime.backup import filling, identity, make, schema
-    from runtime.backup.format import manifest
+    from runtime.backup import arrival, filling, identity, make, schema
+    from runtime.backup.format import manifest, parts
     from runtime.backup.upgrade import upgrade
 
     place = make.destination(settings, from_uri)
@@ -87,22 +84,29 @@ def restore(
         check(
             unfinished=unfinished,
             has_rows=not unfinished and schema.holds_data(engine),
-            has_artifacts=brings_artifacts and bool(target.list()),
+            has_artifacts=brings_artifacts and _holds_files(target),
             known_revision=state.has_revision(of.revision),
             force=force,
         )
-        checked = _check_parts(engine, place.at(of.name), of, Path(folder), brings_artifacts)
+        into = target if brings_artifacts else None
+        checked = _check_parts(engine, place.at(of.name), of, Path(folder), into)
         files = of.artifacts.files if of.artifacts and brings_artifacts else 0
         done: dict[str, object] = {"name": of.name, "rows": of.rows, "files": files}
         done["dry_run"] = dry_run
         if dry_run:
             return done
-        # Before a row is changed: a kill must not leave the one's rows with the other's identity.
-        identity.renounce(engine, of.store)
-        loaded = filling.load_database(engine, of, checked.tables)
-        _complain(filling.compare(engine, loaded))
-        if checked.listing:
-            done["files"] = _bring_artifacts(place.at(of.name), checked.listing, target)
+        with ExitStack() as stack:
+            settle = None
+            if checked.listing:
+                # Before a row is changed: whatever a disk or a store refuses is known then.
+                brought = arrival.brought(place.at(of.name), checked.listing, target)
+                settle = stack.enter_context(brought)
+            # Before that too: a kill must not leave the one's rows with the other's identity.
+            identity.renounce(engine, of.store)
+            loaded = filling.load_database(engine, of, checked.tables)
+            parts.refuse(filling.compare(engine, loaded), "the restore is not complete")
+            if settle:
+                done["files"] = settle()
         schema.finish(engine)
     if migrate:
         done["upgraded"] = upgrade(settings, back_up=False)
@@ -118,37 +122,31 @@ class _Checked:
 
 
 def _check_parts(
-    engine: Engine, own: "Place", of: "Manifest", scratch: Path, brings_artifacts: bool
+    engine: Engine, own: "Place", of: "Manifest", scratch: Path, target: "Place | None"
 ) -> _Checked:
-    """Raise UserError where any of it is broken or does not fit."""
-    from runtime.backup import fit
+    """Raise UserError where any of it is broken, or does not fit into the database or ``target``,
+    to which the artifacts are to be brought.
+    """
+    from runtime.backup import arrival, fit
     from runtime.backup.format import parts
 
     tables = parts.tables(own, of, scratch)
-    listing = parts.listing(own, of, scratch) if brings_artifacts else None
+    listing = parts.listing(own, of, scratch) if target else None
     broken = parts.broken_artifacts(own, listing) if listing else iter(())
-    _refuse(broken, f"{own.uri} is broken, nothing was changed")
+    parts.refuse(broken, f"{own.uri} is broken, nothing was changed")
     unfit = fit.problems(engine, of, tables, scratch)
-    _refuse(unfit, f"{own.uri} does not fit into this database, nothing was changed")
+    parts.refuse(unfit, f"{own.uri} does not fit into this database, nothing was changed")
+    if target and listing:
+        refused = arrival.problems(target, listing)
+        parts.refuse(refused, f"{target.uri} does not take the artifacts, nothing was changed")
     return _Checked(tables, listing)
 
 
-def _refuse(problems: Iterator[str], what: str) -> None:
-    shown = list(islice(problems, _SHOWN + 1))
-    if len(shown) > _SHOWN:
-        shown[-1] = "and more"
-    if shown:
-        raise UserError("\n".join([f"{what}:", *shown]))
+def _holds_files(target: "Place") -> bool:
+    """Whether there is more than what a killed restore was about to bring."""
+    from runtime.backup import arrival
 
-
-def _bring_artifacts(own: "Place", listing: Path, target: "Place") -> int:
-    from runtime.artifacts.place import scratch_of
-    from runtime.backup.format import artifacts, parts
-
-    with scratch_of(target, _SCRATCH) as scratch:
-        whole, broken = artifacts.copy_out(own.at(parts.ARTIFACTS), listing, scratch, target)
-    _complain(broken)
-    return whole
+    return any(path != arrival.SCRATCH for path, _ in target.list())
 
 
 def fill_empty(settings: RuntimeSettings, engine: Engine) -> None:
@@ -166,12 +164,6 @@ def fill_empty(settings: RuntimeSettings, engine: Engine) -> None:
         click.echo(f"trackstack: restoring {name}", err=True)
         done = restore(settings, None, name, force=True, with_artifacts=True, migrate=True)
         click.echo(f"trackstack: restored {done['rows']} rows, {done['files']} artifacts", err=True)
-
-
-def _complain(problems: list[str]) -> None:
-    if problems:
-        shown = "\n".join(problems[:_SHOWN])
-        raise UserError(f"the restore is not complete, {len(problems)} things are wrong:\n{shown}")
 
 
 @click.command()

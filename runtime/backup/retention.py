@@ -18,7 +18,7 @@ _UNFINISHED_AGE = timedelta(days=1)
 class Found:
     """A backup in a place: whether it is complete and has artifacts, and of which store it is.
 
-    ``store`` is None where an earlier version made it, or it cannot be read.
+    ``store`` is None where an earlier version made it, it cannot be read, or it misses files.
     """
 
     name: str
@@ -38,12 +38,12 @@ def decide(
     """The backups of ``store`` to delete: neither of the ``keep`` newest of their kind nor younger
     than ``keep_days``, and never ``just_made``.
 
-    Incomplete ones go when they are a day old, unless they are another store's. One whose store is
-    not known is nobody's to delete.
+    Incomplete ones go when they are a day old. One whose store is not known is nobody's to delete,
+    incomplete or not: it may be a copy of an old backup that is on its way here.
     """
-    due = [each.name for each in found if _is_unfinished(each, store, now)]
     if store is None:
-        return sorted(due)
+        return []
+    due = [each.name for each in found if _is_unfinished(each, store, now)]
     for has_artifacts in (True, False):
         of_a_kind = sorted(
             (
@@ -63,11 +63,11 @@ def of_nobody(found: Sequence[Found]) -> list[str]:
     return sorted(each.name for each in found if each.is_complete and each.store is None)
 
 
-def _is_unfinished(each: Found, store: str | None, now: datetime) -> bool:
+def _is_unfinished(each: Found, store: str, now: datetime) -> bool:
     begun = time_of(each.name)
     return (
         not each.is_complete
-        and each.store in (None, store)
+        and each.store == store
         and begun is not None
         and now - begun > _UNFINISHED_AGE
     )

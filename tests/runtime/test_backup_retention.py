@@ -1,6 +1,7 @@
 """Which backups are kept, and which one is taken: never another store's, never half a one."""
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
@@ -51,7 +52,16 @@ def test_the_newest_are_kept_and_with_days_the_younger_too() -> None:
 def test_a_backup_without_manifest_counts_for_nothing_and_goes_after_a_day() -> None:
     old, running, whole = _found(2, whole=False), _found(0.5, whole=False), _found(3)
     nobodys, theirs = _found(2, None, whole=False), _found(9, _OTHER, whole=False)
-    assert _decide([old, running, whole, nobodys, theirs], 1) == sorted([old.name, nobodys.name])
+    assert _decide([old, running, whole, nobodys, theirs], 1) == [old.name]
+    assert decide([old, nobodys], None, _NOW, 1, None) == []
+
+
+@pytest.mark.parametrize("rest", ["", "-", "-my-photos", "-3fa", "-3fa2x", "-3FA2", "-3fa2\n"])
+def test_a_folder_that_only_begins_as_a_backup_s_name_is_none(rest: str, tmp_path: Path) -> None:
+    name = f"20240101T000000Z{rest}"
+    (tmp_path / name).mkdir()
+    assert manifest.time_of(name) is None
+    assert manifest.names(Place(str(tmp_path))) == {}
 
 
 def test_backups_of_a_database_alone_do_not_count_for_those_with_artifacts() -> None:
@@ -249,20 +259,75 @@ def test_a_backup_that_a_disk_refuses_leaves_nothing_and_the_next_one_is_made(
     assert len(manifest.complete(place)) == 1
 
 
+def _lose(backup: Path, what: str) -> None:
+    if what == "a table":
+        (backup / "database" / "runs.jsonl.gz").unlink()
+    elif what == "a part of a table":
+        os.truncate(backup / "database" / "runs.jsonl.gz", 5)
+    elif what == "the listing":
+        (backup / "artifacts.jsonl.gz").unlink()
+    elif what == "an artifact":
+        next((backup / "artifacts").rglob("weights.bin")).unlink()
+    elif what == "a part of an artifact":
+        os.truncate(next((backup / "artifacts").rglob("weights.bin")), 5)
+    else:
+        shutil.rmtree(backup / what)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "what",
+    [
+        "database",
+        "artifacts",
+        "a table",
+        "a part of a table",
+        "the listing",
+        "an artifact",
+        "a part of an artifact",
+    ],
+)
+def test_a_backup_that_misses_files_stands_in_for_none_and_is_told(
+    what: str, tmp_path: Path, store_in: _Maker
+) -> None:
+    place, one = Place(str(tmp_path / "backups")), store_in(tmp_path / "one")
+    good, broken = make.back_up(one, place), make.back_up(one, place)
+    _lose(tmp_path / "backups" / broken.name, what)
+    retired = make.retire(place, good.store, 1, None)
+    assert retired == make.Retired([], [broken.name])
+    made = _nightly(one, place)
+    assert manifest.complete(place) == [broken.name, made]
+
+
 @pytest.mark.slow
 def test_what_a_killed_backup_left_goes_before_the_next_one(
     tmp_path: Path, store_in: _Maker
 ) -> None:
     place, one = Place(str(tmp_path / "backups")), store_in(tmp_path / "one")
     store = identity.ensure(open_engine(one))
-    begun = manifest.new_name(datetime.now(timezone.utc))
-    for name, owner in ((begun, store), (f"{begun}0", "another's"), (f"{begun}1", None)):
+    begun, theirs, nobodys = (
+        f"{manifest.new_name(datetime.now(timezone.utc))[:-4]}{end}"
+        for end in ("3fa0", "3fa1", "3fa2")
+    )
+    for name, owner in ((begun, store), (theirs, "another's"), (nobodys, None)):
         folder = tmp_path / "backups" / name / "database"
         folder.mkdir(parents=True)
         if owner:
             (folder.parent / "store").write_text(owner)
     done = make.back_up(one, place)
-    assert manifest.names(place) == {f"{begun}0": False, f"{begun}1": False, done.name: True}
+    assert manifest.names(place) == {theirs: False, nobodys: False, done.name: True}
+
+
+@pytest.mark.slow
+def test_a_copy_of_an_old_backup_is_left_alone_while_it_comes_in(
+    tmp_path: Path, store_in: _Maker
+) -> None:
+    """It has no manifest yet, and its name is that of a backup of months ago."""
+    place, one = Place(str(tmp_path / "backups")), store_in(tmp_path / "one")
+    coming = manifest.new_name(datetime.now(timezone.utc) - timedelta(days=90))
+    (tmp_path / "backups" / coming / "database").mkdir(parents=True)
+    made = _nightly(one, place)
+    assert manifest.names(place) == {coming: False, made: True}
 
 
 @pytest.mark.slow

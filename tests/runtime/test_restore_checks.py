@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import String, create_engine, text
 
 from runtime.artifacts.place import Place
-from runtime.backup import filling, fit, make, schema
+from runtime.backup import arrival, filling, fit, make, schema
 from runtime.backup import restore as restoring
 from runtime.backup.format import manifest, rows
 from runtime.backup.format.manifest import Manifest
@@ -153,6 +153,71 @@ def test_an_artifact_that_a_store_lacks_is_found_before_a_row_is_changed(
         assert "weights.bin: is missing" in done.stderr
         assert "bytes, not" in done.stderr
         assert _state(full) == before
+
+
+def _file_for_folder(artifacts: Path) -> None:
+    shutil.rmtree(artifacts / "1")
+    (artifacts / "1").write_text("a file where the backup has a folder")
+
+
+def _folder_for_file(artifacts: Path) -> None:
+    file = next(artifacts.rglob("weights.bin"))
+    file.unlink()
+    file.mkdir()
+    (file / "kept").write_text("a file where the backup has none")
+
+
+@pytest.mark.parametrize("stand", [_file_for_folder, _folder_for_file])
+def test_artifacts_that_stand_in_the_way_are_told_before_a_row_is_changed(
+    stand: Callable[[Path], None],
+    made: tuple[Path, Manifest],
+    filled: RuntimeSettings,
+    tmp_path: Path,
+) -> None:
+    shutil.copytree(filled.data_dir, tmp_path / "full", ignore=shutil.ignore_patterns("backups"))
+    full = settings_of(tmp_path / "full")
+    stand(Path(full.artifacts_destination))
+    before = _state(full)
+    for flags in (("--dry-run",), ()):
+        done = _run(full, "--from", str(made[0].parent), *flags)
+        assert "nothing was changed" in done.stderr
+        assert "weights.bin: " in done.stderr
+        assert _state(full) == before
+        assert not state.is_unfinished(open_engine(full))
+
+
+def test_a_disk_that_refuses_the_artifacts_leaves_the_store_as_it_was(
+    filled: RuntimeSettings, tmp_path: Path
+) -> None:
+    """No file may be larger than so much: a disk's refusal, at a size of our own."""
+    for name in ("source", "full"):
+        ignored = shutil.ignore_patterns("backups")
+        shutil.copytree(filled.data_dir, tmp_path / name, ignore=ignored)
+    source, full = settings_of(tmp_path / "source"), settings_of(tmp_path / "full")
+    large = Path(source.artifacts_destination) / "1" / "large.bin"
+    large.write_bytes(b"x" * (8 << 20))
+    place = make.destination(source, None)
+    make.back_up(source, place)
+    before = _state(full)
+    done = subprocess.run(
+        ["bash", "-c", f"ulimit -f 4096; exec {TRACKSTACK} restore --force --from {place.uri}"],
+        env={"TRACKSTACK_DATA_DIR": str(full.data_dir), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 1
+    assert "nothing was changed" in done.stderr
+    assert "large.bin" in done.stderr
+    assert _state(full) == before
+    assert not state.is_unfinished(open_engine(full))
+
+
+def test_a_disk_that_is_too_small_is_told_beforehand(tmp_path: Path) -> None:
+    listing = tmp_path / "listing"
+    listing.write_bytes(gzip.compress(json.dumps(["1/large.bin", 1 << 60, "0" * 64]).encode()))
+    (told,) = arrival.problems(Place(str(tmp_path)), listing)
+    assert f"{1 << 60} bytes are to come" in told
 
 
 def test_a_dry_run_of_a_whole_backup_says_what_would_come(

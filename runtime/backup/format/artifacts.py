@@ -106,22 +106,27 @@ def _wrong(path: Path, file: File) -> str | None:
 
 
 def copy_out(
-    backup: Place, listing: Path, scratch: Path, target: Place | None
+    backup: Place, listing: Path, scratch: Path, target: Place | None, there: Path | None = None
 ) -> tuple[int, list[str]]:
     """Bring a backup's artifacts to ``target``, or check them where that is None.
+
+    Left out are those that the directory ``there`` holds, by default the target's own.
 
     Returns how many are whole, and the paths of those that are not, which are not brought.
     """
 
+    there = there or (target.directory if target else None)
+
     def bring(file: File) -> str | None:
-        if target and target.directory and _is_there(target.directory / file.path, file):
+        if there and is_there(there / file.path, file):
             return None
         with TemporaryDirectory(dir=scratch) as folder:
             local = Path(folder) / "file"
             try:
                 backup.fetch(file.path, local)
             except Exception as error:
-                return f"{file.path}: {type(error).__name__}"
+                reason = getattr(error, "strerror", None) or type(error).__name__
+                return f"{file.path}: {reason}"
             if sha256_of(local) != file.sha256:
                 return f"{file.path}: its checksum is another"
             if target:
@@ -137,6 +142,6 @@ def copy_out(
     return whole, broken
 
 
-def _is_there(path: Path, file: File) -> bool:
-    """What a restore that was killed has brought already."""
+def is_there(path: Path, file: File) -> bool:
+    """Whether the file is there as the backup has it, so that it need not be brought."""
     return path.is_file() and path.stat().st_size == file.bytes and sha256_of(path) == file.sha256

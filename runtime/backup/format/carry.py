@@ -50,7 +50,8 @@ def _unpack(archive: tarfile.TarFile, folder: Path) -> None:
 def copy(source: Place, target: Place, name: str | None) -> Manifest:
     """Copy a backup (default: the newest), checked on its way; one that is there is left as it is.
 
-    Raises UserError where the backup is broken; it is none at the target then.
+    Raises UserError where the backup is broken; it is none at the target then. Until its manifest
+    is there the copy names no store, so that no backup of the same store clears it away meanwhile.
     """
     of = manifest.read(source, name)
     if manifest.names(target).get(of.name):

@@ -1,6 +1,7 @@
 """What a backup holds, and which backups a place keeps. A backup without its manifest is none."""
 
 import json
+import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -16,6 +17,8 @@ MANIFEST = "manifest.json"
 # 1 names no store, and its tables' digests tell -0.0 from 0.0.
 FORMAT, _READ = 2, (1, 2)
 _STAMP = "%Y%m%dT%H%M%SZ"
+# As new_name makes them: another folder beside the backups may begin with a time too.
+_NAME = re.compile(r"([0-9]{8}T[0-9]{6}Z)-[0-9a-f]{4}")
 
 
 @dataclass(frozen=True)
@@ -103,8 +106,11 @@ def new_name(now: datetime, after: Iterable[str] = ()) -> str:
 
 def time_of(name: str) -> datetime | None:
     """When the backup of that name began; None where it is no backup's name."""
+    matched = _NAME.fullmatch(name)
+    if not matched:
+        return None
     try:
-        return datetime.strptime(name.partition("-")[0], _STAMP).replace(tzinfo=timezone.utc)
+        return datetime.strptime(matched[1], _STAMP).replace(tzinfo=timezone.utc)
     except ValueError:
         return None
 

@@ -1,14 +1,17 @@
 """Reading a backup: its parts, each checked before anybody relies on it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 
-from runtime.artifacts.place import Place, sha256_of
+from runtime.artifacts.place import Place, parent_of, sha256_of
 from runtime.backup.format import artifacts
 from runtime.backup.format.manifest import Manifest, Part
 from runtime.errors import UserError
 
 ARTIFACTS = "artifacts"
+# Of what is wrong, so many lines.
+_SHOWN = 20
 
 
 def fetch(own: Place, part: Part, scratch: Path, name: str = "part") -> Path:
@@ -43,3 +46,32 @@ def listing(own: Place, of: Manifest, scratch: Path) -> Path | None:
 def broken_artifacts(own: Place, found: Path) -> Iterator[str]:
     """What of the artifacts in a listing is missing or not as it was."""
     yield from artifacts.broken(own.at(ARTIFACTS), found)
+
+
+def is_there(own: Place, of: Manifest) -> bool:
+    """Whether all that the manifest names lies there, by its size; reads no contents.
+
+    In an artifact store the artifacts, of which a listing would take many requests, are taken to
+    be there where any is.
+    """
+    wanted: list[Part] = [*of.tables.values(), *([of.artifacts] if of.artifacts else [])]
+    folders = {parent_of(part.path) for part in wanted}
+    there = {path: size for folder in folders for path, size in own.list(folder)}
+    if any(there.get(part.path) != part.bytes for part in wanted):
+        return False
+    if not of.artifacts or not of.artifacts.files:
+        return True
+    held = own.at(ARTIFACTS)
+    if held.directory is None:
+        return bool(held.list())
+    sizes = [size for _, size in held.files()]
+    return (len(sizes), sum(sizes)) == (of.artifacts.files, of.artifacts.total_bytes)
+
+
+def refuse(problems: Iterable[str], what: str) -> None:
+    """Raise UserError with the first of the problems, where there are any."""
+    shown = list(islice(problems, _SHOWN + 1))
+    if len(shown) > _SHOWN:
+        shown[-1] = "and more"
+    if shown:
+        raise UserError("\n".join([f"{what}:", *shown]))
