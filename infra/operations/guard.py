@@ -52,8 +52,8 @@ def refuse(findings: Iterable[Finding], allowed: Collection[str]) -> None:
 def _ways_out(findings: Iterable[Finding]) -> list[str]:
     every = ",".join(dict.fromkeys(finding.allowance for finding in findings))
     return [
-        "put the stack file back; or back up first (make run STACK=... ARGS=backup), and to have it",
-        "go say",
+        "put the stack file back; or back up first (make run STACK=... ARGS=backup), and to have",
+        "it go say",
         f"DATA={every}",
     ]
 
