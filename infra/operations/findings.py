@@ -60,6 +60,7 @@ _PLACES = {
     "backend_store": ("backend-store", "backendStoreUri, database or databaseSecretId"),
     "artifacts_destination": ("artifacts", "artifactsDestination or name"),
 }
+_NOT_SAID = "the engine says no more of it, as it is protected"
 # In place of a value that a preview does not know yet.
 _UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 _DATABASE = re.compile(r"^(\w+)(?:\+\w+)?://(?:[^@/]*@)?([^?]*).*$")
@@ -88,25 +89,37 @@ def decide(events: Iterable[str], state: Sequence[Resource]) -> tuple[Finding, .
     steps: dict[str, dict[str, Any]] = {}
     outputs: Mapping[str, Any] = {}
     left: list[Finding] = []
+    held: dict[str, dict[str, Any]] = {}
     for event in map(json.loads, events):
         step: Mapping[str, Any] = event.get("resourcePreEvent", {}).get("metadata") or {}
         if action := _TAKING.get(step.get("op", "")):
             # One that is called otherwise from now on still has its old name in the state.
             urn = (step.get("old") or step).get("urn", step["urn"])
-            found = steps.setdefault(urn, {"action": action})
-            found["causes"] = found.get("causes") or _causes(step)
+            noted = steps.setdefault(urn, {"action": action})
+            noted["causes"] = noted.get("causes") or _causes(step)
         if str(step.get("type")).startswith("pulumi:providers:"):
             left += _left_regions(step)
+        for urn, action in _held(event.get("diagnosticEvent") or {}, state):
+            held[urn] = {"action": action, "causes": (_NOT_SAID,)}
         after: Mapping[str, Any] = event.get("resOutputsEvent", {}).get("metadata") or {}
         if after.get("type") == "pulumi:pulumi:Stack":
             outputs = after
-    found = [
-        finding
-        for urn, step in steps.items()
-        if urn in known and (finding := _taken(known[urn], **step))
-    ]
+    found: dict[str, Finding] = {}
+    for urn, step in (held | steps).items():
+        if urn in known and (finding := _taken(known[urn], **step)):
+            # A bucket and what empties it are one to whoever reads it.
+            found.setdefault(finding.allowance, finding)
     moved = [known[urn].place for urn in steps if urn in known and known[urn].holds_data]
-    return tuple(dict.fromkeys([*found, *left, *_other_places(outputs, moved)]))
+    return tuple(dict.fromkeys([*found.values(), *left, *_other_places(outputs, moved)]))
+
+
+def _held(said: Mapping[str, str], state: Sequence[Resource]) -> list[tuple[str, str]]:
+    """What the engine refuses to take because it is protected: it may end before it plans that."""
+    message = said.get("message", "")
+    if said.get("severity") != "error" or "protect" not in message:
+        return []
+    action = "replace" if "unable to replace" in message else "delete"
+    return [(one.urn, action) for one in state if one.protected and f'{one.urn}"' in message]
 
 
 def _left_regions(step: Mapping[str, Any]) -> list[Finding]:

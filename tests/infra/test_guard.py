@@ -1,7 +1,6 @@
 """What an update takes, decided from the engine's plans.
 
-`plans/*.jsonl` are event logs of the real engine's previews, without what nobody reads; the steps
-of OCI's database and of what empties its bucket are written after those of the bucket.
+`plans/*.jsonl` are event logs of the real engine's previews, without what nobody reads.
 """
 
 import json
@@ -73,7 +72,7 @@ def test_a_database_in_another_domain_is_deleted_or_left_behind() -> None:
 def test_a_name_takes_the_database_and_the_bucket_with_what_empties_it() -> None:
     found = _decide("oci-name")
     assert set(found) == {"replace:database", "replace:artifacts"}
-    assert "(name)" in found["replace:artifacts"].cause
+    assert found["replace:artifacts"].cause == "changed: name"
 
 
 def test_what_the_stack_file_asks_for_no_more_is_deleted() -> None:
@@ -191,6 +190,26 @@ def test_only_what_is_named_loses_its_protection() -> None:
     names = {urn.rsplit("::", 1)[1] for urn in urns}
     assert names == {"artifacts", "artifacts-emptied"}
     assert guard.protected(state, frozenset()) == []
+
+
+@pytest.mark.parametrize(
+    ("message", "allowance"),
+    [
+        ('unable to replace resource "{}"\nas it is currently marked for protection.', "replace"),
+        ('resource "{}" cannot be deleted\nbecause it is protected.', "delete"),
+    ],
+)
+def test_what_the_engine_holds_before_it_has_planned_it_is_found_too(
+    message: str, allowance: str
+) -> None:
+    kind = "azure-native:dbforpostgresql:Server"
+    servers = [
+        Resource(name, kind, {}, protected=True, retained=False, urn=f"urn::{kind}::{name}")
+        for name in ("database-server", "database-server-2")
+    ]
+    said = {"severity": "error", "message": message.format(servers[0].urn)}
+    [found] = findings.decide([json.dumps({"diagnosticEvent": said})], servers)
+    assert found.allowance == f"{allowance}:database-server"
 
 
 def test_a_preview_that_fails_is_told_without_the_engine_s_frame() -> None:
