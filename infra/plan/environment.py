@@ -21,9 +21,6 @@ JOB_SECRETS = STORE_SECRETS | {file_variable("tracking_token"): "job_token"}
 SIGN_IN_SECRETS = {file_variable("oidc_client_secret"): "oidc_client_secret"}
 
 
-_NEVER = (NEVER, NEVER)
-
-
 @dataclass(frozen=True)
 class Runtime:
     """Where the runtime's processes run and how they reach each other."""
@@ -81,7 +78,7 @@ def scheduler(settings: Common, runtime: Runtime) -> dict[str, str]:
     crons = {field: getattr(settings, field) for field in SCHEDULES.values()}
     # Where unset means never, it is left out: an image of an earlier version, which a stack file
     # names or a promotion goes back to, knows no such word.
-    said = {field: cron for field, cron in crons.items() if (cron, default(field)) != _NEVER}
+    said = {field: cron for field, cron in crons.items() if not cron == default(field) == NEVER}
     return store(settings, runtime) | environment_of(
         **said,
         gc_ttl=settings.gc_ttl,

@@ -39,7 +39,7 @@ class Keys(BaseModel):
 class Common(Keys):
     """The keys that every stack has."""
 
-    # Those of infra.settings.Secrets that this kind of stack takes, as keys.
+    # Those of infra.inputs.Secrets that this kind of stack takes, as keys.
     secret_keys: ClassVar[frozenset[str]] = frozenset({"oidcClientSecret"})
     # The fields of RuntimeSettings that no key sets, so that `environment` may. All others are
     # set by a key, or by the stack itself.

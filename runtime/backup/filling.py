@@ -79,8 +79,7 @@ def verify(place: Place, name: str | None) -> tuple[Manifest, list[str]]:
         engine = create_engine(f"sqlite:///{scratch / 'store.sqlite'}", poolclass=NullPool)
         loaded = load_database(engine, of, parts.tables(own, of, scratch))
         problems = compare(engine, loaded)
-        if of.artifacts:
-            listing = parts.fetch(own, of.artifacts, scratch, "listing")
+        if of.artifacts and (listing := parts.listing(own, of, scratch)):
             held = own.at(parts.ARTIFACTS)
             whole, broken = artifacts.copy_out(held, listing, scratch, None)
             problems += broken

@@ -14,7 +14,7 @@ MARK = Table("trackstack_restore", MetaData(), Column("backup", String(200), pri
 
 def check_whole(engine: Engine) -> None:
     """Raise UserError where a restore has begun and not ended."""
-    if inspect(engine).has_table(MARK.name):
+    if is_unfinished(engine):
         raise UserError(
             "a restore of this store did not end; run `trackstack restore` again, which begins anew"
         )
@@ -53,6 +53,14 @@ def check_known(engine: Engine, store: str) -> None:
             f"the schema of {store} ({unknown[0]}) is of a newer MLflow than this one; run that "
             "version again, or restore the backup that was made before it came"
         )
+
+
+def older(store: str) -> UserError:
+    """What is wrong with a store of an older schema; ``store`` is how it is shown."""
+    return UserError(
+        f"the schema of {store} is older than this MLflow's; "
+        "migrate it with `trackstack upgrade`, which backs it up first"
+    )
 
 
 def revisions(engine: Engine) -> tuple[str | None, str]:

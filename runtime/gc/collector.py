@@ -123,7 +123,6 @@ class Collector:
             self._waiting.update(staying)
             self.report.count(kind, len(rows) - len(staying))
             self.report.note(kind, judgement)
-            self.report.kept_artifacts.update(judgement.left)
 
     def _delete_batch(self, kind: Kind, batch: Sequence[Any]) -> None:
         with _begin(self.engine) as connection:
@@ -150,7 +149,6 @@ class Collector:
         with self._reporting:
             self.report.count(kind, len(gone))
             self.report.note(kind, judgement)
-            self.report.kept_artifacts.update(judgement.left)
             self.report.failed.update(reasons)
             self.progress(kind.name, len(gone))
 

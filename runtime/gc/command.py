@@ -70,7 +70,7 @@ def _age_ms(older_than: str) -> int:
 
 def _open(settings: RuntimeSettings) -> tuple[Engine, MetaData]:
     """The store; raises UserError where it is not whole, or of another MLflow's schema."""
-    from runtime.database.state import check_whole, has_revision, revisions
+    from runtime.database.state import check_whole, has_revision, older, revisions
 
     engine, metadata = open_engine(settings), schema.tables()
     check_whole(engine)
@@ -81,10 +81,7 @@ def _open(settings: RuntimeSettings) -> tuple[Engine, MetaData]:
             "set MLFLOW_BACKEND_STORE_URI to the server's"
         )
     if has != should and has_revision(has):
-        raise UserError(
-            f"the schema of {shown_store(settings)} is older than this MLflow's; "
-            "migrate it with `trackstack upgrade`, which backs it up first"
-        )
+        raise older(shown_store(settings))
     if has != should:
         raise UserError(
             f"the schema of {shown_store(settings)} is newer than this MLflow's ({has}); "

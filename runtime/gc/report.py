@@ -29,3 +29,4 @@ class Report:
     def note(self, kind: Kind, judgement: Judgement) -> None:
         self.kept_registered[kind.name] += len(judgement.registered)
         self.kept.update(judgement.kept)
+        self.kept_artifacts.update(judgement.left)

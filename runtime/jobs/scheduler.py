@@ -181,14 +181,20 @@ def _loop(settings: RuntimeSettings) -> None:
     while True:
         name, moment = next_job(times)
         _wait_until(moment)
-        job = Job(name, arguments_of(name, settings))
-        try:
-            state[name] = run_job(name, state.get(name), job.run)
-        except Stopped:
-            job.stop()
-            raise
-        _write_state(settings.data_dir, state)
+        _run_and_note(name, settings, state)
         times[name] = cron.next_time(crons[name], _now())
+
+
+def _run_and_note(name: str, settings: RuntimeSettings, state: dict[str, LastRun]) -> LastRun:
+    """Run a job, to our own end at most; note in ``state`` and its file how that went."""
+    job = Job(name, arguments_of(name, settings))
+    try:
+        state[name] = run_job(name, state.get(name), job.run)
+    except Stopped:
+        job.stop()
+        raise
+    _write_state(settings.data_dir, state)
+    return state[name]
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:
@@ -254,11 +260,4 @@ def _is_my_turn(name: str, settings: RuntimeSettings) -> bool:
 
 
 def _run_once(name: str, settings: RuntimeSettings) -> int:
-    state, job = read_state(settings.data_dir), Job(name, arguments_of(name, settings))
-    try:
-        state[name] = run_job(name, state.get(name), job.run)
-    except Stopped:
-        job.stop()
-        raise
-    _write_state(settings.data_dir, state)
-    return state[name].exit_code
+    return _run_and_note(name, settings, read_state(settings.data_dir)).exit_code

@@ -115,7 +115,7 @@ def _answers(client: Client, question: Question) -> Iterator[Key]:
 
 def _traced(client: Client, places: list[str], since: int, run: str | None = None) -> bool:
     of_run = f" AND attribute.run_id = '{run}'" if run else ""
-    found = _asked(
+    return _finds(
         lambda: client.search_traces(
             locations=places,
             filter_string=f"timestamp_ms >= {since}{of_run}",
@@ -123,7 +123,6 @@ def _traced(client: Client, places: list[str], since: int, run: str | None = Non
             include_spans=False,
         )
     )
-    return found is None or bool(found)
 
 
 def _models(client: Client, question: Question) -> Iterator[Any]:
@@ -138,25 +137,23 @@ def _models(client: Client, question: Question) -> Iterator[Any]:
 
 def _has_model(client: Client, places: list[str], since: int, run: str | None = None) -> bool:
     of_run = f" AND source_run_id = '{run}'" if run else ""
-    found = _asked(
+    return _finds(
         lambda: client.search_logged_models(
             experiment_ids=places,
             filter_string=f"last_updated_timestamp >= {since}{of_run}",
             max_results=1,
         )
     )
-    return found is None or bool(found)
 
 
 def _has_dataset(client: Client, question: Question) -> bool:
-    found = _asked(
+    return _finds(
         lambda: client.search_datasets(
             experiment_ids=[question.experiment],
             filter_string=f"last_update_time >= {question.since}",
             max_results=1,
         )
     )
-    return found is None or bool(found)
 
 
 def _made_of(client: Client, model_id: str) -> list[Key]:
@@ -166,6 +163,12 @@ def _made_of(client: Client, model_id: str) -> list[Key]:
         return []
     run: list[Key] = [(Kind.RUN, model.source_run_id)] if model.source_run_id else []
     return [(Kind.EXPERIMENT, model.experiment_id), *run]
+
+
+def _finds(ask: Callable[[], Any]) -> bool:
+    """Whether a search has an answer; it has one where the server cannot say."""
+    found = _asked(ask)
+    return found is None or bool(found)
 
 
 def _asked(ask: Callable[[], Any]) -> Any:

@@ -229,10 +229,9 @@ def _check_store(settings: RuntimeSettings) -> None:
         with answering(settings):
             child.join()
     if child.exitcode == 3:
-        raise UserError(
-            f"the schema of {shown_store(settings)} is older than this MLflow's; "
-            "migrate it with `trackstack upgrade`, which backs it up first"
-        )
+        from runtime.database.state import older
+
+        raise older(shown_store(settings))
     if child.exitcode == _SAID:
         sys.exit(1)
     if child.exitcode:

@@ -4,6 +4,8 @@ from collections.abc import Generator
 
 import pytest
 
+from runtime.settings import RuntimeSettings
+from tests.runtime.filled import fill, settings_of
 from tests.runtime.serving import Serving, serving
 
 
@@ -11,3 +13,11 @@ from tests.runtime.serving import Serving, serving
 def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[Serving]:
     with serving(tmp_path_factory.mktemp("server")) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> RuntimeSettings:
+    """A SQLite store that a module's tests only read."""
+    settings = settings_of(tmp_path_factory.mktemp("filled"))
+    fill(settings)
+    return settings

@@ -84,14 +84,6 @@ def test_a_restore_begins_on_an_empty_store_or_by_force_or_where_one_was_killed(
 
 
 @pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> RuntimeSettings:
-    """A SQLite store that the tests only read."""
-    settings = settings_of(tmp_path_factory.mktemp("filled"))
-    fill(settings)
-    return settings
-
-
-@pytest.fixture(scope="module")
 def made(filled: RuntimeSettings) -> tuple[Place, Manifest]:
     """A backup of it."""
     place = make.destination(filled, None)

@@ -182,7 +182,8 @@ def test_prune_deletes_what_report_lists_and_keeps_what_is_used(
     old = int(time.time() * 1000) - 40 * _DAY_MS
     for run in (stale, tagged, registered):
         _sql(own, "UPDATE runs SET start_time = ?, end_time = ? WHERE run_uuid = ?", old, old, run)
-        _sql(own, "UPDATE latest_metrics SET timestamp = ? WHERE run_uuid = ?", old, run)
+        for table in ("metrics", "latest_metrics"):
+            _sql(own, f"UPDATE {table} SET timestamp = ? WHERE run_uuid = ?", old, run)
     _sql(own, "UPDATE model_versions SET last_updated_time = ?", old)
     _sql(own, "UPDATE registered_models SET last_updated_time = ?", old)
 

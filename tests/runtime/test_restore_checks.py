@@ -26,17 +26,10 @@ from runtime.database.uri import store_uri
 from runtime.errors import UserError
 from runtime.settings import RuntimeSettings
 from tests.runtime.databases import MariaDb, PostgreSql, Server, mariadb, postgresql
-from tests.runtime.filled import fill, settings_of
+from tests.runtime.filled import settings_of
 from tests.runtime.serving import TRACKSTACK, serving
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> RuntimeSettings:
-    settings = settings_of(tmp_path_factory.mktemp("filled"))
-    fill(settings)
-    return settings
 
 
 @pytest.fixture(scope="module")

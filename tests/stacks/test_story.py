@@ -209,7 +209,7 @@ def test_a_model_and_its_server_go_from_dev_to_prod_and_outlive_their_cloud(
     mine = [
         record
         for record in cloud.store.find(RoleAssignment.token)
-        if record.id in {r["id"] for r in prod.engine.resources().values()}
+        if record.id in {r.get("id") for r in prod.engine.resources().values()}
     ]
     cloud.store.delete(mine[0].id)
     drift = story.run("infra.operations.drift", prod.engine.stack, "--json")

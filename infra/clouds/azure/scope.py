@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pulumi_azure_native as azure
@@ -15,23 +15,19 @@ from pulumi import (
 )
 from pulumi_azure_native import resources
 
-from infra.clouds.shared.part import Part
+from infra.clouds.shared.part import Scoped
 from infra.plan import AzurePlan
 
 _OF_A_VERSION = re.compile(r"/v\d{8}")
 
 
-@dataclass(frozen=True)
-class Scope:
-    """``inside`` is what every resource of the group takes; ``opts`` says through which provider,
-    ``data`` the same for what holds data: kept and protected as the stack file says.
-    """
+@dataclass(frozen=True, kw_only=True)
+class Scope(Scoped):
+    """``inside`` is what every resource of the group takes."""
 
     group: Output[str]
     region: str
     tags: Mapping[str, str]
-    opts: ResourceOptions
-    data: ResourceOptions
 
     @property
     def nested(self) -> dict[str, Any]:
@@ -41,14 +37,6 @@ class Scope:
     @property
     def inside(self) -> dict[str, Any]:
         return {**self.nested, "location": self.region, "tags": dict(self.tags)}
-
-    def within(self, part: Part) -> "Scope":
-        """The same for the resources of a part of the stack."""
-        return replace(self, opts=part.child(self.opts), data=part.child(self.data))
-
-    def after(self, *resources: Any) -> ResourceOptions:
-        """``opts`` for what needs ``resources`` to be there first."""
-        return ResourceOptions.merge(self.opts, ResourceOptions(depends_on=list(resources)))
 
 
 def make_scope(plan: AzurePlan) -> Scope:
@@ -71,7 +59,7 @@ def make_scope(plan: AzurePlan) -> Scope:
             opts=data,
         )
         group = made.name
-    return Scope(group, settings.region, plan.tags, opts, data)
+    return Scope(group=group, region=settings.region, tags=plan.tags, opts=opts, data=data)
 
 
 def _without_versions(args: ResourceTransformationArgs) -> ResourceTransformationResult:

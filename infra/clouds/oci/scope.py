@@ -1,24 +1,23 @@
 """Where the stack's resources go: tenancy, compartment, region."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pulumi_oci as oci
 from pulumi import InvokeOutputOptions, Output, ResourceOptions
 from pulumi_oci import identity, objectstorage
 
-from infra.clouds.shared.part import Part
+from infra.clouds.shared.part import Scoped
 from infra.plan import OciPlan
 
 
-@dataclass(frozen=True)
-class Scope:
-    """``inside`` is what every resource of the compartment takes; ``opts`` says through which
-    provider, ``kept`` that it is kept and protected as the stack file says, and ``data`` both, for
-    what holds data. ``namespace`` is the tenancy's in Object Storage and the container registry,
-    ``availability_domains`` are the names of the region's, which are others in each tenancy, and
-    ``availability_domain`` is the stack file's.
+@dataclass(frozen=True, kw_only=True)
+class Scope(Scoped):
+    """``inside`` is what every resource of the compartment takes; ``kept`` says of what has no
+    provider that it is kept and protected as the stack file says. ``namespace`` is the tenancy's in
+    Object Storage and the container registry, ``availability_domains`` are the names of the
+    region's, which are others in each tenancy, and ``availability_domain`` is the stack file's.
     """
 
     compartment: str
@@ -26,9 +25,7 @@ class Scope:
     namespace: Output[str]
     availability_domain: Output[str]
     availability_domains: Output[list[str]]
-    opts: ResourceOptions
     kept: ResourceOptions
-    data: ResourceOptions
 
     @property
     def inside(self) -> dict[str, Any]:
@@ -39,19 +36,10 @@ class Scope:
         """``opts`` for what is looked up."""
         return InvokeOutputOptions(provider=self.opts.provider)
 
-    def within(self, part: Part) -> "Scope":
-        """The same for the resources of a part of the stack."""
-        opts, kept, data = (part.child(opts) for opts in (self.opts, self.kept, self.data))
-        return replace(self, opts=opts, kept=kept, data=data)
-
     def here(self, *resources: Any) -> ResourceOptions:
         """For what this machine does itself, once ``resources`` are there."""
         own = self.opts
         return ResourceOptions(parent=own.parent, aliases=own.aliases, depends_on=list(resources))
-
-    def after(self, *resources: Any) -> ResourceOptions:
-        """``opts`` for what needs ``resources`` to be there first."""
-        return ResourceOptions.merge(self.opts, ResourceOptions(depends_on=list(resources)))
 
 
 def make_scope(plan: OciPlan) -> Scope:

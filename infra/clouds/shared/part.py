@@ -1,9 +1,12 @@
 """One part of a stack (network, database, ...) as a component, with its resources as children."""
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeVar
 
 from pulumi import ROOT_STACK_RESOURCE, Alias, ComponentResource, ResourceOptions
+
+_Scope = TypeVar("_Scope", bound="Scoped")
 
 
 class Part(ComponentResource):
@@ -27,3 +30,23 @@ class Part(ComponentResource):
     def finish(self, outputs: Mapping[str, Any] | None = None) -> None:
         """Tell the engine that the part is whole; the last thing that its constructor does."""
         self.register_outputs(dict(outputs or {}))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scoped:
+    """How the resources of a stack in a cloud are made: ``opts`` says through which provider,
+    ``data`` the same for what holds data: kept and protected as the stack file says.
+    """
+
+    opts: ResourceOptions
+    data: ResourceOptions
+
+    def within(self: _Scope, part: Part) -> _Scope:
+        """The same for the resources of a part of the stack."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        options = {k: part.child(v) for k, v in values.items() if isinstance(v, ResourceOptions)}
+        return replace(self, **options)
+
+    def after(self, *resources: Any) -> ResourceOptions:
+        """``opts`` for what needs ``resources`` to be there first."""
+        return ResourceOptions.merge(self.opts, ResourceOptions(depends_on=list(resources)))

@@ -60,8 +60,7 @@ def copy(source: Place, target: Place, name: str | None) -> Manifest:
     with told(f"the copy to {target.uri}"), scratch_of(there, _SCRATCH) as scratch:
         for part in of.tables.values():
             there.put(parts.fetch(here, part, scratch), part.path)
-        if of.artifacts:
-            listing = parts.fetch(here, of.artifacts, scratch, "listing")
+        if of.artifacts and (listing := parts.listing(here, of, scratch)):
             into = there.at(parts.ARTIFACTS)
             _, broken = artifacts.copy_out(here.at(parts.ARTIFACTS), listing, scratch, into)
             if broken:
