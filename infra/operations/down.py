@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from infra.operations import stack_file
-from infra.operations.protection import lifted
 from infra.operations.stack import Resource, Stack, main, standing
+from infra.operations.stack import file as stack_file
+from infra.operations.stack.protection import lifted
 from infra.settings import Settings
 from runtime.errors import UserError
 

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import click
 
-from infra.operations import guard
-from infra.operations.findings import lines
-from infra.operations.stack import Stack, main
+from infra.operations.stack import Stack, guard, main
+from infra.operations.stack.findings import lines
 
 # The engine starts it from the program's own folder.
 POLICIES = str(Path(__file__).parents[1] / "policies" / "pack")

@@ -11,13 +11,12 @@ from typing import Any
 
 import click
 
-from infra.operations import guard
 from infra.operations.backup import back_up
 from infra.operations.cost import Change, foresee
-from infra.operations.findings import Finding
 from infra.operations.preview import POLICIES
-from infra.operations.protection import lifted
-from infra.operations.stack import Stack, client_of, main
+from infra.operations.stack import Stack, client_of, guard, main
+from infra.operations.stack.findings import Finding
+from infra.operations.stack.protection import lifted
 from infra.settings.common import ImageKeys
 from runtime import doctor
 from runtime.errors import UserError

@@ -20,8 +20,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 import click
 
-from infra.operations import guard
-from infra.operations.stack import Stack, client_of, main
+from infra.operations.stack import Stack, client_of, guard, main
 from infra.plan import LocalPlan
 from runtime.errors import UserError
 from runtime.probe import request, token_of

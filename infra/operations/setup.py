@@ -12,8 +12,8 @@ from importlib.util import find_spec
 import click
 
 from infra.errors import StackError
-from infra.operations import stack_file
 from infra.operations.stack import MistakeError, main
+from infra.operations.stack import file as stack_file
 from infra.place import ROOT
 from infra.settings import Azure, Local, LocalContainer, Oci, Settings, model_of
 from runtime.errors import UserError

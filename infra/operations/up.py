@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import click
 
-from infra.operations import guard, stack_file, status
-from infra.operations.stack import MistakeError, Stack, main
+from infra.operations import status
+from infra.operations.stack import MistakeError, Stack, guard, main
+from infra.operations.stack import file as stack_file
 from infra.settings import LocalContainer, Settings
 from infra.settings.cloud import CloudKeys
 from runtime.errors import UserError

@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from infra.errors import StackError
-from infra.operations import stack_file
+from infra.operations.stack import file as stack_file
 from infra.place import ROOT
 from infra.rehearsal.engine import Engine
 from infra.rehearsal.errors import RehearsalError

@@ -5,8 +5,8 @@ number of parts. `/api/` stands for `/ajax-api/` too, and GET for HEAD too. What
 reader's, what changes the team's records a writer's, what shows a secret, starts a job, runs code
 or decides about the server an administrator's.
 
-What is not here needs an administrator. So a route that a newer MLflow adds is closed to everybody
-else until it is added here, and to the list in tests/runtime/routes.txt that this is compared with.
+What is not here needs an administrator: a route that a newer MLflow adds is closed to everybody
+else until it is added here and to the test's own list, tests/runtime/access/routes.txt.
 """
 
 TABLE = """

@@ -19,7 +19,7 @@ from tests.go import build_go
 pytestmark = pytest.mark.slow
 
 _NAME = "mlflow.example.test"
-_MODULE = Path(__file__).parents[1] / "tools" / "pebble"
+_MODULE = Path(__file__).parents[2] / "tools" / "pebble"
 _PEBBLE = {
     "listenAddress": "0.0.0.0:14000",
     "managementListenAddress": "0.0.0.0:15000",

@@ -22,7 +22,7 @@ class Reached:
 
 
 def _container(parts: Parts) -> Reached:
-    from infra.clouds.azure.container import make_group
+    from infra.clouds.azure.server.container import make_group
 
     make_group(parts)
     where = f"-g {parts.plan.names.resource_group} -n {parts.plan.names.base}"
@@ -34,8 +34,8 @@ def _container(parts: Parts) -> Reached:
 
 def _scale(parts: Parts) -> Reached:
     from infra.clouds.azure.identity import Vault
-    from infra.clouds.azure.scale import ContainerApps, make_app
-    from infra.clouds.azure.schedule import make_jobs
+    from infra.clouds.azure.server.scale import ContainerApps, make_app
+    from infra.clouds.azure.server.schedule import make_jobs
 
     apps = ContainerApps(parts, Vault(parts.plan, parts.scope, parts.identity))
     make_jobs(parts, apps, make_app(parts, apps))
@@ -48,7 +48,7 @@ def _scale(parts: Parts) -> Reached:
 
 def _vm(parts: Parts) -> Reached:
     from infra.clouds.azure.identity import Vault
-    from infra.clouds.azure.vm import make_machine
+    from infra.clouds.azure.server.vm import make_machine
 
     plan, networks = parts.plan, parts.networks
     if networks is None or plan.hostname is None:

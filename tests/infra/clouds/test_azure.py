@@ -16,7 +16,7 @@ from tests.infra.recording import COPY, AzureMade, deploy_azure
 
 pytestmark = pytest.mark.slow
 
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[3]
 _SUBSCRIPTION = "11111111-2222-4333-8444-555555555555"
 _PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "A" * 43
 _ROLES = {

@@ -12,9 +12,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import click
 
 from infra.clouds import data
-from infra.operations.findings import Finding, decide, lines
-from infra.operations.protection import lifted
 from infra.operations.stack import MistakeError, Preview, Resource, Stack
+from infra.operations.stack.findings import Finding, decide, lines
+from infra.operations.stack.protection import lifted
 from runtime.errors import UserError
 
 _ALLOWANCE = re.compile(r"(replace|delete):[a-z0-9-]+")

@@ -15,7 +15,7 @@ from runtime import health
 from runtime.jobs import schedules as jobs
 from runtime.settings import RuntimeSettings, default
 
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[3]
 _DOCKERFILE = (_ROOT / "runtime" / "Dockerfile").read_text()
 
 

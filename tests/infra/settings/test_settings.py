@@ -15,7 +15,7 @@ from runtime.settings import load
 from tests.infra.stack_files import CONFIGS, as_given, named, read
 
 _PLACE = Place(stack="local", root=Path("/project"))
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[3]
 
 
 def _plan(path: Path, *secret_keys: str) -> Plan:

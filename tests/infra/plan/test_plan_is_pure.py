@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[3]
 _PURE = ("infra/plan", "infra/settings")
 _MACHINE = {
     *("builtins", "ctypes", "getpass", "glob", "importlib", "io", "os", "platform", "pwd"),

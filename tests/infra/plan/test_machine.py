@@ -28,7 +28,7 @@ _TEXTS = systemd_texts()
 
 
 def _machine(**keys: str) -> Machine:
-    plan = make_plan(parse({**_KEYS, **keys}), Place("test", Path(__file__).parents[2]))
+    plan = make_plan(parse({**_KEYS, **keys}), Place("test", Path(__file__).parents[3]))
     assert isinstance(plan, OciPlan)
     return Machine(
         image=f"registry.example/t@sha256:{'a' * 64}",

@@ -6,7 +6,7 @@ A job that is still running when it is due again keeps the other out: each locks
 from pulumi_azure_native import app
 
 from infra.clouds.azure.parts import Parts
-from infra.clouds.azure.scale import ContainerApps
+from infra.clouds.azure.server.scale import ContainerApps
 
 _TIMEOUT_SECONDS = 6 * 3600
 

@@ -11,8 +11,8 @@ from pulumi_oci import autoscaling, core
 
 from infra.clouds.oci.observability import COLLECTOR
 from infra.clouds.oci.parts import Parts
+from infra.clouds.oci.server.vm import DISK_GIB, RELEASE, SHAPE, SYSTEM, metadata
 from infra.clouds.oci.vault import Vault
-from infra.clouds.oci.vm import DISK_GIB, RELEASE, SHAPE, SYSTEM, metadata
 from infra.plan import OciPlan
 from infra.plan.proxy import PORT
 

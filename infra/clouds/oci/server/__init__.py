@@ -100,7 +100,7 @@ def _backends(balancer: nlb.NetworkLoadBalancer, scope: Scope) -> Output[str]:
 
 
 def _container(parts: Parts, vault: Vault, balancer: Balancer) -> Output[str]:
-    from infra.clouds.oci.container import make_instance, matching_rule
+    from infra.clouds.oci.server.container import make_instance, matching_rule
 
     del vault  # Its secrets come as files.
     granted = parts.identity.grant(matching_rule(parts.plan))
@@ -117,7 +117,7 @@ def _container(parts: Parts, vault: Vault, balancer: Balancer) -> Output[str]:
 
 
 def _vm(parts: Parts, vault: Vault, balancer: Balancer) -> Output[str]:
-    from infra.clouds.oci.vm import make_instance, matching_rule
+    from infra.clouds.oci.server.vm import make_instance, matching_rule
 
     logs = Logs(parts.plan, parts.scope, parts.identity)
     instance = make_instance(parts, vault)
@@ -129,7 +129,7 @@ def _vm(parts: Parts, vault: Vault, balancer: Balancer) -> Output[str]:
 
 
 def _scale(parts: Parts, vault: Vault, balancer: Balancer) -> Output[str]:
-    from infra.clouds.oci.scale import make_pool, matching_rule
+    from infra.clouds.oci.server.scale import make_pool, matching_rule
 
     logs = Logs(parts.plan, parts.scope, parts.identity)
     pool = make_pool(parts, vault, balancer.id, balancer.backend_set)

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from infra.errors import StackError
-from infra.operations import setup, stack_file
+from infra.operations import setup
 from infra.operations.setup import Needs
+from infra.operations.stack import file as stack_file
 from infra.operations.up import options, require_file
 from infra.place import ROOT
 from infra.settings import parse

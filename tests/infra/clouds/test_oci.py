@@ -16,7 +16,7 @@ from tests.infra.recording import OciMade, deploy_oci
 
 pytestmark = pytest.mark.slow
 
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[3]
 _ANYWHERE = "0.0.0.0/0"
 _BASE: dict[str, Any] = {
     "cloud": "oci",

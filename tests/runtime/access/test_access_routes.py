@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from runtime.tokens.store import Role
+from tests.runtime.access.test_roles import filled, listed
 from tests.runtime.serving import REFUSED, Answer, Serving
-from tests.runtime.test_roles import filled, listed
 
 pytestmark = pytest.mark.slow
 

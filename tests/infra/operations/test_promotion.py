@@ -16,9 +16,9 @@ import yaml
 
 from infra.operations import promote
 from infra.operations.cost import Change
-from infra.operations.findings import Finding
-from infra.operations.guard import DataLossError
 from infra.operations.promote import Foreseen, Promotion, Wish
+from infra.operations.stack.findings import Finding
+from infra.operations.stack.guard import DataLossError
 from infra.place import ROOT
 from infra.rehearsal.docker import cloud as docker_cloud
 from infra.rehearsal.engine import Engine

@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 
-from infra.operations import findings, guard
-from infra.operations.findings import Finding
-from infra.operations.guard import DataLossError
-from infra.operations.stack import MistakeError, Preview, Resource
+from infra.operations.stack import MistakeError, Preview, Resource, findings, guard
+from infra.operations.stack.findings import Finding
+from infra.operations.stack.guard import DataLossError
 
 _PLANS = Path(__file__).parent / "plans"
 
