@@ -21,6 +21,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 import click
 
 from infra.operations.stack import Stack, client_of, guard, main
+from infra.operations.stack import file as stack_file
 from infra.plan import LocalPlan
 from runtime.errors import UserError
 from runtime.probe import request, token_of
@@ -233,6 +234,7 @@ def command(
       make recover STACK=local FROM=/backups
       python -m infra.operations.recover oci-prod --from wasbs://backups@account.blob.core.windows.net/prod
     """
+    stack_file.require(name)
     stack = Stack(name)
     plan = stack.plan()
     wish = _Wish(from_uri, backup, force, patience, dry_run)

@@ -2,12 +2,11 @@
 
 import subprocess
 import sys
-from collections.abc import Sequence
 
 import click
 
 from infra.operations import status
-from infra.operations.stack import MistakeError, Stack, guard, main
+from infra.operations.stack import Stack, guard, main
 from infra.operations.stack import file as stack_file
 from infra.settings import LocalContainer, Settings
 from infra.settings.cloud import CloudKeys
@@ -28,13 +27,6 @@ def options(settings: Settings, is_terminal: bool) -> list[str]:
         return ["--suppress-outputs"]
     refresh = ["--refresh"] if isinstance(settings, LocalContainer) else []
     return ["--suppress-outputs", "--yes", "--skip-preview", *refresh]
-
-
-def require_file(name: str, names: Sequence[str]) -> None:
-    """Raise MistakeError where none of the stacks that have a file is called so. Pure."""
-    if name not in names:
-        there = "".join(f"\n  {one}" for one in names)
-        raise MistakeError(f"there is no {stack_file.path(name)}; there are:{there}")
 
 
 def select(name: str) -> None:
@@ -69,7 +61,7 @@ def command(name: str, data: str) -> int:
       make up DATA=replace:data
     """
     allowed = guard.allowances(data)
-    require_file(name, stack_file.names())
+    stack_file.require(name)
     select(name)
     stack = Stack(name)
     if guard.up(stack, *options(stack.settings(), sys.stdin.isatty()), allowed=allowed):

@@ -105,13 +105,12 @@ def _resolve(clouds: Iterable[Cloud], hostname: str, caller: str = _NOBODY) -> s
 
 
 def read_stack_file(stack: str) -> dict[str, Any]:
-    """The plain keys of a stack file. Raises RehearsalError where it cannot be read."""
-    path = stack_file.path(stack)
+    """The plain keys of a stack file, or of the example of its name.
+
+    Raises RehearsalError where it cannot be read.
+    """
     try:
-        return stack_file.read(ROOT / path)
-    except FileNotFoundError:
-        names = ", ".join(stack_file.names(ROOT))
-        raise RehearsalError(f"there is no {path}; there are: {names}") from None
+        return stack_file.read(stack_file.find(stack, ROOT))
     except (StackError, OSError) as error:
         raise RehearsalError(str(error)) from None
 

@@ -5,16 +5,20 @@ more than the file, and refuses what is wrong with it.
 """
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any, cast
 
+import click
 import yaml
 
 from infra.errors import StackError
+from infra.operations.stack import MistakeError
 from infra.settings import PROJECT
 
 # Where Pulumi.yaml has them, in the project that is the working directory.
 _FOLDER = Path("stacks")
+_EXAMPLES = _FOLDER / "examples"
 
 
 def path(stack: str) -> Path:
@@ -22,10 +26,45 @@ def path(stack: str) -> Path:
     return _FOLDER / f"Pulumi.{stack}.yaml"
 
 
-def names(root: Path = Path()) -> list[str]:
-    """The stacks that have a file in the project in ``root``."""
-    files = (file.name for file in (root / _FOLDER).glob("Pulumi.*.yaml"))
-    return sorted(name.removeprefix("Pulumi.").removesuffix(".yaml") for name in files)
+def find(stack: str, root: Path = Path()) -> Path:
+    """A stack's file in the project in ``root``: its own, or else the example of its name.
+
+    Raises FileNotFoundError that names those that are there, where there is neither.
+    """
+    found = [file for file in (root / path(stack), root / _example(stack)) if file.exists()]
+    if not found:
+        there = sorted({*_names(root / _FOLDER), *_names(root / _EXAMPLES)})
+        raise FileNotFoundError(f"there is no {path(stack)}; there are: {', '.join(there)}")
+    return found[0]
+
+
+def require(stack: str) -> None:
+    """Make sure that a stack has a file of its own; an example of this machine is copied to be it.
+
+    Those of clouds name accounts, which are the user's. Raises MistakeError where there is none.
+    """
+    if path(stack).exists():
+        return
+    try:
+        example = find(stack)
+    except FileNotFoundError as error:
+        raise MistakeError(str(error)) from None
+    if read(example).get(f"{PROJECT}:cloud") != "local":
+        raise MistakeError(
+            f"there is no {path(stack)}; begin with the example, and put in what is yours:\n"
+            f"  cp {example} {_FOLDER}"
+        )
+    shutil.copyfile(example, path(stack))
+    click.echo(f"{path(stack)}: copied from {_EXAMPLES}; it is yours to edit and commit")
+
+
+def _example(stack: str) -> Path:
+    return _EXAMPLES / f"Pulumi.{stack}.yaml"
+
+
+def _names(folder: Path) -> list[str]:
+    files = (file.name for file in folder.glob("Pulumi.*.yaml"))
+    return [name.removeprefix("Pulumi.").removesuffix(".yaml") for name in files]
 
 
 def read(file: Path) -> dict[str, Any]:
@@ -38,12 +77,12 @@ def read(file: Path) -> dict[str, Any]:
 
 
 def keys(stack: str) -> dict[str, str]:
-    """The plain keys of a stack's file as text, with the defaults of Pulumi.yaml.
+    """The plain keys of a stack's file, or its example's, as text with Pulumi.yaml's defaults.
 
     Raises StackError where it is no YAML, and OSError where there is none.
     """
     prefix = f"{PROJECT}:"
-    config = read(path(stack))
+    config = read(find(stack))
     own = {k.removeprefix(prefix): v for k, v in config.items() if k.startswith(prefix)}
     return {key: _as_text(value) for key, value in (_defaults() | own).items()}
 

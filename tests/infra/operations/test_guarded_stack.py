@@ -184,8 +184,7 @@ def test_a_name_that_no_file_has_is_told_with_those_that_have_one(stack: Stack) 
     done = run_operation(other, "up")
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
-        "up: there is no stacks/Pulumi.prodd.yaml; there are:",
-        "up:   test",
+        "up: there is no stacks/Pulumi.prodd.yaml; there are: test",
     ]
 
 

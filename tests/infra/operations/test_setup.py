@@ -1,5 +1,6 @@
 """What `make setup` installs for a stack, by its file; and how files are read before the engine."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +10,9 @@ import pytest
 from infra.errors import StackError
 from infra.operations import setup
 from infra.operations.setup import Needs
+from infra.operations.stack import MistakeError
 from infra.operations.stack import file as stack_file
-from infra.operations.up import options, require_file
+from infra.operations.up import options
 from infra.place import ROOT
 from infra.settings import parse
 
@@ -74,7 +76,6 @@ def test_a_file_is_read_as_yaml_whatever_its_style(
         "keepData": "false",
         "allowedCidrs": '["10.0.0.0/8"]',
     }
-    assert stack_file.names() == ["a"]
     _write(tmp_path, "encryptionsalt: v1:x\n", monkeypatch)
     assert stack_file.keys("a") == {"cloud": "local"}
     _write(tmp_path, "config: [\n", monkeypatch)
@@ -115,7 +116,37 @@ def test_the_engine_asks_in_a_cloud_and_on_a_terminal_alone() -> None:
     assert "--refresh" in options(contained, is_terminal=True)
 
 
-def test_a_stack_without_a_file_is_told_with_those_that_have_one() -> None:
-    require_file("local", ["azure-dev", "local"])
-    with pytest.raises(Exception, match=r"stacks/Pulumi\.locl\.yaml; there are:\n  local"):
-        require_file("locl", ["local"])
+def test_a_first_stack_of_this_machine_is_copied_from_its_example(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(ROOT / "stacks" / "examples", tmp_path / "stacks" / "examples")
+    monkeypatch.chdir(tmp_path)
+    own = tmp_path / "stacks" / "Pulumi.local.yaml"
+    stack_file.require("local")
+    assert own.read_bytes() == (tmp_path / "stacks/examples/Pulumi.local.yaml").read_bytes()
+    assert "stacks/Pulumi.local.yaml: copied from stacks/examples" in capsys.readouterr().out
+    own.write_text("config: {trackstack:cloud: local, trackstack:port: 6000}")
+    stack_file.require("local")
+    assert "6000" in own.read_text()
+    assert capsys.readouterr().out == ""
+
+
+def test_an_example_of_a_cloud_is_the_users_to_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(ROOT / "stacks" / "examples", tmp_path / "stacks" / "examples")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(MistakeError, match=r"cp stacks/examples/Pulumi\.oci-dev\.yaml stacks$"):
+        stack_file.require("oci-dev")
+    assert not (tmp_path / "stacks" / "Pulumi.oci-dev.yaml").exists()
+
+
+def test_a_stack_without_a_file_is_told_with_those_that_have_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "stacks" / "examples").mkdir(parents=True)
+    for name in ("examples/Pulumi.local", "Pulumi.prod", "Pulumi.local"):
+        (tmp_path / "stacks" / f"{name}.yaml").touch()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(MistakeError, match=r"stacks/Pulumi\.locl\.yaml; there are: local, prod$"):
+        stack_file.require("locl")

@@ -126,4 +126,4 @@ def test_the_readme_has_every_key_with_its_default() -> None:
 def test_the_project_file_names_the_stack_files_folder() -> None:
     project = yaml.safe_load((_ROOT / "Pulumi.yaml").read_text())
     assert (project["main"], project["stackConfigDir"]) == ("infra", "stacks")
-    assert (_ROOT / "stacks" / "Pulumi.local.yaml").exists()
+    assert (_ROOT / "stacks" / "examples" / "Pulumi.local.yaml").exists()
