@@ -127,7 +127,7 @@ class RuntimeSettings(BaseModel):
     read_groups: Words = Field((), alias="TRACKSTACK_READ_GROUPS")
     tls_cert_file: Path | None = Field(None, alias="TRACKSTACK_TLS_CERT_FILE")
     tls_key_file: Path | None = Field(None, alias="TRACKSTACK_TLS_KEY_FILE")
-    behind_front: bool = Field(False, alias="TRACKSTACK_BEHIND_FRONT")
+    behind_proxy: bool = Field(False, alias="TRACKSTACK_BEHIND_PROXY")
     audit_log: Path | None = Field(None, alias="TRACKSTACK_AUDIT_LOG")
     audit_reads: bool = Field(False, alias="TRACKSTACK_AUDIT_READS")
     max_request_bytes: int = Field(64 << 20, ge=0, alias="TRACKSTACK_MAX_REQUEST_BYTES")

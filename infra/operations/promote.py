@@ -37,7 +37,7 @@ class Promotion:
 
 
 @dataclass(frozen=True)
-class Wish:
+class Options:
     """How to go about it. ``patience``: seconds in which the target must be well after `up`;
     ``allowed``: what may be lost, as DATA= names it.
     """
@@ -149,24 +149,24 @@ class Target:
         return Foreseen(foresee(preview.events), taken, works=not preview.code)
 
     def up(self, message: str) -> int:
-        options = ("--yes", "--skip-preview", "--suppress-outputs", "--message", message)
-        return guard.up(self._stack, *options, allowed=self._allowed, quiet=self._quiet)
+        how = ("--yes", "--skip-preview", "--suppress-outputs", "--message", message)
+        return guard.up(self._stack, *how, allowed=self._allowed, quiet=self._quiet)
 
     def outputs(self) -> dict[str, Any]:
         return self._stack.outputs(secrets=True)
 
 
-def apply(promotion: Promotion, target: Target, wish: Wish, backup: str | None) -> Outcome:
+def apply(promotion: Promotion, target: Target, options: Options, backup: str | None) -> Outcome:
     """Run the image; where that fails, run the one before again."""
     origin = promotion.source or "outside"
-    problems = _run(target, f"promote {promotion.image} from {origin}, by {wish.by}", wish)
+    problems = _run(target, f"promote {promotion.image} from {origin}, by {options.by}", options)
     if not problems:
         return Outcome("promoted", promotion.image, promotion.before, backup, ())
     if not promotion.before:
         reason = f"{promotion.target} ran no image by digest before: there is nothing to go back to"
         return Outcome("failed", promotion.image, None, backup, (*problems, reason))
     target.configure(promotion.before)
-    again = _run(target, f"roll back to {promotion.before}, by {wish.by}", wish)
+    again = _run(target, f"roll back to {promotion.before}, by {options.by}", options)
     if backup:
         problems.append(
             "what the new image changed in the database stays; to undo that too: "
@@ -176,17 +176,17 @@ def apply(promotion: Promotion, target: Target, wish: Wish, backup: str | None) 
     return Outcome(result, promotion.image, promotion.before, backup, (*problems, *again))
 
 
-def _run(target: Target, message: str, wish: Wish) -> list[str]:
+def _run(target: Target, message: str, options: Options) -> list[str]:
     try:
         if target.up(message):
             return ["pulumi up failed; its reason stands above"]
     except UserError as error:
         return str(error).splitlines()
-    return check(target.outputs(), wish.patience)
+    return check(target.outputs(), options.patience)
 
 
 def carry_out(
-    promotion: Promotion, target: Target, outputs: Mapping[str, Any], wish: Wish
+    promotion: Promotion, target: Target, outputs: Mapping[str, Any], options: Options
 ) -> Outcome:
     """Preview, ask, back up and apply; until then the stack file is put back as it was."""
     if not promotion.needed:
@@ -197,15 +197,15 @@ def carry_out(
     try:
         foreseen = target.preview()
         # What is protected makes the preview fail, and stands in its plan all the same.
-        guard.refuse(foreseen.taken, wish.allowed)
+        guard.refuse(foreseen.taken, options.allowed)
         if not foreseen.works:
             raise UserError("the preview failed; its reason stands above; nothing was changed")
         change = foreseen.cost
         click.echo(f"cost: {change}", err=True)
-        if wish.dry_run or not _agree(promotion.target, wish.yes):
+        if options.dry_run or not _agree(promotion.target, options.yes):
             return Outcome("previewed", promotion.image, promotion.before, None, (), change)
         # A stack that is not up yet has nothing to lose.
-        if outputs and wish.backup:
+        if outputs and options.backup:
             try:
                 backup = back_up(outputs)
             except UserError as error:
@@ -216,7 +216,7 @@ def carry_out(
     finally:
         if not goes_on:
             target.configure(configured)
-    return replace(apply(promotion, target, wish, backup), cost=change)
+    return replace(apply(promotion, target, options, backup), cost=change)
 
 
 def _agree(target: str, yes: bool) -> bool:
@@ -272,8 +272,8 @@ def command(
     promotion = decide(source, target, image, from_outputs, outputs)
     if source and (problems := check(from_outputs)):
         raise UserError(f"{source} is not well, so it is not promoted: {'; '.join(problems)}")
-    wish = Wish(by, yes, not no_backup, dry_run, patience, allowed)
-    outcome = carry_out(promotion, Target(there, as_json, allowed), outputs, wish)
+    options = Options(by, yes, not no_backup, dry_run, patience, allowed)
+    outcome = carry_out(promotion, Target(there, as_json, allowed), outputs, options)
     if as_json:
         click.echo(json.dumps({"from": source, "to": target, "by": by, **asdict(outcome)}))
     else:

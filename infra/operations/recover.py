@@ -89,21 +89,23 @@ def refuse_data(counted: Mapping[str, int], stack: str) -> None:
         )
 
 
-def _fill_from_here(stack: Stack, plan: LocalPlan, wish: "_Wish") -> int:
+def _fill_from_here(stack: Stack, plan: LocalPlan, options: "_Options") -> int:
     environment = restore_environment(stack.name, plan, stack.outputs())
-    of = wish.manifest()
-    flags = [flag for flag, on in (("--force", wish.force), ("--dry-run", wish.dry_run)) if on]
-    if not wish.dry_run:
+    of = options.manifest()
+    flags = [
+        flag for flag, on in (("--force", options.force), ("--dry-run", options.dry_run)) if on
+    ]
+    if not options.dry_run:
         # For the owner alone; the restore makes what lies in it.
         Path(plan.data_dir).mkdir(mode=0o700, parents=True, exist_ok=True)
     done = subprocess.run(
-        [trackstack(), "restore", "--from", wish.from_uri, *flags, of.name],
+        [trackstack(), "restore", "--from", options.from_uri, *flags, of.name],
         env={**os.environ, **environment},
     )
-    if done.returncode or wish.dry_run:
+    if done.returncode or options.dry_run:
         return done.returncode
     _up(stack, f"recover from {of.name}", f"then run: make up STACK={stack.name}")
-    return _confirm(stack, of, wish.patience)
+    return _confirm(stack, of, options.patience)
 
 
 def _copy(outputs: Mapping[str, Any], from_uri: str, name: str) -> None:
@@ -167,13 +169,13 @@ def _confirm(stack: Stack, of: "Manifest", patience: float) -> int:
     return 0
 
 
-def _fill_by_server(stack: Stack, wish: "_Wish") -> int:
-    if wish.force:
+def _fill_by_server(stack: Stack, options: "_Options") -> int:
+    if options.force:
         raise UserError("--force: only the store of a local stack of processes is replaced")
-    of = wish.manifest()
+    of = options.manifest()
     outputs = stack.outputs(secrets=True)
     click.echo(f"recover: {of.name} of {of.created}: {of.rows} rows, {of.total_bytes} bytes")
-    if wish.dry_run:
+    if options.dry_run:
         return 0
     if "tracking_uri" in outputs:
         with client_of(outputs) as client:
@@ -187,15 +189,15 @@ def _fill_by_server(stack: Stack, wish: "_Wish") -> int:
         _up(stack, f"make room for {of.name}")
         outputs = stack.outputs(secrets=True)
     click.echo(f"recover: copying it to {outputs['backup_destination']}")
-    _copy(outputs, wish.from_uri, of.name)
+    _copy(outputs, options.from_uri, of.name)
     stack.run("config", "set", _KEY, of.name)
     _up(stack, f"recover from {of.name}")
     click.echo("recover: waiting for the server to have restored it")
-    return _confirm(stack, of, wish.patience)
+    return _confirm(stack, of, options.patience)
 
 
 @dataclass(frozen=True)
-class _Wish:
+class _Options:
     """What the person asked for."""
 
     from_uri: str
@@ -206,10 +208,10 @@ class _Wish:
 
     def manifest(self) -> "Manifest":
         """That of the backup; raises UserError where there is none, or it must be named."""
-        from runtime.artifacts.place import Place
+        from runtime.artifacts.tree import Tree
         from runtime.backup.format import manifest
 
-        return manifest.read_for(Place(self.from_uri), self.backup, None)
+        return manifest.read_for(Tree(self.from_uri), self.backup, None)
 
 
 @click.command()
@@ -237,10 +239,10 @@ def command(
     stack_file.require(name)
     stack = Stack(name)
     plan = stack.plan()
-    wish = _Wish(from_uri, backup, force, patience, dry_run)
+    options = _Options(from_uri, backup, force, patience, dry_run)
     if isinstance(plan, LocalPlan):
-        return _fill_from_here(stack, plan, wish)
-    return _fill_by_server(stack, wish)
+        return _fill_from_here(stack, plan, options)
+    return _fill_by_server(stack, options)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from infra.errors import StackError
-from infra.settings.common import FrontKeys
+from infra.settings.common import ProxyKeys
 
 # Folders of the system (Filesystem Hierarchy Standard 3.0), of which none is a stack's own.
 _SYSTEM = frozenset(
@@ -77,7 +77,7 @@ class Place:
             )
 
 
-def certificate(keys: FrontKeys, place: Place) -> str | None:
+def certificate(keys: ProxyKeys, place: Place) -> str | None:
     """The reverse proxy's certificate and chain in PEM, where the stack file names one.
 
     Raises StackError where the secret tlsKey is missing.

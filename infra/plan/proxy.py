@@ -8,7 +8,7 @@ https://caddyserver.com/docs/caddyfile
 from collections.abc import Sequence
 
 from infra.plan.workloads import SECRETS_DIRECTORY, Probe, Workload
-from infra.settings.common import FrontKeys
+from infra.settings.common import ProxyKeys
 from runtime import health
 
 # As browsers expect it; on this machine another may be published.
@@ -26,7 +26,7 @@ _SECRET_FILES: dict[str, frozenset[str]] = {
 }
 
 
-def _global_options(keys: FrontKeys, name: str) -> list[str]:
+def _global_options(keys: ProxyKeys, name: str) -> list[str]:
     lines = ["admin off", "auto_https disable_redirects", "skip_install_trust"]
     # Who calls an address names none.
     lines.append(f"default_sni {name}")
@@ -40,13 +40,13 @@ def _global_options(keys: FrontKeys, name: str) -> list[str]:
     return lines
 
 
-def _tls(keys: FrontKeys) -> str:
+def _tls(keys: ProxyKeys) -> str:
     if keys.tls == "files":
         return f"tls {SECRETS_DIRECTORY}/tls_certificate {SECRETS_DIRECTORY}/tls_key"
     return "tls internal" if keys.tls == "internal" else "# certificate by ACME"
 
 
-def _probed(keys: FrontKeys, upstream: str) -> str:
+def _probed(keys: ProxyKeys, upstream: str) -> str:
     """Whether the server is ready, under any name.
 
     `handle`, because Caddy has `respond` answer first.
@@ -59,7 +59,7 @@ def _probed(keys: FrontKeys, upstream: str) -> str:
 
 
 def reverse_proxy(
-    keys: FrontKeys, names: Sequence[str], *, upstream: str, is_probed: bool = False
+    keys: ProxyKeys, names: Sequence[str], *, upstream: str, is_probed: bool = False
 ) -> Workload:
     """The proxy for the host names or addresses ``names``, before ``upstream``.
 
@@ -89,7 +89,7 @@ def reverse_proxy(
     )
 
 
-def _caddyfile(keys: FrontKeys, names: Sequence[str], upstream: str, is_probed: bool) -> str:
+def _caddyfile(keys: ProxyKeys, names: Sequence[str], upstream: str, is_probed: bool) -> str:
     # Timeouts leave an upload of hours alone, and only limit how long a client may take over the
     # head of a request.
     sites = ", ".join(f"https://{name}:{PORT}" for name in names)

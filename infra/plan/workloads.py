@@ -233,13 +233,13 @@ def _scheduler(settings: Common, site: Site) -> Workload:
 
 def _jobs(settings: Common, site: Site) -> list[Workload]:
     """The scheduler's jobs for a platform that starts each, one that runs alone, when it is due."""
-    turn = ("--my-turn",) if site.jobs == "replicas" else ()
+    elect = ("--elect",) if site.jobs == "replicas" else ()
     return [
         replace(
             _scheduler(settings, site),
             name=job,
             kind="job",
-            command=("scheduler", "--once", job, *turn),
+            command=("scheduler", "--once", job, *elect),
             schedule=schedule,
             cpu_request=site.cpus,
             memory_request=site.memory,

@@ -13,7 +13,7 @@ from infra.clouds import data
 Props = Mapping[str, Any]
 UNKNOWN = object()
 _ANYWHERE = frozenset({"*", "0.0.0.0/0", "Internet", "::/0"})
-# The front's, and that of Container Apps' own proxy.
+# The proxy's, and that of Container Apps' own proxy.
 _OPEN_PORTS = frozenset({"443", "31443"})
 _SECRET_NAME = re.compile(r"(TOKEN|PASSWORD|SECRET|API_KEY|PRIVATE_KEY)$")
 _LOGIN_IN_URI = re.compile(r"://[^/@\s:]+:[^/@\s*]+@")
@@ -194,7 +194,7 @@ RULES = (
     ),
     Rule(
         "no-port-is-open",
-        "The whole internet reaches the front's port at most.",
+        "The whole internet reaches the proxy's port at most.",
         {
             "azure-native:network:NetworkSecurityGroup": _security_rules,
             "oci:Core/networkSecurityGroupSecurityRule:NetworkSecurityGroupSecurityRule": (

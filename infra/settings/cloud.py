@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
-from infra.settings.common import Common, FrontKeys, ImageKeys, wrong
+from infra.settings.common import Common, ImageKeys, ProxyKeys, wrong
 from infra.settings.values import Line, Network, Networks, Tags, from_json
 from runtime.cron import calendars
 from runtime.duration import NEVER
@@ -17,7 +17,7 @@ _PUBLIC_KEY = r"^(ssh-rsa|ssh-ed25519) [A-Za-z0-9+/]+=*( \S+)?$"
 Replicas = Annotated[int, BeforeValidator(from_json), Field(ge=1, le=100)]
 
 
-class CloudKeys(Common, ImageKeys, FrontKeys):
+class CloudKeys(Common, ImageKeys, ProxyKeys):
     """Compute, size, network and access of a server in a cloud.
 
     ``container`` is one container group, ``scale`` several replicas behind the platform's load
@@ -94,7 +94,7 @@ class CloudKeys(Common, ImageKeys, FrontKeys):
         if "front_image" in self.model_fields_set:
             raise wrong(
                 "frontImage",
-                f"means nothing with compute: {self.compute}, whose front is a package",
+                f"means nothing with compute: {self.compute}, whose proxy is a package",
             )
         for key in SCHEDULES.values():
             if (schedule := getattr(self, key)) != NEVER:

@@ -150,8 +150,8 @@ class ImageKeys(Keys):
         return self
 
 
-class FrontKeys(Keys):
-    """The keys of a stack whose server stands behind a TLS front."""
+class ProxyKeys(Keys):
+    """The keys of a stack whose server stands behind a reverse proxy that ends TLS."""
 
     front_image: Line = "docker.io/library/caddy:2.10.2-alpine"
     hostname: Hostname | None = None
@@ -163,7 +163,7 @@ class FrontKeys(Keys):
     tls_certificate_file: Line | None = None
 
     @model_validator(mode="after")
-    def _certificate(self) -> "FrontKeys":
+    def _certificate(self) -> "ProxyKeys":
         asked: dict[str, tuple[str, Any]] = {
             "acmeEmail": ("acme", self.acme_email),
             "acmeDirectory": ("acme", self.acme_directory),

@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from infra.settings.common import Common, FrontKeys, ImageKeys, wrong
+from infra.settings.common import Common, ImageKeys, ProxyKeys, wrong
 from infra.settings.values import Line
 from runtime.settings import default
 
@@ -22,8 +22,8 @@ class Local(Common):
     artifacts_destination: Line | None = None
 
 
-class LocalContainer(Common, ImageKeys, FrontKeys):
-    """The server, its schedules, a database and a TLS front as containers of Docker."""
+class LocalContainer(Common, ImageKeys, ProxyKeys):
+    """The server, its schedules, a database and a TLS proxy as containers of Docker."""
 
     secret_keys: ClassVar[frozenset[str]] = Common.secret_keys | {
         "backendStoreUri",
@@ -39,7 +39,7 @@ class LocalContainer(Common, ImageKeys, FrontKeys):
     compute: Literal["container"]
     port: int = Field(5443, ge=1, le=65535)
     address: Line = Field("127.0.0.1", pattern=r"^\d{1,3}(\.\d{1,3}){3}$")
-    """The address of this machine that the front listens on; TLS on each."""
+    """The address of this machine that the proxy listens on; TLS on each."""
     data_dir: Line | None = None
     artifacts_destination: Line | None = None
     database_image: Line = "docker.io/library/postgres:17-alpine"

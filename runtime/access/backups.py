@@ -6,7 +6,7 @@ kept: any worker of any replica can be asked.
 
 import json
 
-from runtime.artifacts.place import Place
+from runtime.artifacts.tree import Tree
 from runtime.backup.format import manifest
 from runtime.errors import UserError
 from runtime.process import start_beside
@@ -27,7 +27,7 @@ def respond(settings: RuntimeSettings, method: str) -> tuple[int, bytes]:
     if method != "GET":
         return 405, _body(error="GET lists, POST makes one")
     try:
-        names = manifest.names(Place(to))
+        names = manifest.names(Tree(to))
     except UserError as error:
         return 503, _body(error=str(error))
     return 200, _body(to=to, backups=[name for name, is_whole in names.items() if is_whole])

@@ -12,13 +12,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
-from runtime.artifacts.place import Place, scratch_of
+from runtime.artifacts.tree import Tree, scratch_of
 from runtime.backup.format import artifacts, parts
 
 SCRATCH = ".trackstack-restore"
 
 
-def problems(target: Place, listing: Path) -> Iterator[str]:
+def problems(target: Tree, listing: Path) -> Iterator[str]:
     """Why the artifacts of a listing cannot be written to ``target``; changes nothing."""
     if target.directory is None:
         yield from _trial(target)
@@ -52,7 +52,7 @@ def _in_the_way(root: Path, path: str) -> str | None:
     return None
 
 
-def _trial(target: Place) -> Iterator[str]:
+def _trial(target: Tree) -> Iterator[str]:
     try:
         with TemporaryDirectory() as folder:
             file = Path(folder) / "trial"
@@ -66,7 +66,7 @@ def _trial(target: Place) -> Iterator[str]:
 
 
 @contextmanager
-def brought(own: Place, listing: Path, target: Place) -> Generator[Callable[[], int]]:
+def brought(own: Tree, listing: Path, target: Tree) -> Generator[Callable[[], int]]:
     """Bring a backup's artifacts beside ``target``; what comes of it puts them in place.
 
     That returns how many there are. Raises UserError where not all can be brought.
@@ -75,7 +75,7 @@ def brought(own: Place, listing: Path, target: Place) -> Generator[Callable[[], 
     with scratch_of(target, SCRATCH) as scratch:
         staged = scratch / "staged"
         if target.directory:
-            into, there = Place(str(staged)), target.directory
+            into, there = Tree(str(staged)), target.directory
             _, broken = artifacts.copy_out(held, listing, scratch, into, there)
             parts.refuse(broken, f"not all of {own.uri} can be brought, nothing was changed")
 

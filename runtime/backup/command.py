@@ -14,7 +14,7 @@ from runtime import settings as runtime_settings
 from runtime.retention.report_line import human_bytes
 
 
-def _place(ctx: click.Context) -> str | None:
+def _tree(ctx: click.Context) -> str | None:
     to: str | None = ctx.obj
     return to
 
@@ -59,13 +59,13 @@ def command(
     from runtime.database.engine import open_engine
 
     settings = runtime_settings.load()
-    place = make.destination(settings, to)
+    tree = make.destination(settings, to)
     count = keep or settings.backup_keep
     if dry_run:
         store = identity.known(open_engine(settings))
-        retired = make.retire(place, store, count, keep_days, dry_run=True)
+        retired = make.retire(tree, store, count, keep_days, dry_run=True)
         if as_json:
-            result: dict[str, object] = {"dry_run": True, "to": place.uri}
+            result: dict[str, object] = {"dry_run": True, "to": tree.uri}
             result |= {"delete": list(retired.deleted), "of_nobody": list(retired.of_nobody)}
             click.echo(json.dumps(result))
         else:
@@ -75,20 +75,20 @@ def command(
                 else f"the database and {settings.artifacts_destination}"
             )
             deleted = list(retired.deleted) or "none"
-            click.echo(f"would back up {what} to {place.uri}, and delete {deleted}")
+            click.echo(f"would back up {what} to {tree.uri}, and delete {deleted}")
             _tell_of_nobody(retired.of_nobody)
         return
-    done = make.back_up(settings, place, with_artifacts=not no_artifacts)
-    retired = make.retire(place, done.store, count, keep_days, just_made=done.name)
+    done = make.back_up(settings, tree, with_artifacts=not no_artifacts)
+    retired = make.retire(tree, done.store, count, keep_days, just_made=done.name)
     files = done.artifacts.files if done.artifacts else 0
     if as_json:
-        result = {"name": done.name, "to": place.uri, "rows": done.rows, "files": files}
+        result = {"name": done.name, "to": tree.uri, "rows": done.rows, "files": files}
         result |= {"bytes": done.total_bytes, "outside": done.outside}
         result |= {"deleted": list(retired.deleted), "of_nobody": list(retired.of_nobody)}
         click.echo(json.dumps(result))
         return
     size = human_bytes(done.total_bytes)
-    click.echo(f"{place.uri}/{done.name}: {done.rows} rows, {files} artifacts, {size}")
+    click.echo(f"{tree.uri}/{done.name}: {done.rows} rows, {files} artifacts, {size}")
     if done.outside:
         click.echo(
             f"{done.outside} runs have artifacts outside of {settings.artifacts_destination}: "
@@ -123,9 +123,9 @@ def list_command(ctx: click.Context, as_json: bool) -> None:
     from runtime.backup import make
     from runtime.backup.format import manifest
 
-    place = make.destination(runtime_settings.load(), _place(ctx))
-    found = manifest.names(place)
-    whole = [manifest.load(place, name) for name, is_complete in found.items() if is_complete]
+    tree = make.destination(runtime_settings.load(), _tree(ctx))
+    found = manifest.names(tree)
+    whole = [manifest.load(tree, name) for name, is_complete in found.items() if is_complete]
     if as_json:
         incomplete = [name for name, is_complete in found.items() if not is_complete]
         told = [asdict(each) | {"bytes": each.total_bytes} for each in whole]
@@ -160,7 +160,7 @@ def copy_command(ctx: click.Context, name: str | None, from_uri: str, as_json: b
     from runtime.backup import make
     from runtime.backup.format import carry
 
-    target = make.destination(runtime_settings.load(), _place(ctx))
+    target = make.destination(runtime_settings.load(), _tree(ctx))
     with carry.opened(from_uri, target) as source:
         of = carry.copy(source, target, name)
     if as_json:
@@ -185,8 +185,8 @@ def verify_command(ctx: click.Context, name: str | None, as_json: bool) -> None:
     """
     from runtime.backup import filling, make
 
-    place = make.destination(runtime_settings.load(), _place(ctx))
-    of, problems = filling.verify(place, name)
+    tree = make.destination(runtime_settings.load(), _tree(ctx))
+    of, problems = filling.verify(tree, name)
     files = of.artifacts.files if of.artifacts else 0
     if as_json:
         told = {"name": of.name, "rows": of.rows, "files": files, "problems": problems}

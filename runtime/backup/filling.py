@@ -9,7 +9,7 @@ from sqlalchemy import Engine, Table, create_engine
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.pool import NullPool
 
-from runtime.artifacts.place import Place
+from runtime.artifacts.tree import Tree
 from runtime.backup import schema
 from runtime.backup.format import artifacts, manifest, parts, rows
 from runtime.backup.format.manifest import Manifest
@@ -70,10 +70,10 @@ def compare(engine: Engine, of: Manifest) -> list[str]:
     return problems
 
 
-def verify(place: Place, name: str | None) -> tuple[Manifest, list[str]]:
+def verify(tree: Tree, name: str | None) -> tuple[Manifest, list[str]]:
     """Restore a backup into a scratch place; returns what is wrong with it."""
-    of = manifest.read(place, name)
-    own = place.at(of.name)
+    of = manifest.read(tree, name)
+    own = tree.at(of.name)
     with TemporaryDirectory() as folder:
         scratch = Path(folder)
         engine = create_engine(f"sqlite:///{scratch / 'store.sqlite'}", poolclass=NullPool)

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from sqlalchemy import Connection, Engine, func, inspect, not_, or_, select
 
-from runtime.artifacts.place import Place, scratch_of, sha256_of, told
+from runtime.artifacts.tree import Tree, scratch_of, sha256_of, told
 from runtime.backup import identity, retention
 from runtime.backup.format import artifacts, manifest, parts, rows
 from runtime.backup.format.manifest import ArtifactsPart, Manifest, Part, TablePart
@@ -27,28 +27,28 @@ _LISTING, _SCRATCH = "artifacts.jsonl.gz", ".scratch"
 _OWNER = "store"
 
 
-def destination(settings: RuntimeSettings, given: str | None) -> Place:
+def destination(settings: RuntimeSettings, given: str | None) -> Tree:
     """Where backups are kept: ``given`` or TRACKSTACK_BACKUP_DESTINATION."""
     uri = given or settings.backup_destination
     if not uri:
         raise UserError("where? Set TRACKSTACK_BACKUP_DESTINATION, a directory or artifact URI", 2)
-    return Place(uri)
+    return Tree(uri)
 
 
-def _put(place: Place, file: Path, path: str) -> Part:
+def _put(tree: Tree, file: Path, path: str) -> Part:
     part = Part(path, file.stat().st_size, sha256_of(file))
-    place.put(file, path)
+    tree.put(file, path)
     return part
 
 
-def _dump_tables(connection: Connection, place: Place, scratch: Path) -> dict[str, TablePart]:
+def _dump_tables(connection: Connection, tree: Tree, scratch: Path) -> dict[str, TablePart]:
     parts = dict[str, TablePart]()
     known = rows.known_tables().tables
     for table in rows.reflect(connection).sorted_tables:
         if table.name in known:
             file = scratch / "table"
             dumped = rows.dump(connection, table, file)
-            part = _put(place, file, f"database/{table.name}.jsonl.gz")
+            part = _put(tree, file, f"database/{table.name}.jsonl.gz")
             parts[table.name] = TablePart(**part.__dict__, **dumped.__dict__)
     return parts
 
@@ -67,7 +67,7 @@ def _count_outside(connection: Connection, artifacts_destination: str) -> int:
     return int(connection.execute(query).scalar() or 0)
 
 
-def back_up(settings: RuntimeSettings, place: Place, *, with_artifacts: bool = True) -> Manifest:
+def back_up(settings: RuntimeSettings, tree: Tree, *, with_artifacts: bool = True) -> Manifest:
     """Copy the database as it is at one moment, then the artifacts; returns the manifest.
 
     Holds gc's lock, so that no artifact of the snapshot is purged meanwhile. Raises UserError
@@ -75,10 +75,10 @@ def back_up(settings: RuntimeSettings, place: Place, *, with_artifacts: bool = T
     other, or it cannot be written: nothing is left of it then.
     """
     engine = open_engine(settings)
-    source = Place(settings.artifacts_destination)
-    if with_artifacts and (place.is_within(source) or source.is_within(place)):
+    source = Tree(settings.artifacts_destination)
+    if with_artifacts and (tree.is_within(source) or source.is_within(tree)):
         raise UserError(
-            f"{place.uri} and the artifacts in {source.uri} lie in each other; "
+            f"{tree.uri} and the artifacts in {source.uri} lie in each other; "
             "choose a destination beside them",
             2,
         )
@@ -88,16 +88,16 @@ def back_up(settings: RuntimeSettings, place: Place, *, with_artifacts: bool = T
         if not inspect(engine).has_table(state.VERSION_TABLE):
             raise UserError(f"there is no MLflow store in {shown_store(settings)}")
         store = identity.ensure(engine)
-        with told(f"the backup to {place.uri}"):
-            there = manifest.names(place)
-            _clear_unfinished(place, there, store)
-            own = place.at(manifest.new_name(datetime.now(timezone.utc), there))
+        with told(f"the backup to {tree.uri}"):
+            there = manifest.names(tree)
+            _clear_unfinished(tree, there, store)
+            own = tree.at(manifest.new_name(datetime.now(timezone.utc), there))
             with _removed_where_it_fails(own):
                 return _write(engine, source if with_artifacts else None, own, settings, store)
 
 
 def _write(
-    engine: Engine, source: Place | None, own: Place, settings: RuntimeSettings, store: str
+    engine: Engine, source: Tree | None, own: Tree, settings: RuntimeSettings, store: str
 ) -> Manifest:
     now = datetime.now(timezone.utc)
     with scratch_of(own, _SCRATCH) as scratch:
@@ -128,7 +128,7 @@ def _write(
 
 
 @contextmanager
-def _removed_where_it_fails(own: Place) -> Generator[None]:
+def _removed_where_it_fails(own: Tree) -> Generator[None]:
     """Half a backup helps nobody, and on a full disk is in the next one's way."""
     try:
         yield
@@ -138,23 +138,23 @@ def _removed_where_it_fails(own: Place) -> Generator[None]:
         raise
 
 
-def _clear_unfinished(place: Place, there: Mapping[str, bool], store: str) -> None:
+def _clear_unfinished(tree: Tree, there: Mapping[str, bool], store: str) -> None:
     """Delete what a killed backup of this store has left; none runs, since its lock is held."""
     for name, is_complete in there.items():
-        if not is_complete and _owner_of(place, name) == store:
-            place.at(name).delete()
+        if not is_complete and _owner_of(tree, name) == store:
+            tree.at(name).delete()
 
 
-def _owner_of(place: Place, name: str) -> str | None:
+def _owner_of(tree: Tree, name: str) -> str | None:
     """Whose an unfinished backup is; None where that cannot be told."""
     with TemporaryDirectory() as folder, suppress(Exception):
         file = Path(folder) / _OWNER
-        place.fetch(f"{name}/{_OWNER}", file)
+        tree.fetch(f"{name}/{_OWNER}", file)
         return file.read_text()
     return None
 
 
-def _copy_artifacts(source: Place, own: Place, scratch: Path) -> ArtifactsPart:
+def _copy_artifacts(source: Tree, own: Tree, scratch: Path) -> ArtifactsPart:
     listing = scratch / "listing"
     files, size = artifacts.copy_in(source, own.at(parts.ARTIFACTS), scratch, listing)
     return ArtifactsPart(**_put(own, listing, _LISTING).__dict__, files=files, total_bytes=size)
@@ -169,7 +169,7 @@ class Retired:
 
 
 def retire(
-    place: Place,
+    tree: Tree,
     store: str | None,
     keep: int,
     keep_days: int | None,
@@ -178,24 +178,24 @@ def retire(
     dry_run: bool = False,
 ) -> Retired:
     """Delete the backups of the store with this identity that are no longer kept."""
-    found = [_found(place, *each) for each in manifest.names(place).items()]
+    found = [_found(tree, *each) for each in manifest.names(tree).items()]
     now = datetime.now(timezone.utc)
     due = retention.decide(found, store, now, keep, keep_days, just_made)
     for name in () if dry_run else due:
         try:
-            place.at(name).delete()
+            tree.at(name).delete()
         except OSError as error:
-            raise UserError(f"{place.uri}/{name} cannot be deleted: {error.strerror}") from None
+            raise UserError(f"{tree.uri}/{name} cannot be deleted: {error.strerror}") from None
     return Retired(due, retention.of_nobody(found))
 
 
-def _found(place: Place, name: str, is_complete: bool) -> Found:
+def _found(tree: Tree, name: str, is_complete: bool) -> Found:
     if not is_complete:
-        return Found(name, False, False, _owner_of(place, name))
+        return Found(name, False, False, _owner_of(tree, name))
     try:
-        of = manifest.load(place, name)
+        of = manifest.load(tree, name)
     except UserError:
         return Found(name, True, False, None)
     # A manifest alone restores nothing: an older backup must not go since this one is newer.
-    is_there = parts.is_there(place.at(name), of)
+    is_there = parts.is_there(tree.at(name), of)
     return Found(name, True, of.artifacts is not None, of.store if is_there else None)

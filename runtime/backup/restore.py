@@ -20,7 +20,7 @@ from runtime.errors import UserError
 from runtime.settings import RuntimeSettings
 
 if TYPE_CHECKING:
-    from runtime.artifacts.place import Place
+    from runtime.artifacts.tree import Tree
     from runtime.backup.format.manifest import Manifest
 
 # As long as a restore of a large store takes another replica.
@@ -63,12 +63,12 @@ def restore(
     at any point it can be run again, and no server starts on half a store meanwhile. Raises
     UserError where the store is not empty or the backup is broken or does not fit.
     """
-    from runtime.artifacts.place import Place, told
+    from runtime.artifacts.tree import Tree, told
     from runtime.backup import arrival, filling, identity, make, schema
     from runtime.backup.format import manifest, parts
     from runtime.backup.upgrade import upgrade
 
-    place = make.destination(settings, from_uri)
+    tree = make.destination(settings, from_uri)
     make_directories(settings)
     engine = open_engine(settings)
     with (
@@ -77,8 +77,8 @@ def restore(
         told(f"the restore into {shown_store(settings)}"),
         TemporaryDirectory() as folder,
     ):
-        of = manifest.read_for(place, name, identity.known(engine))
-        target = Place(settings.artifacts_destination)
+        of = manifest.read_for(tree, name, identity.known(engine))
+        target = Tree(settings.artifacts_destination)
         brings_artifacts = with_artifacts and of.artifacts is not None
         unfinished = state.is_unfinished(engine)
         check(
@@ -89,7 +89,7 @@ def restore(
             force=force,
         )
         into = target if brings_artifacts else None
-        checked = _check_parts(engine, place.at(of.name), of, Path(folder), into)
+        checked = _check_parts(engine, tree.at(of.name), of, Path(folder), into)
         files = of.artifacts.files if of.artifacts and brings_artifacts else 0
         done: dict[str, object] = {"name": of.name, "rows": of.rows, "files": files}
         done["dry_run"] = dry_run
@@ -99,7 +99,7 @@ def restore(
             settle = None
             if checked.listing:
                 # Before a row is changed: whatever a disk or a store refuses is known then.
-                brought = arrival.brought(place.at(of.name), checked.listing, target)
+                brought = arrival.brought(tree.at(of.name), checked.listing, target)
                 settle = stack.enter_context(brought)
             # Before that too: a kill must not leave the one's rows with the other's identity.
             identity.renounce(engine, of.store)
@@ -122,7 +122,7 @@ class _Checked:
 
 
 def _check_parts(
-    engine: Engine, own: "Place", of: "Manifest", scratch: Path, target: "Place | None"
+    engine: Engine, own: "Tree", of: "Manifest", scratch: Path, target: "Tree | None"
 ) -> _Checked:
     """Raise UserError where any of it is broken, or does not fit into the database or ``target``,
     to which the artifacts are to be brought.
@@ -142,7 +142,7 @@ def _check_parts(
     return _Checked(tables, listing)
 
 
-def _holds_files(target: "Place") -> bool:
+def _holds_files(target: "Tree") -> bool:
     """Whether there is more than what a killed restore was about to bring."""
     from runtime.backup import arrival
 

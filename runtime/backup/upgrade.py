@@ -42,8 +42,8 @@ def _back_up(settings: RuntimeSettings, engine: Engine) -> str:
     from runtime.backup import make
 
     uri = settings.backup_destination or str(settings.data_dir.resolve() / "backups")
-    place = make.destination(settings, uri)
-    return f"{place.uri}/{make.back_up(settings, place, with_artifacts=False).name}"
+    tree = make.destination(settings, uri)
+    return f"{tree.uri}/{make.back_up(settings, tree, with_artifacts=False).name}"
 
 
 def _migrate(engine: Engine, empty: bool) -> None:
@@ -65,11 +65,11 @@ def _undo(engine: Engine, has: str | None, backup: str | None) -> str:
         _copy_sqlite(Path(backup), Path(str(engine.url.database)))
     if engine.dialect.name != "mysql" and revisions(engine)[0] == has:
         return f"the store is as it was, at {has}; its copy is in {backup}"
-    place, _, name = backup.rpartition("/")
+    tree, _, name = backup.rpartition("/")
     # MySQL ends a transaction at every change of a table.
     return (
         "the migration may have been done in part; stop the server and restore with: trackstack "
-        f"restore --from {place} {name} --force --no-artifacts --no-upgrade"
+        f"restore --from {tree} {name} --force --no-artifacts --no-upgrade"
     )
 
 

@@ -1,4 +1,4 @@
-"""Whose turn it is, of several replicas on which a job is due at the same moment."""
+"""Leader election: one of several replicas runs a job that is due on all of them."""
 
 from datetime import datetime
 
@@ -9,7 +9,8 @@ from runtime.database.lock import only_one
 _WAIT_SECONDS = 30
 
 _TABLES = MetaData()
-_TURNS = Table(
+_LEASES = Table(
+    # The table's name since 0.1; stores that are up have it.
     "trackstack_turns",
     _TABLES,
     Column("job", String(20), primary_key=True),
@@ -18,18 +19,18 @@ _TURNS = Table(
 )
 
 
-def take_turn(engine: Engine, job: str, due: datetime) -> bool:
-    """Whether this replica is the first to come for what was due at that moment.
+def acquire(engine: Engine, job: str, due: datetime) -> bool:
+    """Whether this replica is the first to ask for a job's run that is due at that moment.
 
     Raises UserError (exit code 75) where others hold the store's lock for too long.
     """
     moment = int(due.timestamp())
-    with only_one(engine, f"turn-{job}", wait_seconds=_WAIT_SECONDS):
+    with only_one(engine, f"lease-{job}", wait_seconds=_WAIT_SECONDS):
         _TABLES.create_all(engine)
         with engine.begin() as connection:
-            taken = connection.scalar(select(_TURNS.c.due).where(_TURNS.c.job == job))
+            taken = connection.scalar(select(_LEASES.c.due).where(_LEASES.c.job == job))
             if taken is not None and taken >= moment:
                 return False
-            connection.execute(delete(_TURNS).where(_TURNS.c.job == job))
-            connection.execute(insert(_TURNS).values(job=job, due=moment))
+            connection.execute(delete(_LEASES).where(_LEASES.c.job == job))
+            connection.execute(insert(_LEASES).values(job=job, due=moment))
     return True

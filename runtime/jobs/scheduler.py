@@ -208,11 +208,11 @@ def _stop(_signal: int, _frame: FrameType | None) -> None:
     help="Run this job now and end: for a platform that has schedules of its own.",
 )
 @click.option(
-    "--my-turn",
+    "--elect",
     is_flag=True,
     help="With --once: only where no other replica came first for the time at which it was due.",
 )
-def command(once: str | None, my_turn: bool) -> int:
+def command(once: str | None, elect: bool) -> int:
     """Run gc, prune and backup on their schedules, one at a time, until SIGTERM or Ctrl-C.
 
     Schedules are five-field cron in UTC: TRACKSTACK_GC_SCHEDULE (*/10 * * * *),
@@ -226,11 +226,11 @@ def command(once: str | None, my_turn: bool) -> int:
     Examples:
       TRACKSTACK_GC_SCHEDULE="0 * * * *" trackstack scheduler
       trackstack scheduler --once gc
-      trackstack scheduler --once gc --my-turn
+      trackstack scheduler --once gc --elect
     """
     settings = runtime_settings.load()
-    if my_turn and not once:
-        raise UserError("--my-turn needs --once", 2)
+    if elect and not once:
+        raise UserError("--elect needs --once", 2)
     if "backup" in schedules(settings) and not settings.backup_destination:
         raise UserError("TRACKSTACK_BACKUP_SCHEDULE needs TRACKSTACK_BACKUP_DESTINATION", 2)
     if settings.supervised:
@@ -238,7 +238,7 @@ def command(once: str | None, my_turn: bool) -> int:
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
     try:
-        if once and my_turn and not _is_my_turn(once, settings):
+        if once and elect and not _is_elected(once, settings):
             _say(f"{once}: another replica runs it")
             return 0
         if once:
@@ -249,14 +249,14 @@ def command(once: str | None, my_turn: bool) -> int:
     return 0
 
 
-def _is_my_turn(name: str, settings: RuntimeSettings) -> bool:
+def _is_elected(name: str, settings: RuntimeSettings) -> bool:
     from runtime.database.engine import open_engine
-    from runtime.jobs.lease import take_turn
+    from runtime.jobs.lease import acquire
 
     crons = schedules(settings)
     if name not in crons:
         raise UserError(f"{name} has no schedule; see {variable(SCHEDULES[name])}", 2)
-    return take_turn(open_engine(settings), name, cron.last_time(crons[name], _now()))
+    return acquire(open_engine(settings), name, cron.last_time(crons[name], _now()))
 
 
 def _run_once(name: str, settings: RuntimeSettings) -> int:

@@ -14,7 +14,7 @@ from runtime import settings as runtime_settings
 from runtime.errors import UserError
 from runtime.promote import gates
 from runtime.promote.lineage import parse_uri
-from runtime.promote.model import Outcome, Wish, find_version, promote
+from runtime.promote.model import Options, Outcome, find_version, promote
 from runtime.retention import inventory as tracking
 from runtime.settings import RuntimeSettings
 
@@ -165,13 +165,13 @@ def model(
         *map(gates.parse_tag, tags),
         *([gates.Approval()] if require_approval else []),
     ]
-    wish = Wish(parse_uri(model_uri), name, aliases, conditions, by)
+    options = Options(parse_uri(model_uri), name, aliases, conditions, by)
     target = target_of(source, to_uri)
     tracking.connect(source)
     if target is not source:
         _connect_target(target)
     with _told():
-        outcome = promote(source, target, wish, dry_run)
+        outcome = promote(source, target, options, dry_run)
     if as_json:
         click.echo(json.dumps({"dry_run": dry_run, **outcome.as_json()}))
     else:

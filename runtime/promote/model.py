@@ -23,7 +23,7 @@ _PAGE = 1000
 
 
 @dataclass(frozen=True)
-class Wish:
+class Options:
     """What is to be promoted, what to call it there, on which conditions, and who says so."""
 
     uri: ModelUri
@@ -74,31 +74,33 @@ def facts_of(client: Client, version: Version) -> Facts:
     return Facts(metrics, version.tags)
 
 
-def promote(source: RuntimeSettings, target: RuntimeSettings, wish: Wish, dry_run: bool) -> Outcome:
-    """Promote as ``wish`` says; done again it changes nothing, and an interrupted one goes on."""
+def promote(
+    source: RuntimeSettings, target: RuntimeSettings, options: Options, dry_run: bool
+) -> Outcome:
+    """Promote by ``options``; done again it changes nothing, and an interrupted one goes on."""
     with entered(source) as client:
-        version = find_version(client, wish.uri)
-        verdicts = gates.decide(facts_of(client, version), wish.gates)
+        version = find_version(client, options.uri)
+        verdicts = gates.decide(facts_of(client, version), options.gates)
         if not all(verdict.passed for verdict in verdicts):
-            return _outcome("refuse", version, target, wish, verdicts)
+            return _outcome("refuse", version, target, options, verdicts)
     with tempfile.TemporaryDirectory(prefix="trackstack-promote-") as scratch:
         with entered(source):
             folder = _download(f"models:/{version.name}/{version.version}", Path(scratch) / "model")
         manifest = lineage.manifest_of(folder)
         same_server = source.tracking_uri.rstrip("/") == target.tracking_uri.rstrip("/")
         with entered(target) as client:
-            carrier = _Carrier(client, source.tracking_uri, version, wish, manifest)
+            carrier = _Carrier(client, source.tracking_uri, version, options, manifest)
             action, promoted = carrier.plan(same_server)
             if not dry_run:
                 promoted = carrier.apply(action, promoted, folder)
-            return _outcome(action, version, target, wish, verdicts, promoted, manifest)
+            return _outcome(action, version, target, options, verdicts, promoted, manifest)
 
 
 def _outcome(
     action: str,
     version: Version,
     target: RuntimeSettings,
-    wish: Wish,
+    options: Options,
     verdicts: list[Verdict],
     promoted: Version | None = None,
     manifest: Manifest | None = None,
@@ -107,12 +109,12 @@ def _outcome(
         action=action,
         source=f"models:/{version.name}/{version.version}",
         server=target.tracking_uri,
-        name=wish.name,
+        name=options.name,
         version=str(promoted.version) if promoted else None,
         digest=lineage.digest_of(manifest) if manifest else None,
         files=len(manifest or {}),
         bytes=sum(file.size for file in (manifest or {}).values()),
-        aliases=list(wish.aliases),
+        aliases=list(options.aliases),
         gates=verdicts,
     )
 
@@ -157,7 +159,7 @@ class _Carrier:
     client: Client
     origin: str
     version: Version
-    wish: Wish
+    options: Options
     manifest: Manifest
 
     @property
@@ -169,7 +171,7 @@ class _Carrier:
         digest = lineage.digest_of(self.manifest)
         # A registered model of another name only: one's own version is no copy of itself.
         found = lineage.find_same(self._versions(), digest, self.source if same_server else None)
-        if same_server and self.version.name == self.wish.name:
+        if same_server and self.version.name == self.options.name:
             found = self.version
         if found:
             return "keep", found
@@ -178,20 +180,20 @@ class _Carrier:
     def apply(self, action: str, there: Version | None, folder: Path) -> Version:
         """Make the version where it is missing; give it its lineage, then its aliases."""
         if action == "copy":
-            there = self.client.copy_model_version(self.source, self.wish.name)
+            there = self.client.copy_model_version(self.source, self.options.name)
         elif action == "upload":
             there = self._upload(folder)
         assert there is not None  # noqa: S101 - plan() names it where nothing is made
         self._tag(there)
-        for alias in self.wish.aliases:
-            self.client.set_registered_model_alias(self.wish.name, alias, there.version)
+        for alias in self.options.aliases:
+            self.client.set_registered_model_alias(self.options.name, alias, there.version)
         return there
 
     def _versions(self) -> Iterator[Version]:
         token: str | None = None
         while True:
             page = self.client.search_model_versions(
-                f"name = '{self.wish.name}'", max_results=_PAGE, page_token=token
+                f"name = '{self.options.name}'", max_results=_PAGE, page_token=token
             )
             yield from page
             token = page.token
@@ -201,7 +203,7 @@ class _Carrier:
     def _lineage(self) -> dict[str, str]:
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
         digest = lineage.digest_of(self.manifest)
-        return lineage.tags_of(self.origin, self.version, digest, self.wish.by, now)
+        return lineage.tags_of(self.origin, self.version, digest, self.options.by, now)
 
     def _tag(self, there: Version) -> None:
         """The digest goes last: a version that has it has all the others."""
@@ -214,7 +216,7 @@ class _Carrier:
     def _upload(self, folder: Path) -> Version:
         model = self._unfinished() or self.client.create_logged_model(
             self._experiment(),
-            name=re.sub(r"[^\w-]", "-", self.wish.name),
+            name=re.sub(r"[^\w-]", "-", self.options.name),
             tags=self._lineage(),
         )
         self._send(model.model_id, folder)
@@ -222,7 +224,7 @@ class _Carrier:
         self._register()
         own = {k: v for k, v in self.version.tags.items() if not k.startswith(("mlflow.", "trac"))}
         return self.client.create_model_version(
-            self.wish.name,
+            self.options.name,
             f"models:/{model.model_id}",
             tags={**own, **self._lineage()},
             description=self.version.description,
@@ -278,7 +280,7 @@ class _Carrier:
         from mlflow.exceptions import MlflowException
 
         try:
-            self.client.create_registered_model(self.wish.name)
+            self.client.create_registered_model(self.options.name)
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise

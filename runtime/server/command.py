@@ -102,7 +102,7 @@ def log_level(gunicorn_opts: str | None) -> str:
 
 
 class _Worker(UvicornWorker):
-    # A front on this machine (FORWARDED_ALLOW_IPS: another) tells the scheme and the client.
+    # A proxy on this machine (FORWARDED_ALLOW_IPS: another) tells the scheme and the client.
     CONFIG_KWARGS = {  # noqa: RUF012
         **UvicornWorker.CONFIG_KWARGS,
         "http": PatientProtocol,
@@ -146,11 +146,11 @@ def check_access(settings: RuntimeSettings) -> None:
     for path in (settings.tls_cert_file, settings.tls_key_file):
         if path and not os.access(path, os.R_OK):
             raise UserError(f"the TLS file {path} cannot be read", 2)
-    if not (settings.tls_cert_file or settings.behind_front or _is_loopback(settings.host)):
+    if not (settings.tls_cert_file or settings.behind_proxy or _is_loopback(settings.host)):
         raise UserError(
             f"MLFLOW_HOST={settings.host} would send tokens in plain text over the network: set "
-            "TRACKSTACK_TLS_CERT_FILE and TRACKSTACK_TLS_KEY_FILE, or where only a TLS front can "
-            "reach this address TRACKSTACK_BEHIND_FRONT=true",
+            "TRACKSTACK_TLS_CERT_FILE and TRACKSTACK_TLS_KEY_FILE, or where only a TLS proxy can "
+            "reach this address TRACKSTACK_BEHIND_PROXY=true",
             2,
         )
     if settings.oidc_issuer:

@@ -30,7 +30,7 @@ class _Ways:
 
 class Network(Part):
     """Ids: of the subnets that the stack's parts are in (``public`` is None where the server has
-    no public address), and of the security groups: ``front_rules`` of whatever users reach,
+    no public address), and of the security groups: ``proxy_rules`` of whatever users reach,
     ``server_rules`` of the server alone, ``database_rules``.
     """
 
@@ -83,9 +83,9 @@ class Network(Part):
         self.public = None
         if not settings.private:
             self.public = subnet(PUBLIC, plan.subnets.public, ways.public, private=False)
-        self.front_rules = _rules_group("front", plan, scope, vcn)
+        self.proxy_rules = _rules_group("front", plan, scope, vcn)
         for index, cidr in enumerate(settings.allowed_cidrs):
-            _let_in(f"front-{index}", self.front_rules, cidr, PORT, scope)
+            _let_in(f"front-{index}", self.proxy_rules, cidr, PORT, scope)
         self.server_rules = _rules_group("server", plan, scope, vcn)
         # The load balancer's own probes; requests keep the address of who sends them.
         probes = plan.subnets.public if self.public else plan.subnets.compute

@@ -34,7 +34,7 @@ class OciCloud(Cloud):
 
     emulator: Emulator | None = None
     # How many connections went to one of several backends.
-    turn: int = 0
+    next_backend: int = 0
 
     def resolve(self, hostname: str, caller: str) -> str | None:
         if self.emulator and hostname in HOSTS:
@@ -72,14 +72,17 @@ class OciCloud(Cloud):
         return None
 
     def _backend(self, id: str) -> str | None:
-        """The address of the backend whose turn it is."""
+        """The address of the next backend, round robin."""
         found = self.store.find(balancer.Backend.token, networkLoadBalancerId=id)
         addresses = [str(b.props["ipAddress"]) for b in found if not b.props.get("isDrain")]
         if len(addresses) < 2:
             return next(iter(addresses), None)
-        self.turn += 1
-        turned = addresses[self.turn % len(addresses) :] + addresses[: self.turn % len(addresses)]
-        return next(filter(api.is_healthy, turned), None)
+        self.next_backend += 1
+        ordered = (
+            addresses[self.next_backend % len(addresses) :]
+            + addresses[: self.next_backend % len(addresses)]
+        )
+        return next(filter(api.is_healthy, ordered), None)
 
     def _lets_in(self, groups: list[str], caller: str) -> bool:
         return network.lets_in(self.store, groups, caller, _PORT)

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
 
-from runtime.artifacts.place import Place, check_path, parent_of, sha256_of
+from runtime.artifacts.tree import Tree, check_path, parent_of, sha256_of
 
 _THREADS = 8
 _CHUNK = 256
@@ -35,7 +35,7 @@ def _in_threads(work: Callable[[_T], _R], items: Iterable[_T]) -> Iterator[_R]:
             yield from pool.map(work, chunk)
 
 
-def copy_in(source: Place, target: Place, scratch: Path, listing: Path) -> tuple[int, int]:
+def copy_in(source: Tree, target: Tree, scratch: Path, listing: Path) -> tuple[int, int]:
     """Copy all files of ``source`` and write their listing; returns their number and bytes.
 
     One that is deleted meanwhile is left out: the database's snapshot is older, and whoever
@@ -72,7 +72,7 @@ def read_listing(listing: Path) -> Iterator[File]:
             yield File(check_path(path), size, digest)
 
 
-def broken(backup: Place, listing: Path) -> Iterator[str]:
+def broken(backup: Tree, listing: Path) -> Iterator[str]:
     """What of a backup's artifacts is missing or not as it was; reads, and copies nothing.
 
     In a directory by checksum. In an artifact store by size: for its checksum each file would have
@@ -106,7 +106,7 @@ def _wrong(path: Path, file: File) -> str | None:
 
 
 def copy_out(
-    backup: Place, listing: Path, scratch: Path, target: Place | None, there: Path | None = None
+    backup: Tree, listing: Path, scratch: Path, target: Tree | None, there: Path | None = None
 ) -> tuple[int, list[str]]:
     """Bring a backup's artifacts to ``target``, or check them where that is None.
 

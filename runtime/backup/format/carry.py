@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from runtime.artifacts.place import Place, check_path, scratch_of, told
+from runtime.artifacts.tree import Tree, check_path, scratch_of, told
 from runtime.backup.format import artifacts, manifest, parts
 from runtime.backup.format.manifest import Manifest
 from runtime.errors import UserError
@@ -17,10 +17,10 @@ _SCRATCH = ".scratch"
 
 
 @contextmanager
-def opened(uri: str, target: Place) -> Generator[Place]:
+def opened(uri: str, target: Tree) -> Generator[Tree]:
     """The place at ``uri``; for ``-``, what a tar on stdin holds, unpacked beside ``target``."""
     if uri != "-":
-        yield Place(uri)
+        yield Tree(uri)
         return
     if target.directory:
         target.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -30,7 +30,7 @@ def opened(uri: str, target: Place) -> Generator[Place]:
                 _unpack(archive, Path(folder))
         except tarfile.TarError as error:
             raise UserError(f"what comes in is no tar: {error}", 2) from None
-        yield Place(folder)
+        yield Tree(folder)
 
 
 def _unpack(archive: tarfile.TarFile, folder: Path) -> None:
@@ -47,7 +47,7 @@ def _unpack(archive: tarfile.TarFile, folder: Path) -> None:
             shutil.copyfileobj(content, out)
 
 
-def copy(source: Place, target: Place, name: str | None) -> Manifest:
+def copy(source: Tree, target: Tree, name: str | None) -> Manifest:
     """Copy a backup (default: the newest), checked on its way; one that is there is left as it is.
 
     Raises UserError where the backup is broken; it is none at the target then. Until its manifest

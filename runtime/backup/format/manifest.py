@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from runtime.artifacts.place import Place, check_path
+from runtime.artifacts.tree import Tree, check_path
 from runtime.errors import UserError
 
 MANIFEST = "manifest.json"
@@ -115,75 +115,75 @@ def time_of(name: str) -> datetime | None:
         return None
 
 
-def names(place: Place) -> dict[str, bool]:
+def names(tree: Tree) -> dict[str, bool]:
     """The backups in a place, oldest first, and whether each is complete."""
-    folders = [path for path, size in place.list() if size is None and time_of(path)]
-    return {name: place.has(f"{name}/{MANIFEST}") for name in sorted(folders)}
+    folders = [path for path, size in tree.list() if size is None and time_of(path)]
+    return {name: tree.has(f"{name}/{MANIFEST}") for name in sorted(folders)}
 
 
-def complete(place: Place) -> list[str]:
+def complete(tree: Tree) -> list[str]:
     """The complete backups in a place, oldest first."""
-    return [name for name, is_complete in names(place).items() if is_complete]
+    return [name for name, is_complete in names(tree).items() if is_complete]
 
 
-def load(place: Place, name: str) -> Manifest:
+def load(tree: Tree, name: str) -> Manifest:
     """The manifest of a complete backup; raises UserError where it cannot be read."""
     with TemporaryDirectory() as scratch:
         file = Path(scratch) / MANIFEST
-        place.fetch(f"{name}/{MANIFEST}", file)
+        tree.fetch(f"{name}/{MANIFEST}", file)
         try:
             of = parse(file.read_text())
         except (UserError, UnicodeDecodeError) as error:
-            raise UserError(f"{place.uri}/{name}: {error}") from None
+            raise UserError(f"{tree.uri}/{name}: {error}") from None
     if of.name != name:
-        raise UserError(f"{place.uri}/{name}: its {MANIFEST} is that of {of.name!r}")
+        raise UserError(f"{tree.uri}/{name}: its {MANIFEST} is that of {of.name!r}")
     return of
 
 
-def read(place: Place, name: str | None) -> Manifest:
+def read(tree: Tree, name: str | None) -> Manifest:
     """The manifest of a backup, by default the newest that has artifacts.
 
     Raises UserError where there is none, or it cannot be read.
     """
-    return _named(place, name) if name else next(_whole(place, complete(place)))
+    return _named(tree, name) if name else next(_whole(tree, complete(tree)))
 
 
-def read_for(place: Place, name: str | None, store: str | None) -> Manifest:
+def read_for(tree: Tree, name: str | None, store: str | None) -> Manifest:
     """As ``read``, for a restore into the store of this identity (None: it has none).
 
     By default the newest of that store, else of the only one that the place has backups of. Raises
     UserError where it has backups of several: whose data a store gets is for a person to say.
     """
     if name:
-        return _named(place, name)
-    whole = list(_whole(place, complete(place)))
+        return _named(tree, name)
+    whole = list(_whole(tree, complete(tree)))
     newest = {of.store: of for of in reversed(whole) if of.store}
     if store and store in newest:
         return newest[store]
     if len(newest) > 1:
         shown = ", ".join(of.name for of in newest.values())
         raise UserError(
-            f"{place.uri} holds backups of {len(newest)} stores; name the one to restore. The "
+            f"{tree.uri} holds backups of {len(newest)} stores; name the one to restore. The "
             f"newest of each: {shown}"
         )
     return whole[0]
 
 
-def _named(place: Place, name: str) -> Manifest:
-    there = complete(place)
+def _named(tree: Tree, name: str) -> Manifest:
+    there = complete(tree)
     if name not in there:
-        raise UserError(f"there is no complete backup {name!r} in {place.uri}: {there}")
-    return load(place, name)
+        raise UserError(f"there is no complete backup {name!r} in {tree.uri}: {there}")
+    return load(tree, name)
 
 
-def _whole(place: Place, there: list[str]) -> Iterator[Manifest]:
+def _whole(tree: Tree, there: list[str]) -> Iterator[Manifest]:
     """Those with artifacts, newest first; raises UserError where there is none."""
     if not there:
-        raise UserError(f"there is no complete backup in {place.uri}")
+        raise UserError(f"there is no complete backup in {tree.uri}")
     found = False
     for name in reversed(there):
         try:
-            of = load(place, name)
+            of = load(tree, name)
         except UserError:
             # Not passed over in silence where it is newer than what would be taken instead.
             if not found:
@@ -194,6 +194,6 @@ def _whole(place: Place, there: list[str]) -> Iterator[Manifest]:
             yield of
     if not found:
         raise UserError(
-            f"{place.uri} has backups of a database alone, without artifacts; to use one of them, "
+            f"{tree.uri} has backups of a database alone, without artifacts; to use one of them, "
             f"name it: {there}"
         )

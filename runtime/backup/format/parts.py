@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
-from runtime.artifacts.place import Place, parent_of, sha256_of
+from runtime.artifacts.tree import Tree, parent_of, sha256_of
 from runtime.backup.format import artifacts
 from runtime.backup.format.manifest import Manifest, Part
 from runtime.errors import UserError
@@ -14,7 +14,7 @@ ARTIFACTS = "artifacts"
 _SHOWN = 20
 
 
-def fetch(own: Place, part: Part, scratch: Path, name: str = "part") -> Path:
+def fetch(own: Tree, part: Part, scratch: Path, name: str = "part") -> Path:
     """A part of a backup as a local file; raises UserError where it is missing or broken."""
     folder = scratch / name
     folder.mkdir(exist_ok=True)
@@ -29,7 +29,7 @@ def fetch(own: Place, part: Part, scratch: Path, name: str = "part") -> Path:
     return file
 
 
-def tables(own: Place, of: Manifest, scratch: Path) -> Mapping[str, Path]:
+def tables(own: Tree, of: Manifest, scratch: Path) -> Mapping[str, Path]:
     """Every table's rows as a local file; raises UserError where one is missing or broken."""
     # A table's name is the backup's own word: no part of a path.
     return {
@@ -38,17 +38,17 @@ def tables(own: Place, of: Manifest, scratch: Path) -> Mapping[str, Path]:
     }
 
 
-def listing(own: Place, of: Manifest, scratch: Path) -> Path | None:
+def listing(own: Tree, of: Manifest, scratch: Path) -> Path | None:
     """The listing of the artifacts; None where the backup is of a database alone."""
     return fetch(own, of.artifacts, scratch, "listing") if of.artifacts else None
 
 
-def broken_artifacts(own: Place, found: Path) -> Iterator[str]:
+def broken_artifacts(own: Tree, found: Path) -> Iterator[str]:
     """What of the artifacts in a listing is missing or not as it was."""
     yield from artifacts.broken(own.at(ARTIFACTS), found)
 
 
-def is_there(own: Place, of: Manifest) -> bool:
+def is_there(own: Tree, of: Manifest) -> bool:
     """Whether all that the manifest names lies there, by its size; reads no contents.
 
     In an artifact store the artifacts, of which a listing would take many requests, are taken to

@@ -58,7 +58,7 @@ def _start_authority(host: Host) -> None:
     )
 
 
-def _start_front(host: Host) -> None:
+def _start_proxy(host: Host) -> None:
     settings = parse(
         {
             "cloud": "local",
@@ -104,8 +104,8 @@ def _issuer(address: str) -> str:
     return certificate.issuer.rfc4514_string()
 
 
-def test_the_front_obtains_a_certificate_for_its_name(host: Host) -> None:
+def test_the_proxy_obtains_a_certificate_for_its_name(host: Host) -> None:
     _start_authority(host)
-    _start_front(host)
+    _start_proxy(host)
     address = host.address("front") or ""
     wait_for(lambda: "Pebble Intermediate" in _issuer(address), "the certificate", 120)

@@ -1,4 +1,4 @@
-"""The local stack in containers: a real daemon, registry, database, TLS front and client."""
+"""The local stack in containers: a real daemon, registry, database, TLS proxy and client."""
 
 import contextlib
 import json

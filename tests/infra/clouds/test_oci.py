@@ -128,7 +128,7 @@ def _check_machine(keys: dict[str, Any], instance: dict[str, Any]) -> None:
     assert "Generated-0" not in described
     assert ".trackstack.invalid" not in described
     assert set(json.loads(described)["secrets"]) >= {"tracking_token", "job_token", "ca_key"}
-    assert ("--my-turn" in described) == (keys["compute"] == "scale")
+    assert ("--elect" in described) == (keys["compute"] == "scale")
 
 
 def _check_rules(keys: dict[str, Any], made: OciMade) -> None:

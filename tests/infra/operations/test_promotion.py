@@ -16,7 +16,7 @@ import yaml
 
 from infra.operations import promote
 from infra.operations.cost import Change
-from infra.operations.promote import Foreseen, Promotion, Wish
+from infra.operations.promote import Foreseen, Options, Promotion
 from infra.operations.stack.findings import Finding
 from infra.operations.stack.guard import DataLossError
 from infra.place import ROOT
@@ -79,7 +79,7 @@ class _Target:
 
 
 _PLAN = Promotion("dev", "prod", _NEW, _OLD, needed=True)
-_WISH = Wish(by="ann", yes=True)
+_WISH = Options(by="ann", yes=True)
 
 
 @pytest.fixture(autouse=True)
@@ -94,8 +94,8 @@ def _well(  # pyright: ignore[reportUnusedFunction]
         monkeypatch.setattr(promote, "check", check)
 
 
-def _carry_out(target: Any, wish: Wish = _WISH, plan: Promotion = _PLAN) -> promote.Outcome:
-    return promote.carry_out(plan, target, _BACKUP, wish)
+def _carry_out(target: Any, options: Options = _WISH, plan: Promotion = _PLAN) -> promote.Outcome:
+    return promote.carry_out(plan, target, _BACKUP, options)
 
 
 def test_a_good_image_stays_and_who_did_it_is_in_the_history() -> None:

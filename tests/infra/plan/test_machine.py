@@ -47,7 +47,7 @@ def _described(of: Machine) -> dict[str, Any]:
     return json.loads(_read(machine.description(of)))
 
 
-def test_server_front_and_timers_are_enabled_and_jobs_start_by_timers_alone() -> None:
+def test_server_proxy_and_timers_are_enabled_and_jobs_start_by_timers_alone() -> None:
     described = _described(_machine(backupSchedule="30 2 * * *"))
     names = ("database.service", "server.service", "front.service")
     timers = ("gc.timer", "prune.timer", "backup.timer")

@@ -200,7 +200,7 @@ def test_on_a_pool_of_machines_of_oci_where_one_of_them_runs_a_job() -> None:
     _, made = deploy_oci(_keys(_OCI, "scale"))
     [configuration] = made.opened("InstanceConfiguration")
     metadata = configuration["instanceDetails"]["launchDetails"]["metadata"]
-    _check_units(_units(metadata["trackstack"]), f"scheduler --once {_JOB} --my-turn")
+    _check_units(_units(metadata["trackstack"]), f"scheduler --once {_JOB} --elect")
 
 
 def test_on_oci_s_container_instances() -> None:

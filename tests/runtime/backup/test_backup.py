@@ -17,7 +17,7 @@ import pytest
 
 from infra.rehearsal.system.ports import find_free_port
 from infra.rehearsal.system.waiting import wait_for
-from runtime.artifacts.place import Place, check_path
+from runtime.artifacts.tree import Tree, check_path
 from runtime.backup import filling, make, schema
 from runtime.backup import restore as restoring
 from runtime.backup.format import carry, manifest, rows
@@ -84,15 +84,15 @@ def test_a_restore_begins_on_an_empty_store_or_by_force_or_where_one_was_killed(
 
 
 @pytest.fixture(scope="module")
-def made(filled: RuntimeSettings) -> tuple[Place, Manifest]:
+def made(filled: RuntimeSettings) -> tuple[Tree, Manifest]:
     """A backup of it."""
-    place = make.destination(filled, None)
-    return place, make.back_up(filled, place)
+    tree = make.destination(filled, None)
+    return tree, make.back_up(filled, tree)
 
 
-def _restore(settings: RuntimeSettings, place: Place, **options: Any) -> dict[str, Any]:
+def _restore(settings: RuntimeSettings, tree: Tree, **options: Any) -> dict[str, Any]:
     choices = {"force": False, "with_artifacts": True, "migrate": True, **options}
-    return restoring.restore(settings, place.uri, None, **choices)
+    return restoring.restore(settings, tree.uri, None, **choices)
 
 
 def _artifacts(settings: RuntimeSettings) -> dict[str, bytes]:
@@ -106,69 +106,69 @@ def _digests(of: Manifest) -> dict[str, str]:
 
 
 @pytest.mark.slow
-def test_a_backup_holds_every_table_and_verifies(made: tuple[Place, Manifest]) -> None:
-    place, of = made
+def test_a_backup_holds_every_table_and_verifies(made: tuple[Tree, Manifest]) -> None:
+    tree, of = made
     filled = {name for name, table in of.tables.items() if table.rows}
     wanted = {"spans", "trace_info", "trackstack_tokens", "latest_metrics", "model_versions"}
     assert wanted <= filled
     assert of.artifacts
     assert of.artifacts.files == 3
-    assert filling.verify(place, None)[1] == []
+    assert filling.verify(tree, None)[1] == []
 
 
 @pytest.mark.slow
 def test_a_broken_backup_does_not_verify_and_one_without_manifest_is_none(
     filled: RuntimeSettings, tmp_path: Path
 ) -> None:
-    place = Place(str(tmp_path))
-    of = make.back_up(filled, place)
+    tree = Tree(str(tmp_path))
+    of = make.back_up(filled, tree)
     [file] = list(tmp_path.rglob("weights.bin"))[:1]
     whole = file.read_bytes()
     file.write_bytes(whole[:-1] + b"x")
-    assert [p for p in filling.verify(place, None)[1] if "its checksum is another" in p]
+    assert [p for p in filling.verify(tree, None)[1] if "its checksum is another" in p]
     file.unlink()
-    assert len(filling.verify(place, None)[1]) == 1
+    assert len(filling.verify(tree, None)[1]) == 1
     file.write_bytes(whole)
     table = tmp_path / of.name / of.tables["runs"].path
     lines = gzip.decompress(table.read_bytes()).splitlines(keepends=True)
     table.write_bytes(gzip.compress(b"".join(lines[:-1])))
     with pytest.raises(UserError, match=r"runs\.jsonl\.gz is broken"):
-        filling.verify(place, None)
+        filling.verify(tree, None)
     (tmp_path / of.name / manifest.MANIFEST).unlink()
     with pytest.raises(UserError, match="no complete backup"):
-        filling.verify(place, None)
+        filling.verify(tree, None)
 
 
 @pytest.mark.slow
 def test_a_manifest_of_another_backup_is_refused(
-    made: tuple[Place, Manifest], tmp_path: Path
+    made: tuple[Tree, Manifest], tmp_path: Path
 ) -> None:
-    place, of = made
+    tree, of = made
     other = of.name.replace("2", "1", 1)
-    shutil.copytree(Path(place.uri) / of.name, tmp_path / other)
+    shutil.copytree(Path(tree.uri) / of.name, tmp_path / other)
     with pytest.raises(UserError, match="is that of"):
-        carry.copy(Place(str(tmp_path)), Place(str(tmp_path / "to")), None)
+        carry.copy(Tree(str(tmp_path)), Tree(str(tmp_path / "to")), None)
     assert not (tmp_path / "to").exists()
 
 
 @pytest.mark.slow
 def test_a_store_that_is_not_empty_is_replaced_by_force_alone(
-    made: tuple[Place, Manifest], tmp_path: Path
+    made: tuple[Tree, Manifest], tmp_path: Path
 ) -> None:
-    place, of = made
+    tree, of = made
     target = settings_of(tmp_path)
-    assert _restore(target, place, dry_run=True)["dry_run"]
+    assert _restore(target, tree, dry_run=True)["dry_run"]
     assert not schema.holds_data(open_engine(target))
-    _restore(target, place)
+    _restore(target, tree)
     with pytest.raises(UserError, match="--force"):
-        _restore(target, place)
-    _restore(target, place, force=True)
+        _restore(target, tree)
+    _restore(target, tree, force=True)
     assert filling.compare(open_engine(target), of) == []
 
 
 @pytest.mark.slow
 def test_a_server_s_own_empty_store_counts_as_empty(
-    made: tuple[Place, Manifest], tmp_path: Path
+    made: tuple[Tree, Manifest], tmp_path: Path
 ) -> None:
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
@@ -188,7 +188,7 @@ def database(request: pytest.FixtureRequest) -> Generator[Server]:
 
 @pytest.mark.slow
 def test_the_restore_drill_from_sqlite_to_a_server_to_another_and_back(
-    made: tuple[Place, Manifest], filled: RuntimeSettings, database: Server, tmp_path: Path
+    made: tuple[Tree, Manifest], filled: RuntimeSettings, database: Server, tmp_path: Path
 ) -> None:
     """Every row and file is the same after three restores; numbers go on where they were."""
     import mlflow
@@ -196,12 +196,12 @@ def test_the_restore_drill_from_sqlite_to_a_server_to_another_and_back(
     first = settings_of(tmp_path / "first", database.new_database())
     second = settings_of(tmp_path / "second", database.new_database())
     back = settings_of(tmp_path / "back")
-    place, of = made
+    tree, of = made
     for settings in (first, second, back):
-        _restore(settings, place)
-        place = make.destination(settings, None)
-        copied = make.back_up(settings, place)
-        assert filling.verify(place, None)[1] == []
+        _restore(settings, tree)
+        tree = make.destination(settings, None)
+        copied = make.back_up(settings, tree)
+        assert filling.verify(tree, None)[1] == []
         assert _digests(copied) == _digests(of)
         assert _artifacts(settings) == _artifacts(filled)
     for settings in (first, second, back):
@@ -229,11 +229,11 @@ def test_an_older_schema_restores_into_a_newer_one(database: Server, tmp_path: P
             "lifecycle_stage, artifact_uri) "
             "VALUES ('r', 7, 'u', 'FINISHED', 1, 'active', 'mlflow-artifacts:/7/r')"
         )
-    place = make.destination(old, None)
-    make.back_up(old, place)
-    assert filling.verify(place, None)[1] == []
+    tree = make.destination(old, None)
+    make.back_up(old, tree)
+    assert filling.verify(tree, None)[1] == []
     new = settings_of(tmp_path / "new", database.new_database())
-    upgraded = _restore(new, place)["upgraded"]
+    upgraded = _restore(new, tree)["upgraded"]
     assert upgraded["from"] == "97727af70f4d"
     import mlflow
 
@@ -249,12 +249,12 @@ def test_a_backup_goes_to_an_artifact_store_and_comes_back(
     """A store that is no directory, by MLflow's own client of it: here another server's."""
     with serving(tmp_path / "store") as server:
         monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", server.token)
-        place = Place(f"{server.uri}/api/2.0/mlflow-artifacts/artifacts/backups")
-        first, second = (make.back_up(filled, place) for _ in range(2))
-        assert filling.verify(place, first.name)[1] == []
-        assert make.retire(place, first.store, 1, None).deleted == [first.name]
+        tree = Tree(f"{server.uri}/api/2.0/mlflow-artifacts/artifacts/backups")
+        first, second = (make.back_up(filled, tree) for _ in range(2))
+        assert filling.verify(tree, first.name)[1] == []
+        assert make.retire(tree, first.store, 1, None).deleted == [first.name]
         target = settings_of(tmp_path / "target")
-        _restore(target, place)
+        _restore(target, tree)
     assert _artifacts(target) == _artifacts(filled)
     assert filling.compare(open_engine(target), second) == []
 
@@ -301,10 +301,10 @@ print(killed)
 """
 
 
-def _kill(what: str, data_dir: Path, place: Place, kills: int) -> int:
+def _kill(what: str, data_dir: Path, tree: Tree, kills: int) -> int:
     seed = str(random.randrange(1 << 30))
     done = subprocess.run(
-        [sys.executable, "-c", _KILLED, what, str(data_dir), place.uri, seed, str(kills)],
+        [sys.executable, "-c", _KILLED, what, str(data_dir), tree.uri, seed, str(kills)],
         capture_output=True,
         text=True,
         timeout=300,
@@ -315,21 +315,21 @@ def _kill(what: str, data_dir: Path, place: Place, kills: int) -> int:
 
 @pytest.mark.slow
 def test_a_killed_backup_never_looks_complete(filled: RuntimeSettings, tmp_path: Path) -> None:
-    place = Place(str(tmp_path / "backups"))
-    assert _kill("backup", filled.data_dir, place, 50) > 0
-    make.back_up(filled, place)
-    complete = [name for name, is_complete in manifest.names(place).items() if is_complete]
+    tree = Tree(str(tmp_path / "backups"))
+    assert _kill("backup", filled.data_dir, tree, 50) > 0
+    make.back_up(filled, tree)
+    complete = [name for name, is_complete in manifest.names(tree).items() if is_complete]
     for name in complete:
-        assert filling.verify(place, name)[1] == [], name
+        assert filling.verify(tree, name)[1] == [], name
     assert len(complete) >= 2
 
 
 @pytest.mark.slow
 def test_a_killed_restore_is_run_again_and_no_server_starts_between(
-    made: tuple[Place, Manifest], filled: RuntimeSettings, tmp_path: Path
+    made: tuple[Tree, Manifest], filled: RuntimeSettings, tmp_path: Path
 ) -> None:
-    place, of = made
-    assert _kill("restore", tmp_path, place, 12) > 0
+    tree, of = made
+    assert _kill("restore", tmp_path, tree, 12) > 0
     target = settings_of(tmp_path)
     engine = open_engine(target)
     # Kill it for certain in the middle, whatever chance has done.
@@ -344,7 +344,7 @@ def test_a_killed_restore_is_run_again_and_no_server_starts_between(
     )
     assert started.returncode == 1
     assert "run `trackstack restore` again" in started.stderr
-    _restore(target, place)
+    _restore(target, tree)
     assert filling.compare(engine, of) == []
     assert _artifacts(target) == _artifacts(filled)
     assert not list(Path(target.artifacts_destination).glob(".trackstack*"))
@@ -397,35 +397,33 @@ def test_a_store_is_backed_up_as_it_was_at_one_moment(database: Server, tmp_path
 
 @pytest.mark.slow
 def test_a_backup_is_copied_once_and_a_broken_one_not(
-    made: tuple[Place, Manifest], tmp_path: Path
+    made: tuple[Tree, Manifest], tmp_path: Path
 ) -> None:
-    place, of = made
-    target = Place(str(tmp_path / "copies"))
-    assert carry.copy(place, target, None) == of
+    tree, of = made
+    target = Tree(str(tmp_path / "copies"))
+    assert carry.copy(tree, target, None) == of
     assert filling.verify(target, None) == (of, [])
     kept = (tmp_path / "copies" / of.name / "manifest.json").stat().st_mtime_ns
-    carry.copy(place, target, of.name)
+    carry.copy(tree, target, of.name)
     assert (tmp_path / "copies" / of.name / "manifest.json").stat().st_mtime_ns == kept
     artifacts = tmp_path / "copies" / of.name / "artifacts"
     artifact = next(path for path in artifacts.rglob("*") if path.is_file())
     artifact.write_text("something else")
     with pytest.raises(UserError, match="is broken, 1 files"):
-        carry.copy(target, Place(str(tmp_path / "again")), None)
-    assert manifest.names(Place(str(tmp_path / "again"))) == {of.name: False}
+        carry.copy(target, Tree(str(tmp_path / "again")), None)
+    assert manifest.names(Tree(str(tmp_path / "again"))) == {of.name: False}
 
 
 @pytest.mark.slow
 def test_a_server_fills_an_empty_store_before_it_serves_and_no_other(
-    made: tuple[Place, Manifest],
+    made: tuple[Tree, Manifest],
     filled: RuntimeSettings,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    place, of = made
+    tree, of = made
     # As `make recover` hands it over to a container.
-    tarred = subprocess.run(
-        ["tar", "-c", "-C", place.uri, of.name], capture_output=True, check=True
-    )
+    tarred = subprocess.run(["tar", "-c", "-C", tree.uri, of.name], capture_output=True, check=True)
     taking = [TRACKSTACK, "backup", "--to", str(tmp_path / "own"), "copy", "--from", "-"]
     subprocess.run(taking, input=tarred.stdout, check=True, timeout=120)
     told: dict[str, Any] = {
@@ -459,8 +457,8 @@ def test_a_server_that_takes_long_to_fill_its_store_is_alive_and_says_so(tmp_pat
 
 @pytest.mark.slow
 def test_an_administrator_has_a_backup_made_by_request_and_nobody_else(tmp_path: Path) -> None:
-    place = Place(str(tmp_path / "backups"))
-    with serving(tmp_path / "data", TRACKSTACK_BACKUP_DESTINATION=place.uri) as server:
+    tree = Tree(str(tmp_path / "backups"))
+    with serving(tmp_path / "data", TRACKSTACK_BACKUP_DESTINATION=tree.uri) as server:
         writer = server.run("token", "add", "writer", "--role", "write").stdout.split()[-1]
         server.wait_until(writer, 200)
         for method in ("GET", "POST"):
@@ -472,7 +470,7 @@ def test_an_administrator_has_a_backup_made_by_request_and_nobody_else(tmp_path:
             return json.loads(answer.body)["backups"]
 
         wait_for(made, "a backup")
-        assert made() == list(manifest.names(place))
+        assert made() == list(manifest.names(tree))
     with serving(tmp_path / "data") as server:
         refused = server.request("POST", "/trackstack/backups", server.token)
         assert refused.status == 409
@@ -490,8 +488,8 @@ def test_a_tar_that_leads_out_of_its_folder_is_refused(
         archive.addfile(member, io.BytesIO(b"x"))
     packed.seek(0)
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(packed))
-    place = Place(str(tmp_path / "place"))
-    with pytest.raises(UserError, match="outside of itself"), carry.opened("-", place):
+    tree = Tree(str(tmp_path / "place"))
+    with pytest.raises(UserError, match="outside of itself"), carry.opened("-", tree):
         pass
     assert not (tmp_path / "outside").exists()
     assert list((tmp_path / "place").iterdir()) == []

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime.artifacts.place import Place
+from runtime.artifacts.tree import Tree
 from runtime.backup import identity, make
 from runtime.backup import restore as restoring
 from runtime.backup.format import manifest
@@ -61,7 +61,7 @@ def test_a_folder_that_only_begins_as_a_backup_s_name_is_none(rest: str, tmp_pat
     name = f"20240101T000000Z{rest}"
     (tmp_path / name).mkdir()
     assert manifest.time_of(name) is None
-    assert manifest.names(Place(str(tmp_path))) == {}
+    assert manifest.names(Tree(str(tmp_path))) == {}
 
 
 def test_backups_of_a_database_alone_do_not_count_for_those_with_artifacts() -> None:
@@ -148,74 +148,74 @@ def store_in(filled: Path) -> _Maker:
     return make_it
 
 
-def _nightly(settings: RuntimeSettings, place: Place, *, keep: int = 1, **how: Any) -> str:
+def _nightly(settings: RuntimeSettings, tree: Tree, *, keep: int = 1, **how: Any) -> str:
     """As the command does it."""
-    of = make.back_up(settings, place, **how)
-    make.retire(place, of.store, keep, None, just_made=of.name)
+    of = make.back_up(settings, tree, **how)
+    make.retire(tree, of.store, keep, None, just_made=of.name)
     return of.name
 
 
 @pytest.mark.slow
 def test_two_stores_in_one_place_leave_each_other_alone(tmp_path: Path, store_in: _Maker) -> None:
-    place = Place(str(tmp_path / "backups"))
+    tree = Tree(str(tmp_path / "backups"))
     one, other = store_in(tmp_path / "one"), store_in(tmp_path / "other")
-    kept = _nightly(one, place)
-    newest = [_nightly(other, place) for _ in range(3)][-1]
-    assert manifest.complete(place) == [kept, newest]
+    kept = _nightly(one, tree)
+    newest = [_nightly(other, tree) for _ in range(3)][-1]
+    assert manifest.complete(tree) == [kept, newest]
     # By default a store is given its own, and a new one what a person names.
     new = settings_of(tmp_path / "new")
     for target, name in ((one, kept), (other, newest)):
         done = restoring.restore(
-            target, place.uri, None, force=True, with_artifacts=True, migrate=True, dry_run=True
+            target, tree.uri, None, force=True, with_artifacts=True, migrate=True, dry_run=True
         )
         assert done["name"] == name
     with pytest.raises(UserError, match=f"2 stores; name the one.*{kept}, {newest}"):
-        restoring.restore(new, place.uri, None, force=False, with_artifacts=True, migrate=True)
+        restoring.restore(new, tree.uri, None, force=False, with_artifacts=True, migrate=True)
 
 
 @pytest.mark.slow
 def test_a_restored_store_is_another_unless_it_was_that_store_already(
     tmp_path: Path, store_in: _Maker
 ) -> None:
-    place = Place(str(tmp_path / "backups"))
+    tree = Tree(str(tmp_path / "backups"))
     one, other = store_in(tmp_path / "one"), settings_of(tmp_path / "other")
-    kept = _nightly(one, place)
+    kept = _nightly(one, tree)
     whole = {"force": True, "with_artifacts": True, "migrate": True}
-    restoring.restore(other, place.uri, kept, **whole)
-    restoring.restore(one, place.uri, kept, **whole)
-    assert identity.known(open_engine(one)) == manifest.load(place, kept).store
+    restoring.restore(other, tree.uri, kept, **whole)
+    restoring.restore(one, tree.uri, kept, **whole)
+    assert identity.known(open_engine(one)) == manifest.load(tree, kept).store
     assert identity.known(open_engine(other)) is None
-    newest = _nightly(other, place)
-    assert manifest.complete(place) == [kept, newest]
-    assert _nightly(one, place) in manifest.complete(place)
-    assert kept not in manifest.complete(place)
+    newest = _nightly(other, tree)
+    assert manifest.complete(tree) == [kept, newest]
+    assert _nightly(one, tree) in manifest.complete(tree)
+    assert kept not in manifest.complete(tree)
 
 
 @pytest.mark.slow
 def test_a_database_alone_is_restored_by_name_only(tmp_path: Path, store_in: _Maker) -> None:
-    place, one = Place(str(tmp_path / "backups")), store_in(tmp_path / "one")
-    alone = _nightly(one, place, with_artifacts=False)
+    tree, one = Tree(str(tmp_path / "backups")), store_in(tmp_path / "one")
+    alone = _nightly(one, tree, with_artifacts=False)
     with pytest.raises(UserError, match=f"database alone.*name it: .*{alone}"):
-        manifest.read(place, None)
-    full = _nightly(one, place)
-    _nightly(one, place, with_artifacts=False)
-    assert manifest.read(place, None).name == full
-    assert manifest.read_for(place, None, None).name == full
-    last = manifest.complete(place)[-1]
-    assert manifest.read(place, last).artifacts is None
+        manifest.read(tree, None)
+    full = _nightly(one, tree)
+    _nightly(one, tree, with_artifacts=False)
+    assert manifest.read(tree, None).name == full
+    assert manifest.read_for(tree, None, None).name == full
+    last = manifest.complete(tree)[-1]
+    assert manifest.read(tree, last).artifacts is None
 
 
 @pytest.mark.slow
 def test_backups_of_an_earlier_version_stay_and_are_told(tmp_path: Path, store_in: _Maker) -> None:
-    place, one = Place(str(tmp_path / "backups")), store_in(tmp_path / "one")
-    earlier = make.back_up(one, place).name
+    tree, one = Tree(str(tmp_path / "backups")), store_in(tmp_path / "one")
+    earlier = make.back_up(one, tree).name
     file = tmp_path / "backups" / earlier / manifest.MANIFEST
     given = json.loads(file.read_text())
     del given["store"]
     file.write_text(json.dumps(given | {"format": 1}))
-    assert manifest.read_for(place, None, None).name == earlier
+    assert manifest.read_for(tree, None, None).name == earlier
     done = subprocess.run(
-        [TRACKSTACK, "backup", "--to", place.uri, "--keep", "1"],
+        [TRACKSTACK, "backup", "--to", tree.uri, "--keep", "1"],
         env={"TRACKSTACK_DATA_DIR": str(one.data_dir), "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
@@ -224,12 +224,12 @@ def test_backups_of_an_earlier_version_stay_and_are_told(tmp_path: Path, store_i
     assert done.returncode == 0, done.stderr
     assert "1 backups name no store" in done.stderr
     assert earlier in done.stderr
-    assert len(manifest.complete(place)) == 2
+    assert len(manifest.complete(tree)) == 2
 
 
-def _limited(kib: int, one: RuntimeSettings, place: Place) -> "subprocess.CompletedProcess[str]":
+def _limited(kib: int, one: RuntimeSettings, tree: Tree) -> "subprocess.CompletedProcess[str]":
     """`trackstack backup` where no file may be larger: a disk's refusal, at a size of our own."""
-    command = f"ulimit -f {kib}; exec {TRACKSTACK} backup --keep 1 --to {place.uri}"
+    command = f"ulimit -f {kib}; exec {TRACKSTACK} backup --keep 1 --to {tree.uri}"
     return subprocess.run(
         ["bash", "-c", command],
         env={"TRACKSTACK_DATA_DIR": str(one.data_dir), "PATH": "/usr/bin:/bin"},
@@ -244,19 +244,19 @@ def test_a_backup_that_a_disk_refuses_leaves_nothing_and_the_next_one_is_made(
     tmp_path: Path,
     store_in: _Maker,
 ) -> None:
-    place, one = Place(str(tmp_path / "backups")), store_in(tmp_path / "one")
+    tree, one = Tree(str(tmp_path / "backups")), store_in(tmp_path / "one")
     identity.ensure(open_engine(one))
     large = Path(one.artifacts_destination) / "1" / "large.bin"
     large.write_bytes(b"x" * (8 << 20))
     for kib in (64, 4096):
         for _ in range(2):
-            done = _limited(kib, one, place)
+            done = _limited(kib, one, tree)
             assert done.returncode == 1
-            assert f"the backup to {place.uri} failed" in done.stderr
+            assert f"the backup to {tree.uri} failed" in done.stderr
             assert len(done.stderr.strip().splitlines()) == 1, done.stderr
-        assert manifest.names(place) == {}
-    assert _limited(1 << 20, one, place).returncode == 0
-    assert len(manifest.complete(place)) == 1
+        assert manifest.names(tree) == {}
+    assert _limited(1 << 20, one, tree).returncode == 0
+    assert len(manifest.complete(tree)) == 1
 
 
 def _lose(backup: Path, what: str) -> None:
@@ -290,20 +290,20 @@ def _lose(backup: Path, what: str) -> None:
 def test_a_backup_that_misses_files_stands_in_for_none_and_is_told(
     what: str, tmp_path: Path, store_in: _Maker
 ) -> None:
-    place, one = Place(str(tmp_path / "backups")), store_in(tmp_path / "one")
-    good, broken = make.back_up(one, place), make.back_up(one, place)
+    tree, one = Tree(str(tmp_path / "backups")), store_in(tmp_path / "one")
+    good, broken = make.back_up(one, tree), make.back_up(one, tree)
     _lose(tmp_path / "backups" / broken.name, what)
-    retired = make.retire(place, good.store, 1, None)
+    retired = make.retire(tree, good.store, 1, None)
     assert retired == make.Retired([], [broken.name])
-    made = _nightly(one, place)
-    assert manifest.complete(place) == [broken.name, made]
+    made = _nightly(one, tree)
+    assert manifest.complete(tree) == [broken.name, made]
 
 
 @pytest.mark.slow
 def test_what_a_killed_backup_left_goes_before_the_next_one(
     tmp_path: Path, store_in: _Maker
 ) -> None:
-    place, one = Place(str(tmp_path / "backups")), store_in(tmp_path / "one")
+    tree, one = Tree(str(tmp_path / "backups")), store_in(tmp_path / "one")
     store = identity.ensure(open_engine(one))
     begun, theirs, nobodys = (
         f"{manifest.new_name(datetime.now(timezone.utc))[:-4]}{end}"
@@ -314,8 +314,8 @@ def test_what_a_killed_backup_left_goes_before_the_next_one(
         folder.mkdir(parents=True)
         if owner:
             (folder.parent / "store").write_text(owner)
-    done = make.back_up(one, place)
-    assert manifest.names(place) == {theirs: False, nobodys: False, done.name: True}
+    done = make.back_up(one, tree)
+    assert manifest.names(tree) == {theirs: False, nobodys: False, done.name: True}
 
 
 @pytest.mark.slow
@@ -323,11 +323,11 @@ def test_a_copy_of_an_old_backup_is_left_alone_while_it_comes_in(
     tmp_path: Path, store_in: _Maker
 ) -> None:
     """It has no manifest yet, and its name is that of a backup of months ago."""
-    place, one = Place(str(tmp_path / "backups")), store_in(tmp_path / "one")
+    tree, one = Tree(str(tmp_path / "backups")), store_in(tmp_path / "one")
     coming = manifest.new_name(datetime.now(timezone.utc) - timedelta(days=90))
     (tmp_path / "backups" / coming / "database").mkdir(parents=True)
-    made = _nightly(one, place)
-    assert manifest.names(place) == {coming: False, made: True}
+    made = _nightly(one, tree)
+    assert manifest.names(tree) == {coming: False, made: True}
 
 
 @pytest.mark.slow
@@ -335,7 +335,7 @@ def test_a_copy_of_an_old_backup_is_left_alone_while_it_comes_in(
 def test_a_place_that_is_none_is_a_line(where: str, tmp_path: Path, store_in: _Maker) -> None:
     one = store_in(tmp_path / "one")
     (tmp_path / "file").write_text("")
-    done = _limited(1 << 20, one, Place(str(tmp_path / where)))
+    done = _limited(1 << 20, one, Tree(str(tmp_path / where)))
     assert done.returncode == 1
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
     assert str(tmp_path / where) in done.stderr or where in done.stderr

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import String, create_engine, text
 
-from runtime.artifacts.place import Place
+from runtime.artifacts.tree import Tree
 from runtime.backup import arrival, filling, fit, make, schema
 from runtime.backup import restore as restoring
 from runtime.backup.format import manifest, rows
@@ -34,9 +34,9 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def made(filled: RuntimeSettings) -> tuple[Path, Manifest]:
-    place = make.destination(filled, None)
-    of = make.back_up(filled, place)
-    return Path(place.uri) / of.name, of
+    tree = make.destination(filled, None)
+    of = make.back_up(filled, tree)
+    return Path(tree.uri) / of.name, of
 
 
 @pytest.fixture(scope="module")
@@ -111,20 +111,20 @@ def test_a_broken_backup_changes_nothing(
 ) -> None:
     shutil.copytree(filled.data_dir, tmp_path / "full", ignore=shutil.ignore_patterns("backups"))
     full = settings_of(tmp_path / "full")
-    place = tmp_path / "backups"
-    shutil.copytree(made[0], place / made[1].name)
+    tree = tmp_path / "backups"
+    shutil.copytree(made[0], tree / made[1].name)
     before = _state(full)
     pattern, breaking, said = _BREAKAGES[what]
-    breaking(sorted((place / made[1].name).glob(pattern))[0])
+    breaking(sorted((tree / made[1].name).glob(pattern))[0])
     for flags in (("--dry-run",), ()):
-        done = _run(full, "--from", str(place), *flags)
+        done = _run(full, "--from", str(tree), *flags)
         assert said in done.stderr
         assert "would restore" not in done.stdout
         assert _state(full) == before
         assert not state.is_unfinished(open_engine(full))
     if "artifact" in what:
         # The database alone is whole.
-        _run(full, "--from", str(place), "--no-artifacts", code=0)
+        _run(full, "--from", str(tree), "--no-artifacts", code=0)
 
 
 def test_an_artifact_that_a_store_lacks_is_found_before_a_row_is_changed(
@@ -133,8 +133,8 @@ def test_an_artifact_that_a_store_lacks_is_found_before_a_row_is_changed(
     """A store that is no directory, by MLflow's own client of it: here another server's."""
     with serving(tmp_path / "store") as server:
         monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", server.token)
-        place = Place(f"{server.uri}/api/2.0/mlflow-artifacts/artifacts/backups")
-        of = make.back_up(filled, place)
+        tree = Tree(f"{server.uri}/api/2.0/mlflow-artifacts/artifacts/backups")
+        of = make.back_up(filled, tree)
         shutil.copytree(filled.data_dir / "store", tmp_path / "full" / "store")
         full = settings_of(tmp_path / "full")
         before = _state(full)
@@ -142,7 +142,7 @@ def test_an_artifact_that_a_store_lacks_is_found_before_a_row_is_changed(
         first, second, *_ = sorted(there.rglob("weights.bin"))
         first.unlink()
         _shorter(second)
-        done = _run(full, "--from", place.uri)
+        done = _run(full, "--from", tree.uri)
         assert "weights.bin: is missing" in done.stderr
         assert "bytes, not" in done.stderr
         assert _state(full) == before
@@ -189,11 +189,11 @@ def test_a_disk_that_refuses_the_artifacts_leaves_the_store_as_it_was(
     source, full = settings_of(tmp_path / "source"), settings_of(tmp_path / "full")
     large = Path(source.artifacts_destination) / "1" / "large.bin"
     large.write_bytes(b"x" * (8 << 20))
-    place = make.destination(source, None)
-    make.back_up(source, place)
+    tree = make.destination(source, None)
+    make.back_up(source, tree)
     before = _state(full)
     done = subprocess.run(
-        ["bash", "-c", f"ulimit -f 4096; exec {TRACKSTACK} restore --force --from {place.uri}"],
+        ["bash", "-c", f"ulimit -f 4096; exec {TRACKSTACK} restore --force --from {tree.uri}"],
         env={"TRACKSTACK_DATA_DIR": str(full.data_dir), "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
@@ -209,7 +209,7 @@ def test_a_disk_that_refuses_the_artifacts_leaves_the_store_as_it_was(
 def test_a_disk_that_is_too_small_is_told_beforehand(tmp_path: Path) -> None:
     listing = tmp_path / "listing"
     listing.write_bytes(gzip.compress(json.dumps(["1/large.bin", 1 << 60, "0" * 64]).encode()))
-    (told,) = arrival.problems(Place(str(tmp_path)), listing)
+    (told,) = arrival.problems(Tree(str(tmp_path)), listing)
     assert f"{1 << 60} bytes are to come" in told
 
 
@@ -229,7 +229,7 @@ def _client(settings: RuntimeSettings) -> Any:
     return mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
-def _odd(folder: Path, *, cased: bool) -> tuple[RuntimeSettings, Place]:
+def _odd(folder: Path, *, cased: bool) -> tuple[RuntimeSettings, Tree]:
     """A SQLite store that holds what others do not take, and a backup of it."""
     settings = settings_of(folder)
     upgrade(settings)
@@ -245,21 +245,21 @@ def _odd(folder: Path, *, cased: bool) -> tuple[RuntimeSettings, Place]:
         client.create_registered_model("model", description="d" * 6000)
         run = client.create_run("1").info.run_id
         client.set_tag(run, "odd", "a\0b")
-    place = make.destination(settings, None)
-    make.back_up(settings, place)
-    return settings, place
+    tree = make.destination(settings, None)
+    make.back_up(settings, tree)
+    return settings, tree
 
 
 def test_texts_that_the_database_does_not_take_are_told_before_it_is_emptied(
     database: Server, tmp_path: Path
 ) -> None:
-    _, place = _odd(tmp_path / "odd", cased=False)
+    _, tree = _odd(tmp_path / "odd", cased=False)
     target = settings_of(tmp_path / "target", database.new_database())
     upgrade(target)
     _client(target).create_experiment("precious")
     before = _state(target)
     for flags in (("--dry-run",), ()):
-        said = _run(target, "--from", place.uri, *flags).stderr
+        said = _run(target, "--from", tree.uri, *flags).stderr
         name = "PostgreSQL" if isinstance(database, PostgreSql) else "MySQL"
         assert "table experiments, column name: 'nnn" in said
         assert f"has 300 characters, {name} takes 256" in said
@@ -280,18 +280,18 @@ def _insensitive(server: MariaDb) -> str:
 def test_keys_that_a_collation_takes_for_one_are_told_before_it_is_emptied(
     my: MariaDb, tmp_path: Path
 ) -> None:
-    _, place = _odd(tmp_path / "odd", cased=True)
+    _, tree = _odd(tmp_path / "odd", cased=True)
     target = settings_of(tmp_path / "target", _insensitive(my))
     upgrade(target)
     _client(target).create_experiment("precious")
     before = _state(target)
-    said = _run(target, "--from", place.uri).stderr
+    said = _run(target, "--from", tree.uri).stderr
     assert "table experiments, columns workspace, name" in said
     assert "table params, columns key, run_uuid" in said
     assert "utf8mb4_bin" in said
     assert _state(target) == before
     exact = settings_of(tmp_path / "exact", my.new_database())
-    _run(exact, "--from", place.uri, code=0)
+    _run(exact, "--from", tree.uri, code=0)
     assert {e.name for e in _client(exact).search_experiments()} >= {"Fraud", "fraud"}
 
 
@@ -374,14 +374,14 @@ def negative(pg: PostgreSql, tmp_path: Path) -> RuntimeSettings:
 def test_a_negative_zero_verifies_and_restores_everywhere(
     negative: RuntimeSettings, database: Server, tmp_path: Path
 ) -> None:
-    place = make.destination(negative, None)
-    of = make.back_up(negative, place)
-    assert filling.verify(place, None)[1] == []
+    tree = make.destination(negative, None)
+    of = make.back_up(negative, tree)
+    assert filling.verify(tree, None)[1] == []
     for target in (
         settings_of(tmp_path / "sqlite"),
         settings_of(tmp_path / "server", database.new_database()),
     ):
-        restoring.restore(target, place.uri, None, force=False, with_artifacts=True, migrate=True)
+        restoring.restore(target, tree.uri, None, force=False, with_artifacts=True, migrate=True)
         run = _client(target).search_runs(["0"])[0]
         assert run.data.metrics == {"neg_mean_squared_error": 0.0}
         loaded = make.back_up(target, make.destination(target, None))
@@ -392,8 +392,8 @@ def test_a_backup_of_an_earlier_version_with_a_negative_zero_verifies_too(
     negative: RuntimeSettings, tmp_path: Path
 ) -> None:
     """Its digests tell -0.0 from 0.0; the rows themselves are what counts."""
-    place = make.destination(negative, None)
-    of = make.back_up(negative, place)
+    tree = make.destination(negative, None)
+    of = make.back_up(negative, tree)
     earlier = replace(
         of,
         store=None,
@@ -403,8 +403,8 @@ def test_a_backup_of_an_earlier_version_with_a_negative_zero_verifies_too(
             "metrics": replace(of.tables["metrics"], digest="0" * 64),
         },
     )
-    (Path(place.uri) / of.name / manifest.MANIFEST).write_text(earlier.to_json())
-    assert filling.verify(place, None)[1] == []
+    (Path(tree.uri) / of.name / manifest.MANIFEST).write_text(earlier.to_json())
+    assert filling.verify(tree, None)[1] == []
     target = settings_of(tmp_path / "sqlite")
-    restoring.restore(target, place.uri, None, force=False, with_artifacts=True, migrate=True)
+    restoring.restore(target, tree.uri, None, force=False, with_artifacts=True, migrate=True)
     assert _client(target).search_runs(["0"])

@@ -240,8 +240,8 @@ def test_gates_hold_back_until_all_are_fulfilled(
 ) -> None:
     _register(servers.staging, tmp_path, monkeypatch, "gated", 2)
     gates = ("--require-metric", "auc>=0.75", "--require-tag", "validation=passed")
-    wish = ("models:/gated/1", "gated", *gates, "--require-approval", "--json")
-    refused = servers.promote(*wish)
+    options = ("models:/gated/1", "gated", *gates, "--require-approval", "--json")
+    refused = servers.promote(*options)
     assert refused.returncode == 1
     told = json.loads(refused.stdout)
     assert [verdict["passed"] for verdict in told["gates"]] == [True, False, False]
@@ -251,9 +251,9 @@ def test_gates_hold_back_until_all_are_fulfilled(
     client.set_model_version_tag("gated", "1", "validation", "passed")
     approve = ("promote", "approve", "models:/gated/1", "--by", "ann")
     assert servers.staging.run(*approve, "--reject").returncode == 0
-    assert "rejected by ann" in servers.promote(*wish[:-1]).stdout
+    assert "rejected by ann" in servers.promote(*options[:-1]).stdout
     assert servers.staging.run(*approve).returncode == 0
-    assert servers.promote(*wish).returncode == 0
+    assert servers.promote(*options).returncode == 0
     assert len(_versions(servers.prod, monkeypatch, "gated")) == 1
 
 

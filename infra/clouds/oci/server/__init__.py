@@ -44,7 +44,7 @@ class Balancer(Part):
             is_private=networks.public is None,
             reserved_ips=[nlb.NetworkLoadBalancerReservedIpArgs(id=id) for id in reserved_ids]
             or None,
-            network_security_group_ids=[networks.front_rules],
+            network_security_group_ids=[networks.proxy_rules],
             **scope.inside,
             opts=scope.opts,
         )

@@ -118,7 +118,7 @@ def make_instance(parts: Parts, policy: pulumi.Resource) -> ci.ContainerInstance
         vnics=[
             ci.ContainerInstanceVnicArgs(
                 subnet_id=networks.compute,
-                nsg_ids=[networks.front_rules, networks.server_rules],
+                nsg_ids=[networks.proxy_rules, networks.server_rules],
                 is_public_ip_assigned=False,
             )
         ],

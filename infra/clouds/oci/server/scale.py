@@ -95,7 +95,7 @@ def _configuration(parts: Parts, vault: Vault) -> core.InstanceConfiguration:
                     },
                 },
                 "create_vnic_details": {
-                    "nsg_ids": [networks.front_rules, networks.server_rules],
+                    "nsg_ids": [networks.proxy_rules, networks.server_rules],
                     "assign_public_ip": False,
                 },
                 "metadata": metadata(parts, vault),

@@ -35,7 +35,7 @@ def make_instance(parts: Parts, vault: Vault) -> core.Instance:
         ),
         create_vnic_details=core.InstanceCreateVnicDetailsArgs(
             subnet_id=networks.compute,
-            nsg_ids=[networks.front_rules, networks.server_rules],
+            nsg_ids=[networks.proxy_rules, networks.server_rules],
             assign_public_ip="false",
         ),
         metadata=metadata(parts, vault),

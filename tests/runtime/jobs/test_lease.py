@@ -12,7 +12,7 @@ import pytest
 
 from runtime.database.engine import open_engine
 from runtime.database.uri import make_directories
-from runtime.jobs.lease import take_turn
+from runtime.jobs.lease import acquire
 from tests.runtime.databases import Server, mariadb, postgresql
 from tests.runtime.filled import settings_of
 from tests.runtime.serving import TRACKSTACK
@@ -33,17 +33,17 @@ def test_one_of_many_takes_each_turn(
         engines = [open_engine(settings) for _ in range(_REPLICAS)]
         with ThreadPoolExecutor(_REPLICAS) as replicas:
 
-            def turns(job: str, due: datetime) -> list[bool]:
-                taken = [replicas.submit(take_turn, engine, job, due) for engine in engines]
+            def elected(job: str, due: datetime) -> list[bool]:
+                taken = [replicas.submit(acquire, engine, job, due) for engine in engines]
                 return sorted(one.result() for one in taken)
 
             one = [False] * (_REPLICAS - 1) + [True]
-            assert turns("gc", _DUE) == one
-            assert turns("backup", _DUE) == one
-            assert turns("gc", _DUE) == [False] * _REPLICAS
-            assert turns("gc", _DUE + timedelta(minutes=10)) == one
+            assert elected("gc", _DUE) == one
+            assert elected("backup", _DUE) == one
+            assert elected("gc", _DUE) == [False] * _REPLICAS
+            assert elected("gc", _DUE + timedelta(minutes=10)) == one
             # A clock that is behind.
-            assert turns("gc", _DUE) == [False] * _REPLICAS
+            assert elected("gc", _DUE) == [False] * _REPLICAS
 
 
 def test_the_scheduler_leaves_to_another_what_that_one_took(tmp_path: Path) -> None:
@@ -66,14 +66,14 @@ def test_the_scheduler_leaves_to_another_what_that_one_took(tmp_path: Path) -> N
         )
 
     assert run("upgrade").returncode == 0
-    first = run("scheduler", "--once", "gc", "--my-turn")
+    first = run("scheduler", "--once", "gc", "--elect")
     assert "gc: done in" in first.stdout, first.stdout + first.stderr
-    second = run("scheduler", "--once", "gc", "--my-turn")
+    second = run("scheduler", "--once", "gc", "--elect")
     assert second.returncode == 0
     assert second.stdout.strip().endswith("Z gc: another replica runs it")
-    alone = run("scheduler", "--my-turn")
+    alone = run("scheduler", "--elect")
     assert alone.returncode == 2
-    assert "--my-turn needs --once" in alone.stderr
-    unscheduled = run("scheduler", "--once", "backup", "--my-turn")
+    assert "--elect needs --once" in alone.stderr
+    unscheduled = run("scheduler", "--once", "backup", "--elect")
     assert unscheduled.returncode == 2
     assert "TRACKSTACK_BACKUP_SCHEDULE" in unscheduled.stderr

@@ -15,7 +15,7 @@ from runtime.paths import local_directory
 _CHUNK = 1 << 20
 
 
-class Place:
+class Tree:
     """Files under ``uri``; their paths are relative, with forward slashes."""
 
     def __init__(self, uri: str) -> None:
@@ -29,9 +29,9 @@ class Place:
         """Of the last folder."""
         return self.uri.rpartition("/")[2]
 
-    def at(self, path: str) -> "Place":
-        """The place one or more folders down."""
-        return Place(f"{self.uri}/{path}")
+    def at(self, path: str) -> "Tree":
+        """The tree one or more folders down."""
+        return Tree(f"{self.uri}/{path}")
 
     def _store(self) -> Any:
         if self._repository is None:
@@ -95,7 +95,7 @@ class Place:
         else:
             self._store().delete_artifacts()
 
-    def is_within(self, other: "Place") -> bool:
+    def is_within(self, other: "Tree") -> bool:
         """Whether this is ``other`` or lies below it."""
         if self.directory and other.directory:
             return self.directory.is_relative_to(other.directory)
@@ -126,13 +126,13 @@ def check_path(path: str) -> str:
 
 
 @contextmanager
-def scratch_of(place: Place, folder: str) -> Generator[Path]:
+def scratch_of(tree: Tree, folder: str) -> Generator[Path]:
     """A folder for files on their way; in a directory they can be moved from there."""
-    if place.directory is None:
+    if tree.directory is None:
         with TemporaryDirectory() as name:
             yield Path(name)
         return
-    path = place.directory / folder
+    path = tree.directory / folder
     # What a kill left.
     shutil.rmtree(path, ignore_errors=True)
     path.mkdir(mode=0o700, parents=True)
