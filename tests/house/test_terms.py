@@ -34,7 +34,7 @@ _WORDS_OF_THE_REHEARSAL = {
 _KEPT = {
     "front_image": "the key frontImage",
 }
-_PAGES = ("README.md", "CHANGELOG.md", "stacks/README.md")
+_PAGES = ("README.md", "stacks/README.md")
 # How a page or a message would say it; "in front of" and "front matter" are plain English.
 _IN_TEXT = re.compile(r"\b(?:TLS|the|a) fronts?\b|\bmy-turn\b|\bslimmed?\b", re.IGNORECASE)
 
