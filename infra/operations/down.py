@@ -48,7 +48,8 @@ def decide(
     return Teardown(
         stack=stack,
         protected=bool(outputs.get("protected"))
-        or any(resource.protected for resource in resources)
+        # What holds data is protected in every stack; what somebody protected beside it counts.
+        or any(resource.protected and not resource.holds_data for resource in resources)
         or bool(data and settings and settings.protect),
         removed=sum(not (resource.holds_data and resource.kept) for resource in gone),
         lost=tuple(_named(resource) for resource in data if not resource.kept),

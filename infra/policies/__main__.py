@@ -33,10 +33,7 @@ def _plain(get: Callable[[], Any]) -> Any:
 def _policy(rule: Rule) -> ResourceValidationPolicy:
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
         props = cast("dict[str, Any]", _plain(lambda: args.props))
-        # urn:pulumi:STACK::PROJECT::TYPE::NAME
-        stack = args.urn.split("::")[0].rpartition(":")[2]
-        is_protected = bool(args.opts.protect)
-        for problem in rule.problems(args.resource_type, props, stack, is_protected):
+        for problem in rule.problems(args.resource_type, props, bool(args.opts.protect)):
             report(problem, None)
 
     return ResourceValidationPolicy(name=rule.name, description=rule.description, validate=validate)

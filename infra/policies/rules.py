@@ -17,7 +17,6 @@ _ANYWHERE = frozenset({"*", "0.0.0.0/0", "Internet", "::/0"})
 _OPEN_PORTS = frozenset({"443", "31443"})
 _SECRET_NAME = re.compile(r"(TOKEN|PASSWORD|SECRET|API_KEY|PRIVATE_KEY)$")
 _LOGIN_IN_URI = re.compile(r"://[^/@\s:]+:[^/@\s*]+@")
-_PRODUCTION = re.compile(r"(^|-)prod(uction)?($|-)")
 
 
 @dataclass(frozen=True)
@@ -27,18 +26,12 @@ class Rule:
     name: str
     description: str
     checks: Mapping[str, Callable[[Props], Iterator[str]]]
-    only_production: bool = False
     unless_protected: bool = False
 
-    def problems(
-        self, kind: str, props: Props, stack: str, is_protected: bool = False
-    ) -> Iterator[str]:
-        """What is wrong with a resource of ``stack``."""
-        if kind not in self.checks or (self.unless_protected and is_protected):
-            return
-        if self.only_production and not _PRODUCTION.search(stack):
-            return
-        yield from self.checks[kind](props)
+    def problems(self, kind: str, props: Props, is_protected: bool) -> Iterator[str]:
+        """What is wrong with a resource; ``is_protected`` by the engine's option `protect`."""
+        if kind in self.checks and not (self.unless_protected and is_protected):
+            yield from self.checks[kind](props)
 
 
 def _of(props: Props, path: str) -> list[Any]:
@@ -161,7 +154,7 @@ def _azure_only(props: Props) -> Iterator[str]:
 
 
 def _not_protected(_props: Props) -> Iterator[str]:
-    yield "it holds data and is not protected; set trackstack:protect: true"
+    yield "it holds data and is not protected; register it with the `data` options of its part"
 
 
 _LAUNCH = "instanceDetails.launchDetails"
@@ -246,10 +239,9 @@ RULES = (
         },
     ),
     Rule(
-        "production-data-is-protected",
-        "What holds a production stack's data cannot be deleted by mistake.",
+        "data-is-protected",
+        "The engine refuses to delete or replace what holds data.",
         dict.fromkeys(_DATA, _not_protected),
-        only_production=True,
         unless_protected=True,
     ),
 )

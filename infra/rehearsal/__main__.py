@@ -113,7 +113,7 @@ def _unchanged(sandbox: Sandbox) -> None:
 def _down(sandbox: Sandbox, report: Report, before: Snapshot) -> None:
     known = sandbox.engine.resources()
     retained = {str(r["id"]): name for name, r in known.items() if r.get("retainOnDelete")}
-    sandbox.engine.run("destroy")
+    sandbox.engine.destroy()
     if retained:
         # What is retained in a cloud still runs here.
         _sweep(sandbox)

@@ -3,7 +3,7 @@
 engine = Engine(project_dir, state_dir)
 engine.run("up")
 print(engine.outputs()["tracking_uri"])
-engine.run("destroy")
+engine.destroy()
 """
 
 import json
@@ -71,6 +71,14 @@ class Engine:
         """
         self._make_stack()
         return self._call(*arguments, check=check)
+
+    def destroy(self, check: bool = True) -> Result:
+        """Take the stack down with what is protected in it, as whoever means it does.
+
+        Raises as ``run`` does.
+        """
+        self.run("state", "unprotect", "--all", "--yes", check=check)
+        return self.run("destroy", check=check)
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
         """Start one command on the stack in a process group of its own, to be interrupted."""

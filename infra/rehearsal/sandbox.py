@@ -126,7 +126,7 @@ def deployed(stack: str, overrides: Mapping[str, Any] | None = None) -> Generato
             sandbox.engine.run("up")
             yield sandbox
         finally:
-            sandbox.engine.run("destroy", check=False)
+            sandbox.engine.destroy(check=False)
             for cloud in sandbox.clouds:
                 cloud.sweep()
 

@@ -8,7 +8,9 @@ from typing import Any, cast
 
 import pulumi
 import pytest
+from pulumi.runtime.mocks import MockMonitor
 
+from infra.clouds import data
 from infra.clouds.deploy import deploy
 from infra.inputs import Secrets
 from infra.plan import AzurePlan, OciPlan, Plan, make_plan
@@ -63,14 +65,27 @@ _LOCAL_OUTPUTS: dict[str, dict[str, Any]] = {
 }
 
 
+class _Monitor(MockMonitor):
+    """Notes the options of what is registered, which mocks are not told."""
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the engine's name
+        made = cast("Made", self.mocks)
+        made.options[request.type, request.name] = (request.protect, request.retainOnDelete)
+        return super().RegisterResource(request)
+
+
 class Made(pulumi.runtime.Mocks):
-    """Records what is registered: (type, name, inputs). ``prefix`` begins the cloud's types."""
+    """Records what is registered: (type, name, inputs). ``prefix`` begins the cloud's types.
+
+    ``options`` holds by type and name whether it is protected, and retained.
+    """
 
     prefix = ""
     outputs: Mapping[str, Mapping[str, Any]] = _LOCAL_OUTPUTS
 
     def __init__(self) -> None:
         self.resources: list[tuple[str, str, dict[str, Any]]] = []
+        self.options: dict[tuple[str, str], tuple[bool, bool]] = {}
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         kind = args.typ.removeprefix(self.prefix).removeprefix("pulumi-python:dynamic/")
@@ -87,13 +102,20 @@ class Made(pulumi.runtime.Mocks):
         return {}
 
     def broken(self) -> list[str]:
-        """What the policies say, but that a test's stack protects nothing."""
+        """What the policies say."""
         return [
             problem
             for kind, _, inputs in self.resources
             for rule in RULES
-            for problem in rule.problems(f"{self.prefix}{kind}", inputs, "dev")
+            for problem in rule.problems(f"{self.prefix}{kind}", inputs, is_protected=True)
         ]
+
+    def protected(self) -> set[tuple[str, str]]:
+        return {which for which, (is_protected, _) in self.options.items() if is_protected}
+
+    def holding_data(self) -> set[tuple[str, str]]:
+        """What holds data or empties it, by the one list of that."""
+        return {one for one in self.options if data.holds_data(*one) or data.emptied(*one)}
 
     def opened(self, kind: str) -> list[dict[str, Any]]:
         """As ``of``, with what is secret in plain text."""
@@ -182,7 +204,7 @@ def _deploy(stack: str, keys: Mapping[str, Any], made: Made) -> Plan:
     with pytest.MonkeyPatch.context() as patch:
         # A dynamic provider that fails switches stack traces off, and the SDK reads its own.
         patch.delattr(sys, "tracebacklimit", raising=False)
-        pulumi.runtime.set_mocks(made, project="trackstack", stack=stack)
+        pulumi.runtime.set_mocks(made, project="trackstack", stack=stack, monitor=_Monitor(made))
         cast("Any", pulumi.runtime).test(lambda: deploy(plan, Secrets()))()
     return plan
 

@@ -80,5 +80,5 @@ def test_parts_of_two_clouds_come_up_stay_and_go(tmp_path: Path) -> None:
         refused = engine.run("up", "--continue-on-error", check=False)
         assert "NetcfgSubnetRangeOutsideVnet" in refused.output
         assert "AccountNameInvalid" in refused.output
-        engine.run("destroy")
+        engine.destroy()
     assert [record.id for cloud in clouds for record in cloud.store.all()] == []

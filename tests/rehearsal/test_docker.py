@@ -87,7 +87,7 @@ def engine(tmp_path: Path) -> Generator[Engine]:
         try:
             yield engine
         finally:
-            engine.run("destroy", check=False)
+            engine.destroy(check=False)
             daemon.docker("rm", "--force", "--volumes", name, check=False)
             daemon.docker("image", "rm", f"{registry.address}/{name}:v1", check=False)
 
@@ -134,7 +134,7 @@ def test_a_stack_of_containers_runs_drifts_changes_and_leaves_nothing(engine: En
     assert "1 created" in up
     assert engine.outputs()["digest"] != outputs["digest"]
     assert daemon.docker("exec", name, "cat", "/note") == "two"
-    engine.run("destroy")
+    engine.destroy()
     for kind in ("container", "network", "volume"):
         assert name not in daemon.docker(kind, "ls", *(["--all"] if kind == "container" else []))
 

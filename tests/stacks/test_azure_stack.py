@@ -173,6 +173,6 @@ def _is_app(record: Any) -> bool:
 
 
 def test_destroy_leaves_nothing(sandbox: Sandbox, azure: AzureCloud) -> None:
-    sandbox.engine.run("destroy")
+    sandbox.engine.destroy()
     assert [record.id for record in azure.store.all()] == []
     assert _emulator(azure).jobs == {}

@@ -141,6 +141,6 @@ def test_more_replicas_join_those_that_are_there(sandbox: Sandbox, oci: OciCloud
 
 def test_destroy_leaves_nothing(sandbox: Sandbox, oci: OciCloud) -> None:
     machines = _machines(oci)
-    sandbox.engine.run("destroy")
+    sandbox.engine.destroy()
     assert [record.id for record in oci.store.all()] == []
     assert [m.id for m in machines if _host(oci).inspect(machine_name(m.id))] == []

@@ -181,6 +181,6 @@ def test_what_is_kept_outlives_the_stack_and_the_next_up_goes_on_with_it(
 
 def test_destroy_leaves_nothing_though_the_bucket_was_full(sandbox: Sandbox, oci: OciCloud) -> None:
     assert _objects(oci)
-    sandbox.engine.run("destroy")
+    sandbox.engine.destroy()
     assert [record.id for record in oci.store.all()] == []
     assert _emulator(oci).objects.buckets == {}

@@ -220,7 +220,7 @@ def test_a_model_and_its_server_go_from_dev_to_prod_and_outlive_their_cloud(
     assert story.run("infra.operations.drift", prod.engine.stack).returncode == 0
 
     _recover_elsewhere(story)
-    dev.engine.run("destroy")
+    dev.engine.destroy()
     assert cloud.store.all() == []
 
 
@@ -231,7 +231,7 @@ def _recover_elsewhere(story: Story) -> None:
     account = prod.engine.outputs()["backup_destination"].partition("@")[2].partition(".")[0]
     place = _bring_home(prod, account, story.folder / "home")
     prod.engine.run("state", "unprotect", "--all")
-    prod.engine.run("destroy")
+    prod.engine.destroy()
     keys = {"workers": 1, "allowedCidrs": ["0.0.0.0/0"]}
     with prepared_and_swept("oci-dev", story.folder / "oci", keys) as sandbox:
         oci = next(cloud for cloud in sandbox.clouds if isinstance(cloud, OciCloud))
@@ -261,5 +261,5 @@ def _recover_elsewhere(story: Story) -> None:
             assert now["rows"] == was["rows"]
             assert _client(sandbox, _USE_IT).startswith("42.0 ")
         finally:
-            sandbox.engine.run("destroy")
+            sandbox.engine.destroy()
         assert oci.store.all() == []

@@ -176,6 +176,6 @@ def test_without_its_rights_it_serves_no_artifact(scene: Scene) -> None:
 
 
 def test_destroy_leaves_nothing(scene: Scene) -> None:
-    scene.sandbox.engine.run("destroy")
+    scene.sandbox.engine.destroy()
     assert [record.id for record in scene.cloud.store.all()] == []
     assert scene.host.inspect(scene.name) is None

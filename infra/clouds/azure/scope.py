@@ -45,7 +45,7 @@ def make_scope(plan: AzurePlan) -> Scope:
     provider = azure.Provider("azure", subscription_id=settings.subscription_id)
     opts = ResourceOptions(provider=provider, transformations=[_without_versions])
     data = ResourceOptions.merge(
-        opts, ResourceOptions(retain_on_delete=settings.keep_data, protect=settings.protect)
+        opts, ResourceOptions(retain_on_delete=settings.keep_data, protect=True)
     )
     if settings.resource_group:
         group = Output.from_input(settings.resource_group)

@@ -10,7 +10,7 @@ from infra.plan import DockerPlan
 
 def data_options(plan: DockerPlan, opts: ResourceOptions) -> ResourceOptions:
     """Of what holds data: kept in `pulumi destroy`, and protected, as the stack file says."""
-    kept = ResourceOptions(retain_on_delete=plan.keep_data, protect=plan.protect)
+    kept = ResourceOptions(retain_on_delete=plan.keep_data, protect=True)
     return ResourceOptions.merge(opts, kept)
 
 

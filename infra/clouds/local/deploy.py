@@ -42,8 +42,8 @@ def deploy(plan: LocalPlan, secrets: Secrets) -> Deployment:
         backend_store = Output.unsecret(secrets.backend_store_uri.apply(without_password))
     versioned = place | {"version": plan.version, "backend_store": backend_store}
 
-    data = ResourceOptions(protect=plan.protect)
-    directory = DataDirectory("data", place | {"keep_data": plan.keep_data}, data)
+    kept = place | {"keep_data": plan.keep_data}
+    directory = DataDirectory("data", kept, ResourceOptions(protect=True))
     inside = ResourceOptions(depends_on=[directory])
     token = make_token("tracking_token", plan.data_dir, inside)
     proofs: list[pulumi.Resource] = [token, make_token("job_token", plan.data_dir, inside)]

@@ -47,7 +47,7 @@ def make_scope(plan: OciPlan) -> Scope:
     settings = plan.settings
     provider = oci.Provider("oci", region=settings.region)
     opts = ResourceOptions(provider=provider)
-    kept = ResourceOptions(retain_on_delete=settings.keep_data, protect=settings.protect)
+    kept = ResourceOptions(retain_on_delete=settings.keep_data, protect=True)
     data = ResourceOptions.merge(opts, kept)
     compartment, invoke = settings.compartment_id, InvokeOutputOptions(provider=provider)
     found = objectstorage.get_namespace_output(compartment_id=compartment, opts=invoke)

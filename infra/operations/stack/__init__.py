@@ -149,7 +149,13 @@ class Stack:
                 is_interrupted = True
 
     def outputs(self, *, secrets: bool = False) -> dict[str, Any]:
-        """What the stack exports; empty where it is not up."""
+        """What the stack exports; empty where it is not up.
+
+        What the last `down` kept stays in the state, and the outputs of that time with it.
+        """
+        resources = self.resources()
+        if {resource.urn for resource in resources} <= standing(resources):
+            return {}
         shown = ["--show-secrets"] if secrets else []
         return cast("dict[str, Any]", self.ask("stack", "output", "--json", *shown))
 
@@ -239,7 +245,7 @@ def standing(resources: Sequence[Resource]) -> frozenset[str]:
     """The URNs of what outlives the stack by itself, and of all that it stands on."""
     known = {resource.urn: resource for resource in resources}
     found: set[str] = set()
-    ahead = [resource.urn for resource in resources if resource.retained]
+    ahead = [one.urn for one in resources if one.retained or (one.holds_data and one.kept)]
     while ahead:
         urn = ahead.pop()
         if urn not in found:

@@ -100,7 +100,8 @@ def decide(events: Iterable[str], state: Sequence[Resource]) -> tuple[Finding, .
         if str(step.get("type")).startswith("pulumi:providers:"):
             left += _left_regions(step)
         for urn, action in _held(event.get("diagnosticEvent") or {}, state):
-            held[urn] = {"action": action, "causes": (_NOT_SAID,)}
+            causes = (_NOT_SAID,) if action == "replace" else ()
+            held[urn] = {"action": action, "causes": causes}
         after: Mapping[str, Any] = event.get("resOutputsEvent", {}).get("metadata") or {}
         if after.get("type") == "pulumi:pulumi:Stack":
             outputs = after

@@ -66,6 +66,7 @@ def test_whatever_the_keys_nothing_is_open_and_no_right_too_wide(keys: dict[str,
     _check_roles(made)
     _check_stores(plan, made)
     assert made.broken() == []
+    assert made.protected() == made.holding_data()
     for group in made.of("network:NetworkSecurityGroup"):
         [rule, *ssh] = group["securityRules"]
         assert [r["sourceAddressPrefixes"] for r in ssh] == (

@@ -101,7 +101,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Generator[Stack]:
             made.up()
             yield made
         finally:
-            made.engine.run("destroy", check=False)
+            made.engine.destroy(check=False)
             for kind, names in made.left().items():
                 for name in names:
                     daemon.docker(kind, "rm", "--force", name, check=False)
@@ -247,13 +247,13 @@ def test_a_changed_key_replaces_only_what_it_must(stack: Stack, client: Any) -> 
 def test_destroy_leaves_the_data_and_the_next_up_finds_them(stack: Stack, client: Any) -> None:
     token = stack.engine.outputs()["tracking_token"]
     client.create_experiment("kept")
-    stack.engine.run("destroy")
+    stack.engine.destroy()
     left = stack.left()
     assert (left["container"], left["network"]) == ([], [])
     assert sorted(left["volume"]) == [f"{stack.name}-data", f"{stack.name}-database"]
     stack.up(keepData=False)
     assert stack.engine.outputs()["tracking_token"] == token
     assert client.get_experiment_by_name("kept")
-    stack.engine.run("destroy")
+    stack.engine.destroy()
     assert stack.left() == {"container": [], "network": [], "volume": []}
     assert not (stack.folder / "d" / "secrets").exists()

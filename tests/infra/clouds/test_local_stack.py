@@ -68,7 +68,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Generator[Stack]:
         made.up()
         yield made
     finally:
-        made.engine.run("destroy", check=False)
+        made.engine.destroy(check=False)
 
 
 def _changed(said: str) -> set[str]:
@@ -302,7 +302,7 @@ def test_a_server_that_cannot_start_is_told_without_a_stack_and_up_converges(
 
 def test_destroy_stops_everything_and_keeps_the_data(stack: Stack) -> None:
     processes, token = stack.processes(), stack.token
-    stack.engine.run("destroy")
+    stack.engine.destroy()
     assert [process for process in processes if process.is_running()] == []
     with pytest.raises(OSError, match="refused"):
         request(f"{stack.uri}/health")
@@ -313,5 +313,5 @@ def test_destroy_stops_everything_and_keeps_the_data(stack: Stack) -> None:
 
 def test_destroy_removes_the_data_where_the_stack_file_says_so(stack: Stack) -> None:
     stack.up(keepData=False)
-    stack.engine.run("destroy")
+    stack.engine.destroy()
     assert not stack.data_dir.exists()

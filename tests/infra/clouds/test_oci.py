@@ -66,6 +66,7 @@ def test_whatever_the_keys_nothing_is_open_and_no_right_too_wide(keys: dict[str,
     _check_policies(plan, made)
     _check_stores(keys, made)
     assert made.broken() == []
+    assert made.protected() == made.holding_data()
     checks = {"container": _check_container, "scale": _check_scale, "vm": _check_vm}
     checks[keys["compute"]](keys, made)
     [balancer] = made.of("NetworkLoadBalancer")

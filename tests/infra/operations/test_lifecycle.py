@@ -88,7 +88,9 @@ def test_a_stack_drifts_and_is_put_right_goes_down_and_is_recovered(
         assert plan["kept"] == [f"data ({data})"]
         done = run_operation(engine, "down")
         assert done.returncode == 0, done.stdout + done.stderr
-        assert engine.resources() == {}
+        # What is kept stays known, so that another dataDir is refused.
+        assert engine.resources().keys() == {"data"}
+        assert "is not up" in run_operation(engine, "status").stderr
         assert (data / "store" / "mydb.sqlite").exists()
 
         # The machine is lost, but for the backup.
@@ -99,7 +101,7 @@ def test_a_stack_drifts_and_is_put_right_goes_down_and_is_recovered(
         assert "1 experiments, 1 runs" in recovered.stdout
         assert _notes_of_the_runs(engine, monkeypatch) == ["hello"]
     finally:
-        engine.run("destroy", check=False)
+        engine.destroy(check=False)
 
 
 def test_a_stack_in_the_home_folder_is_recovered_where_its_server_looks(
@@ -120,7 +122,7 @@ def test_a_stack_in_the_home_folder_is_recovered_where_its_server_looks(
         _log_a_run(engine, monkeypatch)
         command = [*shlex.split(engine.outputs()["command"]), "backup", "--to", str(tmp_path / "b")]
         subprocess.run(command, check=True, capture_output=True)
-        engine.run("destroy")
+        engine.destroy()
         shutil.rmtree(data)
 
         recovered = run_operation(engine, "recover", "--from", str(tmp_path / "b"))
@@ -131,7 +133,7 @@ def test_a_stack_in_the_home_folder_is_recovered_where_its_server_looks(
         assert _client(engine, monkeypatch).get_experiment_by_name("precious")
         assert _notes_of_the_runs(engine, monkeypatch) == ["hello"]
     finally:
-        engine.run("destroy", check=False)
+        engine.destroy(check=False)
 
 
 def test_a_stack_that_is_not_there_is_an_error_and_no_drift(tmp_path: Path) -> None:

@@ -214,7 +214,7 @@ class Stacks:
     def remove(self) -> None:
         for engine in (self.again, self.prod, self.dev):
             with contextlib.suppress(EngineError):
-                engine.run("destroy", check=False)
+                engine.destroy(check=False)
             for kind, all_ in (("container", ["--all"]), ("network", []), ("volume", [])):
                 wanted = ("--quiet", "--filter", f"name=trackstack-{engine.stack}")
                 for name in daemon.docker(kind, "ls", *all_, *wanted).split():
@@ -302,7 +302,7 @@ def test_prod_runs_dev_s_very_image_and_goes_back_from_a_bad_one(stacks: Stacks)
     # The last backup, made before the bad release, has all that prod had; a third stack takes it.
     backups = stacks.folder / "home"
     daemon.docker("cp", f"trackstack-{stacks.prod.stack}-scheduler:/data/backups", str(backups))
-    stacks.prod.run("destroy")
+    stacks.prod.destroy()
     stacks.configure(stacks.again, image=released)
     recovered = stacks.run("infra.operations.recover", stacks.again.stack, "--from", str(backups))
     assert recovered.returncode == 0, (recovered.stdout + recovered.stderr)[-3000:]
