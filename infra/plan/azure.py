@@ -69,6 +69,16 @@ class AzurePlan:
     version: str
     workloads: Workloads
 
+    @property
+    def home(self) -> dict[str, str]:
+        """Where the stack is for good: keys of the stack file, with what they come to."""
+        return {
+            "subscriptionId": self.settings.subscription_id,
+            "region": self.settings.region,
+            "resourceGroup": self.names.resource_group,
+            "name": self.names.base,
+        }
+
 
 def _names(settings: Azure, stack: str) -> Names:
     naming = Naming(base_of(settings.name, stack), settings.subscription_id)

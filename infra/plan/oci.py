@@ -82,6 +82,16 @@ class OciPlan:
     workloads: Workloads
 
     @property
+    def home(self) -> dict[str, str]:
+        """Where the stack is for good: keys of the stack file, with what they come to."""
+        return {
+            "tenancyId": self.settings.tenancy_id,
+            "compartmentId": self.settings.compartment_id,
+            "region": self.settings.region,
+            "name": self.names.base,
+        }
+
+    @property
     def ocpus(self) -> float:
         """What OCI counts: two of the stack file's CPUs each, and one at least."""
         return max(1.0, self.settings.cpus / _CPUS_OF_OCPU)

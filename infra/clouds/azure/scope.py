@@ -15,6 +15,7 @@ from pulumi import (
 )
 from pulumi_azure_native import resources
 
+from infra.clouds.shared.home import Home
 from infra.clouds.shared.part import Scoped
 from infra.plan import AzurePlan
 
@@ -42,7 +43,12 @@ class Scope(Scoped):
 def make_scope(plan: AzurePlan) -> Scope:
     """The resource group: the stack's own, unless the stack file names one."""
     settings = plan.settings
-    provider = azure.Provider("azure", subscription_id=settings.subscription_id)
+    home = Home(plan.home)
+    provider = azure.Provider(
+        "azure",
+        subscription_id=settings.subscription_id,
+        opts=ResourceOptions(depends_on=[home]),
+    )
     opts = ResourceOptions(provider=provider, transformations=[_without_versions])
     data = ResourceOptions.merge(
         opts, ResourceOptions(retain_on_delete=settings.keep_data, protect=True)

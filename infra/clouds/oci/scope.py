@@ -8,6 +8,7 @@ import pulumi_oci as oci
 from pulumi import InvokeOutputOptions, Output, ResourceOptions
 from pulumi_oci import identity, objectstorage
 
+from infra.clouds.shared.home import Home
 from infra.clouds.shared.part import Scoped
 from infra.plan import OciPlan
 
@@ -45,7 +46,8 @@ class Scope(Scoped):
 def make_scope(plan: OciPlan) -> Scope:
     """The provider for the region, with the login that it finds."""
     settings = plan.settings
-    provider = oci.Provider("oci", region=settings.region)
+    home = Home(plan.home)
+    provider = oci.Provider("oci", region=settings.region, opts=ResourceOptions(depends_on=[home]))
     opts = ResourceOptions(provider=provider)
     kept = ResourceOptions(retain_on_delete=settings.keep_data, protect=True)
     data = ResourceOptions.merge(opts, kept)
