@@ -71,13 +71,16 @@ class _Monitor(MockMonitor):
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the engine's name
         made = cast("Made", self.mocks)
         made.options[request.type, request.name] = (request.protect, request.retainOnDelete)
-        return super().RegisterResource(request)
+        # urn:pulumi:STACK::PROJECT::TYPES::NAME
+        made.needs[request.name] = {urn.rpartition("::")[2] for urn in request.dependencies}
+        return cast("Any", super()).RegisterResource(request)
 
 
 class Made(pulumi.runtime.Mocks):
     """Records what is registered: (type, name, inputs). ``prefix`` begins the cloud's types.
 
-    ``options`` holds by type and name whether it is protected, and retained.
+    ``options`` holds by type and name whether it is protected, and retained; ``needs`` the names
+    of what a resource depends on by its own.
     """
 
     prefix = ""
@@ -86,6 +89,7 @@ class Made(pulumi.runtime.Mocks):
     def __init__(self) -> None:
         self.resources: list[tuple[str, str, dict[str, Any]]] = []
         self.options: dict[tuple[str, str], tuple[bool, bool]] = {}
+        self.needs: dict[str, set[str]] = {}
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         kind = args.typ.removeprefix(self.prefix).removeprefix("pulumi-python:dynamic/")

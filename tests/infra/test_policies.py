@@ -137,8 +137,8 @@ def test_what_holds_data_must_be_protected() -> None:
 @pytest.mark.parametrize(
     ("stack", "overrides", "said"),
     [
-        ("oci-prod", {}, set()),
-        ("azure-prod", {}, set()),
+        ("oci-prod", {}, set[str]()),
+        ("azure-prod", {}, set[str]()),
         ("local-container", {"environment": {"HF_TOKEN": "x"}}, {"no-secret-in-plain-text"}),
     ],
 )

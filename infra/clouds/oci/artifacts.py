@@ -13,7 +13,10 @@ _KEPT_DAYS, _UPLOAD_DAYS = 14, 7
 
 
 class Artifacts(Part):
-    """The bucket, and the right to use it."""
+    """The bucket, and the right to use it.
+
+    ``emptied`` empties it when it goes: what writes to it depends on that, and so is gone before.
+    """
 
     def __init__(self, plan: OciPlan, scope: Scope, identity: Identity) -> None:
         super().__init__("oci", "artifacts")
@@ -33,7 +36,7 @@ class Artifacts(Part):
         identity.allow("manage objects", where)
         identity.allow("read buckets", where)
         _lifecycle(plan, scope, bucket)
-        EmptiedBucket(
+        self.emptied = EmptiedBucket(
             "artifacts-emptied",
             {
                 "namespace": scope.namespace,

@@ -29,7 +29,6 @@ def deploy(plan: OciPlan, secrets: Secrets) -> Deployment:
     networks = Network(plan, scope)
     identity = Identity(plan, secrets, scope)
     balancer = Balancer(plan, scope, networks)
-    Artifacts(plan, scope, identity)
     vault = Vault(plan, scope, identity)
     parts = Parts(
         plan=plan,
@@ -37,6 +36,7 @@ def deploy(plan: OciPlan, secrets: Secrets) -> Deployment:
         networks=networks,
         identity=identity,
         images=Images(plan, scope, identity),
+        artifacts=Artifacts(plan, scope, identity),
         database=Database(plan, secrets, scope, identity, networks, vault),
         address=balancer.address,
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pulumi
 from pulumi import Output
 
+from infra.clouds.oci.artifacts import Artifacts
 from infra.clouds.oci.database import Database
 from infra.clouds.oci.identity import Identity
 from infra.clouds.oci.image import Images
@@ -33,8 +34,14 @@ class Parts:
     networks: Network
     identity: Identity
     images: Images
+    artifacts: Artifacts
     database: Database
     address: Output[str]
+
+    @property
+    def ready(self) -> list[pulumi.Resource]:
+        """What the compute waits for, and is gone before."""
+        return [*self.database.ready, self.artifacts.emptied]
 
     def known(self, text: str) -> Output[str]:
         """A text of the plan, with what only OCI knows."""

@@ -123,5 +123,5 @@ def make_instance(parts: Parts, policy: pulumi.Resource) -> ci.ContainerInstance
             )
         ],
         **scope.inside,
-        opts=scope.after(policy, *parts.database.ready),
+        opts=scope.after(policy, *parts.ready),
     )

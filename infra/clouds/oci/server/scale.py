@@ -109,7 +109,7 @@ def _configuration(parts: Parts, vault: Vault) -> core.InstanceConfiguration:
             },
         },
         **scope.inside,
-        opts=scope.after(*parts.database.ready),
+        opts=scope.after(*parts.ready),
     )
 
 

@@ -48,7 +48,7 @@ def make_instance(parts: Parts, vault: Vault) -> core.Instance:
         is_pv_encryption_in_transit_enabled=True,
         **scope.inside,
         opts=ResourceOptions.merge(
-            scope.after(*parts.database.ready),
+            scope.after(*parts.ready),
             # A machine that is there keeps its disk, and is kept up to date from within.
             ResourceOptions(ignore_changes=["sourceDetails.sourceId"]),
         ),
