@@ -45,4 +45,4 @@ def emptied(kind: str, name: str) -> str | None:
 
 def opens_data(kind: str, name: str) -> bool:
     """Whether it is the password of a database that the stack made, which knows no other."""
-    return kind == _GENERATED and name == "database-password"
+    return kind == _GENERATED and name in ("database-password", "database-admin-password")

@@ -73,6 +73,7 @@ class _Monitor(MockMonitor):
         made.options[request.type, request.name] = (request.protect, request.retainOnDelete)
         # urn:pulumi:STACK::PROJECT::TYPES::NAME
         made.needs[request.name] = {urn.rpartition("::")[2] for urn in request.dependencies}
+        made.ignored[request.name] = list(request.ignoreChanges)
         return cast("Any", super()).RegisterResource(request)
 
 
@@ -80,7 +81,7 @@ class Made(pulumi.runtime.Mocks):
     """Records what is registered: (type, name, inputs). ``prefix`` begins the cloud's types.
 
     ``options`` holds by type and name whether it is protected, and retained; ``needs`` the names
-    of what a resource depends on by its own.
+    of what a resource depends on by its own, and ``ignored`` the properties that stay as they are.
     """
 
     prefix = ""
@@ -90,6 +91,7 @@ class Made(pulumi.runtime.Mocks):
         self.resources: list[tuple[str, str, dict[str, Any]]] = []
         self.options: dict[tuple[str, str], tuple[bool, bool]] = {}
         self.needs: dict[str, set[str]] = {}
+        self.ignored: dict[str, list[str]] = {}
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         kind = args.typ.removeprefix(self.prefix).removeprefix("pulumi-python:dynamic/")

@@ -114,9 +114,7 @@ class Database(Part):
             **scope.nested,
             # They are given to a database that is made: one that is there keeps its own, since
             # what Azure does to its tables where they change is nowhere said.
-            opts=pulumi.ResourceOptions.merge(
-                scope.data, pulumi.ResourceOptions(ignore_changes=["charset", "collation"])
-            ),
+            opts=scope.data_ignoring("charset", "collation"),
         )
         self.ready.append(database)
         if networks is None:
@@ -170,8 +168,9 @@ def _server(
         ),
         network=network,
         **scope.inside,
+        # Azure upgrades a server in place for another version, and there is no way back.
         opts=pulumi.ResourceOptions.merge(
-            scope.data, pulumi.ResourceOptions(depends_on=depends_on)
+            scope.data_ignoring("version"), pulumi.ResourceOptions(depends_on=depends_on)
         ),
     )
 

@@ -137,7 +137,8 @@ def _mysql(
             )
         ],
         **scope.inside,
-        opts=scope.data,
+        # The provider replaces the system for it, terraform-provider-oci 8.28.0, mysql_db_system.
+        opts=scope.data_ignoring("adminPassword"),
     )
 
 
@@ -174,5 +175,6 @@ def _postgresql(
             }
         },
         **scope.inside,
-        opts=scope.data,
+        # The provider replaces the system for it, terraform-provider-oci 8.28.0, psql_db_system.
+        opts=scope.data_ignoring("dbVersion"),
     )

@@ -47,6 +47,12 @@ class Scoped:
         options = {k: part.child(v) for k, v in values.items() if isinstance(v, ResourceOptions)}
         return replace(self, **options)
 
+    def data_ignoring(self, *properties: str) -> ResourceOptions:
+        """``data`` for what is made with ``properties`` and keeps them: what this program gives
+        them later, by a newer version or a lost password, must not make the engine replace it.
+        """
+        return ResourceOptions.merge(self.data, ResourceOptions(ignore_changes=list(properties)))
+
     def after(self, *resources: Any) -> ResourceOptions:
         """``opts`` for what needs ``resources`` to be there first."""
         return ResourceOptions.merge(self.opts, ResourceOptions(depends_on=list(resources)))
