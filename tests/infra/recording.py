@@ -206,7 +206,7 @@ def deploy_here(keys: Mapping[str, Any]) -> tuple[Plan, Made]:
 
 def _deploy(stack: str, keys: Mapping[str, Any], made: Made) -> Plan:
     given = {k: v if isinstance(v, str) else json.dumps(v) for k, v in keys.items()}
-    plan = make_plan(parse(given), Place(stack, _ROOT))
+    plan = make_plan(parse(given), Place(stack, _ROOT, frozenset({"registryPassword"})))
     with pytest.MonkeyPatch.context() as patch:
         # A dynamic provider that fails switches stack traces off, and the SDK reads its own.
         patch.delattr(sys, "tracebacklimit", raising=False)

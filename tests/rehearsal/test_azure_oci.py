@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from infra.rehearsal.azure import cloud as azure
+from infra.rehearsal.azure.identity import RoleAssignment
 from infra.rehearsal.engine import Engine
 from infra.rehearsal.oci import cloud as oci
 from infra.rehearsal.oci.ids import TENANCY
+from infra.rehearsal.provider.resource import Call
 from infra.rehearsal.provider.serving import serving
 
 _PROGRAM = f"""
@@ -82,3 +84,21 @@ def test_parts_of_two_clouds_come_up_stay_and_go(tmp_path: Path) -> None:
         assert "AccountNameInvalid" in refused.output
         engine.destroy()
     assert [record.id for cloud in clouds for record in cloud.store.all()] == []
+
+
+def test_a_role_assignment_keeps_its_name_where_the_resource_moves_to_another_parent(
+    tmp_path: Path,
+) -> None:
+    """As the provider does it, which makes a name up only where none is known
+    (pulumi-azure-native, provider/pkg/provider/autonaming_test.go).
+    """
+    cloud = azure.open_cloud(tmp_path)
+    before, after = (
+        RoleAssignment(Call(cloud, {}, "reads", f"urn:pulumi:s::p::{kind}::reads"))
+        for kind in (RoleAssignment.token, f"trackstack:azure:Identity${RoleAssignment.token}")
+    )
+    made, _ = before.checked({}, {}, b"seed")
+    moved, _ = after.checked({}, made, b"another seed")
+    assert moved["roleAssignmentName"] == made["roleAssignmentName"]
+    again, _ = before.checked({}, {}, b"another seed")
+    assert again["roleAssignmentName"] != made["roleAssignmentName"]

@@ -1,11 +1,13 @@
 """The backend store: PostgreSQL in a container, unless the stack file gives another."""
 
+import pulumi
 import pulumi_docker as docker
 from pulumi import Output, ResourceOptions
 
-from infra.clouds.docker.artifacts import data_options
 from infra.clouds.docker.identity import Identity, secret_volume
 from infra.clouds.docker.image import Images
+from infra.clouds.docker.network import Network
+from infra.clouds.shared.part import Part, Scoped
 from infra.inputs import Secrets
 from infra.plan import DockerPlan
 from infra.plan.workloads import SECRETS_DIRECTORY
@@ -14,12 +16,10 @@ _USER = _DATABASE = "mlflow"
 _CAPABILITIES = ["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_SETGID", "CAP_SETUID"]
 
 
-class Database:
-    """``uri`` is the SQLAlchemy URI that the server connects to, secret; ``container`` is None
-    where the database is given.
+class Database(Part):
+    """``uri`` is the SQLAlchemy URI that the server connects to, secret; ``ready`` is what whoever
+    connects must wait for.
     """
-
-    container: docker.Container | None = None
 
     def __init__(
         self,
@@ -27,37 +27,34 @@ class Database:
         secrets: Secrets,
         identity: Identity,
         images: Images,
-        network: docker.Network,
-        opts: ResourceOptions,
+        network: Network,
+        scope: Scoped,
     ) -> None:
+        super().__init__("docker", "database")
+        self.ready: list[pulumi.Resource] = []
         if secrets.backend_store_uri:
             self.uri: Output[str] = secrets.backend_store_uri
         else:
-            password = identity.database_password()
-            image = images.pulled("database", str(plan.database_image))
-            self.container = _postgresql(plan, password, image, network, opts)
+            password = identity.secrets.generated("database_password")
+            image = images.of("database")
+            self.ready.append(_postgresql(plan, password, image, network, scope.within(self)))
             self.uri = Output.concat(
                 f"postgresql://{_USER}:", password, f"@database:5432/{_DATABASE}"
             )
-        identity.files["backend_store_uri"] = self.uri
-
-    @property
-    def dependencies(self) -> list[docker.Container]:
-        return [self.container] if self.container else []
+        identity.secrets.files["backend_store_uri"] = self.uri
+        self.finish()
 
 
 def _postgresql(
     plan: DockerPlan,
     password: Output[str],
     image: Output[str],
-    network: docker.Network,
-    opts: ResourceOptions,
+    network: Network,
+    scope: Scoped,
 ) -> docker.Container:
     files = {"database_password": password}
-    secret_files = secret_volume("database", plan, image, files, opts)
-    volume = docker.Volume(
-        "database-data", name=f"{plan.name}-database", opts=data_options(plan, opts)
-    )
+    secret_files = secret_volume("database", plan, image, files, scope.opts)
+    volume = docker.Volume("database-data", name=f"{plan.name}-database", opts=scope.data)
     data = docker.ContainerVolumeArgs(
         volume_name=volume.name, container_path="/var/lib/postgresql/data"
     )
@@ -90,5 +87,5 @@ def _postgresql(
         wait=True,
         wait_timeout=180,
         destroy_grace_seconds=60,
-        opts=ResourceOptions.merge(opts, ResourceOptions(delete_before_replace=True)),
+        opts=ResourceOptions.merge(scope.opts, ResourceOptions(delete_before_replace=True)),
     )

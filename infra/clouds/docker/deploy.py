@@ -6,14 +6,15 @@ environment, no command and no image.
 """
 
 import pulumi
-import pulumi_docker as docker
-from pulumi import Output, ResourceOptions
+from pulumi import Output
 
+from infra.clouds.docker.artifacts import Artifacts
 from infra.clouds.docker.database import Database
 from infra.clouds.docker.identity import Identity
-from infra.clouds.docker.image import Images, make_provider
-from infra.clouds.docker.network import check_port
-from infra.clouds.docker.server import Containers
+from infra.clouds.docker.image import Images
+from infra.clouds.docker.network import Network, check_port
+from infra.clouds.docker.scope import make_scope
+from infra.clouds.docker.server import Server
 from infra.inputs import Secrets
 from infra.outputs import Deployment
 from infra.plan import DockerPlan
@@ -27,16 +28,17 @@ def deploy(plan: DockerPlan, secrets: Secrets) -> Deployment:
     """
     check_port(plan)
     identity = Identity(plan, secrets)
-    opts = ResourceOptions(provider=make_provider(plan, secrets))
-    images = Images(plan, secrets, opts)
-    network = docker.Network("network", name=plan.name, opts=opts)
-    database = Database(plan, secrets, identity, images, network, opts)
-    Containers(plan, identity, images, network, database, opts)
+    scope = make_scope(plan, secrets)
+    images = Images(plan, secrets, scope)
+    network = Network(plan, scope)
+    artifacts = Artifacts(plan, scope)
+    database = Database(plan, secrets, identity, images, network, scope)
+    Server(plan, identity, images, network, artifacts, database, scope)
     server, scheduler = plan.workloads.server.name, plan.workloads.scheduler.name
     backend_store: pulumi.Input[str] = Output.unsecret(database.uri.apply(without_password))
     return Deployment(
         tracking_uri=plan.tracking_uri,
-        tracking_token=identity.token,
+        tracking_token=identity.secrets.token,
         artifacts_destination=plan.artifacts_destination,
         backup_destination=plan.backup_destination,
         backend_store=backend_store,
@@ -45,6 +47,6 @@ def deploy(plan: DockerPlan, secrets: Secrets) -> Deployment:
         logs=f"docker logs --follow {plan.name}-{server}",
         image=images.runtime,
         command=f"docker exec --interactive {plan.name}-{scheduler} trackstack",
-        ca_certificate=identity.ca_certificate,
+        ca_certificate=identity.secrets.ca_certificate,
         protected=plan.protect,
     )

@@ -9,22 +9,23 @@ from collections.abc import Mapping
 import pulumi_docker as docker
 from pulumi import Output, ResourceOptions
 
+from infra.clouds.shared.part import Part
 from infra.clouds.shared.secret_files import SecretFiles
 from infra.inputs import Secrets
 from infra.plan import DockerPlan
 from infra.plan.workloads import SECRETS_DIRECTORY
 
 
-class Identity(SecretFiles):
+class Identity(Part):
     """Every secret of the stack, kept on this machine beside its data."""
 
     def __init__(self, plan: DockerPlan, secrets: Secrets) -> None:
+        super().__init__("docker", "identity")
         place = {"directory": plan.secrets_dir, "keep_data": plan.keep_data}
-        super().__init__(plan.name, plan.tls, plan.tls_certificate, secrets, place)
-
-    def database_password(self) -> Output[str]:
-        """The password of the stack's own database."""
-        return self.generated("database_password")
+        self.secrets = SecretFiles(
+            plan.name, plan.tls, plan.tls_certificate, secrets, place, self.child()
+        )
+        self.finish()
 
 
 def secret_volume(

@@ -1,10 +1,25 @@
-"""The port that the reverse proxy, the one way in, is published on."""
+"""The network that the containers are in, and the port that the reverse proxy, the one way in, is
+published on.
+"""
 
+import pulumi_docker as docker
+
+from infra.clouds.shared.part import Part, Scoped
 from infra.clouds.shared.ports import held, holder, is_free
 from infra.plan import DockerPlan
 
 # The processes that hold a published port for the daemon.
 _DAEMON = ("docker-proxy", "dockerd")
+
+
+class Network(Part):
+    """``name`` is the network's on this machine."""
+
+    def __init__(self, plan: DockerPlan, scope: Scoped) -> None:
+        super().__init__("docker", "network")
+        network = docker.Network("network", name=plan.name, opts=scope.within(self).opts)
+        self.name = network.name
+        self.finish()
 
 
 def check_port(plan: DockerPlan) -> None:

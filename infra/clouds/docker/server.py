@@ -7,10 +7,12 @@ import pulumi
 import pulumi_docker as docker
 from pulumi import Output, ResourceOptions
 
-from infra.clouds.docker.artifacts import make_volumes
+from infra.clouds.docker.artifacts import Artifacts
 from infra.clouds.docker.database import Database
 from infra.clouds.docker.identity import Identity, secret_volume
 from infra.clouds.docker.image import Images
+from infra.clouds.docker.network import Network
+from infra.clouds.shared.part import Part, Scoped
 from infra.plan import DockerPlan
 from infra.plan.workloads import DATA_DIRECTORY, USER, Image, Kind, Probe, Workload
 
@@ -28,22 +30,24 @@ _LIFE: dict[Kind, dict[str, Any]] = {
 }
 
 
-class Containers:
-    """All of the plan's, in a network of their own."""
+class Server(Part):
+    """All of the plan's workloads, in the stack's network."""
 
     def __init__(
         self,
         plan: DockerPlan,
         identity: Identity,
         images: Images,
-        network: docker.Network,
+        network: Network,
+        artifacts: Artifacts,
         database: Database,
-        opts: ResourceOptions,
+        scope: Scoped,
     ) -> None:
+        super().__init__("docker", "server")
         self._plan, self._identity, self._images = plan, identity, images
-        self._network, self._opts = network, opts
-        self._volumes = make_volumes(plan, opts)
-        stores: list[pulumi.Resource] = list(database.dependencies)
+        self._network, self._volumes = network, artifacts.volumes
+        self._opts = scope.within(self).opts
+        stores = database.ready
         inits = [self._run(workload, stores) for workload in plan.workloads.of("init")]
         # It migrates the backend store; what it said last is in the error where it does not start.
         server = self._run(plan.workloads.server, [*stores, *inits])
@@ -51,6 +55,7 @@ class Containers:
             if workload != plan.workloads.server:
                 needs = stores if workload.image == "runtime" else []
                 self._run(workload, [*needs, server])
+        self.finish()
 
     def _run(self, workload: Workload, after: Sequence[pulumi.Resource]) -> docker.Container:
         """One container as its specification says, with no right that it does not need."""
@@ -104,7 +109,7 @@ class Containers:
 
     def _secret_files(self, workload: Workload, image: Output[str]) -> docker.ContainerVolumeArgs:
         """The volume with the container's secret files; ``image`` is the container's own."""
-        known = self._identity.files
+        known = self._identity.secrets.files
         files = {name: known[name] for name in workload.secret_files if name in known}
         return secret_volume(workload.name, self._plan, image, files, self._opts)
 

@@ -19,12 +19,17 @@ from infra.clouds.local.network import check_port
 from infra.clouds.local.schedule import Scheduler
 from infra.clouds.local.server import Server
 from infra.clouds.local.supervisor import Supervisor
+from infra.clouds.shared import content
 from infra.inputs import Secrets
 from infra.outputs import Deployment
+from infra.place import ROOT
 from infra.plan import LocalPlan
 from infra.plan.workloads import Workload
 from runtime.process import trackstack
 from runtime.settings import variable, without_password
+
+# What the processes run, as far as it is in the project: they keep what they have loaded.
+_CODE = ("requirements.lock", "runtime")
 
 
 def deploy(plan: LocalPlan, secrets: Secrets) -> Deployment:
@@ -40,7 +45,8 @@ def deploy(plan: LocalPlan, secrets: Secrets) -> Deployment:
     if secrets.backend_store_uri:
         store["backend_store_uri"] = secrets.backend_store_uri
         backend_store = Output.unsecret(secrets.backend_store_uri.apply(without_password))
-    versioned = place | {"version": plan.version, "backend_store": backend_store}
+    code = content.digest(ROOT, _CODE)
+    versioned = place | {"version": plan.version, "code": code, "backend_store": backend_store}
 
     kept = place | {"keep_data": plan.keep_data}
     directory = DataDirectory("data", kept, ResourceOptions(protect=True))

@@ -35,9 +35,9 @@ class _SchedulerProvider(DynamicProvider):
 
 
 class Scheduler(Resource, module="trackstack", name="LocalScheduler"):
-    """Inputs: ``data_dir``, ``environment``, and ``version`` and ``backend_store``, whose change
-    restarts it; of another service than the scheduler, also ``program``, its name, and ``command``,
-    what follows `trackstack`.
+    """Inputs: ``data_dir``, ``environment``, and ``version``, ``code`` and ``backend_store``, whose
+    change restarts it; of another service than the scheduler, also ``program``, its name, and
+    ``command``, what follows `trackstack`.
     """
 
     def __init__(self, name: str, props: dict[str, Any], opts: ResourceOptions | None = None):

@@ -61,8 +61,8 @@ class _ServerProvider(DynamicProvider):
 
 
 class Server(Resource, module="trackstack", name="LocalServer"):
-    """Inputs: ``data_dir``, ``port``, ``environment``, and ``version`` and ``backend_store``,
-    whose change restarts the server.
+    """Inputs: ``data_dir``, ``port``, ``environment``, and ``version``, ``code`` and
+    ``backend_store``, whose change restarts the server.
     """
 
     def __init__(self, name: str, props: dict[str, Any], opts: ResourceOptions | None = None):

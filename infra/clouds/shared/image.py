@@ -1,6 +1,5 @@
 """The runtime image: built by the Docker daemon of this machine, pushed, and named by digest."""
 
-import hashlib
 import os
 import subprocess
 from pathlib import Path
@@ -8,24 +7,18 @@ from pathlib import Path
 import pulumi_docker as docker
 from pulumi import ComponentResource, Input, Output, ResourceOptions
 
+from infra.clouds.shared import content
 from infra.plan.image import ImagePlan
 
 
 def files(plan: ImagePlan) -> list[Path]:
     """All that the build can see, in a fixed order (.dockerignore says the same)."""
-    paths = [plan.root / name for name in plan.inputs]
-    found = [file for path in paths for file in ([path] if path.is_file() else path.rglob("*"))]
-    return sorted(file for file in found if file.is_file() and "__pycache__" not in file.parts)
+    return content.files(plan.root, plan.inputs)
 
 
 def content_tag(plan: ImagePlan) -> str:
     """A tag that is another when anything that goes into the image is another."""
-    digest = hashlib.sha256(repr(plan.arguments).encode())
-    for file in files(plan):
-        name = file.relative_to(plan.root).as_posix()
-        digest.update(f"\0{name}\0{int(os.access(file, os.X_OK))}\0".encode())
-        digest.update(file.read_bytes())
-    return digest.hexdigest()[:16]
+    return content.digest(plan.root, plan.inputs, plan.arguments)
 
 
 def revision(plan: ImagePlan) -> str:

@@ -1,7 +1,6 @@
 """Managed identities, what they may do where, and the identity that deploys."""
 
 import re
-from typing import ClassVar
 
 from infra.rehearsal.azure.entra import DEPLOYER
 from infra.rehearsal.azure.ids import (
@@ -33,14 +32,13 @@ class RoleAssignment(AzureResource):
     token = ROLE_ASSIGNMENT
     kind = "Microsoft.Authorization/roleAssignments"
     name_input = "roleAssignmentName"
-    autoname_separator: ClassVar[str | None] = None
 
     @classmethod
     def replace_paths(cls) -> frozenset[str]:
         return frozenset({"scope", "roleDefinitionId", "principalId", "roleAssignmentName"})
 
-    def defaults(self, inputs: Props) -> Props:
-        return {} if "roleAssignmentName" in inputs else {"roleAssignmentName": guid(self.call.urn)}
+    def made_up_name(self, digest: str) -> str:
+        return guid(digest)
 
     def identify(self, inputs: Props) -> str:
         return f"{inputs['scope']}/providers/{self.kind}/{inputs['roleAssignmentName']}"

@@ -263,8 +263,11 @@ class Resource:
         record = self.store.get(id) if isinstance(id, str) else None
         return record if record and record.token == token else None
 
+    def made_up_name(self, digest: str) -> str:
+        """A name for what the program gives none; ``digest`` are random hexadecimal digits."""
+        return f"{self.call.name}{self.autoname_separator}{digest[:7]}"
+
     def _autoname(self, olds: Props, seed: bytes) -> Props:
         kept = olds.get(self.name_input) if self.name_input in olds.get(DEFAULTS, []) else None
-        letters = hashlib.sha256(seed + self.call.urn.encode()).hexdigest()[:7]
-        name = kept or f"{self.call.name}{self.autoname_separator}{letters}"
-        return {self.name_input: name, DEFAULTS: [self.name_input]}
+        digest = hashlib.sha256(seed + self.call.urn.encode()).hexdigest()
+        return {self.name_input: kept or self.made_up_name(digest), DEFAULTS: [self.name_input]}
