@@ -15,7 +15,7 @@ from runtime.access.layers.creation import Creation
 from runtime.access.layers.entrance import Entrance
 from runtime.access.layers.forwarding import Forwarding
 from runtime.access.layers.headers import ResponseHeaders
-from runtime.access.layers.own_routes import Own, own_routes
+from runtime.access.layers.own_routes import Own, OwnRoutes
 from runtime.access.layers.recording import Recording, audited, counted
 from runtime.access.layers.size import BodyLimit
 from runtime.access.refusal import Refusal
@@ -38,26 +38,26 @@ def layered(mlflow: ASGIApp, settings: RuntimeSettings) -> ASGIApp:
 
     https = settings.public_url.startswith("https:")
     sign_in = endpoints.SignIn(prefix, callers, refusal, sessions, https=https)
-    for_everybody = [Own(pages.SIGN_IN, sign_in, "POST")]
+    for_everybody = [Own(pages.SIGN_IN, sign_in, ("POST",))]
     if has_oidc:
         for_everybody.append(Own(pages.OIDC, _oidc(settings, sessions, secret)))
     for_callers = [
-        Own(pages.SIGN_OUT, endpoints.sign_out(prefix, has_oidc=has_oidc), "POST"),
+        Own(pages.SIGN_OUT, endpoints.sign_out(prefix, has_oidc=has_oidc), ("POST",)),
         Own(pages.ACCOUNT, endpoints.account(prefix)),
     ]
     by_role = [
-        Own(metrics.PATH, endpoints.metrics_page(worker_metrics), "GET"),
+        Own(metrics.PATH, endpoints.metrics_page(worker_metrics), ("GET",)),
         Own(backups.PATH, endpoints.backup_requests(settings)),
     ]
 
     # From the innermost to the outermost.
     app: ASGIApp = Forwarding(mlflow, prefix)
     app = Creation(app, settings.artifacts_destination)
-    app = own_routes(app, by_role)
+    app = OwnRoutes(app, by_role)
     app = Authorisation(app, protect_registry=settings.protect_registry)
-    app = own_routes(app, for_callers)
+    app = OwnRoutes(app, for_callers)
     app = Authentication(app, callers, refusal)
-    app = own_routes(app, for_everybody)
+    app = OwnRoutes(app, for_everybody)
     app = BodyLimit(app, request=settings.max_request_bytes, artifact=settings.max_artifact_bytes)
     app = ResponseHeaders(app, settings.public_url)
     log = audited(AuditLog(settings.audit_log), reads=settings.audit_reads)

@@ -21,9 +21,7 @@ class Forwarding:
 
     def _seen(self, scope: Scope, exchange: Exchange) -> Scope:
         seen = {**scope, "headers": without_credentials(scope["headers"])}
-        # The second is what Starlette's Router leaves, and would take MLflow's for.
-        for ours in (KEY, "router"):
-            seen.pop(ours, None)
+        del seen[KEY]
         if exchange.method in ("GET", "PUT") and is_streamed(exchange.path):
             # MLflow's router that streams artifacts knows no static prefix: below one, MLflow
             # would hold them in memory.

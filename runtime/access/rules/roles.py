@@ -66,7 +66,12 @@ def _pattern(template: str) -> re.Pattern[str]:
 
 _TEMPLATES = _read(TABLE)
 _EXACT = {_t.rstrip("/") or "/": rules for _t, rules in _TEMPLATES.items() if "{" not in _t}
-_PATTERNS = [(_pattern(_t), rules) for _t, rules in _TEMPLATES.items() if "{" in _t]
+# By what stands before their first parameter, which ends in "/": few of them are ever compared.
+_PATTERNS: dict[str, list[tuple[re.Pattern[str], _Rules]]] = {}
+for _t, _rules in _TEMPLATES.items():
+    if "{" in _t:
+        _PATTERNS.setdefault(_t.partition("{")[0], []).append((_pattern(_t), _rules))
+_DEEPEST = max(start.count("/") for start in _PATTERNS)
 
 
 def plain(path: str) -> str:
@@ -79,7 +84,14 @@ def _matches(path: str) -> Iterator[_Rules]:
     """The rules of all templates that ``path`` (as `plain` has it) may be meant by."""
     if path in _EXACT:
         yield _EXACT[path]
-    yield from (rules for pattern, rules in _PATTERNS if pattern.fullmatch(path))
+    end = 0
+    for _ in range(_DEEPEST):
+        end = path.find("/", end) + 1
+        if not end:
+            return
+        for pattern, rules in _PATTERNS.get(path[:end], ()):
+            if pattern.fullmatch(path):
+                yield rules
 
 
 def rule_of(method: str, path: str) -> Rule | None:

@@ -211,6 +211,7 @@ def test_refusals_come_in_order(site: _Site) -> None:
     elsewhere = b'{"name": "x", "artifact_location": "file:///etc"}'
     secrets = "/api/3.0/mlflow/gateway/secrets/list"
     assert signed_in.status == 303
+    assert site.ask("POST", "/trackstack/sign-in", body=form).status == 403
     assert site.ask("POST", _CREATE, large).status == 413
     assert site.ask("POST", _CREATE).status == 401
     assert site.ask("POST", "/trackstack/sign-out").status == 401

@@ -15,8 +15,7 @@ _RAW = b"/api/2.0/mlflow-artifacts/artifacts/1/a%20b"
 
 def _seen(scope: Scope, prefix: str = "") -> dict[str, Any]:
     inner = Inner()
-    let_in = asked(scope, Role.READ, prefix=prefix, is_let_in=True)
-    drive(Forwarding(inner, prefix), {**let_in, "router": "ours"})
+    drive(Forwarding(inner, prefix), asked(scope, Role.READ, prefix=prefix, is_let_in=True))
     return dict(inner.scopes[0])
 
 

@@ -3,7 +3,7 @@
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from runtime.access.layers.own_routes import Own, own_routes
+from runtime.access.layers.own_routes import Own, OwnRoutes
 from tests.runtime.access.layers.driving import Inner, asked, drive, http, websocket
 
 
@@ -13,8 +13,12 @@ async def _ours(_scope: Scope, _receive: Receive, send: Send) -> None:
 
 
 def _body(scope: Scope) -> bytes:
-    routes = [Own("/own/form", _ours, "POST"), Own("/own/page", _ours), Own("/own/below/", _ours)]
-    return drive(own_routes(Inner(), routes), asked(scope, prefix="/ml")).body
+    routes = [
+        Own("/own/form", _ours, ("POST",)),
+        Own("/own/page", _ours),
+        Own("/own/below/", _ours),
+    ]
+    return drive(OwnRoutes(Inner(), routes), asked(scope, prefix="/ml")).body
 
 
 @pytest.mark.parametrize(
