@@ -211,7 +211,7 @@ class Collector:
                 if not connection.execute(self._still_empty(experiment.key, read=True)).first():
                     return False
                 query = decide.traces(self.metadata, experiment.key, self._limit)
-                rows: list[Any] = connection.execute(query).all()
+                rows: Sequence[Any] = connection.execute(query).all()
                 if not rows:
                     return True
                 judgement = self._judge(connection, TRACES_WITHIN, rows)
