@@ -18,13 +18,18 @@ def create_app() -> "ASGIApp":
     The factory that `mlflow server --app-name trackstack` finds by its entry point; imports
     MLflow only when it is called.
     """
+    from runtime import settings
+    from runtime.access.layered import layered
+
+    return layered(mlflow_app(), settings.load())
+
+
+def mlflow_app() -> "ASGIApp":
+    """MLflow's application as it is."""
     # Without the extra for its own basic-auth, MLflow begins to import that module anew at each
     # search of runs, and requests side by side meet it half-made and fail (mlflow 3.17.2,
     # handlers.search_runs_impl). It is not used here, so it is not there.
     cast("dict[str, Any]", sys.modules)["mlflow.server.auth"] = None
     from mlflow.server.fastapi_app import app
 
-    from runtime import settings
-    from runtime.access.middleware import Access, AccessConfig
-
-    return Access(app, AccessConfig.of(settings.load()))
+    return app

@@ -1,8 +1,9 @@
-"""One request and what became of it."""
+"""One request and what became of it: all that one layer of the access check tells another."""
 
 import re
 import secrets
 import time
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.types import Scope
@@ -10,37 +11,65 @@ from starlette.types import Scope
 from runtime.access.credentials import Person, header
 from runtime.tokens.store import Token
 
+# Where it lies in the ASGI scope.
+KEY = "trackstack"
+# What stands for a method where there is none.
+WEBSOCKET = "WEBSOCKET"
 _REQUEST_ID = re.compile(r"[\w-]{1,64}", re.ASCII)
 
 
+@dataclass(slots=True)
 class Exchange:
-    """One request and what became of it."""
+    """One request, and what the layers that it came through have found."""
 
-    def __init__(self, scope: Scope, path: str) -> None:
-        self.scope, self.path = scope, path
-        self.method: str = scope["method"]
-        self.caller: Token | Person | None = None
-        self.status, self.began = 0, time.monotonic()
+    method: str
+    path: str
+    """Decoded, without the static prefix: what every decision is made by."""
+    address: str
+    id: str
+    began: float
+    """Seconds of the monotonic clock."""
+    caller: Token | Person | None = None
+    """Who asks: set by authentication, and by a sign-in for whom it lets in."""
+    turned_away: str | None = None
+    """Whom the issuer knows, but who may not sign in."""
+    is_let_in: bool = False
+    """Set by authorisation: the caller's role allows this."""
+    status: int = 0
+    """The answer's, once it has begun."""
+
+    @classmethod
+    def of(cls, scope: Scope, prefix: str) -> "Exchange":
+        """What is known of a request (HTTP or websocket) when it comes."""
         given = header(scope["headers"], b"x-request-id")
-        self.id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
-        # Where the sign-in by OpenID Connect says whom it let in.
-        scope.setdefault("state", {})
+        client = scope.get("client")
+        return cls(
+            method=scope["method"] if scope["type"] == "http" else WEBSOCKET,
+            path=str(scope["path"]).removeprefix(prefix),
+            address=str(client[0]) if client else "",
+            id=given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8),
+            began=time.monotonic(),
+        )
 
-    @property
-    def address(self) -> str:
-        client = self.scope.get("client")
-        return str(client[0]) if client else ""
+    def known_caller(self) -> Token | Person:
+        """Who asks; raises LookupError where authentication did not come first."""
+        if self.caller is None:
+            raise LookupError("nobody was found to be asking")
+        return self.caller
 
     def entry(self) -> dict[str, Any]:
         """What the audit log says of it."""
-        state: dict[str, Any] = self.scope["state"]
-        caller: Token | Person | None = self.caller or state.get("signed_in")
         return {
-            "who": caller.name if caller else state.get("turned_away"),
-            "role": caller.role.name.lower() if caller else None,
+            "who": self.caller.name if self.caller else self.turned_away,
+            "role": self.caller.role.name.lower() if self.caller else None,
             "method": self.method,
             "path": self.path,
             "status": self.status,
             "client": self.address,
             "request": self.id,
         }
+
+
+def exchange_of(scope: Scope) -> Exchange:
+    """The exchange in a scope; raises KeyError where the request did not come by the entrance."""
+    return scope[KEY]

@@ -19,6 +19,7 @@ from starlette.routing import Route
 
 from runtime.access import pages
 from runtime.access.credentials import Person, Sessions
+from runtime.access.exchange import exchange_of
 from runtime.errors import UserError
 from runtime.settings import RuntimeSettings
 from runtime.tokens.store import Role
@@ -180,7 +181,7 @@ class SignIn:
             return self._failed(request, f"{name}: {why}", 403, name)
         target = pages.local_target(str(request.session.pop("next", "")), self._prefix)
         request.session.clear()
-        request.scope["state"]["signed_in"] = Person(name, role)
+        exchange_of(request.scope).caller = Person(name, role)
         answer = RedirectResponse(target, 303)
         cookie = self._sessions.issue_person(name, role, secure=self._secure)
         answer.headers.append("set-cookie", cookie)
@@ -201,6 +202,6 @@ class SignIn:
         return RedirectResponse(self._prefix + "/", 303)
 
     def _failed(self, request: Request, reason: str, status: int, name: str = "") -> Response:
-        request.scope["state"]["turned_away"] = name or None
+        exchange_of(request.scope).turned_away = name or None
         page = pages.message_page(self._prefix, "You are not signed in", reason)
         return HTMLResponse(page, status, dict(pages.HEADERS))

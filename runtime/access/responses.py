@@ -1,49 +1,14 @@
-"""What the access check answers itself, and the headers that it adds to what MLflow answers."""
+"""What the access check answers itself."""
 
 import json
-import re
-from collections.abc import Iterable
-from urllib.parse import urlsplit
 
-from starlette.types import Message, Send
+from starlette.types import Send
 
 from runtime.access import pages
 
 RawHeaders = list[tuple[bytes, bytes]]
 
 _PAGE_HEADERS: RawHeaders = [(k.encode(), v.encode()) for k, v in pages.HEADERS.items()]
-_NOSNIFF = (b"x-content-type-options", b"nosniff")
-_REFERRER = (b"referrer-policy", b"same-origin")
-# MLflow's own page has inline script and styles, so its sources cannot be narrowed further.
-_PAGE_POLICY = (
-    b"content-security-policy",
-    b"frame-ancestors 'self'; object-src 'none'; base-uri 'self'; form-action 'self'",
-)
-# Somebody's artifact, opened by itself, must not run as a page of this server.
-_ARTIFACT = re.compile(
-    r"/+((model-versions/)?get-artifact|(ajax-)?api/[23]\.0/(mlflow-artifacts/"
-    r"|mlflow/(get-trace-artifact|logged-models/[^/]+/artifacts/files)))"
-)
-_ARTIFACT_POLICY = (b"content-security-policy", b"sandbox; default-src 'none'")
-_ONE_YEAR = (b"strict-transport-security", b"max-age=31536000")
-
-
-def security_headers(path: str, public_url: str) -> RawHeaders:
-    """What is added to an answer of MLflow's, unless it has it."""
-    policy = _ARTIFACT_POLICY if _ARTIFACT.match(path) else _PAGE_POLICY
-    headers: RawHeaders = [_NOSNIFF, _REFERRER, policy]
-    public = urlsplit(public_url)
-    # It would hold for every other server on this machine too.
-    if public.scheme == "https" and public.hostname != "localhost":
-        headers.append(_ONE_YEAR)
-    return headers
-
-
-def add_missing(message: Message, headers: Iterable[tuple[bytes, bytes]]) -> Message:
-    """The start of an answer with those of ``headers`` that it lacks."""
-    given: RawHeaders = list(message.get("headers", []))
-    has = {name.lower() for name, _ in given}
-    return {**message, "headers": given + [pair for pair in headers if pair[0] not in has]}
 
 
 async def answer(send: Send, status: int, headers: RawHeaders, body: bytes) -> None:
@@ -77,3 +42,8 @@ async def answer_error(
 async def redirect(send: Send, target: str, cookie: str) -> None:
     headers = [(b"location", target.encode()), (b"set-cookie", cookie.encode())]
     await answer(send, 303, headers, b"")
+
+
+async def close(send: Send) -> None:
+    """Refuse a websocket: before it is accepted, this is answered as HTTP 403."""
+    await send({"type": "websocket.close", "code": 1008})

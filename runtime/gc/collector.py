@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from threading import Event, Lock
 from typing import Any
 
-from sqlalchemy import Connection, Engine, MetaData, func, select, text
+from sqlalchemy import Connection, Engine, MetaData, func, select
 
 from runtime.artifacts import deletion as artifacts
 from runtime.database import schema
@@ -18,6 +18,7 @@ from runtime.gc.judge import Judgement, judge
 from runtime.gc.ownership import TRACES_WITHIN, Destination, NotOwnError
 from runtime.gc.quarantine import Quarantine
 from runtime.gc.report import Report
+from runtime.gc.transaction import transaction
 
 # SQLite has one writer: a batch there holds up the server, so that it is kept short.
 BATCH = {"sqlite": 100}
@@ -125,7 +126,7 @@ class Collector:
             self.report.note(kind, judgement)
 
     def _delete_batch(self, kind: Kind, batch: Sequence[Any]) -> None:
-        with _begin(self.engine) as connection:
+        with transaction(self.engine) as connection:
             if kind is LOGGED_MODELS:
                 # Theirs makes them due. A run is marked itself, and a restore of its experiment
                 # changes the run's own row.
@@ -183,7 +184,7 @@ class Collector:
         name = f"experiment {experiment.key}"
         if not self._delete_traces(experiment, name):
             return
-        with _begin(self.engine) as connection:
+        with transaction(self.engine) as connection:
             if not connection.execute(self._still_empty(experiment.key, read=False)).first():
                 return
             # All that was the experiment's is gone by now: what is still there is something else's.
@@ -206,11 +207,11 @@ class Collector:
         """Delete a due experiment's traces with their artifacts; whether none is left."""
         listed: dict[str, set[str] | None] = {}
         while True:
-            with _begin(self.engine) as connection:
+            with transaction(self.engine) as connection:
                 if not connection.execute(self._still_empty(experiment.key, read=True)).first():
                     return False
                 query = decide.traces(self.metadata, experiment.key, self._limit)
-                rows: list[Any] = connection.execute(query).all()
+                rows: Sequence[Any] = connection.execute(query).all()
                 if not rows:
                     return True
                 judgement = self._judge(connection, TRACES_WITHIN, rows)
@@ -238,7 +239,7 @@ class Collector:
         ended = decide.ended_jobs(self.metadata, self.before)
         self.report.deleted.setdefault(jobs.name, 0)
         while True:
-            with _begin(self.engine) as connection:
+            with transaction(self.engine) as connection:
                 if self.report.dry_run:
                     count = select(func.count()).select_from(jobs).where(ended)
                     self.report.deleted[jobs.name] = connection.execute(count).scalar_one()
@@ -276,27 +277,3 @@ def _delete_present(
         if names is None or key in names:
             found.add(place)
     return artifacts.delete_all(found)
-
-
-def _begin(engine: Engine) -> Any:
-    """A transaction that holds its locks from the start."""
-    if engine.dialect.name != "sqlite":
-        return engine.begin()
-    return _SqliteWrite(engine)
-
-
-class _SqliteWrite:
-    """SQLite locks nothing at a SELECT: take the writer's lock before looking."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-
-    def __enter__(self) -> Connection:
-        self._connection.execute(text("PRAGMA foreign_keys = ON"))
-        self._connection.execute(text("PRAGMA busy_timeout = 30000"))
-        self._connection.execute(text("BEGIN IMMEDIATE"))
-        return self._connection
-
-    def __exit__(self, kind: object, _value: object, _traceback: object) -> None:
-        self._connection.execute(text("COMMIT" if kind is None else "ROLLBACK"))
-        self._connection.close()

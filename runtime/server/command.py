@@ -7,11 +7,9 @@ the workers, which share its memory and die with it. The application gets the en
 `mlflow server` would give it.
 """
 
-import gc
 import ipaddress
 import multiprocessing
 import os
-import shlex
 import sys
 import tempfile
 import uuid
@@ -20,8 +18,6 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 import click
-from gunicorn.app.base import BaseApplication
-from uvicorn_worker import UvicornWorker
 
 from runtime import metrics
 from runtime import settings as runtime_settings
@@ -30,14 +26,12 @@ from runtime.database.engine import can_connect, open_engine
 from runtime.database.uri import make_directories, shown_store, store_uri
 from runtime.errors import UserError
 from runtime.process import die_with_parent
-from runtime.server.timeouts import PatientProtocol
+from runtime.server import forking
 from runtime.settings import RuntimeSettings
 from runtime.webhooks import encryption_key
 
 # The exit code of a child that has said itself what is wrong.
 _SAID = 4
-# Seconds without a sign of life from a worker's event loop, and to finish what was begun.
-_HANGING, _GRACE = 300, 25
 # Seconds that every platform's probes leave a container to start in.
 _UNTOLD = 60
 _LOOPBACK = ("localhost", "localhost:*", "127.0.0.1", "127.0.0.1:*", "[::1]", "[::1]:*")
@@ -91,54 +85,6 @@ def _with_port(host: str) -> tuple[str, ...]:
     return (host,) if ":" in host or "*" in host else (host, f"{host}:*")
 
 
-def log_level(gunicorn_opts: str | None) -> str:
-    """The log level in MLFLOW_GUNICORN_OPTS, the one of its options that still has a meaning."""
-    words = shlex.split(gunicorn_opts or "")
-    for index, word in enumerate(words):
-        name, _, value = word.partition("=")
-        if name in ("--log-level", "--loglevel"):
-            return value or "".join(words[index + 1 : index + 2]) or "info"
-    return "info"
-
-
-class _Worker(UvicornWorker):
-    # A proxy on this machine (FORWARDED_ALLOW_IPS: another) tells the scheme and the client.
-    CONFIG_KWARGS = {  # noqa: RUF012
-        **UvicornWorker.CONFIG_KWARGS,
-        "http": PatientProtocol,
-        "server_header": False,
-    }
-
-
-class _Application(BaseApplication):
-    def __init__(self, options: Mapping[str, Any]) -> None:
-        self._options = options
-        super().__init__()
-
-    def load_config(self) -> None:
-        for name, value in self._options.items():
-            cast(Any, self).cfg.set(name, value)
-
-    def load(self) -> Any:
-        from runtime.access import create_app
-
-        return create_app()
-
-
-def _before_forking(_arbiter: Any) -> None:
-    # What is loaded by now is never collected: workers would copy every page that they touch.
-    gc.collect()
-    gc.freeze()
-
-
-def _after_forking(_arbiter: Any, _worker: Any) -> None:
-    die_with_parent()
-
-
-def _at_end(_arbiter: Any) -> None:
-    metrics.SharedDirectory.remove()
-
-
 def check_access(settings: RuntimeSettings) -> None:
     """Raise UserError where the server would be open to whom it should not be."""
     if bool(settings.tls_cert_file) != bool(settings.tls_key_file):
@@ -164,28 +110,6 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _options(settings: RuntimeSettings) -> dict[str, Any]:
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return {
-        "bind": f"{host}:{settings.port}",
-        "workers": settings.workers,
-        "worker_class": _Worker,
-        "preload_app": True,
-        "when_ready": _before_forking,
-        "post_fork": _after_forking,
-        "on_exit": _at_end,
-        "timeout": _HANGING,
-        "graceful_timeout": _GRACE,
-        "keepalive": 65,
-        "loglevel": settings.log_level or log_level(settings.gunicorn_opts),
-        "worker_tmp_dir": "/dev/shm" if os.path.isdir("/dev/shm") else None,  # noqa: S108, PTH112
-        "control_socket_disable": True,
-        "proc_name": "trackstack",
-        **({"certfile": str(settings.tls_cert_file)} if settings.tls_cert_file else {}),
-        **({"keyfile": str(settings.tls_key_file)} if settings.tls_key_file else {}),
-    }
 
 
 def _open_store(settings: RuntimeSettings) -> None:
@@ -279,6 +203,7 @@ def command() -> None:
     """
     settings = runtime_settings.load()
     check_access(settings)
+    options = forking.options(settings)
     if settings.supervised:
         die_with_parent()
     if settings.gunicorn_opts:
@@ -296,4 +221,4 @@ def command() -> None:
     if settings.job_execution:
         _start_jobs(settings, environment)
     os.environ[metrics.VARIABLE] = metrics.SharedDirectory.make()
-    cast(Any, _Application(_options(settings))).run()
+    cast(Any, forking.Application(options)).run()

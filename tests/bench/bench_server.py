@@ -35,8 +35,7 @@ _TOKEN = "only-for-the-benchmark"
 # `trackstack server` with MLflow's application as it is: the same processes without the check.
 _BARE = """
 import runtime.access
-create_app = runtime.access.create_app
-runtime.access.create_app = lambda: create_app()._app
+runtime.access.create_app = runtime.access.mlflow_app
 from runtime.cli import main
 main(["server"])
 """

@@ -1,55 +1,10 @@
-"""Requests' bodies: counted as they come, and read where the check itself needs to know one."""
+"""Requests' bodies, read where the check itself needs to know one."""
 
 from urllib.parse import parse_qs
 
-from starlette.types import Message, Receive, Scope, Send
-
-from runtime.access.credentials import header
-from runtime.access.responses import answer_error
+from starlette.types import Message, Receive
 
 _LARGEST_FORM, _MOST_FIELDS = 4096, 8
-
-
-class TooLargeError(Exception):
-    """The request has more bytes than its route takes; that is answered already."""
-
-
-class Limited:
-    """The two ends of a connection, for one request of at most ``most`` bytes (0: any number)."""
-
-    def __init__(self, most: int, receive: Receive, send: Send) -> None:
-        self._most, self._seen = most, 0
-        self._receive, self._send = receive, send
-        self._is_answered = False
-        self.refused = False
-
-    async def refuse(self) -> None:
-        """Answer 413 and raise TooLargeError."""
-        message = f"a request to this route may have at most {self._most} bytes"
-        await answer_error(self._send, 413, "INVALID_PARAMETER_VALUE", message)
-        self.refused = True
-        raise TooLargeError
-
-    async def receive(self) -> Message:
-        message = await self._receive()
-        self._seen += len(message.get("body", b""))
-        if self._most and self._seen > self._most:
-            if self._is_answered:
-                return {"type": "http.disconnect"}
-            await self.refuse()
-        return message
-
-    async def send(self, message: Message) -> None:
-        self._is_answered = True
-        # What the application makes of the error that ended its request is of no interest.
-        if not self.refused:
-            await self._send(message)
-
-
-def announced(scope: Scope) -> int:
-    """The bytes that a request says it has; 0 where it does not say."""
-    length = header(scope["headers"], b"content-length")
-    return int(length) if length.isdecimal() else 0
 
 
 async def read(receive: Receive, most: int) -> bytes | None:

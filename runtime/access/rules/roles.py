@@ -1,4 +1,4 @@
-"""Which role a request needs. Pure.
+"""Which role a request needs, and what it is about. Pure.
 
 Decided by method and path as the application will see them, from the table in `routes`. What the
 table does not know is an administrator's, so that a route which a newer MLflow adds is never
@@ -7,6 +7,8 @@ anybody else's by mistake.
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
 
 from runtime.access.rules.routes import TABLE
 from runtime.tokens.store import Role
@@ -16,18 +18,39 @@ _SLASHES = re.compile(r"/{2,}")
 _REGISTRY_DELETE = frozenset(
     {"/api/2.0/mlflow/registered-models/delete", "/api/2.0/mlflow/model-versions/delete"}
 )
-# Method -> role, of one path template.
-_Roles = dict[str, Role]
 
 
-def _read(table: str) -> dict[str, _Roles]:
-    """The table's path templates with their roles by method."""
-    templates: dict[str, _Roles] = {}
+class RouteScope(Enum):
+    """What requests to a route are about: see `routes`."""
+
+    NONE = "none"
+    EXPERIMENT = "experiment"
+    RUN = "run"
+    MODEL = "model"
+    PATH = "path"
+    GLOBAL = "global"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Who may use a route, and on what."""
+
+    role: Role
+    scope: RouteScope
+
+
+# Method -> rule, of one path template.
+_Rules = dict[str, Rule]
+
+
+def _read(table: str) -> dict[str, _Rules]:
+    """The table's path templates with their rules by method."""
+    templates: dict[str, _Rules] = {}
     for line in table.splitlines():
         if line and not line.startswith("#"):
-            role, methods, template = line.split()
-            roles = templates.setdefault(template, {})
-            roles.update(dict.fromkeys(methods.split(","), Role.named(role)))
+            role, scope, methods, template = line.split()
+            rule = Rule(Role.named(role), RouteScope(scope))
+            templates.setdefault(template, {}).update(dict.fromkeys(methods.split(","), rule))
     return templates
 
 
@@ -42,8 +65,13 @@ def _pattern(template: str) -> re.Pattern[str]:
 
 
 _TEMPLATES = _read(TABLE)
-_EXACT = {_t.rstrip("/") or "/": roles for _t, roles in _TEMPLATES.items() if "{" not in _t}
-_PATTERNS = [(_pattern(_t), roles) for _t, roles in _TEMPLATES.items() if "{" in _t]
+_EXACT = {_t.rstrip("/") or "/": rules for _t, rules in _TEMPLATES.items() if "{" not in _t}
+# By what stands before their first parameter, which ends in "/": few of them are ever compared.
+_PATTERNS: dict[str, list[tuple[re.Pattern[str], _Rules]]] = {}
+for _t, _rules in _TEMPLATES.items():
+    if "{" in _t:
+        _PATTERNS.setdefault(_t.partition("{")[0], []).append((_pattern(_t), _rules))
+_DEEPEST = max(start.count("/") for start in _PATTERNS)
 
 
 def plain(path: str) -> str:
@@ -52,31 +80,44 @@ def plain(path: str) -> str:
     return path.replace("/ajax-api/", "/api/", 1) if path.startswith("/ajax-api/") else path
 
 
-def _matches(path: str) -> Iterator[_Roles]:
-    """The roles of all templates that ``path`` (as `plain` has it) may be meant by."""
+def _matches(path: str) -> Iterator[_Rules]:
+    """The rules of all templates that ``path`` (as `plain` has it) may be meant by."""
     if path in _EXACT:
         yield _EXACT[path]
-    yield from (roles for pattern, roles in _PATTERNS if pattern.fullmatch(path))
+    end = 0
+    for _ in range(_DEEPEST):
+        end = path.find("/", end) + 1
+        if not end:
+            return
+        for pattern, rules in _PATTERNS.get(path[:end], ()):
+            if pattern.fullmatch(path):
+                yield rules
 
 
-def _listed_role(method: str, path: str) -> Role | None:
-    found = list(_matches(path))
-    if method == "OPTIONS" and found:
+def rule_of(method: str, path: str) -> Rule | None:
+    """What the table says of ``method`` on ``path``; None where it knows no such route."""
+    matching = list(_matches(plain(path)))
+    if method == "OPTIONS" and matching:
         # It tells which methods there are.
-        return Role.READ
+        return Rule(Role.READ, RouteScope.NONE)
     asked = "GET" if method == "HEAD" else method
+    found = [rules[asked] for rules in matching if asked in rules]
+    if len(found) < 2:
+        return found[0] if found else None
     # Where two templates match, MLflow takes one of them: the higher role covers both.
-    return max((roles[asked] for roles in found if asked in roles), default=None)
+    scopes = {rule.scope for rule in found}
+    scope = scopes.pop() if len(scopes) == 1 else RouteScope.GLOBAL
+    return Rule(max(rule.role for rule in found), scope)
 
 
 def required_role(method: str, path: str, *, protect_registry: bool = False) -> Role:
     """The role for ``method`` on ``path`` (decoded, without the static prefix)."""
-    path = plain(path)
-    if protect_registry and path in _REGISTRY_DELETE and method == "DELETE":
+    if protect_registry and method == "DELETE" and plain(path) in _REGISTRY_DELETE:
         return Role.ADMIN
-    return _listed_role(method, path) or Role.ADMIN
+    rule = rule_of(method, path)
+    return rule.role if rule else Role.ADMIN
 
 
 def is_known(method: str, path: str) -> bool:
     """Whether the table has this route with this method."""
-    return _listed_role(method, plain(path)) is not None
+    return rule_of(method, path) is not None

@@ -6,18 +6,26 @@ from pathlib import Path
 import pytest
 
 from runtime.access.rules.queries import is_query
-from runtime.access.rules.roles import is_known, required_role
+from runtime.access.rules.roles import RouteScope, Rule, is_known, required_role, rule_of
 from runtime.tokens.store import Role
 
 _FILE = Path(__file__).with_name("routes.txt")
 
 
-def listed() -> dict[tuple[str, str], Role]:
-    """The hand-written list: (method, path template) -> role."""
+def _rules() -> dict[tuple[str, str], Rule]:
+    """The hand-written list: (method, path template) -> role and scope."""
     lines = [line.split() for line in _FILE.read_text().splitlines() if line[:1] not in ("#", "")]
-    roles = {(method, path): Role.named(role) for role, method, path in lines}
-    assert len(roles) == len(lines), "a route is listed twice"
-    return roles
+    rules = {
+        (method, path): Rule(Role.named(role), RouteScope(scope))
+        for role, scope, method, path in lines
+    }
+    assert len(rules) == len(lines), "a route is listed twice"
+    return rules
+
+
+def listed() -> dict[tuple[str, str], Role]:
+    """The hand-written list's roles."""
+    return {route: rule.role for route, rule in _rules().items()}
 
 
 def filled(template: str, value: str = "1") -> str:
@@ -31,6 +39,23 @@ def test_every_listed_route_needs_the_role_that_is_written_down() -> None:
     for value in ("1", "a b", "search.x", "ä%"):
         found = {pair: required_role(pair[0], filled(pair[1], value)) for pair in roles}
         assert found == roles
+
+
+def test_every_listed_route_has_the_scope_that_is_written_down() -> None:
+    rules = _rules()
+    for value in ("1", "a b", "search.x", "ä%"):
+        found = {pair: rule_of(pair[0], filled(pair[1], value)) for pair in rules}
+        assert found == rules
+
+
+def test_every_scope_is_some_route_s() -> None:
+    assert {rule.scope for rule in _rules().values()} == set(RouteScope)
+
+
+def test_the_server_s_own_routes_are_in_the_table() -> None:
+    assert rule_of("GET", "/metrics") == Rule(Role.READ, RouteScope.GLOBAL)
+    assert rule_of("POST", "/trackstack/backups") == Rule(Role.ADMIN, RouteScope.GLOBAL)
+    assert rule_of("GET", "/no/such/route") is None
 
 
 def test_no_other_spelling_of_a_route_needs_less() -> None:

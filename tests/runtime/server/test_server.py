@@ -13,7 +13,8 @@ import pytest
 
 from infra.rehearsal.system.waiting import wait_for
 from runtime import settings as runtime_settings
-from runtime.server.command import app_environment, log_level
+from runtime.server.command import app_environment
+from runtime.server.forking import log_level
 from tests.runtime.serving import TRACKSTACK, Serving, serving, wait_until_ready
 
 
@@ -105,6 +106,19 @@ def test_the_application_is_told_what_mlflow_server_would_tell_it(tmp_path: Path
 )
 def test_of_gunicorn_s_options_the_log_level_is_honoured(options: str | None, level: str) -> None:
     assert log_level(options) == level
+
+
+def test_a_quote_that_is_not_closed_is_told_before_anything_is_made(tmp_path: Path) -> None:
+    environment = {**os.environ, "TRACKSTACK_DATA_DIR": str(tmp_path / "data")}
+    environment["MLFLOW_GUNICORN_OPTS"] = '--log-level "debug'
+    run = subprocess.run(
+        [TRACKSTACK, "server"], env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert run.returncode == 2
+    [line] = run.stderr.splitlines()
+    assert "MLFLOW_GUNICORN_OPTS" in line
+    assert "TRACKSTACK_LOG_LEVEL" in line
+    assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.slow

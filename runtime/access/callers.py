@@ -1,0 +1,32 @@
+"""Who may be asking: holders of tokens, and people whom the issuer has named."""
+
+from runtime.access.credentials import Headers, Person, Sessions
+from runtime.database.engine import open_engine
+from runtime.settings import RuntimeSettings, secret_file
+from runtime.tokens.store import MountedTokens, Token, TokenSet, TokenTable
+
+
+class Callers:
+    """One worker's view of them."""
+
+    def __init__(self, settings: RuntimeSettings, sessions: Sessions) -> None:
+        self._settings, self._sessions = settings, sessions
+        self._mounted = MountedTokens.of(settings, secret_file)
+        # Made in the worker, not before the fork: database connections must not be shared.
+        self._tokens: TokenSet | None = None
+
+    async def by_token(self, value: str) -> Token | None:
+        """The token of this value, where it is valid."""
+        return await self._set().find(value)
+
+    async def by_session(self, headers: Headers) -> Token | Person | None:
+        """Whom a signed-in browser's cookie names, where that still holds."""
+        session = self._sessions.read(headers)
+        if session is None or isinstance(session, Person):
+            return session
+        return await self._set().find_session(*session)
+
+    def _set(self) -> TokenSet:
+        if self._tokens is None:
+            self._tokens = TokenSet(self._mounted, TokenTable(open_engine(self._settings)))
+        return self._tokens

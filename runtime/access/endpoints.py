@@ -1,0 +1,87 @@
+"""What Trackstack's own routes answer, each an ASGI application of its own."""
+
+import asyncio
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from runtime import metrics
+from runtime.access import backups, pages
+from runtime.access.callers import Callers
+from runtime.access.credentials import SIGN_OUT, Person, Sessions, is_same_origin
+from runtime.access.exchange import exchange_of
+from runtime.access.refusal import Refusal
+from runtime.access.responses import answer, answer_error, answer_page, redirect
+from runtime.access.rules import bodies
+from runtime.settings import RuntimeSettings
+
+
+class SignIn:
+    """Takes the form of the sign-in page: a token for a session."""
+
+    def __init__(
+        self, prefix: str, callers: Callers, refusal: Refusal, sessions: Sessions, *, https: bool
+    ) -> None:
+        """``https`` says that users come by it, also where the last hop to here does not."""
+        self._prefix, self._callers, self._refusal = prefix, callers, refusal
+        self._sessions, self._https = sessions, https
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = exchange_of(scope)
+        form = await bodies.read_form(receive)
+        if form is None or not is_same_origin(exchange.method, scope["headers"]):
+            await answer_error(send, 403, "PERMISSION_DENIED", "not a sign-in from this page")
+            return
+        token = await self._callers.by_token(form.get("token", ""))
+        if token is None:
+            await self._refusal.answer(scope, send, wrong=True)
+            return
+        exchange.caller = token
+        cookie = self._sessions.issue(token, secure=self._https or scope["scheme"] == "https")
+        await redirect(send, pages.local_target(form.get("next", ""), self._prefix), cookie)
+
+
+def sign_out(prefix: str, *, has_oidc: bool) -> ASGIApp:
+    """End the session in the browser; where the issuer made it, lead on to end the issuer's."""
+
+    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
+        if has_oidc and isinstance(exchange_of(scope).caller, Person):
+            # A page that leads on: a form's redirect to the issuer would break the form's policy.
+            page = pages.leaving_page(prefix + pages.OIDC_LOGOUT)
+            await answer_page(send, 200, page, SIGN_OUT)
+        else:
+            await redirect(send, prefix + "/", SIGN_OUT)
+
+    return app
+
+
+def account(prefix: str) -> ASGIApp:
+    """A page that says who is signed in."""
+
+    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
+        caller = exchange_of(scope).known_caller()
+        page = pages.account_page(prefix, caller.name, caller.role.name.lower())
+        await answer_page(send, 200, page)
+
+    return app
+
+
+def metrics_page(worker: metrics.Metrics) -> ASGIApp:
+    """All metrics, for Prometheus."""
+
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        # In a thread: it asks the database.
+        content = await asyncio.to_thread(worker.render)
+        await answer(send, 200, [(b"content-type", metrics.CONTENT_TYPE)], content)
+
+    return app
+
+
+def backup_requests(settings: RuntimeSettings) -> ASGIApp:
+    """Backups by request."""
+
+    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
+        method = exchange_of(scope).method
+        status, content = await asyncio.to_thread(backups.respond, settings, method)
+        await answer(send, status, [(b"content-type", b"application/json")], content)
+
+    return app

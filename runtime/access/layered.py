@@ -1,0 +1,79 @@
+"""The access check: its layers, put together in order."""
+
+import secrets
+
+from starlette.types import ASGIApp
+
+from runtime import metrics
+from runtime.access import backups, endpoints, pages
+from runtime.access.audit import AuditLog
+from runtime.access.callers import Callers
+from runtime.access.credentials import Sessions
+from runtime.access.layers.authentication import Authentication
+from runtime.access.layers.authorisation import Authorisation
+from runtime.access.layers.creation import Creation
+from runtime.access.layers.entrance import Entrance
+from runtime.access.layers.forwarding import Forwarding
+from runtime.access.layers.headers import ResponseHeaders
+from runtime.access.layers.own_routes import Own, OwnRoutes
+from runtime.access.layers.recording import Recording, audited, counted
+from runtime.access.layers.size import BodyLimit
+from runtime.access.refusal import Refusal
+from runtime.settings import RuntimeSettings
+
+
+def layered(mlflow: ASGIApp, settings: RuntimeSettings) -> ASGIApp:
+    """``mlflow`` behind the check. Called once before the workers are forked.
+
+    Each layer knows only the next, and what lies in the scope (see `exchange`). Own routes stand
+    before the check that they need not pass, and what matches none of them goes on to it.
+    """
+    prefix = (settings.static_prefix or "").rstrip("/")
+    secret = _session_secret(settings)
+    sessions = Sessions(secret)
+    callers = Callers(settings, sessions)
+    has_oidc = bool(settings.oidc_issuer)
+    refusal = Refusal(prefix, has_oidc=has_oidc)
+    worker_metrics = metrics.Metrics(settings)
+
+    https = settings.public_url.startswith("https:")
+    sign_in = endpoints.SignIn(prefix, callers, refusal, sessions, https=https)
+    for_everybody = [Own(pages.SIGN_IN, sign_in, ("POST",))]
+    if has_oidc:
+        for_everybody.append(Own(pages.OIDC, _oidc(settings, sessions, secret)))
+    for_callers = [
+        Own(pages.SIGN_OUT, endpoints.sign_out(prefix, has_oidc=has_oidc), ("POST",)),
+        Own(pages.ACCOUNT, endpoints.account(prefix)),
+    ]
+    by_role = [
+        Own(metrics.PATH, endpoints.metrics_page(worker_metrics), ("GET",)),
+        Own(backups.PATH, endpoints.backup_requests(settings)),
+    ]
+
+    # From the innermost to the outermost.
+    app: ASGIApp = Forwarding(mlflow, prefix)
+    app = Creation(app, settings.artifacts_destination)
+    app = OwnRoutes(app, by_role)
+    app = Authorisation(app, protect_registry=settings.protect_registry)
+    app = OwnRoutes(app, for_callers)
+    app = Authentication(app, callers, refusal)
+    app = OwnRoutes(app, for_everybody)
+    app = BodyLimit(app, request=settings.max_request_bytes, artifact=settings.max_artifact_bytes)
+    app = ResponseHeaders(app, settings.public_url)
+    log = audited(AuditLog(settings.audit_log), reads=settings.audit_reads)
+    app = Recording(app, [counted(worker_metrics), log])
+    return Entrance(app, mlflow, prefix)
+
+
+def _oidc(settings: RuntimeSettings, sessions: Sessions, secret: str) -> ASGIApp:
+    # Authlib is an extra.
+    from runtime.access.oidc import SignIn
+
+    return SignIn(settings, sessions, secret).app
+
+
+def _session_secret(settings: RuntimeSettings) -> str:
+    """What sessions are signed with: the same in every worker, and in every replica."""
+    token = settings.tracking_token.get_secret_value() if settings.tracking_token else None
+    # The first line alone: it stays while a second token is being handed out.
+    return token.split()[0] if token else secrets.token_hex(32)

@@ -1,0 +1,32 @@
+"""How a request is answered that nobody is known to be asking."""
+
+from starlette.types import Scope, Send
+
+from runtime.access import pages
+from runtime.access.credentials import header
+from runtime.access.exchange import exchange_of
+from runtime.access.responses import answer_error, answer_page
+from runtime.access.rules.limits import FailureLimit
+
+
+class Refusal:
+    """A page to sign in for browsers, an error for programs, and 429 for who guesses on."""
+
+    def __init__(self, prefix: str, *, has_oidc: bool) -> None:
+        self._prefix, self._has_oidc = prefix, has_oidc
+        self._failures = FailureLimit()
+
+    async def answer(self, scope: Scope, send: Send, *, wrong: bool) -> None:
+        """Refuse; ``wrong`` says that a token was presented, which counts as a guess."""
+        exchange = exchange_of(scope)
+        wait = self._failures.fail(exchange.address) if wrong else 0
+        if wait:
+            message = "too many wrong tokens from this address"
+            await answer_error(send, 429, "RESOURCE_EXHAUSTED", message, retry_after=wait)
+        elif "text/html" in header(scope["headers"], b"accept"):
+            target = scope["path"] if exchange.method == "GET" else f"{self._prefix}/"
+            page = pages.sign_in_page(self._prefix, target, wrong=wrong, has_oidc=self._has_oidc)
+            await answer_page(send, 401, page)
+        else:
+            message = "a valid token is needed: set MLFLOW_TRACKING_TOKEN"
+            await answer_error(send, 401, "UNAUTHENTICATED", message)

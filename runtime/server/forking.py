@@ -1,0 +1,102 @@
+"""The server's processes: gunicorn's master loads the application once and forks the workers."""
+
+import gc
+import os
+import shlex
+from collections.abc import Mapping
+from typing import Any, cast
+
+from gunicorn.app.base import BaseApplication
+from uvicorn_worker import UvicornWorker
+
+from runtime import metrics
+from runtime.errors import UserError
+from runtime.process import die_with_parent
+from runtime.server.timeouts import PatientProtocol
+from runtime.settings import RuntimeSettings
+
+# Seconds without a sign of life from a worker's event loop, and to finish what was begun.
+_HANGING, _GRACE = 300, 25
+
+
+class _Worker(UvicornWorker):
+    # A proxy on this machine (FORWARDED_ALLOW_IPS: another) tells the scheme and the client.
+    CONFIG_KWARGS = {  # noqa: RUF012
+        **UvicornWorker.CONFIG_KWARGS,
+        "http": PatientProtocol,
+        "server_header": False,
+    }
+
+
+class Application(BaseApplication):
+    """The access check with MLflow behind it, in gunicorn's processes."""
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self._options = options
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in self._options.items():
+            cast(Any, self).cfg.set(name, value)
+
+    def load(self) -> Any:
+        from runtime.access import create_app
+
+        return create_app()
+
+
+def _before_forking(_arbiter: Any) -> None:
+    # What is loaded by now is never collected: workers would copy every page that they touch.
+    gc.collect()
+    gc.freeze()
+
+
+def _after_forking(_arbiter: Any, _worker: Any) -> None:
+    die_with_parent()
+
+
+def _at_end(_arbiter: Any) -> None:
+    metrics.SharedDirectory.remove()
+
+
+def options(settings: RuntimeSettings) -> dict[str, Any]:
+    """Gunicorn's settings; raises UserError where MLFLOW_GUNICORN_OPTS cannot be read."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return {
+        "bind": f"{host}:{settings.port}",
+        "workers": settings.workers,
+        "worker_class": _Worker,
+        "preload_app": True,
+        "when_ready": _before_forking,
+        "post_fork": _after_forking,
+        "on_exit": _at_end,
+        "timeout": _HANGING,
+        "graceful_timeout": _GRACE,
+        "keepalive": 65,
+        "loglevel": settings.log_level or log_level(settings.gunicorn_opts),
+        "worker_tmp_dir": "/dev/shm" if os.path.isdir("/dev/shm") else None,  # noqa: S108, PTH112
+        "control_socket_disable": True,
+        "proc_name": "trackstack",
+        **({"certfile": str(settings.tls_cert_file)} if settings.tls_cert_file else {}),
+        **({"keyfile": str(settings.tls_key_file)} if settings.tls_key_file else {}),
+    }
+
+
+def log_level(gunicorn_opts: str | None) -> str:
+    """The log level in MLFLOW_GUNICORN_OPTS, the one of its options that still has a meaning.
+
+    Raises UserError where a quote is not closed.
+    """
+    try:
+        words = shlex.split(gunicorn_opts or "")
+    except ValueError as error:
+        raise UserError(
+            f"MLFLOW_GUNICORN_OPTS cannot be read ({error}): unset it, and set the log level by "
+            "TRACKSTACK_LOG_LEVEL",
+            2,
+        ) from None
+    for index, word in enumerate(words):
+        name, _, value = word.partition("=")
+        if name in ("--log-level", "--loglevel"):
+            return value or "".join(words[index + 1 : index + 2]) or "info"
+    return "info"

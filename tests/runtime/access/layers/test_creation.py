@@ -1,0 +1,52 @@
+"""Creation of experiments alone: where artifacts may lie, and by whom."""
+
+import json
+
+import pytest
+
+from runtime.access.layers.creation import Creation
+from runtime.tokens.store import Role
+from tests.runtime.access.layers.driving import Driven, Inner, asked, drive, http, websocket
+
+_CREATE = "/api/2.0/mlflow/experiments/create"
+_ELSEWHERE = json.dumps({"name": "x", "artifact_location": "file:///etc"}).encode()
+
+
+def _ask(
+    inner: Inner, role: Role, body: bytes, path: str = _CREATE, method: str = "POST"
+) -> Driven:
+    layer = Creation(inner, "/srv/artifacts")
+    return drive(layer, asked(http(method, path), role), [body[:10], body[10:]])
+
+
+@pytest.mark.parametrize("path", [_CREATE, f"{_CREATE}/", f"/{_CREATE}", f"/ajax-api{_CREATE[4:]}"])
+def test_a_writer_says_no_other_place_on_the_server(path: str) -> None:
+    inner = Inner()
+    assert _ask(inner, Role.WRITE, _ELSEWHERE, path).status == 403
+    assert inner.scopes == []
+
+
+def test_what_is_allowed_comes_through_whole() -> None:
+    inner, body = Inner(), b'{"name": "an experiment with a long name"}'
+    assert _ask(inner, Role.WRITE, body).status == 200
+    assert inner.bodies == [body]
+
+
+def test_a_body_that_cannot_be_looked_at_is_refused() -> None:
+    assert _ask(Inner(), Role.WRITE, b" " * (2 << 20)).status == 403
+
+
+def test_administrators_and_other_routes_are_not_asked() -> None:
+    assert _ask(Inner(), Role.ADMIN, _ELSEWHERE).status == 200
+    assert _ask(Inner(), Role.WRITE, _ELSEWHERE, f"{_CREATE[:-6]}update").status == 200
+    assert _ask(Inner(), Role.WRITE, _ELSEWHERE, method="GET").status == 200
+    inner = Inner()
+    drive(Creation(inner, "/srv/artifacts"), asked(websocket(_CREATE), Role.WRITE))
+    assert len(inner.scopes) == 1
+
+
+def test_nobody_creates_without_a_name() -> None:
+    inner = Inner()
+    with pytest.raises(LookupError):
+        drive(Creation(inner, "/srv/artifacts"), asked(http("POST", _CREATE)))
+    assert inner.scopes == []
