@@ -5,6 +5,7 @@ FastAPI routers that a Flask hook never sees. So the check is ASGI middleware in
 whole application, and knows no list of routes to protect: only the exact liveness route is open.
 """
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any, cast
 
@@ -22,9 +23,14 @@ def create_app() -> "ASGIApp":
     # search of runs, and requests side by side meet it half-made and fail (mlflow 3.17.2,
     # handlers.search_runs_impl). It is not used here, so it is not there.
     cast("dict[str, Any]", sys.modules)["mlflow.server.auth"] = None
+    # Its routes are at the root: BelowPath alone knows the prefix (`mlflow server` sets this).
+    os.environ.pop("_MLFLOW_STATIC_PREFIX", None)
     from mlflow.server.fastapi_app import app
 
     from runtime import settings
     from runtime.access.middleware import Access, AccessConfig
+    from runtime.access.prefix import BelowPath
 
-    return Access(app, AccessConfig.of(settings.load()))
+    read = settings.load()
+    access = Access(app, AccessConfig.of(read))
+    return BelowPath(access, read.path_prefix) if read.path_prefix else access

@@ -11,7 +11,6 @@ from runtime import health, metrics
 from runtime.access import backups, pages
 from runtime.access.audit import AuditLog, is_worth_noting
 from runtime.access.credentials import (
-    SIGN_OUT,
     Person,
     Sessions,
     bearer_token,
@@ -29,7 +28,7 @@ from runtime.access.responses import (
     security_headers,
 )
 from runtime.access.rules import bodies, locations, queries
-from runtime.access.rules.limits import FailureLimit, is_streamed, largest
+from runtime.access.rules.limits import FailureLimit, largest
 from runtime.access.rules.roles import is_known, plain, required_role
 from runtime.database.engine import open_engine
 from runtime.settings import RuntimeSettings, secret_file
@@ -53,7 +52,7 @@ class AccessConfig:
             mounted=MountedTokens.of(settings, secret_file),
             # The first line alone: it stays while a second token is being handed out.
             session_secret=token.split()[0] if token else secrets.token_hex(32),
-            prefix=(settings.static_prefix or "").rstrip("/"),
+            prefix=settings.path_prefix,
         )
 
 
@@ -62,7 +61,7 @@ class Access:
 
     def __init__(self, app: ASGIApp, config: AccessConfig) -> None:
         self._app, self._config, self._settings = app, config, config.settings
-        self._sessions = Sessions(config.session_secret)
+        self._sessions = Sessions(config.session_secret, config.prefix)
         self._failures = FailureLimit()
         self._audit = AuditLog(config.settings.audit_log)
         self._metrics = metrics.Metrics(config.settings)
@@ -94,12 +93,12 @@ class Access:
         elif self._is_liveness(scope):
             await self._app(scope, receive, send)
         else:
-            await self._http(Exchange(scope, self._path(scope)), receive, send)
+            await self._http(Exchange(scope, str(scope["path"])), receive, send)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         value = bearer_token(scope["headers"])
         token = await self.tokens.find(value) if value else None
-        if token and token.role >= required_role("POST", self._path(scope)):
+        if token and token.role >= required_role("POST", str(scope["path"])):
             await self._app(_cleaned(scope), receive, send)
         else:
             # Before it is accepted, a close is answered as HTTP 403.
@@ -180,7 +179,7 @@ class Access:
         elif plain(path) == locations.CREATION and exchange.method == "POST":
             await self._create_experiment(exchange, receive, send)
         else:
-            await self._app(self._routed(exchange), receive, send)
+            await self._app(_cleaned(exchange.scope), receive, send)
 
     async def _create_experiment(self, exchange: Exchange, receive: Receive, send: Send) -> None:
         """Let nobody but administrators say that artifacts lie elsewhere on the server."""
@@ -191,7 +190,7 @@ class Access:
                 await answer_error(send, 403, "PERMISSION_DENIED", locations.REFUSAL)
                 return
             receive = bodies.again(body, receive)
-        await self._app(self._routed(exchange), receive, send)
+        await self._app(_cleaned(exchange.scope), receive, send)
 
     async def _query(
         self, exchange: Exchange, caller: Token | Person, receive: Receive, send: Send
@@ -215,27 +214,10 @@ class Access:
             message += f"needs the role admin; {has}"
             await answer_error(send, 404, "ENDPOINT_NOT_FOUND", message)
 
-    def _routed(self, exchange: Exchange) -> Scope:
-        """The request as MLflow may see it.
-
-        Its router that streams artifacts knows no static prefix: below one, MLflow would hold them
-        in memory.
-        """
-        scope, path = _cleaned(exchange.scope), exchange.path
-        if exchange.method in ("GET", "PUT") and is_streamed(path):
-            prefix = self._config.prefix.encode()
-            raw: bytes = scope.get("raw_path") or scope["path"].encode()
-            return {**scope, "path": path, "raw_path": raw.removeprefix(prefix)}
-        return scope
-
     def _is_liveness(self, scope: Scope) -> bool:
         # The raw path: none of its other spellings is open.
         raw = scope.get("raw_path") or scope["path"].encode()
-        exact = f"{self._config.prefix}{health.PATH}".encode()
-        return raw == exact and scope["method"] in ("GET", "HEAD")
-
-    def _path(self, scope: Scope) -> str:
-        return str(scope["path"]).removeprefix(self._config.prefix)
+        return raw == health.PATH.encode() and scope["method"] in ("GET", "HEAD")
 
     def _required_role(self, exchange: Exchange) -> Role:
         protect = self._settings.protect_registry
@@ -254,7 +236,7 @@ class Access:
             message = "too many wrong tokens from this address"
             await answer_error(send, 429, "RESOURCE_EXHAUSTED", message, retry_after=wait)
         elif "text/html" in header(scope["headers"], b"accept"):
-            target = scope["path"] if exchange.method == "GET" else f"{self._config.prefix}/"
+            target = self._config.prefix + (exchange.path if exchange.method == "GET" else "/")
             await answer_page(send, 401, self._sign_in_page(target, wrong))
         else:
             message = "a valid token is needed: set MLFLOW_TRACKING_TOKEN"
@@ -264,9 +246,9 @@ class Access:
         if self._sign_in_app and leaves_issuer:
             # A page that leads on: a form's redirect to the issuer would break the form's policy.
             page = pages.leaving_page(self._config.prefix + pages.OIDC_LOGOUT)
-            await answer_page(send, 200, page, SIGN_OUT)
+            await answer_page(send, 200, page, self._sessions.end)
         else:
-            await redirect(send, self._config.prefix + "/", SIGN_OUT)
+            await redirect(send, self._config.prefix + "/", self._sessions.end)
 
     def _sign_in_page(self, target: str, wrong: bool) -> bytes:
         has_oidc = self._sign_in_app is not None
