@@ -5,7 +5,6 @@ FastAPI routers that a Flask hook never sees. So the check is ASGI middleware in
 whole application, and knows no list of routes to protect: only the exact liveness route is open.
 """
 
-import os
 import sys
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,20 +16,23 @@ def create_app() -> "ASGIApp":
     """MLflow's application behind the access check.
 
     The factory that `mlflow server --app-name trackstack` finds by its entry point; imports
-    MLflow only when it is called.
+    MLflow only when it is called. Raises UserError where MLflow's routes are below a prefix.
     """
     # Without the extra for its own basic-auth, MLflow begins to import that module anew at each
     # search of runs, and requests side by side meet it half-made and fail (mlflow 3.17.2,
     # handlers.search_runs_impl). It is not used here, so it is not there.
     cast("dict[str, Any]", sys.modules)["mlflow.server.auth"] = None
-    # Its routes are at the root: BelowPath alone knows the prefix (`mlflow server` sets this).
-    os.environ.pop("_MLFLOW_STATIC_PREFIX", None)
+    from mlflow.server import handlers
     from mlflow.server.fastapi_app import app
 
     from runtime import settings
     from runtime.access.middleware import Access, AccessConfig
     from runtime.access.prefix import BelowPath
+    from runtime.errors import UserError
 
     read = settings.load()
+    if cast("Any", handlers)._add_static_prefix("/") != "/":
+        # Its routes must be at the root: BelowPath alone knows the prefix.
+        raise UserError("`mlflow server` takes no path prefix here: use `trackstack server`", 2)
     access = Access(app, AccessConfig.of(read))
     return BelowPath(access, read.path_prefix) if read.path_prefix else access

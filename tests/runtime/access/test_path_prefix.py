@@ -1,11 +1,12 @@
 """A server below a path: all of it is there for the client and a browser, nothing beside it."""
 
 import http.client
+import os
 import subprocess
 import sys
 from collections.abc import Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode, urlsplit
 
 import pytest
@@ -24,7 +25,7 @@ _SETTLES = 2500
 @pytest.fixture(scope="module")
 def below(tmp_path_factory: pytest.TempPathFactory) -> Generator[Serving]:
     folder = tmp_path_factory.mktemp("below")
-    variables = {
+    variables: dict[str, Any] = {
         "MLFLOW_STATIC_PREFIX": "/team/mlflow",
         "TRACKSTACK_BACKUP_DESTINATION": str(folder / "backups"),
     }
@@ -75,9 +76,9 @@ def test_the_real_client_does_all_that_it_does_at_the_root(
     version = client.create_model_version("model", f"runs:/{run}/notes", run).version
     client.set_registered_model_alias("model", "Champion", version)
     assert client.get_model_version_by_alias("model", "Champion").version == version
-    downloaded = mlflow.artifacts.download_artifacts("models:/model@Champion")
+    downloaded = cast("Any", mlflow).artifacts.download_artifacts("models:/model@Champion")
     assert (Path(downloaded) / "a.txt").read_text() == "an artifact"
-    mlflow.set_experiment(experiment_id=experiment)
+    cast("Any", mlflow).set_experiment(experiment_id=experiment)
     with mlflow.start_span("span") as span:
         span.set_inputs({"q": 1})
     mlflow.flush_trace_async_logging()
@@ -202,6 +203,16 @@ def test_a_backup_is_made_by_request(below: Serving) -> None:
     assert made.status == 202, made.body
     assert below.request("GET", "/trackstack/backups", below.token).status == 200
     assert _raw(below, "POST", "/trackstack/backups", below.token).status == 404
+
+
+def test_mlflow_s_own_prefix_beside_ours_is_refused() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "from runtime.access import create_app; create_app()"],
+        env={**os.environ, "_MLFLOW_STATIC_PREFIX": "/mlflow"},
+        capture_output=True,
+        text=True,
+    )
+    assert "UserError: `mlflow server` takes no path prefix here" in done.stderr
 
 
 def _signed_in(page: "Page", server: Serving) -> list[str]:
