@@ -1,9 +1,8 @@
 """The server below a path of its host (MLFLOW_STATIC_PREFIX): the one place that knows it.
 
 MLflow's own prefix reaches most of its routes, but not those that stream artifacts (mlflow 3.17.2,
-fastapi_app.create_fastapi_app), and leaves what else is asked for to whoever answers. So the prefix
-is taken off before anything looks at a request: the access check and MLflow see paths as at the
-root, and what is not below the prefix reaches neither.
+fastapi_app.create_fastapi_app). So the prefix is taken off before anything looks at a request: the
+access check and MLflow see paths as at the root, and a request for any other path reaches neither.
 """
 
 from urllib.parse import urlsplit
@@ -18,8 +17,8 @@ from runtime.settings import RuntimeSettings
 class BelowPath:
     """ASGI middleware: serves ``app`` below ``prefix`` (``/team/mlflow``), and nothing elsewhere.
 
-    The prefix alone leads to the page, whose own links are relative to its folder. Other spellings
-    of the prefix, such as with ``%``, are other paths.
+    The prefix alone is redirected to the web page, whose links are relative to its folder. Other
+    spellings of the prefix, such as with ``%``, are other paths.
     """
 
     def __init__(self, app: ASGIApp, prefix: str) -> None:
