@@ -275,8 +275,8 @@ def test_a_changed_port_moves_the_server_and_keeps_the_data(stack: Stack) -> Non
 def test_a_path_prefix_moves_the_server_below_it_and_back(stack: Stack) -> None:
     old, token = stack.uri, stack.token
     said = stack.up(pathPrefix="/team/mlflow")
-    # The jobs are told, too.
-    assert _changed(said) == {"server", "scheduler"}
+    # What works on the store knows the server's address, as the jobs do.
+    assert _changed(said) == {"database", "server", "scheduler"}
     assert stack.engine.outputs()["tracking_uri"] == stack.uri == f"{old}/team/mlflow"
     assert request(stack.uri + _SEARCH, token=token).status == 200
     assert {request(old + path, token=token).status for path in ("/", "/health", _SEARCH)} == {404}
@@ -285,7 +285,7 @@ def test_a_path_prefix_moves_the_server_below_it_and_back(stack: Stack) -> None:
     assert f"{stack.uri} answers" in [finding["found"] for finding in findings]
     assert "8 unchanged" in stack.up()
     del stack.config["trackstack:pathPrefix"]
-    assert _changed(stack.up()) == {"server", "scheduler"}
+    assert _changed(stack.up()) == {"database", "server", "scheduler"}
     assert request(old + _SEARCH, token=token).status == 200
 
 
