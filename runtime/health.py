@@ -9,8 +9,9 @@ import socket
 import sys
 from collections.abc import Mapping
 
-# The server's two probes. It lives while its store is migrated or restored, and answers PATH; it
-# is ready afterwards, and only then answers READY_PATH, which is for whoever sends users to it.
+# The server's two probes, below its path prefix. It lives while its store is migrated or restored,
+# and answers PATH; it is ready afterwards, and only then answers READY_PATH, which is for whoever
+# sends users to it.
 PATH, READY_PATH = "/health", "/health?ready"
 
 _TIMEOUT_SECONDS = 4
@@ -21,7 +22,7 @@ def target(environment: Mapping[str, str]) -> tuple[str, int, str]:
     """Host, port and path of the liveness route."""
     host = environment.get("MLFLOW_HOST") or "127.0.0.1"
     port = int(environment.get("MLFLOW_PORT") or 5000)
-    prefix = (environment.get("MLFLOW_STATIC_PREFIX") or "").rstrip("/")
+    prefix = environment.get("MLFLOW_STATIC_PREFIX") or ""
     return _ANY.get(host, host), port, f"{prefix}{PATH}"
 
 

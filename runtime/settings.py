@@ -64,6 +64,20 @@ def _with_driver(uri: SecretStr | None) -> SecretStr | None:
     return SecretStr(with_driver(uri.get_secret_value())) if uri else None
 
 
+_PATH = re.compile(r"(?=.{2,64}\Z)(?!.*\.\.)(/(?!\.(/|\Z))[A-Za-z0-9._~-]+)+")
+
+
+def _check_path(text: str) -> str:
+    if not _PATH.fullmatch(text):
+        raise ValueError(
+            "must be a path such as /mlflow, which begins with / and does not end with it: "
+            "letters, digits and ._~- between the slashes, no .., at most 64 characters"
+        )
+    return text
+
+
+# Below which a server is reached; empty where it is at the root.
+PathPrefix = Annotated[str, AfterValidator(_check_path)]
 # Each of these may be duration.NEVER; of days that is None.
 Age = Annotated[str, AfterValidator(_check_age)]
 Days = Annotated[int | None, BeforeValidator(duration.parse_days)]
@@ -105,7 +119,7 @@ class RuntimeSettings(BaseModel):
     host: str = Field("127.0.0.1", alias="MLFLOW_HOST")
     port: int = Field(5000, ge=1, le=65535, alias="MLFLOW_PORT")
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, alias="MLFLOW_WORKERS")
-    static_prefix: str | None = Field(None, alias="MLFLOW_STATIC_PREFIX")
+    path_prefix: PathPrefix = Field("", alias="MLFLOW_STATIC_PREFIX")
     gunicorn_opts: str | None = Field(None, alias="MLFLOW_GUNICORN_OPTS")
     log_level: LogLevel | None = Field(None, alias="TRACKSTACK_LOG_LEVEL")
     """Of the server; without it what MLFLOW_GUNICORN_OPTS says, else info."""
@@ -174,12 +188,17 @@ class RuntimeSettings(BaseModel):
     @property
     def public_url(self) -> str:
         """The address that people and clients use, unless given this machine's own."""
-        return self.given_public_url or f"{self.scheme}://127.0.0.1:{self.port}"
+        return self.given_public_url or self.own_uri
 
     @property
     def tracking_uri(self) -> str:
         """The server's address as this machine reaches it, unless given."""
-        return self.given_tracking_uri or f"{self.scheme}://127.0.0.1:{self.port}"
+        return self.given_tracking_uri or self.own_uri
+
+    @property
+    def own_uri(self) -> str:
+        """The server's address on its own machine."""
+        return f"{self.scheme}://127.0.0.1:{self.port}{self.path_prefix}"
 
 
 _NAMES = frozenset(str(field.alias) for field in RuntimeSettings.model_fields.values())

@@ -121,7 +121,7 @@ def plan_azure(settings: Azure, place: Place) -> AzurePlan:
     """
     names = _names(settings, place.stack)
     hostname = _hostname(settings, names)
-    url = f"https://{hostname}" if hostname else _UNKNOWN_URL
+    url = f"https://{hostname}{settings.path_prefix}" if hostname else _UNKNOWN_URL
     is_scaled = settings.compute == "scale"
     account = f"{names.storage_account}.blob.core.windows.net"
     blobs = f"wasbs://{_CONTAINER}@{account}"
@@ -133,7 +133,7 @@ def plan_azure(settings: Azure, place: Place) -> AzurePlan:
         backup_destination=settings.backup_destination or f"{blobs}/backups",
         host="0.0.0.0" if is_scaled else "127.0.0.1",  # noqa: S104 - behind the platform's ingress
         port=SERVER_PORT,
-        server_uri=url if is_scaled else f"http://{upstream}",
+        server_uri=url if is_scaled else f"http://{upstream}{settings.path_prefix}",
         public_url=url,
     )
     site = Site(

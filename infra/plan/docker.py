@@ -67,7 +67,8 @@ def plan_docker(settings: LocalContainer, place: Place) -> DockerPlan:
         place.require_secret("registryPassword", "registryUser needs it")
     tls_certificate = certificate(settings, place)
     hostnames = _hostnames(settings)
-    public_url = f"https://{settings.hostname or 'localhost'}:{settings.port}"
+    host = f"{settings.hostname or 'localhost'}:{settings.port}"
+    public_url = f"https://{host}{settings.path_prefix}"
     upstream = f"server:{SERVER_PORT}"
     runtime = Runtime(
         data_dir=DATA_DIRECTORY,
@@ -79,7 +80,7 @@ def plan_docker(settings: LocalContainer, place: Place) -> DockerPlan:
         ),
         host="0.0.0.0",  # noqa: S104 - inside a network that only the proxy is in
         port=SERVER_PORT,
-        server_uri=f"http://{upstream}",
+        server_uri=f"http://{upstream}{settings.path_prefix}",
         public_url=public_url,
     )
     site = Site(

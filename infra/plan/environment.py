@@ -23,7 +23,10 @@ SIGN_IN_SECRETS = {file_variable("oidc_client_secret"): "oidc_client_secret"}
 
 @dataclass(frozen=True)
 class Runtime:
-    """Where the runtime's processes run and how they reach each other."""
+    """Where the runtime's processes run and how they reach each other.
+
+    Both addresses of the server are with its path prefix.
+    """
 
     data_dir: str
     artifacts_destination: str
@@ -57,6 +60,7 @@ def server(settings: Common, runtime: Runtime) -> dict[str, str]:
         host=runtime.host,
         port=runtime.port,
         given_public_url=runtime.public_url,
+        path_prefix=settings.path_prefix,
         workers=settings.workers,
         log_level=settings.log_level,
         serve_artifacts=settings.serve_artifacts,

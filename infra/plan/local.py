@@ -63,7 +63,7 @@ def plan_local(settings: Local, place: Place) -> LocalPlan:
     Raises StackError where dataDir is too long, or no directory of its own.
     """
     data_dir = _data_dir(settings, place)
-    uri = f"http://127.0.0.1:{settings.port}"
+    uri = f"http://127.0.0.1:{settings.port}{settings.path_prefix}"
     root = str(data_dir)
     artifacts = place.destination(settings.artifacts_destination, root, "artifacts")
     runtime = Runtime(

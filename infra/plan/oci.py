@@ -136,8 +136,8 @@ def plan_oci(settings: Oci, place: Place) -> OciPlan:
         backup_destination=settings.backup_destination or f"{bucket}/backups",
         host="127.0.0.1",
         port=SERVER_PORT,
-        server_uri=f"http://{upstream}",
-        public_url=f"https://{address}",
+        server_uri=f"http://{upstream}{settings.path_prefix}",
+        public_url=f"https://{address}{settings.path_prefix}",
     )
     given = "backendStoreUri" in place.secret_keys
     metrics = f"{settings.compartment_id}/{names.base}" if settings.alert_email else None
@@ -150,7 +150,9 @@ def plan_oci(settings: Oci, place: Place) -> OciPlan:
         # Otherwise it is in Vault, where the server reads it by itself.
         store_file=given,
         makes_database=not (given or settings.database_secret_id),
-        proxy=reverse_proxy(settings, (address,), upstream=upstream, is_probed=True),
+        proxy=reverse_proxy(
+            settings, (address,), upstream=upstream, probed_below=settings.path_prefix
+        ),
         for_jobs=environment_of(oci_metrics=metrics),
     )
     return OciPlan(

@@ -46,26 +46,28 @@ def _tls(keys: ProxyKeys) -> str:
     return "tls internal" if keys.tls == "internal" else "# certificate by ACME"
 
 
-def _probed(keys: ProxyKeys, upstream: str) -> str:
+def _probed(keys: ProxyKeys, upstream: str, prefix: str) -> str:
     """Whether the server is ready, under any name.
 
     `handle`, because Caddy has `respond` answer first.
     """
     return (
         f":{PORT} {{\n{_tls(keys)}\n"
-        f"handle {health.PATH} {{\nrewrite * {health.READY_PATH}\nreverse_proxy {upstream}\n}}\n"
+        f"handle {prefix}{health.PATH} {{\nrewrite * {prefix}{health.READY_PATH}\n"
+        f"reverse_proxy {upstream}\n}}\n"
         "handle {\nrespond 404\n}\n}\n"
     )
 
 
 def reverse_proxy(
-    keys: ProxyKeys, names: Sequence[str], *, upstream: str, is_probed: bool = False
+    keys: ProxyKeys, names: Sequence[str], *, upstream: str, probed_below: str | None = None
 ) -> Workload:
     """The proxy for the host names or addresses ``names``, before ``upstream``.
 
-    ``upstream`` is the server's ``host:port``. ``is_probed`` says that a load balancer asks for
-    the server's health, by an address of its own choice. Its configuration holds no secret, and
-    comes in the environment, because not every cloud can mount a file.
+    ``upstream`` is the server's ``host:port``. Where a load balancer asks for the server's health,
+    by an address of its own choice, ``probed_below`` is the server's path prefix. The proxy's
+    configuration holds no secret, and comes in the environment, because not every cloud can mount a
+    file.
     """
     file = "/tmp/Caddyfile"  # noqa: S108 - in the container
     read = f'printf %s "$CADDYFILE" >{file} && exec caddy run --adapter caddyfile --config {file}'
@@ -75,7 +77,7 @@ def reverse_proxy(
         kind="service",
         image="proxy",
         command=("sh", "-c", read),
-        environment={"CADDYFILE": _caddyfile(keys, names, upstream, is_probed)},
+        environment={"CADDYFILE": _caddyfile(keys, names, upstream, probed_below)},
         secret_files=_SECRET_FILES[keys.tls],
         port=PORT,
         probe=Probe(
@@ -89,7 +91,9 @@ def reverse_proxy(
     )
 
 
-def _caddyfile(keys: ProxyKeys, names: Sequence[str], upstream: str, is_probed: bool) -> str:
+def _caddyfile(
+    keys: ProxyKeys, names: Sequence[str], upstream: str, probed_below: str | None
+) -> str:
     # Timeouts leave an upload of hours alone, and only limit how long a client may take over the
     # head of a request.
     sites = ", ".join(f"https://{name}:{PORT}" for name in names)
@@ -98,6 +102,6 @@ def _caddyfile(keys: ProxyKeys, names: Sequence[str], upstream: str, is_probed: 
         f"{{\n{options}\nservers {{\ntimeouts {{\nread_header 10s\nidle 5m\n}}\n}}\n}}\n"
         f"{sites} {{\n{_tls(keys)}\n"
         f"reverse_proxy {upstream} {{\nflush_interval -1\n}}\n}}\n"
-        f"{_probed(keys, upstream) if is_probed else ''}"
+        f"{'' if probed_below is None else _probed(keys, upstream, probed_below)}"
         f"{_PROBE} {{\nbind 127.0.0.1\nrespond 200\n}}\n"
     )

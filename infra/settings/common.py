@@ -8,7 +8,17 @@ from pydantic_core import PydanticCustomError
 
 from infra.settings.values import BackupName, Digest, Environment, Hostname, HttpsUrl, Line, Lines
 from runtime.errors import UserError
-from runtime.settings import Age, Days, LogLevel, PruneAction, Schedule, default, field_of, load
+from runtime.settings import (
+    Age,
+    Days,
+    LogLevel,
+    PathPrefix,
+    PruneAction,
+    Schedule,
+    default,
+    field_of,
+    load,
+)
 
 # What the stack sets beside RuntimeSettings: whose headers count, the managed identity.
 _OWNED = frozenset({"AZURE_CLIENT_ID", "CADDYFILE", "FORWARDED_ALLOW_IPS"})
@@ -57,6 +67,8 @@ class Common(Keys):
         }
     )
 
+    path_prefix: PathPrefix = default("path_prefix")
+    """Below which the server is reached; empty where it is at the root."""
     workers: int = Field(2, ge=1, le=64)
     log_level: LogLevel | None = None
     serve_artifacts: bool = default("serve_artifacts")

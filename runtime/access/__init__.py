@@ -16,12 +16,19 @@ def create_app() -> "ASGIApp":
     """MLflow's application behind the access check.
 
     The factory that `mlflow server --app-name trackstack` finds by its entry point; imports
-    MLflow only when it is called.
+    MLflow only when it is called. Raises UserError where MLflow's routes are below a prefix.
     """
+    from mlflow.server import handlers
+
     from runtime import settings
     from runtime.access.layered import layered
+    from runtime.errors import UserError
 
-    return layered(mlflow_app(), settings.load())
+    app = mlflow_app()
+    if cast("Any", handlers)._add_static_prefix("/") != "/":
+        # Its routes must be at the root: the layer that takes the prefix off alone knows it.
+        raise UserError("`mlflow server` takes no path prefix here: use `trackstack server`", 2)
+    return layered(app, settings.load())
 
 
 def mlflow_app() -> "ASGIApp":

@@ -51,11 +51,15 @@ class Person:
 
 
 class Sessions:
-    """Signed cookies: they name a token, and end with it, or a person with a role."""
+    """Signed cookies: they name a token, and end with it, or a person with a role.
 
-    def __init__(self, secret: str) -> None:
+    Browsers send them to what is below ``prefix`` alone: other servers of the host see none.
+    """
+
+    def __init__(self, secret: str, prefix: str = "") -> None:
         key = hmac.digest(secret.encode(), b"trackstack session", hashlib.sha256)
         self._signer = URLSafeTimedSerializer(key, salt="trackstack session")
+        self._flags = f"; Path={prefix or '/'}; HttpOnly; SameSite=Lax"
 
     def issue(self, token: Token, *, secure: bool) -> str:
         """A Set-Cookie value that signs in the holder of ``token`` for 12 hours."""
@@ -67,8 +71,13 @@ class Sessions:
 
     def _cookie(self, content: list[str], *, secure: bool) -> str:
         value = self._signer.dumps(content)
-        flags = f"; Max-Age={SESSION_SECONDS}; Path=/; HttpOnly; SameSite=Lax"
+        flags = f"; Max-Age={SESSION_SECONDS}{self._flags}"
         return f"{COOKIE}={value}{flags}{'; Secure' if secure else ''}"
+
+    @property
+    def end(self) -> str:
+        """A Set-Cookie value that signs out."""
+        return f"{COOKIE}=; Max-Age=0{self._flags}"
 
     def read(self, headers: Headers) -> "tuple[str, str] | Person | None":
         """What a valid cookie holds: a token's name and proof, or a person.
@@ -87,9 +96,6 @@ class Sessions:
             return Person(str(name), Role[proof]) if kind == "person" else (str(name), str(proof))
         except (BadSignature, KeyError, ValueError):
             return None
-
-
-SIGN_OUT = f"{COOKIE}=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax"
 
 
 def without_credentials(headers: Headers) -> list[tuple[bytes, bytes]]:

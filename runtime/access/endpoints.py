@@ -7,7 +7,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from runtime import metrics
 from runtime.access import backups, pages
 from runtime.access.callers import Callers
-from runtime.access.credentials import SIGN_OUT, Person, Sessions, is_same_origin
+from runtime.access.credentials import Person, Sessions, is_same_origin
 from runtime.access.exchange import exchange_of
 from runtime.access.refusal import Refusal
 from runtime.access.responses import answer, answer_error, answer_page, redirect
@@ -40,16 +40,16 @@ class SignIn:
         await redirect(send, pages.local_target(form.get("next", ""), self._prefix), cookie)
 
 
-def sign_out(prefix: str, *, has_oidc: bool) -> ASGIApp:
+def sign_out(prefix: str, sessions: Sessions, *, has_oidc: bool) -> ASGIApp:
     """End the session in the browser; where the issuer made it, lead on to end the issuer's."""
 
     async def app(scope: Scope, _receive: Receive, send: Send) -> None:
         if has_oidc and isinstance(exchange_of(scope).caller, Person):
             # A page that leads on: a form's redirect to the issuer would break the form's policy.
             page = pages.leaving_page(prefix + pages.OIDC_LOGOUT)
-            await answer_page(send, 200, page, SIGN_OUT)
+            await answer_page(send, 200, page, sessions.end)
         else:
-            await redirect(send, prefix + "/", SIGN_OUT)
+            await redirect(send, prefix + "/", sessions.end)
 
     return app
 

@@ -24,7 +24,7 @@ class Exchange:
 
     method: str
     path: str
-    """Decoded, without the static prefix: what every decision is made by."""
+    """Decoded, without the path prefix: what every decision is made by."""
     address: str
     id: str
     began: float
@@ -39,13 +39,13 @@ class Exchange:
     """The answer's, once it has begun."""
 
     @classmethod
-    def of(cls, scope: Scope, prefix: str) -> "Exchange":
+    def of(cls, scope: Scope) -> "Exchange":
         """What is known of a request (HTTP or websocket) when it comes."""
         given = header(scope["headers"], b"x-request-id")
         client = scope.get("client")
         return cls(
             method=scope["method"] if scope["type"] == "http" else WEBSOCKET,
-            path=str(scope["path"]).removeprefix(prefix),
+            path=str(scope["path"]),
             address=str(client[0]) if client else "",
             id=given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8),
             began=time.monotonic(),

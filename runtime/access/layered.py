@@ -18,6 +18,7 @@ from runtime.access.layers.headers import ResponseHeaders
 from runtime.access.layers.own_routes import Own, OwnRoutes
 from runtime.access.layers.recording import Recording, audited, counted
 from runtime.access.layers.size import BodyLimit
+from runtime.access.prefix import BelowPath
 from runtime.access.refusal import Refusal
 from runtime.settings import RuntimeSettings
 
@@ -28,9 +29,9 @@ def layered(mlflow: ASGIApp, settings: RuntimeSettings) -> ASGIApp:
     Each layer knows only the next, and what lies in the scope (see `exchange`). Own routes stand
     before the check that they need not pass, and what matches none of them goes on to it.
     """
-    prefix = (settings.static_prefix or "").rstrip("/")
+    prefix = settings.path_prefix
     secret = _session_secret(settings)
-    sessions = Sessions(secret)
+    sessions = Sessions(secret, prefix)
     callers = Callers(settings, sessions)
     has_oidc = bool(settings.oidc_issuer)
     refusal = Refusal(prefix, has_oidc=has_oidc)
@@ -42,7 +43,7 @@ def layered(mlflow: ASGIApp, settings: RuntimeSettings) -> ASGIApp:
     if has_oidc:
         for_everybody.append(Own(pages.OIDC, _oidc(settings, sessions, secret)))
     for_callers = [
-        Own(pages.SIGN_OUT, endpoints.sign_out(prefix, has_oidc=has_oidc), ("POST",)),
+        Own(pages.SIGN_OUT, endpoints.sign_out(prefix, sessions, has_oidc=has_oidc), ("POST",)),
         Own(pages.ACCOUNT, endpoints.account(prefix)),
     ]
     by_role = [
@@ -51,7 +52,7 @@ def layered(mlflow: ASGIApp, settings: RuntimeSettings) -> ASGIApp:
     ]
 
     # From the innermost to the outermost.
-    app: ASGIApp = Forwarding(mlflow, prefix)
+    app: ASGIApp = Forwarding(mlflow)
     app = Creation(app, settings.artifacts_destination)
     app = OwnRoutes(app, by_role)
     app = Authorisation(app, protect_registry=settings.protect_registry)
@@ -62,7 +63,8 @@ def layered(mlflow: ASGIApp, settings: RuntimeSettings) -> ASGIApp:
     app = ResponseHeaders(app, settings.public_url)
     log = audited(AuditLog(settings.audit_log), reads=settings.audit_reads)
     app = Recording(app, [counted(worker_metrics), log])
-    return Entrance(app, mlflow, prefix)
+    app = Entrance(app, mlflow)
+    return BelowPath(app, prefix) if prefix else app
 
 
 def _oidc(settings: RuntimeSettings, sessions: Sessions, secret: str) -> ASGIApp:

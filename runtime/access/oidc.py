@@ -114,7 +114,7 @@ class SignIn:
     def __init__(self, settings: RuntimeSettings, sessions: Sessions, secret: str) -> None:
         from authlib.integrations.starlette_client import OAuth
 
-        self._prefix = (settings.static_prefix or "").rstrip("/")
+        self._prefix = settings.path_prefix
         self._rules = rules_of(settings)
         self._sessions = sessions
         self._public = settings.public_url.rstrip("/")
@@ -138,12 +138,13 @@ class SignIn:
             secret_key=secret,
             session_cookie="trackstack_sign_in",
             max_age=_SIGN_IN_SECONDS,
+            path=self._prefix or "/",
             https_only=self._secure,
         )
         routes = [
-            Route(self._prefix + pages.OIDC_BEGIN, self._begin),
-            Route(self._prefix + pages.OIDC_END, self._end),
-            Route(self._prefix + pages.OIDC_LOGOUT, self._logout),
+            Route(pages.OIDC_BEGIN, self._begin),
+            Route(pages.OIDC_END, self._end),
+            Route(pages.OIDC_LOGOUT, self._logout),
         ]
         self.app = Starlette(routes=routes, middleware=[between])
 

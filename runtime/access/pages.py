@@ -108,11 +108,11 @@ def leaving_page(target: str) -> bytes:
 
 
 def local_target(target: str, prefix: str) -> str:
-    """A path on this server; anything else would be an open redirect."""
+    """A path of this server, below its prefix; anything else would be an open redirect."""
     try:
         parts = urlsplit(target)
     except ValueError:
         return f"{prefix}/"
-    is_path = target.startswith("/") and not target.startswith(("//", "/\\"))
+    is_path = target.startswith(f"{prefix}/") and not target.startswith(("//", "/\\"))
     safe = is_path and not parts.scheme and not parts.netloc and target.isprintable()
     return target if safe else f"{prefix}/"

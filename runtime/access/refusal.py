@@ -24,7 +24,7 @@ class Refusal:
             message = "too many wrong tokens from this address"
             await answer_error(send, 429, "RESOURCE_EXHAUSTED", message, retry_after=wait)
         elif "text/html" in header(scope["headers"], b"accept"):
-            target = scope["path"] if exchange.method == "GET" else f"{self._prefix}/"
+            target = self._prefix + (exchange.path if exchange.method == "GET" else "/")
             page = pages.sign_in_page(self._prefix, target, wrong=wrong, has_oidc=self._has_oidc)
             await answer_page(send, 401, page)
         else:

@@ -21,6 +21,7 @@ import click
 
 from runtime import metrics
 from runtime import settings as runtime_settings
+from runtime.access.prefix import check_public_url
 from runtime.backup import restore
 from runtime.database.engine import can_connect, open_engine
 from runtime.database.uri import make_directories, shown_store, store_uri
@@ -66,8 +67,6 @@ def app_environment(settings: RuntimeSettings) -> dict[str, str]:
     key = encryption_key(settings)
     if key:
         environment["MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY"] = key
-    if settings.static_prefix:
-        environment["_MLFLOW_STATIC_PREFIX"] = settings.static_prefix
     public = settings.given_public_url
     hosts = settings.allowed_hosts or ((str(urlsplit(public).hostname),) if public else ())
     if hosts:
@@ -99,6 +98,7 @@ def check_access(settings: RuntimeSettings) -> None:
             "reach this address TRACKSTACK_BEHIND_PROXY=true",
             2,
         )
+    check_public_url(settings)
     if settings.oidc_issuer:
         from runtime.access.oidc import rules_of
 
@@ -172,14 +172,13 @@ def _start_jobs(settings: RuntimeSettings, environment: Mapping[str, str]) -> No
     runner._check_requirements(uri)
     storage = tempfile.mkdtemp(dir="/dev/shm" if os.path.isdir("/dev/shm") else None)  # noqa: S108, PTH112
     os.environ[HUEY_STORAGE_PATH_ENV_VAR] = storage
-    server = f"{settings.scheme}://127.0.0.1:{settings.port}"
     runner._launch_job_execution_runner(
         {
             **environment,
             HUEY_STORAGE_PATH_ENV_VAR: storage,
             "MLFLOW_BACKEND_STORE_URI": uri,
-            "MLFLOW_TRACKING_URI": server,
-            "MLFLOW_GATEWAY_URI": os.environ.get("MLFLOW_GATEWAY_URI", server),
+            "MLFLOW_TRACKING_URI": settings.own_uri,
+            "MLFLOW_GATEWAY_URI": os.environ.get("MLFLOW_GATEWAY_URI", settings.own_uri),
         },
         os.getpid(),
     )

@@ -15,10 +15,13 @@ _MESSAGE = b"The store is being restored or migrated; try again in a while.\n"
 
 
 class _Answer(BaseHTTPRequestHandler):
+    # The liveness route.
+    alive: str
+
     def do_GET(self) -> None:
         # A probe that finds nobody would have the container killed in the midst of it. A load
         # balancer's, of READY_PATH, must fail: it would send users here.
-        is_probe = self.path.endswith(health.PATH)
+        is_probe = self.path == self.alive
         body = b"OK" if is_probe else _MESSAGE
         self.send_response(200 if is_probe else 503)
         if not is_probe:
@@ -41,7 +44,9 @@ class _Ipv6Server(ThreadingHTTPServer):
 def answering(settings: RuntimeSettings) -> Generator[None]:
     """Answer at the server's address: probes with 200, all else with 503 and when to come again."""
     kind = _Ipv6Server if ":" in settings.host else ThreadingHTTPServer
-    server = kind((settings.host, settings.port), _Answer)
+    alive = f"{settings.path_prefix}{health.PATH}"
+    handler = type("_AnswerBelowPath", (_Answer,), {"alive": alive})
+    server = kind((settings.host, settings.port), handler)
     if settings.tls_cert_file:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(settings.tls_cert_file, settings.tls_key_file)

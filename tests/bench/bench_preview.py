@@ -67,7 +67,7 @@ def _seconds(engine: Engine) -> float:
 def main() -> None:
     """Print the figures; exits 1 beyond 1.5 times the empty program."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--stack", default="oci-prod", help="a stack on Azure, OCI or in containers")
+    parser.add_argument("--stack", default="oci-prod", help="on Azure, OCI or in containers")
     parser.add_argument("--times", type=int, default=5, help="previews of each, in turn")
     parser.add_argument("--json", action="store_true", help="for machines")
     options = parser.parse_args()

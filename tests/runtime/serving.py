@@ -144,7 +144,8 @@ def serving(
     data_dir.mkdir(parents=True, exist_ok=True)
     token_file = data_dir / "token"
     token_file.write_text(token)
-    uri = f"{'https' if authority else 'http'}://127.0.0.1:{port}"
+    prefix = environment.get("MLFLOW_STATIC_PREFIX", "")
+    uri = f"{'https' if authority else 'http'}://127.0.0.1:{port}{prefix}"
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "TRACKSTACK"))}
     full = inherited | {
         "TRACKSTACK_DATA_DIR": str(data_dir),
@@ -158,7 +159,7 @@ def serving(
     with (data_dir / "server.log").open("wb") as log:
         process = subprocess.Popen([TRACKSTACK, "server"], env=full, stdout=log, stderr=log)
         try:
-            wait_until_ready(uri + environment.get("MLFLOW_STATIC_PREFIX", ""), process, authority)
+            wait_until_ready(uri, process, authority)
             yield Serving(uri, token, data_dir, full, process.pid)
         finally:
             process.terminate()

@@ -16,9 +16,15 @@ from runtime import health
 _READY_SECONDS = 180
 
 
-def _healthy(port: int) -> bool:
+def health_path(props: Props) -> str:
+    """The path of the liveness route, of a server with these inputs."""
+    return health.target(props["environment"])[2]
+
+
+def _healthy(props: Props) -> bool:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{health.PATH}", timeout=5) as answer:
+        uri = f"http://127.0.0.1:{int(props['port'])}{health_path(props)}"
+        with urllib.request.urlopen(uri, timeout=5) as answer:
             return answer.status == 200
     except (OSError, urllib.error.URLError):
         return False
@@ -29,10 +35,10 @@ def _last_lines(data_dir: str) -> str:
     return "\n".join(lines[-15:])
 
 
-def _wait_until_ready(data_dir: str, port: int) -> None:
-    deadline = time.monotonic() + _READY_SECONDS
+def _wait_until_ready(props: Props) -> None:
+    data_dir, deadline = props["data_dir"], time.monotonic() + _READY_SECONDS
     while time.monotonic() < deadline:
-        if _healthy(port):
+        if _healthy(props):
             return
         if supervisor.program_state(data_dir, "server") in ("BACKOFF", "FATAL", "ABSENT"):
             raise RuntimeError(
@@ -41,7 +47,7 @@ def _wait_until_ready(data_dir: str, port: int) -> None:
             )
         time.sleep(0.2)
     raise RuntimeError(
-        f"the server did not answer on port {port} within {_READY_SECONDS} s; "
+        f"the server did not answer on port {int(props['port'])} within {_READY_SECONDS} s; "
         f"the end of its log:\n{_last_lines(data_dir)}"
     )
 
@@ -49,7 +55,7 @@ def _wait_until_ready(data_dir: str, port: int) -> None:
 class _ServerProvider(DynamicProvider):
     def apply(self, props: Props) -> Props:
         supervisor.set_program(props["data_dir"], "server", props["environment"], ["server"])
-        _wait_until_ready(props["data_dir"], int(props["port"]))
+        _wait_until_ready(props)
         return {}
 
     def remove(self, props: Props) -> None:
@@ -57,7 +63,7 @@ class _ServerProvider(DynamicProvider):
 
     def drifted(self, props: Props) -> bool:
         state = supervisor.program_state(props["data_dir"], "server")
-        return state not in ("RUNNING", "STARTING") or not _healthy(int(props["port"]))
+        return state not in ("RUNNING", "STARTING") or not _healthy(props)
 
 
 class Server(Resource, module="trackstack", name="LocalServer"):

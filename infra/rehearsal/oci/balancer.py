@@ -4,7 +4,7 @@ import hashlib
 
 from infra.rehearsal.oci.network import NetworkSecurityGroup, Subnet
 from infra.rehearsal.oci.resource import OciResource
-from infra.rehearsal.provider.values import Props, items
+from infra.rehearsal.provider.values import Props, child, items
 
 
 class PublicIp(OciResource):
@@ -63,6 +63,11 @@ class _OfBalancer(OciResource):
 class BackendSet(_OfBalancer):
     token = "oci:NetworkLoadBalancer/backendSet:BackendSet"
     kind = "backendset"
+
+
+def checked_path(backend_set: Props) -> str:
+    """The path that its health checker asks for."""
+    return str(child(backend_set, "healthChecker")["urlPath"])
 
 
 class Listener(_OfBalancer):

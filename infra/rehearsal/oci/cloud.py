@@ -73,8 +73,8 @@ class OciCloud(Cloud):
 
     def _backend(self, id: str) -> str | None:
         """The address of the next backend, round robin."""
-        found = self.store.find(balancer.Backend.token, networkLoadBalancerId=id)
-        addresses = [str(b.props["ipAddress"]) for b in found if not b.props.get("isDrain")]
+        backends = self.store.find(balancer.Backend.token, networkLoadBalancerId=id)
+        addresses = [str(b.props["ipAddress"]) for b in backends if not b.props.get("isDrain")]
         if len(addresses) < 2:
             return next(iter(addresses), None)
         self.next_backend += 1
@@ -82,7 +82,9 @@ class OciCloud(Cloud):
             addresses[self.next_backend % len(addresses) :]
             + addresses[: self.next_backend % len(addresses)]
         )
-        return next(filter(api.is_healthy, ordered), None)
+        [checked] = self.store.find(balancer.BackendSet.token, networkLoadBalancerId=id)
+        path = balancer.checked_path(checked.props)
+        return next((found for found in ordered if api.is_healthy(found, path)), None)
 
     def _lets_in(self, groups: list[str], caller: str) -> bool:
         return network.lets_in(self.store, groups, caller, _PORT)

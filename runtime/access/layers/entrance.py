@@ -9,9 +9,8 @@ from runtime.access.exchange import KEY, Exchange
 class Entrance:
     """Lets the exact liveness route pass to ``mlflow``, and everything else to ``app`` alone."""
 
-    def __init__(self, app: ASGIApp, mlflow: ASGIApp, prefix: str) -> None:
-        self._app, self._mlflow, self._prefix = app, mlflow, prefix
-        self._liveness = f"{prefix}{health.PATH}".encode()
+    def __init__(self, app: ASGIApp, mlflow: ASGIApp) -> None:
+        self._app, self._mlflow = app, mlflow
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
@@ -25,10 +24,10 @@ class Entrance:
         if kind == "http" and self._is_liveness(scope):
             await self._mlflow(scope, receive, send)
         else:
-            scope[KEY] = Exchange.of(scope, self._prefix)
+            scope[KEY] = Exchange.of(scope)
             await self._app(scope, receive, send)
 
     def _is_liveness(self, scope: Scope) -> bool:
         # The raw path: none of its other spellings is open.
         raw = scope.get("raw_path") or scope["path"].encode()
-        return raw == self._liveness and scope["method"] in ("GET", "HEAD")
+        return raw == health.PATH.encode() and scope["method"] in ("GET", "HEAD")

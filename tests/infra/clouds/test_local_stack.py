@@ -41,7 +41,8 @@ class Stack:
 
     @property
     def uri(self) -> str:
-        return f"http://127.0.0.1:{self.config['trackstack:port']}"
+        prefix = self.config.get("trackstack:pathPrefix", "")
+        return f"http://127.0.0.1:{self.config['trackstack:port']}{prefix}"
 
     @property
     def token(self) -> str:
@@ -269,6 +270,23 @@ def test_a_changed_port_moves_the_server_and_keeps_the_data(stack: Stack) -> Non
     assert request(stack.uri + _SEARCH, token=token).status == 200
     with pytest.raises(OSError, match="refused"):
         request(f"{old}/health")
+
+
+def test_a_path_prefix_moves_the_server_below_it_and_back(stack: Stack) -> None:
+    old, token = stack.uri, stack.token
+    said = stack.up(pathPrefix="/team/mlflow")
+    # What works on the store knows the server's address, as the jobs do.
+    assert _changed(said) == {"database", "server", "scheduler"}
+    assert stack.engine.outputs()["tracking_uri"] == stack.uri == f"{old}/team/mlflow"
+    assert request(stack.uri + _SEARCH, token=token).status == 200
+    assert {request(old + path, token=token).status for path in ("/", "/health", _SEARCH)} == {404}
+    findings = json.loads(_run_job(stack, "doctor", "--json"))
+    assert [finding["check"] for finding in findings if not finding["well"]] == []
+    assert f"{stack.uri} answers" in [finding["found"] for finding in findings]
+    assert "8 unchanged" in stack.up()
+    del stack.config["trackstack:pathPrefix"]
+    assert _changed(stack.up()) == {"database", "server", "scheduler"}
+    assert request(old + _SEARCH, token=token).status == 200
 
 
 def test_a_port_that_another_process_holds_is_told_before_anything_is_changed(

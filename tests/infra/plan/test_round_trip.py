@@ -31,6 +31,7 @@ _OF_SERVER = {
     "job_execution": True,
     "protect_registry": True,
     "audit_reads": True,
+    "path_prefix": "/team/mlflow",
     "restore_backup": "20261121T035500Z-3fa2",
     "oidc_issuer": "https://login.example.com",
     "oidc_client_id": "the-client",
@@ -79,7 +80,7 @@ _OCI = {
     "allowedCidrs": ["0.0.0.0/0"],
     "alertEmail": "ops@example.com",
 }
-_STACKS: dict[str, dict[str, Any]] = {
+STACKS: dict[str, dict[str, Any]] = {
     "local": {"cloud": "local", "port": 5055},
     "local-container": {"cloud": "local", "compute": "container", "hostname": "mlflow.example.com"},
     "azure-container": _AZURE,
@@ -127,9 +128,9 @@ def _telling(settings: RuntimeSettings, fields: Mapping[str, Any]) -> dict[str, 
     }
 
 
-@pytest.mark.parametrize("stack", _STACKS)
+@pytest.mark.parametrize("stack", STACKS)
 def test_every_key_arrives_in_the_process_that_needs_it(stack: str) -> None:
-    plan = _plan(_STACKS[stack] | _given(_OF_SERVER | _OF_JOBS | _OF_BOTH))
+    plan = _plan(STACKS[stack] | _given(_OF_SERVER | _OF_JOBS | _OF_BOTH))
     processes = _processes(plan)
     of_server = _OF_SERVER | _OF_BOTH
     assert _telling(_read(processes.server), of_server) == of_server
@@ -138,9 +139,9 @@ def test_every_key_arrives_in_the_process_that_needs_it(stack: str) -> None:
         assert _telling(_read(environment), of_jobs) == of_jobs
 
 
-@pytest.mark.parametrize("stack", _STACKS)
+@pytest.mark.parametrize("stack", STACKS)
 def test_what_a_key_leaves_out_is_the_runtime_s_own_default(stack: str) -> None:
-    processes = _processes(_plan(_STACKS[stack]))
+    processes = _processes(_plan(STACKS[stack]))
     server, plain = _read(processes.server), runtime_settings.load({})
     for field in _OF_SERVER.keys() - {"workers"}:
         assert getattr(server, field) == getattr(plain, field), field
@@ -148,9 +149,9 @@ def test_what_a_key_leaves_out_is_the_runtime_s_own_default(stack: str) -> None:
         assert getattr(_read(processes.jobs[0]), field) == getattr(plain, field), field
 
 
-@pytest.mark.parametrize("stack", _STACKS)
+@pytest.mark.parametrize("stack", STACKS)
 def test_server_and_jobs_are_told_where_they_are(stack: str) -> None:
-    plan = _plan(_STACKS[stack])
+    plan = _plan(STACKS[stack])
     processes = _processes(plan)
     server, job = _read(processes.server), _read(processes.jobs[0])
     port = 5055 if stack == "local" else 5000
@@ -184,7 +185,7 @@ def test_telling_values_are_no_defaults() -> None:
 @pytest.mark.parametrize("field", RuntimeSettings.model_fields)
 def test_environment_refuses_what_a_key_or_the_stack_sets(field: str) -> None:
     name = runtime_settings.variable(field)
-    for stack, keys in _STACKS.items():
+    for stack, keys in STACKS.items():
         model = type(parse(as_given({f"trackstack:{k}": v for k, v in keys.items()})))
         if field in model.free_variables:
             continue

@@ -145,7 +145,7 @@ def test_nothing_reaches_mlflow_without_a_token(site: _Site) -> None:
     assert len(attempts) > 10_000
     assert site.reached(attempts) == []
     alive = list(_attempts("/health", methods=("GET", "HEAD", "POST", "OPTIONS", "get")))
-    opened = {("http", "GET", f"{site.prefix}/health"), ("http", "HEAD", f"{site.prefix}/health")}
+    opened = {("http", "GET", "/health"), ("http", "HEAD", "/health")}
     assert set(site.reached(alive)) == opened
 
 
@@ -159,9 +159,7 @@ def test_no_role_reaches_more_in_another_spelling(site: _Site) -> None:
     attempts = [scope for path in beyond for scope in _attempts(path, reader, methods=methods)]
     assert len(attempts) > 10_000
     # A reader may ask for any file of the web page, but for that alone.
-    reached = [
-        (method, path.removeprefix(site.prefix)) for _, method, path in site.reached(attempts)
-    ]
+    reached = [(method, path) for _, method, path in site.reached(attempts)]
     assert [found for found in reached if not found[1].startswith("/static-files/")] == []
     assert {method for method, _ in reached} == {"GET", "HEAD"}
 
@@ -170,7 +168,7 @@ def test_what_is_let_in_is_what_was_asked_for(site: _Site) -> None:
     attempts = [http("GET", site.prefix + _SEARCH, site.bearer(Role.READ))]
     assert len(site.reached(attempts)) == 1
     [seen] = site.mlflow.scopes
-    assert (seen["path"], seen["root_path"]) == (site.prefix + _SEARCH, "")
+    assert (seen["path"], seen["root_path"]) == (_SEARCH, "")
     assert seen["headers"] == []
     assert {KEY, "router"} & seen.keys() == set()
 
@@ -188,7 +186,7 @@ def test_below_another_application_it_is_closed_too(site: _Site) -> None:
 
 def test_nobody_outside_says_who_asks(site: _Site) -> None:
     """What lies in the scope before the entrance counts for nothing."""
-    forged = Exchange.of(http("GET", "/"), "")
+    forged = Exchange.of(http("GET", "/"))
     forged.is_let_in = True
     for scope in (http("GET", site.prefix + _SEARCH), websocket(site.prefix + _SEARCH)):
         drive(site.app, {**scope, KEY: forged, "state": {"signed_in": "boss"}})

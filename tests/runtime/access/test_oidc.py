@@ -80,15 +80,18 @@ class Site:
         return [json.loads(line)["audit"] for line in self.audit.read_text().splitlines()]
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Generator[Site]:
+@pytest.fixture(scope="module", params=["", "/team/mlflow"], ids=["at the root", "below a path"])
+def site(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Generator[Site]:
     folder, port = tmp_path_factory.mktemp("oidc"), find_free_port()
-    home, audit = f"http://127.0.0.1:{port}", folder / "audit.jsonl"
+    home, audit = f"http://127.0.0.1:{port}{request.param}", folder / "audit.jsonl"
     with (
         issuing(home) as issuer,
         serving(
             folder / "server",
             port=port,
+            MLFLOW_STATIC_PREFIX=request.param,
             TRACKSTACK_PUBLIC_URL=home,
             TRACKSTACK_OIDC_ISSUER=issuer,
             TRACKSTACK_OIDC_CLIENT_ID=CLIENT_ID,

@@ -87,11 +87,11 @@ def test_two_gigabytes_go_up_and_down_at_bounded_memory(tmp_path: Path) -> None:
 @pytest.fixture(scope="module", params=["", "/some/where"], ids=["at the root", "below a prefix"])
 def prefixed(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Generator[tuple[Serving, str]]:
+) -> Generator[Serving]:
     folder = tmp_path_factory.mktemp("bodies")
     variables = {"MLFLOW_STATIC_PREFIX": request.param} if request.param else {}
     with serving(folder, MLFLOW_WORKERS="1", **variables) as server:
-        yield server, request.param
+        yield server
 
 
 def _send(server: Serving, method: str, path: str, mebibytes: int, token: str) -> int:
@@ -133,20 +133,19 @@ def _send(server: Serving, method: str, path: str, mebibytes: int, token: str) -
     ],
 )
 def test_what_is_held_in_memory_is_bounded(
-    prefixed: tuple[Serving, str], tokens: dict[str, str], role: str, method: str, path: str
+    prefixed: Serving, tokens: dict[str, str], role: str, method: str, path: str
 ) -> None:
-    server, prefix = prefixed
-    with _Watch(server.pid) as watch:
-        status = _send(server, method, prefix + path, 400, tokens[role])
+    with _Watch(prefixed.pid) as watch:
+        path = urlsplit(prefixed.uri).path + path
+        status = _send(prefixed, method, path, 400, tokens[role])
     assert watch.most < 200 * _MIB, f"{watch.most / _MIB:.0f} MiB over idle"
     assert status in (403, 404, 413)
 
 
 @pytest.fixture(scope="module")
-def tokens(prefixed: tuple[Serving, str]) -> dict[str, str]:
-    server, _ = prefixed
+def tokens(prefixed: Serving) -> dict[str, str]:
     made = {
-        role: server.run("token", "add", role, "--role", role).stdout.strip()
+        role: prefixed.run("token", "add", role, "--role", role).stdout.strip()
         for role in ("read", "write", "admin")
     }
     # The worker knows them within 5 seconds.
@@ -154,19 +153,18 @@ def tokens(prefixed: tuple[Serving, str]) -> dict[str, str]:
     return made
 
 
-def test_an_upload_streams_below_a_prefix_too(prefixed: tuple[Serving, str]) -> None:
-    server, prefix = prefixed
-    url = f"{server.uri}{prefix}{_PATH}"
-    with _Watch(server.pid) as watch:
-        done = requests.put(url, data=_content(400), headers=_headers(server), timeout=120)
+def test_an_upload_streams_below_a_prefix_too(prefixed: Serving) -> None:
+    url = f"{prefixed.uri}{_PATH}"
+    with _Watch(prefixed.pid) as watch:
+        done = requests.put(url, data=_content(400), headers=_headers(prefixed), timeout=120)
         assert done.status_code == 200, done.text
         digest = hashlib.sha256()
-        with requests.get(url, headers=_headers(server), stream=True, timeout=120) as answer:
+        with requests.get(url, headers=_headers(prefixed), stream=True, timeout=120) as answer:
             for chunk in answer.iter_content(_MIB):
                 digest.update(chunk)
     assert digest.hexdigest() == _digest(400)
     assert watch.most < 200 * _MIB, f"{watch.most / _MIB:.0f} MiB over idle"
-    assert requests.delete(url, headers=_headers(server), timeout=60).status_code == 200
+    assert requests.delete(url, headers=_headers(prefixed), timeout=60).status_code == 200
 
 
 def test_tokens_come_and_go_while_clients_log(tmp_path: Path) -> None:

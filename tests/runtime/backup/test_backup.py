@@ -440,13 +440,17 @@ def test_a_server_fills_an_empty_store_before_it_serves_and_no_other(
 
 
 @pytest.mark.slow
-def test_a_server_that_takes_long_to_fill_its_store_is_alive_and_says_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize("prefix", ["", "/mlflow"])
+def test_a_server_that_takes_long_to_fill_its_store_is_alive_and_says_so(
+    tmp_path: Path, prefix: str
+) -> None:
     settings = load(
         {"MLFLOW_HOST": "127.0.0.1", "MLFLOW_PORT": str(find_free_port())}
-        | {"TRACKSTACK_DATA_DIR": str(tmp_path)}
+        | {"TRACKSTACK_DATA_DIR": str(tmp_path), "MLFLOW_STATIC_PREFIX": prefix}
     )
-    uri = f"http://127.0.0.1:{settings.port}"
+    uri = f"http://127.0.0.1:{settings.port}{prefix}"
     with answering(settings):
+        assert request(f"{uri}/x/health").status == 503
         assert request(f"{uri}/health").status == 200
         # Whom a load balancer asks whether it may lead somebody here.
         assert request(f"{uri}/health?ready").status == 503

@@ -89,7 +89,7 @@ def test_the_health_check_reads_the_variables_that_the_server_reads() -> None:
     known = {field.alias for field in RuntimeSettings.model_fields.values()}
     assert known >= {"MLFLOW_HOST", "MLFLOW_PORT", "MLFLOW_STATIC_PREFIX"}
     assert health.target({}) == ("127.0.0.1", 5000, "/health")
-    given = {"MLFLOW_HOST": "0.0.0.0", "MLFLOW_PORT": "80", "MLFLOW_STATIC_PREFIX": "/team/"}
+    given = {"MLFLOW_HOST": "0.0.0.0", "MLFLOW_PORT": "80", "MLFLOW_STATIC_PREFIX": "/team"}
     assert health.target(given) == ("127.0.0.1", 80, "/team/health")
     assert health.target({"MLFLOW_HOST": "::", "MLFLOW_PORT": ""}) == ("::1", 5000, "/health")
 

@@ -30,7 +30,11 @@ class ContainerApps:
         self._parts, self._vault = parts, vault
         self.environment = _environment(parts)
         self.uri: Output[str] = Output.concat(
-            "https://", parts.plan.names.app, ".", self.environment.default_domain
+            "https://",
+            parts.plan.names.app,
+            ".",
+            self.environment.default_domain,
+            parts.plan.settings.path_prefix,
         )
 
     def variables(self, workload: Workload) -> list[app.EnvironmentVarArgs]:

@@ -51,7 +51,7 @@ class Balancer(Part):
         own = balancer.ip_addresses[0].ip_address.apply(str)
         self.id = balancer.id
         self.address: Output[str] = reserved.ip_address if reserved else own
-        self.backend_set = _backends(balancer, scope)
+        self.backend_set = _backends(balancer, f"{plan.settings.path_prefix}{health.PATH}", scope)
         self.finish({"address": self.address})
 
 
@@ -68,8 +68,8 @@ def _address(plan: OciPlan, scope: Scope) -> core.PublicIp:
     )
 
 
-def _backends(balancer: nlb.NetworkLoadBalancer, scope: Scope) -> Output[str]:
-    """The name of the backend set, which users reach."""
+def _backends(balancer: nlb.NetworkLoadBalancer, probed: str, scope: Scope) -> Output[str]:
+    """The name of the backend set, which users reach; ``probed`` is its health check's path."""
     backends = nlb.BackendSet(
         "backends",
         name="server",
@@ -81,7 +81,7 @@ def _backends(balancer: nlb.NetworkLoadBalancer, scope: Scope) -> Output[str]:
         health_checker=nlb.BackendSetHealthCheckerArgs(
             protocol="HTTPS",
             port=PORT,
-            url_path=health.PATH,
+            url_path=probed,
             return_code=200,
             interval_in_millis=_PROBE_MILLISECONDS,
         ),

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from infra.rehearsal.host.endpoint import Request, Response, json_response
 from infra.rehearsal.oci.access import iam
 from infra.rehearsal.oci.access.signatures import signed_target, signer
-from infra.rehearsal.oci.balancer import Backend
+from infra.rehearsal.oci.balancer import Backend, BackendSet, checked_path
 from infra.rehearsal.oci.compute import pools
 from infra.rehearsal.oci.compute.instances import Instance
 from infra.rehearsal.oci.emulator import Emulator
@@ -20,7 +20,7 @@ from infra.rehearsal.provider.values import Props
 from runtime import health
 
 
-def is_healthy(address: str) -> bool:
+def is_healthy(address: str, path: str = health.PATH) -> bool:
     """As the load balancer's health checker finds out: it looks at no certificate."""
     trusting = ssl.create_default_context()
     trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
@@ -28,7 +28,7 @@ def is_healthy(address: str) -> bool:
         urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trusting)
     )
     try:
-        with opener.open(f"https://{address}{health.PATH}", timeout=5) as answer:
+        with opener.open(f"https://{address}{path}", timeout=5) as answer:
             return answer.status == 200
     except (urllib.error.URLError, OSError):
         return False
@@ -96,7 +96,10 @@ class Api:
         found = [b for b in self._backends(balancer, name) if b.props["name"] == backend]
         if not found:
             return json_response(404, {"code": "NotAuthorizedOrNotFound", "message": backend})
-        is_good = is_healthy(str(found[0].props["ipAddress"]))
+        [checked] = self.emulator.cloud.store.find(
+            BackendSet.token, networkLoadBalancerId=balancer, name=name
+        )
+        is_good = is_healthy(str(found[0].props["ipAddress"]), checked_path(checked.props))
         return json_response(
             200, {"status": "OK" if is_good else "CRITICAL", "healthCheckResults": []}
         )

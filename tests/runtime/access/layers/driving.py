@@ -90,9 +90,9 @@ def websocket(path: str, *headers: tuple[str, str], **more: Any) -> Scope:
     return scope
 
 
-def asked(scope: Scope, caller: Role | None = None, *, prefix: str = "", **found: Any) -> Scope:
+def asked(scope: Scope, caller: Role | None = None, **found: Any) -> Scope:
     """The scope as it comes from the entrance, with what the layers before have found."""
-    exchange = Exchange.of(scope, prefix)
+    exchange = Exchange.of(scope)
     exchange.caller = CALLERS[caller] if caller else None
     for name, value in found.items():
         setattr(exchange, name, value)

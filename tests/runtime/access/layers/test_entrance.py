@@ -7,15 +7,15 @@ from runtime.access.layers.entrance import Entrance
 from tests.runtime.access.layers.driving import Inner, drive, http, websocket
 
 
-def _asked(scope: object, prefix: str = "") -> tuple[Inner, Inner]:
+def _asked(scope: object) -> tuple[Inner, Inner]:
     checks, mlflow = Inner(), Inner()
-    drive(Entrance(checks, mlflow, prefix), scope)  # type: ignore[arg-type]
+    drive(Entrance(checks, mlflow), scope)  # type: ignore[arg-type]
     return checks, mlflow
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_the_liveness_route_is_open(method: str) -> None:
-    checks, mlflow = _asked(http(method, "/ml/health"), "/ml")
+    checks, mlflow = _asked(http(method, "/health"))
     assert not checks.scopes
     assert KEY not in mlflow.scopes[0]
 
@@ -23,22 +23,21 @@ def test_the_liveness_route_is_open(method: str) -> None:
 @pytest.mark.parametrize(
     "scope",
     [
-        http("POST", "/ml/health"),
-        http("OPTIONS", "/ml/health"),
-        http("get", "/ml/health"),
-        http("GET", "/health"),
-        http("GET", "/ml/health/"),
-        http("GET", "/ml//health"),
-        http("GET", "/ml/ml/health"),
+        http("POST", "/health"),
+        http("OPTIONS", "/health"),
+        http("get", "/health"),
+        http("GET", "/health/"),
+        http("GET", "//health"),
+        http("GET", "/ml/health"),
         # Decoded it is the same path.
-        http("GET", "/ml/health", raw_path=b"/ml/%68ealth"),
-        http("GET", "/ml/health", raw_path=b"/ml/x/../health"),
-        http("GET", "/health", root_path="/ml"),
-        websocket("/ml/health"),
+        http("GET", "/health", raw_path=b"/%68ealth"),
+        http("GET", "/health", raw_path=b"/x/../health"),
+        http("GET", "/ml/health", root_path="/ml"),
+        websocket("/health"),
     ],
 )
 def test_nothing_else_is(scope: object) -> None:
-    checks, mlflow = _asked(scope, "/ml")
+    checks, mlflow = _asked(scope)
     assert not mlflow.scopes
     assert checks.scopes[0]["type"] in ("http", "websocket")
 
@@ -54,8 +53,8 @@ def test_no_other_kind_of_connection_is_known() -> None:
 
 
 def test_the_exchange_says_what_is_asked_for() -> None:
-    given = http("GET", "/ml/version", ("x-request-id", "build-42"))
-    checks, _ = _asked(given, "/ml")
+    given = http("GET", "/version", ("x-request-id", "build-42"))
+    checks, _ = _asked(given)
     found = exchange_of(checks.scopes[0])
     assert (found.method, found.path, found.address) == ("GET", "/version", "192.0.2.1")
     assert found.id == "build-42"
