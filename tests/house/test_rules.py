@@ -24,14 +24,6 @@ _LARGEST_FOLDER = 12
 _TOO_LONG = {
     "runtime/gc/collector.py",
     "runtime/access/rules/routes.py",
-    "tests/infra/clouds/test_local_stack.py",
-    "tests/infra/operations/test_promotion.py",
-    "tests/runtime/backup/test_backup.py",
-    "tests/runtime/backup/test_backup_retention.py",
-    "tests/runtime/gc/test_gc_differential.py",
-    "tests/runtime/server/test_image.py",
-    "tests/runtime/promote/test_promote_model.py",
-    "tests/runtime/backup/test_restore_checks.py",
 }
 _TOO_LARGE: set[str] = set()
 
