@@ -7,7 +7,7 @@ ENTER := . ./env &&
 TAKEN = $(if $(DATA),--data "$(DATA)")
 UV = $(shell command -v uv || echo .venv/bin/uv)
 
-.PHONY: help up down preview refresh drift promote recover run status token logs rehearse setup test check lint bench lock clean
+.PHONY: help up down preview refresh drift promote recover run status token logs rehearse setup test check lint bench reference lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -80,6 +80,9 @@ lint: .trackstack/dev.ready
 
 bench: .trackstack/dev.ready ## ours beside plain MLflow, in one run: make bench BENCH="server gc"
 	@$(ENTER) python -m tests.bench $(BENCH)
+
+reference: .trackstack/dev.ready ## renew stacks/README.md and stacks/schema.json from infra/settings
+	@$(ENTER) python -m tools.reference
 
 lock: .trackstack/dev.ready ## renew requirements.lock from pyproject.toml
 	@$(UV) pip compile --quiet pyproject.toml --universal --generate-hashes --upgrade \

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from infra.place import ROOT
-from infra.plan.image import DEFAULT_BASE
 from infra.rehearsal.azure import ids as azure
 from infra.rehearsal.errors import RehearsalError
 from infra.rehearsal.host.authority import Authority
@@ -15,6 +14,7 @@ from infra.rehearsal.system import daemon
 from infra.rehearsal.system.ports import find_free_port
 from infra.settings import PROJECT
 from infra.settings.cloud import CloudKeys
+from infra.settings.common import DEFAULT_BASE
 from infra.settings.local import LocalContainer
 from infra.settings.oci import Oci
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from infra.plan import make_plan
-from infra.plan.image import DEFAULT_BASE
 from infra.plan.place import Place
 from infra.plan.workloads import SERVER_PORT, USER
 from infra.settings import parse
+from infra.settings.common import DEFAULT_BASE
 from infra.settings.local import Local
 from runtime import health
 from runtime.jobs import schedules as jobs

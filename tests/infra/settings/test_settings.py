@@ -1,4 +1,3 @@
-import re
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,7 @@ from infra.errors import StackError
 from infra.place import read_place
 from infra.plan import AzurePlan, LocalPlan, OciPlan, Plan, make_plan
 from infra.plan.place import Place
-from infra.settings import Local, LocalContainer, parse
+from infra.settings import Local, parse
 from runtime.jobs import scheduler
 from runtime.settings import load
 from tests.infra.stack_files import CONFIGS, as_given, named, read
@@ -113,14 +112,6 @@ def test_a_schedule_of_never_makes_no_job(name: str, compute: str) -> None:
 
 def _names(plan: AzurePlan | OciPlan) -> set[str]:
     return {workload.name for workload in plan.workloads.all}
-
-
-def test_the_readme_has_every_key_with_its_default() -> None:
-    readme = (_ROOT / "README.md").read_text()
-    for model in (Local, LocalContainer):
-        for field in model.model_fields.values():
-            row = re.compile(rf"^\| [^|]*`{field.alias}`[^|]* \|", re.MULTILINE)
-            assert row.search(readme), field.alias
 
 
 def test_the_project_file_names_the_stack_files_folder() -> None:
