@@ -7,7 +7,7 @@ ENTER := . ./env &&
 TAKEN = $(if $(DATA),--data "$(DATA)")
 UV = $(shell command -v uv || echo .venv/bin/uv)
 
-.PHONY: help up down preview refresh drift promote recover run status token logs rehearse setup test check lint bench reference lock clean
+.PHONY: help up down preview refresh drift promote recover run status token logs rehearse dump setup test check lint bench reference lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -50,6 +50,9 @@ logs: ## follow STACK's logs
 
 rehearse: setup .trackstack/rehearsal.ready ## bring STACK up and down on emulated clouds, with no account
 	@$(ENTER) python -m infra.rehearsal "$(STACK)" $(REHEARSE)
+
+dump: setup .trackstack/rehearsal.ready ## what STACK's program sends to its providers, to OUT as JSON; all examples without STACK
+	@$(ENTER) python -m infra.rehearsal.dump $(if $(filter-out file,$(origin STACK)),"$(STACK)") $(if $(OUT),--out "$(OUT)")
 
 setup: .trackstack/infra.ready ## install the virtual environment, the engine and what STACK needs, where missing
 	@$(ENTER) python -m infra.operations.setup "$(STACK)"

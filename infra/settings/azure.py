@@ -1,6 +1,6 @@
 """The keys of a stack on Azure."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -37,6 +37,9 @@ SubscriptionId = Annotated[str, Field(pattern=f"^{_GUID}$"), AfterValidator(_che
 
 class Azure(CloudKeys):
     """Container Instances (`container`), Container Apps (`scale`) or a virtual machine (`vm`)."""
+
+    title: ClassVar[str] = "Azure"
+    groups: ClassVar[tuple[str, ...]] = ("infra-docker", "infra-azure")
 
     cloud: Literal["azure"] = Field(description="Where the stack runs.")
     compute: Literal["container", "scale", "vm"] = Field(

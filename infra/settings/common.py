@@ -53,6 +53,10 @@ class Keys(BaseModel):
 class Common(Keys):
     """The keys that every stack has."""
 
+    # What the reference calls this kind of stack, and the dependency groups of pyproject.toml that
+    # have its providers' SDKs.
+    title: ClassVar[str] = "Every stack"
+    groups: ClassVar[tuple[str, ...]] = ()
     # Those of infra.inputs.Secrets that this kind of stack takes, as keys.
     secret_keys: ClassVar[frozenset[str]] = frozenset({"oidcClientSecret"})
     # The fields of RuntimeSettings that no key sets, so that `environment` may. All others are

@@ -23,6 +23,7 @@ _ARTIFACTS = Field(
 class Local(Common):
     """The server and its schedules as supervised processes."""
 
+    title: ClassVar[str] = "On this machine, in processes"
     secret_keys: ClassVar[frozenset[str]] = Common.secret_keys | {"backendStoreUri"}
     free_variables: ClassVar[frozenset[str]] = Common.free_variables | {"given_oci_login"}
 
@@ -38,6 +39,8 @@ class Local(Common):
 class LocalContainer(Common, ImageKeys, ProxyKeys):
     """The server, its schedules, a database and a TLS proxy as containers of Docker."""
 
+    title: ClassVar[str] = "On this machine, in containers"
+    groups: ClassVar[tuple[str, ...]] = ("infra-docker",)
     secret_keys: ClassVar[frozenset[str]] = Common.secret_keys | {
         "backendStoreUri",
         "registryPassword",

@@ -36,6 +36,8 @@ class Oci(CloudKeys):
     network load balancer.
     """
 
+    title: ClassVar[str] = "OCI"
+    groups: ClassVar[tuple[str, ...]] = ("infra-docker", "infra-oci")
     machines: ClassVar[tuple[str, ...]] = ("vm", "scale")
 
     cloud: Literal["oci"] = Field(description="Where the stack runs.")

@@ -26,22 +26,16 @@ A key is `trackstack:<key>` under `config:`. Secret keys stand in no plain text:
 """
 # What Pulumi.yaml has as the default, which the engine fills in.
 _DEFAULT_CLOUD = next(iter(CLOUDS))
-_TITLES = {
-    "Local": "On this machine, in processes",
-    "LocalContainer": "On this machine, in containers",
-    "Azure": "Azure",
-    "Oci": "OCI",
-}
 
 
 def page() -> str:
     """The page, in Markdown: what every stack takes, then what each kind of stack takes beside."""
     common = _properties(Common)
-    parts = [_HEAD, "## Every stack\n", _table(common, Common.secret_keys, required=())]
+    parts = [_HEAD, f"## {Common.title}\n", _table(common, Common.secret_keys, required=())]
     for model in MODELS:
         own = {key: entry for key, entry in _properties(model).items() if key not in common}
         secrets = model.secret_keys - Common.secret_keys
-        parts += [f"## {_TITLES[model.__name__]}\n", f"{_chosen(model)}\n"]
+        parts += [f"## {model.title}\n", f"{_chosen(model)}\n"]
         parts.append(_table(own, secrets, _required(model)))
     return "\n".join(parts)
 

@@ -228,9 +228,47 @@ def test_the_environment_is_read_by_settings() -> None:
     guilty = {
         _name(path)
         for path in _modules("runtime")
-        if "os.environ" in path.read_text() and _name(path) not in known
+        for node in ast.walk(_parsed(path))
+        for found in _said(node)
+        if found in ("environ", "environb", "getenv") and _name(path) not in known
     }
     assert guilty == set()
+
+
+# Where a cloud may be named beside its own folder and module: registries, and tables by store.
+_REGISTRIES = {
+    "infra/settings/__init__.py",
+    "infra/plan/__init__.py",
+    "infra/plan/image.py",
+    "infra/operations/setup.py",
+}
+_OF_A_CLOUD = re.compile(r"infra/(settings|plan|clouds)/(azure|oci)[/.]|infra/rehearsal/")
+
+
+def test_no_module_asks_which_cloud_it_is_but_the_cloud_s_own() -> None:
+    """Neither by the cloud's name nor by the class of its settings or plan."""
+    clouds = {"azure", "oci"}
+    guilty = {
+        f"{_name(path)}: {found}"
+        for path in _modules("infra")
+        if _name(path) not in _REGISTRIES and not _OF_A_CLOUD.match(_name(path))
+        for node in ast.walk(_parsed(path))
+        for found in _said(node)
+        if found in clouds or re.fullmatch(r"(Azure|Oci)(Plan)?", found)
+    }
+    assert guilty == set()
+
+
+def _said(node: ast.AST) -> Iterator[str]:
+    """A text, or the last word of what is named or imported."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    elif isinstance(node, ast.Name):
+        yield node.id
+    elif isinstance(node, ast.Attribute):
+        yield node.attr
+    elif isinstance(node, ast.alias):
+        yield node.name.rpartition(".")[2]
 
 
 def test_stack_files_are_read_in_two_places() -> None:

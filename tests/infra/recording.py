@@ -1,24 +1,18 @@
 """What a stack makes, recorded: real plan and resources on mocks, without engine and cloud."""
 
 import json
-import sys
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, cast
 
 import pulumi
-import pytest
 
-from infra.clouds.deploy import deploy
-from infra.inputs import Secrets
+from infra.place import ROOT
 from infra.plan import AzurePlan, OciPlan, Plan, make_plan
 from infra.plan.place import Place
 from infra.policies.rules import RULES
+from infra.rehearsal.dump.recording import Registered, opened, record
 from infra.settings import parse
 
-_ROOT = Path(__file__).parents[2]
-# Marks what is secret on its way to the engine, sdk/go/common/resource/plugin/rpc.go.
-_SIGNATURE = "4dabf18193072939515e22adb298388d"
 COPY = f"own.azurecr.io/trackstack@sha256:{'a' * 64}"
 _AZURE_OUTPUTS: dict[str, dict[str, Any]] = {
     "containerregistry:Registry": {"loginServer": "registry.azurecr.io"},
@@ -71,6 +65,7 @@ class Made(pulumi.runtime.Mocks):
 
     def __init__(self) -> None:
         self.resources: list[tuple[str, str, dict[str, Any]]] = []
+        self.registered: list[Registered] = []
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         kind = args.typ.removeprefix(self.prefix).removeprefix("pulumi-python:dynamic/")
@@ -97,7 +92,7 @@ class Made(pulumi.runtime.Mocks):
 
     def opened(self, kind: str) -> list[dict[str, Any]]:
         """As ``of``, with what is secret in plain text."""
-        return [_opened(inputs) for inputs in self.of(kind)]
+        return [opened(inputs) for inputs in self.of(kind)]
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         """The inputs of all resources of a type, which may be its last word alone."""
@@ -147,25 +142,16 @@ class OciMade(Made):
 
 def deploy_azure(keys: Mapping[str, Any]) -> tuple[AzurePlan, AzureMade]:
     """Plan and resources of a stack on Azure."""
-    from infra.clouds.azure import build, image
-
     made = AzureMade()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(image, "exchange", _answer("refresh"))
-        patch.setattr(build, "_upload", _uploaded)
-        plan = _deploy("azure-test", keys, made)
+    plan = _deploy("azure-test", keys, made)
     assert isinstance(plan, AzurePlan)
     return plan, made
 
 
 def deploy_oci(keys: Mapping[str, Any]) -> tuple[OciPlan, OciMade]:
     """Plan and resources of a stack on OCI."""
-    from infra.clouds.oci import image
-
     made = OciMade()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(image, "exchange", _answer("token"))
-        plan = _deploy("oci-test", keys, made)
+    plan = _deploy("oci-test", keys, made)
     assert isinstance(plan, OciPlan)
     return plan, made
 
@@ -178,32 +164,6 @@ def deploy_here(keys: Mapping[str, Any]) -> tuple[Plan, Made]:
 
 def _deploy(stack: str, keys: Mapping[str, Any], made: Made) -> Plan:
     given = {k: v if isinstance(v, str) else json.dumps(v) for k, v in keys.items()}
-    plan = make_plan(parse(given), Place(stack, _ROOT))
-    with pytest.MonkeyPatch.context() as patch:
-        # A dynamic provider that fails switches stack traces off, and the SDK reads its own.
-        patch.delattr(sys, "tracebacklimit", raising=False)
-        pulumi.runtime.set_mocks(made, project="trackstack", stack=stack)
-        cast("Any", pulumi.runtime).test(lambda: deploy(plan, Secrets()))()
+    plan = make_plan(parse(given), Place(stack, ROOT))
+    made.registered = record(plan, stack, made)
     return plan
-
-
-def _opened(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_opened(each) for each in cast("list[Any]", value)]
-    if not isinstance(value, dict):
-        return value
-    known = cast("dict[str, Any]", value)
-    if _SIGNATURE in known:
-        return _opened(known["value"])
-    return {key: _opened(each) for key, each in known.items()}
-
-
-def _answer(text: str) -> Callable[..., str]:
-    def answer(*_: object) -> str:
-        return text
-
-    return answer
-
-
-def _uploaded(_plan: Any, told: Any) -> str:
-    return told.relative_path
