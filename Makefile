@@ -7,7 +7,7 @@ ENTER := . ./env &&
 TAKEN = $(if $(DATA),--data "$(DATA)")
 UV = $(shell command -v uv || echo .venv/bin/uv)
 
-.PHONY: help up down preview refresh drift promote recover run status token logs rehearse dump setup test check lint bench reference lock clean
+.PHONY: help up down preview refresh drift promote recover run status token logs rehearse dump setup test check nightly lint bench reference lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -77,6 +77,10 @@ test: lint ## everything: format, lint, types, unit tests, end-to-end tests on r
 
 check: lint ## the inner loop: format, lint, types, fast tests
 	@$(ENTER) python -m pytest -m "not slow" --quiet
+
+nightly: lint ## what is too long for CI: every example rehearsed in each way, many more cases of each property, all benchmarks
+	@$(ENTER) python -m pytest -m "nightly or hypothesis" --hypothesis-profile nightly --timeout 3600
+	@$(ENTER) python -m tests.bench
 
 lint: .trackstack/dev.ready
 	@$(ENTER) ruff format --check --quiet . && ruff check --quiet . && pyright --warnings

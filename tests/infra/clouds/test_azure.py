@@ -11,6 +11,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from infra.plan import AzurePlan
+from tests.examples import examples
 from tests.infra.recording import COPY, AzureMade, deploy_azure
 
 pytestmark = pytest.mark.slow
@@ -58,7 +59,7 @@ def _keys(draw: st.DrawFn) -> dict[str, Any]:
     return keys
 
 
-@settings(max_examples=25, deadline=None, phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=examples(25), deadline=None, phases=[Phase.explicit, Phase.generate])
 @given(keys=_keys())
 def test_whatever_the_keys_nothing_is_open_and_no_right_too_wide(keys: dict[str, Any]) -> None:
     plan, made = deploy_azure(keys)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from runtime.artifacts.tree import Tree
 from runtime.backup.format import manifest
 from runtime.backup.retention import Found, decide, of_nobody
+from tests.examples import examples
 
 _NOW = datetime(2026, 11, 21, tzinfo=timezone.utc)
 _OWN, _OTHER = "own", "other"
@@ -89,7 +90,7 @@ _BACKUPS = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     found=st.lists(_BACKUPS, max_size=12, unique_by=lambda each: each.name),
     keep=st.integers(1, 4),

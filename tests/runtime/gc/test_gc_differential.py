@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine
 
+from tests.examples import examples, is_nightly
 from tests.runtime.databases import mariadb, postgresql
 from tests.runtime.gc.beside import Filler, copy, empty, files_in, mlflow_gc, our_gc, rows_of
 
@@ -70,9 +71,9 @@ _EXPERIMENT = st.fixed_dictionaries(
 
 
 @settings(
-    max_examples=12,
+    max_examples=examples(12),
     deadline=None,
-    derandomize=True,
+    derandomize=not is_nightly(),
     # Each example takes a second: a failing one is shown as it was found.
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
