@@ -76,7 +76,7 @@ test: lint ## everything: format, lint, types, unit tests, end-to-end tests on r
 	@$(ENTER) python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: lint ## the inner loop: format, lint, types, fast tests
-	@$(ENTER) python -m pytest -m "not slow" --quiet
+	@$(ENTER) python -m pytest -m "not slow" --quiet --numprocesses 2 --dist loadfile
 
 nightly: lint ## what is too long for CI: every example rehearsed in each way, many more cases of each property, all benchmarks
 	@$(ENTER) python -m pytest -m "nightly or hypothesis" --hypothesis-profile nightly --timeout 3600

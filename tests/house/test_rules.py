@@ -39,13 +39,13 @@ def _name(path: Path) -> str:
 
 
 @cache
-def _parsed(path: Path) -> ast.Module:
-    return ast.parse(path.read_text())
+def _nodes(path: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(ast.parse(path.read_text())))
 
 
 def _imports(path: Path) -> Iterator[str]:
     """Every import of a module, also one inside a function or a condition."""
-    for node in ast.walk(_parsed(path)):
+    for node in _nodes(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -214,7 +214,7 @@ def test_variable_names_stand_in_runtime_settings_alone() -> None:
         for folder in ("infra", "runtime")
         for path in _modules(folder)
         if _name(path) not in _SPELL_NAMES
-        for node in ast.walk(_parsed(path))
+        for node in _nodes(path)
         if isinstance(node, ast.Constant)
         and isinstance(node.value, str)
         and _VARIABLE.fullmatch(node.value)
@@ -228,7 +228,7 @@ def test_the_environment_is_read_by_settings() -> None:
     guilty = {
         _name(path)
         for path in _modules("runtime")
-        for node in ast.walk(_parsed(path))
+        for node in _nodes(path)
         for found in _said(node)
         if found in ("environ", "environb", "getenv") and _name(path) not in known
     }
@@ -252,7 +252,7 @@ def test_no_module_asks_which_cloud_it_is_but_the_cloud_s_own() -> None:
         f"{_name(path)}: {found}"
         for path in _modules("infra")
         if _name(path) not in _REGISTRIES and not _OF_A_CLOUD.match(_name(path))
-        for node in ast.walk(_parsed(path))
+        for node in _nodes(path)
         for found in _said(node)
         if found in clouds or re.fullmatch(r"(Azure|Oci)(Plan)?", found)
     }
