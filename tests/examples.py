@@ -2,6 +2,9 @@
 
 from hypothesis import settings
 
+# No deadline: on a machine that has other things to do, a slow example is no fault.
+settings.register_profile("usual", deadline=None)
+settings.load_profile("usual")
 # The profile of `make nightly`, by --hypothesis-profile.
 NIGHTLY = "nightly"
 _USUAL = 100

@@ -145,7 +145,9 @@ def _table(
     lines = ["| key | meaning | allowed | default |", "|---|---|---|---|"]
     for key, entry in keys.items():
         default = "required" if key in required else _shown(entry.get("default"))
-        lines.append(f"| `{key}` | {entry['description']} | {_allowed(entry)} | {default} |")
+        lines.append(
+            f"| `{key}` | {entry.get('description', '')} | {_allowed(entry)} | {default} |"
+        )
     lines += [f"| `{key}` | {SECRETS[key]} | secret | |" for key in sorted(secrets)]
     return "\n".join(lines) + "\n"
 
