@@ -81,6 +81,15 @@ class Azure(CloudKeys):
         pattern=r"^Standard_[A-Z][A-Za-z0-9_]+$",
         description="The database's size. With `highAvailability` one such as `Standard_D2ds_v5`.",
     )
+    private: bool = Field(
+        False,
+        description="No public address, and private endpoints for what holds data: the server is "
+        "reached from its network, or from one that is peered with it.",
+    )
+    high_availability: bool = Field(
+        False,
+        description="A standby of the database in another zone, and copies of artifacts in three.",
+    )
     cpus: float = Field(
         1,
         ge=1,
