@@ -7,7 +7,7 @@ ENTER := . ./env &&
 TAKEN = $(if $(DATA),--data "$(DATA)")
 UV = $(shell command -v uv || echo .venv/bin/uv)
 
-.PHONY: help up down preview refresh drift promote recover run status token logs rehearse setup test check lint bench lock clean
+.PHONY: help up down preview refresh drift promote recover run status token logs rehearse dump setup test check nightly lint bench reference lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -51,6 +51,9 @@ logs: ## follow STACK's logs
 rehearse: setup .trackstack/rehearsal.ready ## bring STACK up and down on emulated clouds, with no account
 	@$(ENTER) python -m infra.rehearsal "$(STACK)" $(REHEARSE)
 
+dump: setup .trackstack/rehearsal.ready ## what STACK's program sends to its providers, to OUT as JSON; all examples without STACK
+	@$(ENTER) python -m infra.rehearsal.dump $(if $(filter-out file,$(origin STACK)),"$(STACK)") $(if $(OUT),--out "$(OUT)")
+
 setup: .trackstack/infra.ready ## install the virtual environment, the engine and what STACK needs, where missing
 	@$(ENTER) python -m infra.operations.setup "$(STACK)"
 
@@ -73,13 +76,20 @@ test: lint ## everything: format, lint, types, unit tests, end-to-end tests on r
 	@$(ENTER) python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: lint ## the inner loop: format, lint, types, fast tests
-	@$(ENTER) python -m pytest -m "not slow" --quiet
+	@$(ENTER) python -m pytest -m "not slow" --quiet --numprocesses 2 --dist loadfile
+
+nightly: lint ## what is too long for CI: every example rehearsed in each way, many more cases of each property, all benchmarks
+	@$(ENTER) python -m pytest -m "nightly or hypothesis" --hypothesis-profile nightly --timeout 3600
+	@$(ENTER) python -m tests.bench
 
 lint: .trackstack/dev.ready
 	@$(ENTER) ruff format --check --quiet . && ruff check --quiet . && pyright --warnings
 
 bench: .trackstack/dev.ready ## ours beside plain MLflow, in one run: make bench BENCH="server gc"
 	@$(ENTER) python -m tests.bench $(BENCH)
+
+reference: .trackstack/dev.ready ## renew stacks/README.md and stacks/schema.json from infra/settings
+	@$(ENTER) python -m tools.reference
 
 lock: .trackstack/dev.ready ## renew requirements.lock from pyproject.toml
 	@$(UV) pip compile --quiet pyproject.toml --universal --generate-hashes --upgrade \

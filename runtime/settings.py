@@ -20,6 +20,7 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    WithJsonSchema,
 )
 
 from runtime import cron, duration
@@ -79,9 +80,18 @@ def _check_path(text: str) -> str:
 # Below which a server is reached; empty where it is at the root.
 PathPrefix = Annotated[str, AfterValidator(_check_path)]
 # Each of these may be duration.NEVER; of days that is None.
-Age = Annotated[str, AfterValidator(_check_age)]
-Days = Annotated[int | None, BeforeValidator(duration.parse_days)]
-Schedule = Annotated[str, AfterValidator(cron.check_schedule)]
+Age = Annotated[str, AfterValidator(_check_age), Field(examples=["30d0h0m0s", "12h", "never"])]
+Days = Annotated[
+    int | None,
+    BeforeValidator(duration.parse_days),
+    WithJsonSchema(
+        {"type": ["integer", "string"], "minimum": 1, "maximum": duration.MOST_DAYS}
+        | {"pattern": f"^({duration.NEVER}|[0-9]+)$", "examples": [30, duration.NEVER]}
+    ),
+]
+Schedule = Annotated[
+    str, AfterValidator(cron.check_schedule), Field(examples=["*/10 * * * *", duration.NEVER])
+]
 # What the scheduled prune does with what is stale.
 PruneAction = Literal["report", "delete"]
 Issuer = Annotated[str, AfterValidator(_check_issuer)]

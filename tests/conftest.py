@@ -7,6 +7,15 @@ from collections.abc import Generator
 import pytest
 
 from infra.rehearsal.system.ports import find_free_port
+from tests import examples as examples
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What is only for the night is slow, too."""
+    for item in items:
+        if item.get_closest_marker("nightly"):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(autouse=True)

@@ -7,9 +7,7 @@ import pulumi
 from infra.errors import StackError
 from infra.inputs import Secrets
 from infra.outputs import Deployment
-from infra.plan import AzurePlan, DockerPlan, LocalPlan, OciPlan, Plan
-
-_CLOUDS = {LocalPlan: "local", DockerPlan: "docker", AzurePlan: "azure", OciPlan: "oci"}
+from infra.plan import Plan
 
 
 def deploy(plan: Plan, secrets: Secrets) -> Deployment:
@@ -18,7 +16,7 @@ def deploy(plan: Plan, secrets: Secrets) -> Deployment:
     Raises StackError where that SDK is not installed.
     """
     try:
-        cloud = importlib.import_module(f"infra.clouds.{_CLOUDS[type(plan)]}.deploy")
+        cloud = importlib.import_module(f"infra.clouds.{plan.package}.deploy")
     except ModuleNotFoundError as error:
         if not (error.name or "").startswith("pulumi_"):
             raise

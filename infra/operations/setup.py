@@ -15,16 +15,9 @@ from infra.errors import StackError
 from infra.operations.stack import MistakeError, main
 from infra.operations.stack import file as stack_file
 from infra.place import ROOT
-from infra.settings import Azure, Local, LocalContainer, Oci, Settings, model_of
+from infra.settings import model_of
 from runtime.errors import UserError
 
-# Model of the settings -> dependency groups of pyproject.toml.
-_GROUPS: dict[type[Settings], tuple[str, ...]] = {
-    Local: (),
-    LocalContainer: ("infra-docker",),
-    Azure: ("infra-docker", "infra-azure"),
-    Oci: ("infra-docker", "infra-oci"),
-}
 # Scheme of a destination -> extra of pyproject.toml.
 _EXTRAS = {"wasbs": "azure", "oci": "oci", "s3": "s3"}
 # A package of each.
@@ -54,7 +47,7 @@ def decide(keys: Mapping[str, str]) -> Needs:
     """
     given = (keys.get(key, "") for key in ("artifactsDestination", "backupDestination"))
     schemes = sorted({place.partition("://")[0] for place in given if "://" in place})
-    return Needs(_GROUPS[model_of(keys)], tuple(_EXTRAS[s] for s in schemes if s in _EXTRAS))
+    return Needs(model_of(keys).groups, tuple(_EXTRAS[s] for s in schemes if s in _EXTRAS))
 
 
 def missing(needs: Needs, is_there: Callable[[str], bool]) -> Needs:

@@ -3,6 +3,7 @@
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from infra.plan.environment import Runtime
 from infra.plan.image import ImagePlan, plan_image
@@ -52,6 +53,8 @@ class AzurePlan:
     ``tracking_uri`` is empty then, because only Azure knows it. ``own_database`` is False where the
     backend store is given.
     """
+
+    package: ClassVar[str] = "azure"
 
     settings: Azure
     names: Names

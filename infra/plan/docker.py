@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from infra.errors import StackError
 from infra.plan.environment import Runtime
@@ -24,6 +25,8 @@ class DockerPlan:
     on this machine where what is generated outlives `pulumi destroy` with the data.
     ``database_image`` is None where the database is given.
     """
+
+    package: ClassVar[str] = "docker"
 
     name: str
     secrets_dir: str

@@ -5,9 +5,8 @@ from pathlib import Path
 
 from infra.errors import StackError
 from infra.plan.place import Place
-from infra.settings.common import Common, ImageKeys
+from infra.settings.common import DEFAULT_BASE, Common, ImageKeys
 
-DEFAULT_BASE = "docker.io/library/python:3.12-slim-bookworm"
 # scheme -> extra of pyproject.toml
 _STORE_EXTRAS = {"wasbs": "azure", "oci": "oci", "s3": "s3"}
 

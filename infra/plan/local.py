@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from infra.errors import StackError
 from infra.plan import environment
@@ -31,6 +32,8 @@ class LocalPlan:
     ``store_environment`` is that of a command which works on the store. No environment holds a
     secret.
     """
+
+    package: ClassVar[str] = "local"
 
     data_dir: str
     keep_data: bool

@@ -3,6 +3,7 @@
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from infra.plan.environment import Runtime
 from infra.plan.image import ImagePlan, plan_image
@@ -66,6 +67,8 @@ class OciPlan:
     in the workloads' environment as UNKNOWN_ADDRESS. One of them makes database and user where the
     stack makes the database.
     """
+
+    package: ClassVar[str] = "oci"
 
     settings: Oci
     names: Names

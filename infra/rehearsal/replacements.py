@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from infra.place import ROOT
-from infra.plan.image import DEFAULT_BASE
 from infra.rehearsal.azure import ids as azure
 from infra.rehearsal.errors import RehearsalError
 from infra.rehearsal.host.authority import Authority
@@ -15,10 +14,16 @@ from infra.rehearsal.system import daemon
 from infra.rehearsal.system.ports import find_free_port
 from infra.settings import PROJECT
 from infra.settings.cloud import CloudKeys
+from infra.settings.common import DEFAULT_BASE
 from infra.settings.local import LocalContainer
 from infra.settings.oci import Oci
 
 PREFIX = f"{PROJECT}:"
+# What an example leaves to be put in.
+ACCOUNTS = {
+    "azure": {"subscriptionId": azure.SUBSCRIPTION},
+    "oci": {"tenancyId": oci.TENANCY, "compartmentId": oci.TENANCY},
+}
 
 
 def _local_keys(config: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -60,7 +65,7 @@ def _image_keys(config: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def _azure_keys(config: dict[str, Any], folder: Path) -> dict[str, Any]:
-    replaced: dict[str, Any] = {"subscriptionId": azure.SUBSCRIPTION, "protect": False}
+    replaced: dict[str, Any] = {**ACCOUNTS["azure"], "protect": False}
     for key in ("resourceGroup", "virtualNetworkId"):
         if f"{PREFIX}{key}" in config:
             # There is none but what the rehearsal makes.
@@ -69,8 +74,7 @@ def _azure_keys(config: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def _oci_keys(config: dict[str, Any], folder: Path) -> dict[str, Any]:
-    replaced: dict[str, Any] = {"tenancyId": oci.TENANCY, "compartmentId": oci.TENANCY}
-    replaced |= {"protect": False, "region": oci.REGION}
+    replaced: dict[str, Any] = {**ACCOUNTS["oci"], "protect": False, "region": oci.REGION}
     for key in ("vcnId", "databaseSecretId"):
         if f"{PREFIX}{key}" in config:
             replaced[key] = None

@@ -19,6 +19,12 @@ from infra.rehearsal.provider.serving import serving
 
 # The name of each provider, and the package that has its `open_cloud(state_dir)`.
 CLOUDS = {"docker": "docker", "azure-native": "azure", "oci": "oci"}
+# Cloud of a stack -> the providers that it needs.
+PROVIDERS = {
+    "local": ("docker",),
+    "azure": ("azure-native", "docker"),
+    "oci": ("oci", "docker"),
+}
 
 
 class _Package(Protocol):

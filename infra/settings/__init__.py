@@ -24,18 +24,18 @@ PROJECT = "trackstack"
 
 Settings = Local | LocalContainer | Azure | Oci
 # cloud -> compute -> model; the first compute is the default.
-_CLOUDS: dict[str, dict[str, type[Settings]]] = {
+CLOUDS: dict[str, dict[str, type[Settings]]] = {
     "local": {"process": Local, "container": LocalContainer},
     "azure": {"container": Azure, "scale": Azure, "vm": Azure},
     "oci": {"container": Oci, "scale": Oci, "vm": Oci},
 }
 
 
-_MODELS: tuple[type[Settings], ...] = tuple(
-    dict.fromkeys(chain.from_iterable(computes.values() for computes in _CLOUDS.values()))
+MODELS: tuple[type[Settings], ...] = tuple(
+    dict.fromkeys(chain.from_iterable(computes.values() for computes in CLOUDS.values()))
 )
 # The keys that must be secret, of whichever stack.
-SECRET_KEYS = frozenset(chain.from_iterable(model.secret_keys for model in _MODELS))
+SECRET_KEYS = frozenset(chain.from_iterable(model.secret_keys for model in MODELS))
 
 
 def _problem(error: ErrorDetails, given: Mapping[str, str], model: type[Common]) -> str:
@@ -69,10 +69,10 @@ def model_of(given: Mapping[str, str]) -> type[Settings]:
     Raises StackError where cloud or compute is none that there is.
     """
     cloud = given.get("cloud")
-    if cloud not in _CLOUDS:
+    if cloud not in CLOUDS:
         was = "is missing" if cloud is None else f"{cloud!r} is no cloud"
-        raise StackError(f"{PROJECT}:cloud: {was}; allowed: {', '.join(_CLOUDS)}")
-    computes = _CLOUDS[cloud]
+        raise StackError(f"{PROJECT}:cloud: {was}; allowed: {', '.join(CLOUDS)}")
+    computes = CLOUDS[cloud]
     compute = given.get("compute", next(iter(computes)))
     if compute not in computes:
         raise StackError(

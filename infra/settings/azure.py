@@ -1,14 +1,14 @@
 """The keys of a stack on Azure."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from infra.settings.cloud import CloudKeys
+from infra.settings.cloud import PUBLIC_KEY, CloudKeys
 from infra.settings.common import wrong
 from infra.settings.values import Line
 
-_GUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_GUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _NETWORK_ID = r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft.Network/"
 _ANYWHERE = ("0.0.0.0/0",)
 # name, CPUs, GiB; the cheapest first
@@ -32,25 +32,84 @@ def _check_subscription(text: str) -> str:
     return text.lower()
 
 
-SubscriptionId = Annotated[
-    str, Field(pattern=f"(?i)^{_GUID}$"), AfterValidator(_check_subscription)
-]
+SubscriptionId = Annotated[str, Field(pattern=f"^{_GUID}$"), AfterValidator(_check_subscription)]
 
 
 class Azure(CloudKeys):
     """Container Instances (`container`), Container Apps (`scale`) or a virtual machine (`vm`)."""
 
-    cloud: Literal["azure"]
-    subscription_id: SubscriptionId
-    region: Line = Field(pattern=r"^[a-z]+[0-9]?$")
-    resource_group: Line | None = Field(None, pattern=r"^[-\w.()]{0,89}[-\w()]$")
-    """An existing one; the stack makes its own without it."""
-    virtual_network_id: Line | None = Field(None, pattern=f"^{_NETWORK_ID}virtualNetworks/[^/]+$")
-    """An existing one, in which networkCidr is free; the stack makes its own without it."""
-    image_build: Literal["docker", "acr"] = "docker"
-    """By the Docker daemon of this machine, or by a task of the container registry."""
-    database: Literal["postgresql", "mysql"] = "postgresql"
-    database_sku: Line = Field("Standard_B1ms", pattern=r"^Standard_[A-Z][A-Za-z0-9_]+$")
+    title: ClassVar[str] = "Azure"
+    groups: ClassVar[tuple[str, ...]] = ("infra-docker", "infra-azure")
+
+    cloud: Literal["azure"] = Field(description="Where the stack runs.")
+    compute: Literal["container", "scale", "vm"] = Field(
+        "container",
+        description="`container`: a Container Instances group of server, scheduler and reverse "
+        "proxy, of at most 4 CPUs and 16 GiB; `scale`: Container Apps with replicas, the "
+        "platform's TLS, and jobs for gc, prune and backup; `vm`: a virtual machine with systemd "
+        "units and timers.",
+    )
+    subscription_id: SubscriptionId = Field(
+        description="The subscription, as `az account show --query id` says it."
+    )
+    region: Line = Field(
+        pattern=r"^[a-z]+[0-9]?$", examples=["westeurope"], description="Azure's region."
+    )
+    resource_group: Line | None = Field(
+        None,
+        pattern=r"^[-\w.()]{0,89}[-\w()]$",
+        description="An existing resource group; without it the stack makes its own.",
+    )
+    virtual_network_id: Line | None = Field(
+        None,
+        pattern=f"^{_NETWORK_ID}virtualNetworks/[^/]+$",
+        description="The id of an existing network in which `networkCidr` is free; without it the "
+        "stack makes its own.",
+    )
+    image_build: Literal["docker", "acr"] = Field(
+        "docker",
+        description="Who builds the image: `docker`, the daemon of this machine, or `acr`, a task "
+        "of the container registry.",
+    )
+    database: Literal["postgresql", "mysql"] = Field(
+        "postgresql",
+        description="Which flexible server holds the backend store, unless the secret "
+        "`backendStoreUri` names a database of your own.",
+    )
+    database_sku: Line = Field(
+        "Standard_B1ms",
+        pattern=r"^Standard_[A-Z][A-Za-z0-9_]+$",
+        description="The database's size. With `highAvailability` one such as `Standard_D2ds_v5`.",
+    )
+    private: bool = Field(
+        False,
+        description="No public address, and private endpoints for what holds data: the server is "
+        "reached from its network, or from one that is peered with it.",
+    )
+    high_availability: bool = Field(
+        False,
+        description="A standby of the database in another zone, and copies of artifacts in three.",
+    )
+    cpus: float = Field(
+        1,
+        ge=1,
+        le=64,
+        description="CPUs of the container group or of one replica; a machine has at least these.",
+    )
+    memory: float = Field(
+        2,
+        ge=1,
+        le=512,
+        description="GiB of the container group or of one replica; a machine has at least these. "
+        "With `scale` twice as many as CPUs.",
+    )
+    ssh_public_key: Line | None = Field(
+        None,
+        pattern=PUBLIC_KEY,
+        examples=["ssh-ed25519 AAAA..."],
+        description="With `vm`, where Azure asks for one: the public SSH key that logs in to the "
+        "machine.",
+    )
 
     @model_validator(mode="after")
     def _of_azure(self) -> "Azure":

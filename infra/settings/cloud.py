@@ -12,9 +12,9 @@ from runtime.duration import NEVER
 from runtime.jobs.schedules import SCHEDULES
 
 _NAME = r"^[a-z][a-z0-9-]{1,30}[a-z0-9]$"
-_PUBLIC_KEY = r"^(ssh-rsa|ssh-ed25519) [A-Za-z0-9+/]+=*( \S+)?$"
+PUBLIC_KEY = r"^(ssh-rsa|ssh-ed25519) [A-Za-z0-9+/]+=*( \S+)?$"
 
-Replicas = Annotated[int, BeforeValidator(from_json), Field(ge=1, le=100)]
+Replicas = Annotated[int, Field(ge=1, le=100), BeforeValidator(from_json)]
 
 
 class CloudKeys(Common, ImageKeys, ProxyKeys):
@@ -29,34 +29,61 @@ class CloudKeys(Common, ImageKeys, ProxyKeys):
     machines: ClassVar[tuple[str, ...]] = ("vm",)
 
     compute: Literal["container", "scale", "vm"] = "container"
-    name: Line | None = Field(None, pattern=_NAME)
-    """What the names of all resources begin with; trackstack-<stack> without it."""
+    name: Line | None = Field(
+        None,
+        pattern=_NAME,
+        description="What the names of all resources begin with; `trackstack-<stack>` without it.",
+    )
     region: Line = Field(pattern=r"^[a-z0-9-]+$")
-    tags: Tags = Field(default_factory=dict[str, str])
+    tags: Tags = Field(default_factory=dict[str, str], description="Tags of every resource.")
 
-    allowed_cidrs: Networks
-    """Who may reach the server; 0.0.0.0/0 has to be said."""
-    private: bool = False
-    """No public address: reached from the network alone, or what is peered with it."""
-    network_cidr: Network = "10.80.0.0/16"
-    ssh_cidrs: Networks = ()
-    """Who may reach a virtual machine's SSH; nobody without it."""
-    ssh_public_key: Line | None = Field(None, pattern=_PUBLIC_KEY)
+    allowed_cidrs: Networks = Field(
+        description="Who may reach the server: a list of networks. Everybody is `0.0.0.0/0`."
+    )
+    private: bool = Field(
+        False,
+        description="No public address: the server is reached from its network, or from one that "
+        "is peered with it.",
+    )
+    network_cidr: Network = Field(
+        "10.80.0.0/16",
+        description="The addresses of the stack's network, with a prefix of 16 to 24 bits; it is "
+        "divided into subnets.",
+    )
+    ssh_cidrs: Networks = Field(
+        (), description="Who may reach the machines' SSH: a list of networks. Nobody without it."
+    )
+    ssh_public_key: Line | None = Field(
+        None,
+        pattern=PUBLIC_KEY,
+        examples=["ssh-ed25519 AAAA..."],
+        description="With `vm`: the public SSH key that logs in to the machine.",
+    )
 
-    cpus: float = Field(1, ge=1, le=64)
-    memory: float = Field(2, ge=1, le=512)
-    """GiB, of one container group, replica or virtual machine."""
-    min_replicas: Replicas = 1
-    max_replicas: Replicas = 3
+    cpus: float = Field(
+        1, ge=1, le=64, description="CPUs of all containers together, of one replica or machine."
+    )
+    memory: float = Field(
+        2, ge=1, le=512, description="GiB of all containers together, of one replica or machine."
+    )
+    min_replicas: Replicas = Field(1, description="With `scale`: how many replicas run at least.")
+    max_replicas: Replicas = Field(3, description="With `scale`: how many run at most, under load.")
 
-    database_storage: int = Field(32, ge=32, le=16384)
-    """GiB."""
-    database_backup_days: int = Field(7, ge=7, le=35)
-    high_availability: bool = False
-    """A standby of the database in another zone."""
-    versioning: bool = False
-    """Artifacts that are overwritten or deleted can be had back for some days."""
-    alert_email: Line | None = Field(None, pattern=r"^[^@\s]+@[^@\s]+$")
+    database_storage: int = Field(32, ge=32, le=16384, description="The database's disk, in GiB.")
+    database_backup_days: int = Field(
+        7, ge=7, le=35, description="For how many days the cloud keeps its backups of the database."
+    )
+    high_availability: bool = Field(False, description="A standby of the database.")
+    versioning: bool = Field(
+        False, description="Artifacts that were overwritten or deleted can be had back for 14 days."
+    )
+    alert_email: Line | None = Field(
+        None,
+        pattern=r"^[^@\s]+@[^@\s]+$",
+        examples=["ops@example.com"],
+        description="Who is told by mail that the server is down, a job failed or the database's "
+        "disk is nearly full. Nobody without it.",
+    )
 
     @field_validator("allowed_cidrs")
     @classmethod

@@ -20,6 +20,15 @@ from runtime.settings import (
     load,
 )
 
+# What the image is built on.
+DEFAULT_BASE = "docker.io/library/python:3.12-slim-bookworm"
+# The secret keys, which are no fields: the program alone has their values (infra.inputs).
+SECRETS = {
+    "backendStoreUri": "The SQLAlchemy URI of your own PostgreSQL or MySQL.",
+    "oidcClientSecret": "The client's secret, where the issuer asks for one.",
+    "registryPassword": "The password of `registryUser`.",
+    "tlsKey": "With `tls: files`: the certificate's private key in PEM.",
+}
 # What the stack sets beside RuntimeSettings: whose headers count, the managed identity.
 _OWNED = frozenset({"AZURE_CLIENT_ID", "CADDYFILE", "FORWARDED_ALLOW_IPS"})
 
@@ -38,6 +47,11 @@ def _no_plain_http(value: object) -> object:
     return value
 
 
+def _as_runtime(field: str, description: str) -> Any:
+    """A key whose default is that of the runtime's own field."""
+    return Field(default(field), description=description)
+
+
 class Keys(BaseModel):
     """A group of keys: ``gc_ttl`` here is ``gcTtl`` in the stack file."""
 
@@ -49,6 +63,10 @@ class Keys(BaseModel):
 class Common(Keys):
     """The keys that every stack has."""
 
+    # What the reference calls this kind of stack, and the dependency groups of pyproject.toml that
+    # have its providers' SDKs.
+    title: ClassVar[str] = "Every stack"
+    groups: ClassVar[tuple[str, ...]] = ()
     # Those of infra.inputs.Secrets that this kind of stack takes, as keys.
     secret_keys: ClassVar[frozenset[str]] = frozenset({"oidcClientSecret"})
     # The fields of RuntimeSettings that no key sets, so that `environment` may. All others are
@@ -67,36 +85,85 @@ class Common(Keys):
         }
     )
 
-    path_prefix: PathPrefix = default("path_prefix")
-    """Below which the server is reached; empty where it is at the root."""
-    workers: int = Field(2, ge=1, le=64)
-    log_level: LogLevel | None = None
-    serve_artifacts: bool = default("serve_artifacts")
-    job_execution: bool = default("job_execution")
-    gc_schedule: Schedule = default("gc_schedule")
-    gc_ttl: Age = default("gc_ttl")
-    prune_schedule: Schedule = default("prune_schedule")
-    prune_action: PruneAction = default("prune_action")
-    """What the scheduled prune does with what is stale."""
-    entity_ttl_days: Days = default("entity_ttl_days")
-    """None is ``never`` in the stack file."""
-    backup_schedule: Schedule = default("backup_schedule")
-    backup_destination: Line | None = None
-    backup_keep: int = Field(default("backup_keep"), ge=1, le=10000)
-    restore_backup: BackupName | None = None
-    """What an empty store is filled from before the server starts."""
-    keep_data: bool = True
-    protect: bool = False
-    protect_registry: bool = default("protect_registry")
-    audit_reads: bool = default("audit_reads")
-    environment: Environment = Field(default_factory=dict[str, str])
+    path_prefix: PathPrefix = _as_runtime(
+        "path_prefix",
+        "The path that the server is reached below, such as `/mlflow`: part of the tracking URI. "
+        "No other path is answered.",
+    )
+    workers: int = Field(2, ge=1, le=64, description="Server processes.")
+    log_level: LogLevel | None = Field(
+        None, description="The server's log; without it `info`, or what MLFLOW_GUNICORN_OPTS says."
+    )
+    serve_artifacts: bool = _as_runtime(
+        "serve_artifacts", "Clients read and write artifacts through the server."
+    )
+    job_execution: bool = _as_runtime(
+        "job_execution", "MLflow's own background jobs; they take about 2 GB of memory."
+    )
+    gc_schedule: Schedule = _as_runtime(
+        "gc_schedule", "When gc purges what was deleted: five-field cron in UTC, or `never`."
+    )
+    gc_ttl: Age = _as_runtime(
+        "gc_ttl",
+        "Age after which deleted entities are purged, as in `mlflow gc --older-than`, or `never`.",
+    )
+    prune_schedule: Schedule = _as_runtime(
+        "prune_schedule", "When prune looks for what is stale: five-field cron in UTC, or `never`."
+    )
+    prune_action: PruneAction = _as_runtime(
+        "prune_action", "What the scheduled prune does with what is stale: counts or deletes it."
+    )
+    entity_ttl_days: Days = _as_runtime(
+        "entity_ttl_days",
+        "Whole days after which a live, unused entity is stale, or `never`.",
+    )
+    backup_schedule: Schedule = _as_runtime(
+        "backup_schedule", "When a backup is made: five-field cron in UTC, or `never`."
+    )
+    backup_destination: Line | None = Field(
+        None,
+        description="Where backups go: a directory, of which a relative one begins in the data "
+        "directory, or a URI that MLflow knows. Without it `backups` beside the artifacts.",
+    )
+    backup_keep: int = Field(
+        default("backup_keep"),
+        ge=1,
+        le=10000,
+        description="How many backups of this store are kept; those of the database alone count "
+        "apart.",
+    )
+    restore_backup: BackupName | None = Field(
+        None,
+        description="The backup, by name, that an empty store is filled from before the server "
+        "starts; `make recover` sets it.",
+    )
+    keep_data: bool = Field(True, description="The data outlive `make down`.")
+    protect: bool = Field(
+        False,
+        description="`make down` asks for the stack's name, or `YES=1`, though nothing is lost.",
+    )
+    protect_registry: bool = _as_runtime(
+        "protect_registry", "Only admins may delete registered models and versions."
+    )
+    audit_reads: bool = _as_runtime("audit_reads", "The audit log has reads, too.")
+    environment: Environment = Field(
+        default_factory=dict[str, str],
+        description="More environment variables of the server and its jobs; one that a key or the "
+        "stack sets is refused.",
+    )
 
-    oidc_issuer: HttpsUrl | None = None
-    oidc_client_id: Line | None = None
-    allowed_groups: Lines = ()
-    allowed_users: Lines = ()
-    admin_groups: Lines = ()
-    read_groups: Lines = ()
+    oidc_issuer: HttpsUrl | None = Field(
+        None,
+        examples=["https://login.microsoftonline.com/<tenant>/v2.0"],
+        description="Sign-in to the web page by OpenID Connect: the issuer's address.",
+    )
+    oidc_client_id: Line | None = Field(
+        None, description="What the issuer calls this server; goes with `oidcIssuer`."
+    )
+    allowed_groups: Lines = Field((), description="Groups whose members may sign in and write.")
+    allowed_users: Lines = Field((), description="Users who may sign in and write.")
+    admin_groups: Lines = Field((), description="Groups whose members are admins.")
+    read_groups: Lines = Field((), description="Groups whose members may only read.")
 
     @model_validator(mode="after")
     def _environment(self) -> "Common":
@@ -147,11 +214,22 @@ class Common(Keys):
 class ImageKeys(Keys):
     """The keys of a stack that runs the runtime image."""
 
-    image: Digest | None = None
-    """An image that is there already, by digest: nothing is built or pushed."""
-    base_image: Line | None = None
-    extra_packages: Lines = ()
-    extra_ca_file: Line | None = None
+    image: Digest | None = Field(
+        None,
+        description="Run this image, by digest (another stack's output `image`), instead of "
+        "building one; on a cloud it is copied, as it is, to the stack's own registry.",
+    )
+    base_image: Line | None = Field(
+        None,
+        description=f"A Debian with Python 3.10 or newer to build on; without it `{DEFAULT_BASE}`.",
+    )
+    extra_packages: Lines = Field(
+        (), description="More Python packages for the image, as pip names them."
+    )
+    extra_ca_file: Line | None = Field(
+        None,
+        description="A file of certificate authorities to trust, in PEM, while building and after.",
+    )
 
     @model_validator(mode="after")
     def _nothing_to_build(self) -> "ImageKeys":
@@ -165,14 +243,32 @@ class ImageKeys(Keys):
 class ProxyKeys(Keys):
     """The keys of a stack whose server stands behind a reverse proxy that ends TLS."""
 
-    front_image: Line = "docker.io/library/caddy:2.10.2-alpine"
-    hostname: Hostname | None = None
-    tls: Annotated[Literal["internal", "acme", "files"], BeforeValidator(_no_plain_http)] = (
-        "internal"
+    front_image: Line = Field(
+        "docker.io/library/caddy:2.10.2-alpine", description="The reverse proxy's image: Caddy."
     )
-    acme_email: Line | None = Field(None, pattern=r"^[^@\s]+@[^@\s]+$")
-    acme_directory: HttpsUrl | None = None
-    tls_certificate_file: Line | None = None
+    hostname: Hostname | None = Field(
+        None, description="The public name, in the certificate and the address that is exported."
+    )
+    tls: Annotated[Literal["internal", "acme", "files"], BeforeValidator(_no_plain_http)] = Field(
+        "internal",
+        description="Whose certificate: `internal`, of the stack's own authority, exported as "
+        "`ca_certificate`; `acme`, of a public one; `files`, yours.",
+    )
+    acme_email: Line | None = Field(
+        None,
+        pattern=r"^[^@\s]+@[^@\s]+$",
+        description="With `tls: acme`: the account's mail address.",
+    )
+    acme_directory: HttpsUrl | None = Field(
+        None,
+        examples=["https://acme.example.com/directory"],
+        description="With `tls: acme`: another authority than Let's Encrypt.",
+    )
+    tls_certificate_file: Line | None = Field(
+        None,
+        description="With `tls: files`: the file of the certificate and its chain in PEM; its key "
+        "is the secret `tlsKey`.",
+    )
 
     @model_validator(mode="after")
     def _certificate(self) -> "ProxyKeys":

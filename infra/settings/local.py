@@ -8,23 +8,39 @@ from infra.settings.common import Common, ImageKeys, ProxyKeys, wrong
 from infra.settings.values import Line
 from runtime.settings import default
 
+_DATA_DIR = Field(
+    None,
+    description="The data directory; a relative path begins in the project's folder. Without it "
+    "`.trackstack/data/<stack>`.",
+)
+_ARTIFACTS = Field(
+    None,
+    description="Where artifacts are kept: a directory, of which a relative one begins in the data "
+    "directory, or a URI that MLflow knows. Without it `artifacts` in the data directory.",
+)
+
 
 class Local(Common):
     """The server and its schedules as supervised processes."""
 
+    title: ClassVar[str] = "On this machine, in processes"
     secret_keys: ClassVar[frozenset[str]] = Common.secret_keys | {"backendStoreUri"}
     free_variables: ClassVar[frozenset[str]] = Common.free_variables | {"given_oci_login"}
 
-    cloud: Literal["local"]
-    compute: Literal["process"] = "process"
-    port: int = Field(default("port"), ge=1024, le=65535)
-    data_dir: Line | None = None
-    artifacts_destination: Line | None = None
+    cloud: Literal["local"] = Field(description="Where the stack runs: this machine.")
+    compute: Literal["process"] = Field("process", description="Supervised processes.")
+    port: int = Field(
+        default("port"), ge=1024, le=65535, description="The server's port on 127.0.0.1."
+    )
+    data_dir: Line | None = _DATA_DIR
+    artifacts_destination: Line | None = _ARTIFACTS
 
 
 class LocalContainer(Common, ImageKeys, ProxyKeys):
     """The server, its schedules, a database and a TLS proxy as containers of Docker."""
 
+    title: ClassVar[str] = "On this machine, in containers"
+    groups: ClassVar[tuple[str, ...]] = ("infra-docker",)
     secret_keys: ClassVar[frozenset[str]] = Common.secret_keys | {
         "backendStoreUri",
         "registryPassword",
@@ -35,19 +51,37 @@ class LocalContainer(Common, ImageKeys, ProxyKeys):
         "allowed_hosts"
     }
 
-    cloud: Literal["local"]
-    compute: Literal["container"]
-    port: int = Field(5443, ge=1, le=65535)
-    address: Line = Field("127.0.0.1", pattern=r"^\d{1,3}(\.\d{1,3}){3}$")
-    """The address of this machine that the proxy listens on; TLS on each."""
-    data_dir: Line | None = None
-    artifacts_destination: Line | None = None
-    database_image: Line = "docker.io/library/postgres:17-alpine"
-    registry: Line | None = Field(None, pattern=r"^[a-z0-9.-]+(:\d+)?(/[a-z0-9._/-]+)?$")
-    registry_user: Line | None = None
-    cpus: float = Field(2, ge=0.5, le=256)
-    memory: float = Field(2, ge=1, le=1024)
-    """GiB, for all containers together but the database's."""
+    cloud: Literal["local"] = Field(description="Where the stack runs: this machine.")
+    compute: Literal["container"] = Field(
+        description="Containers of this machine's Docker daemon, behind TLS."
+    )
+    port: int = Field(5443, ge=1, le=65535, description="The reverse proxy's port.")
+    address: Line = Field(
+        "127.0.0.1",
+        pattern=r"^\d{1,3}(\.\d{1,3}){3}$",
+        description="The address of this machine that the reverse proxy listens on.",
+    )
+    data_dir: Line | None = _DATA_DIR
+    artifacts_destination: Line | None = _ARTIFACTS
+    database_image: Line = Field(
+        "docker.io/library/postgres:17-alpine", description="PostgreSQL's image."
+    )
+    registry: Line | None = Field(
+        None,
+        pattern=r"^[a-z0-9.-]+(:\d+)?(/[a-z0-9._/-]+)?$",
+        examples=["registry.example.com/team"],
+        description="The registry that the image is pushed to and run from, by digest. Without it "
+        "the image is not pushed.",
+    )
+    registry_user: Line | None = Field(
+        None, description="The user there; the secret `registryPassword` goes with it."
+    )
+    cpus: float = Field(
+        2, ge=0.5, le=256, description="CPUs of server, scheduler and reverse proxy together."
+    )
+    memory: float = Field(
+        2, ge=1, le=1024, description="GiB of server, scheduler and reverse proxy together."
+    )
 
     @model_validator(mode="after")
     def _registry(self) -> "LocalContainer":

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from infra.settings.cloud import CloudKeys
+from infra.settings.cloud import PUBLIC_KEY, CloudKeys, Replicas
 from infra.settings.common import wrong
 from infra.settings.values import Line
 
@@ -36,24 +36,73 @@ class Oci(CloudKeys):
     network load balancer.
     """
 
+    title: ClassVar[str] = "OCI"
+    groups: ClassVar[tuple[str, ...]] = ("infra-docker", "infra-oci")
     machines: ClassVar[tuple[str, ...]] = ("vm", "scale")
 
-    cloud: Literal["oci"]
-    tenancy_id: TenancyId
-    compartment_id: CompartmentId
-    region: Line = Field(pattern=r"^[a-z]{2,}-[a-z]+-[0-9]+$")
-    availability_domain: int = Field(1, ge=1, le=3)
-    vcn_id: VcnId | None = None
-    """An existing one, in which networkCidr is free; the stack makes its own without it."""
-    registry_host: Line | None = Field(None, pattern=r"^[a-z0-9.-]+(:[0-9]+)?$")
-    """Of the container registry, in a realm where it is not <region>.ocir.io."""
-    database: Literal["mysql", "postgresql"] = "mysql"
-    database_shape: Line | None = Field(None, pattern=r"^[A-Za-z0-9.]+$")
-    database_storage: int = Field(50, ge=50, le=131072)
-    """GiB, of MySQL; PostgreSQL's grows by itself."""
-    database_backup_days: int = Field(7, ge=1, le=35)
-    database_secret_id: SecretId | None = None
-    """The login of an existing database in Vault, as MySQLDBSecretKeeper writes it."""
+    cloud: Literal["oci"] = Field(description="Where the stack runs.")
+    compute: Literal["container", "scale", "vm"] = Field(
+        "container",
+        description="`container`: a Container Instance of server, scheduler and reverse proxy; "
+        "`scale`: a pool of virtual machines; `vm`: one, with systemd units and timers.",
+    )
+    tenancy_id: TenancyId = Field(description="The tenancy's OCID; identities are made in it.")
+    compartment_id: CompartmentId = Field(
+        description="The OCID of a compartment for the stack alone; all else is made in it."
+    )
+    region: Line = Field(
+        pattern=r"^[a-z]{2,}-[a-z]+-[0-9]+$",
+        examples=["eu-frankfurt-1"],
+        description="OCI's region.",
+    )
+    availability_domain: int = Field(
+        1, ge=1, le=3, description="The number of the availability domain in the region."
+    )
+    vcn_id: VcnId | None = Field(
+        None,
+        description="The OCID of an existing VCN in which `networkCidr` is free; without it the "
+        "stack makes its own.",
+    )
+    registry_host: Line | None = Field(
+        None,
+        pattern=r"^[a-z0-9.-]+(:[0-9]+)?$",
+        description="The container registry's host, in a realm where it is not `<region>.ocir.io`.",
+    )
+    cpus: float = Field(
+        1, ge=1, le=64, description="CPUs of the instance, or of one replica: two are one OCPU."
+    )
+    ssh_public_key: Line | None = Field(
+        None,
+        pattern=PUBLIC_KEY,
+        examples=["ssh-ed25519 AAAA..."],
+        description="With `vm` and `scale`: the public SSH key that logs in to the machines.",
+    )
+    max_replicas: Replicas = Field(
+        3, description="With `scale`: how many run at most, while their processors are busy."
+    )
+    database: Literal["mysql", "postgresql"] = Field(
+        "mysql",
+        description="`mysql`, or `postgresql` (an OCI Database with PostgreSQL), unless the secret "
+        "`backendStoreUri` or `databaseSecretId` names a database of your own.",
+    )
+    database_shape: Line | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9.]+$",
+        description="The database's size; without it "
+        + " or ".join(f"`{shape}`" for shape in _SHAPES.values())
+        + ".",
+    )
+    database_storage: int = Field(
+        50, ge=50, le=131072, description="GiB of MySQL's disk; PostgreSQL's grows by itself."
+    )
+    database_backup_days: int = Field(
+        7, ge=1, le=35, description="For how many days the cloud keeps its backups of the database."
+    )
+    database_secret_id: SecretId | None = Field(
+        None,
+        description="The OCID of a secret in Vault with the login of your own database, as "
+        'MySQLDBSecretKeeper writes it; for PostgreSQL with `"dialect": "postgresql"`.',
+    )
 
     @model_validator(mode="after")
     def _of_oci(self) -> "Oci":

@@ -68,9 +68,14 @@ Line = Annotated[str, Field(min_length=1), AfterValidator(_no_line_breaks)]
 Lines = Annotated[tuple[Line, ...], BeforeValidator(from_json)]
 Environment = Annotated[dict[str, Line], BeforeValidator(from_json), AfterValidator(_check_names)]
 Tags = Annotated[dict[str, Line], BeforeValidator(from_json)]
+# The examples of a type stand in the reference of all keys, and in the schema for editors.
 HttpsUrl = Annotated[str, AfterValidator(_check_https)]
-Digest = Annotated[str, AfterValidator(_check_digest)]
-BackupName = Annotated[str, AfterValidator(_check_backup_name)]
-Hostname = Annotated[str, AfterValidator(_check_hostname)]
-Network = Annotated[str, AfterValidator(_check_network)]
+Digest = Annotated[
+    str, AfterValidator(_check_digest), Field(examples=["registry.example/trackstack@sha256:<hex>"])
+]
+BackupName = Annotated[
+    str, AfterValidator(_check_backup_name), Field(examples=["20261121T035500Z-3fa2"])
+]
+Hostname = Annotated[str, AfterValidator(_check_hostname), Field(examples=["mlflow.example.com"])]
+Network = Annotated[str, AfterValidator(_check_network), Field(examples=["203.0.113.0/24"])]
 Networks = Annotated[tuple[Network, ...], BeforeValidator(from_json)]

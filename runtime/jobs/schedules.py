@@ -4,9 +4,11 @@ Each is a command of its own name.
 """
 
 from runtime.duration import NEVER
+from runtime.settings import RuntimeSettings
 
+_END = "_schedule"
 # job -> the field of RuntimeSettings that is its schedule; a stack file's settings name it alike
-SCHEDULES = {"gc": "gc_schedule", "prune": "prune_schedule", "backup": "backup_schedule"}
+SCHEDULES = {f.removesuffix(_END): f for f in RuntimeSettings.model_fields if f.endswith(_END)}
 
 
 def schedules(settings: object) -> dict[str, str]:

@@ -1,26 +1,19 @@
 """What a stack makes, recorded: real plan and resources on mocks, without engine and cloud."""
 
 import json
-import sys
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, cast
 
 import pulumi
-import pytest
-from pulumi.runtime.mocks import MockMonitor
 
 from infra.clouds import data
-from infra.clouds.deploy import deploy
-from infra.inputs import Secrets
+from infra.place import ROOT
 from infra.plan import AzurePlan, OciPlan, Plan, make_plan
 from infra.plan.place import Place
 from infra.policies.rules import RULES
+from infra.rehearsal.dump.recording import Registered, opened, record
 from infra.settings import parse
 
-_ROOT = Path(__file__).parents[2]
-# Marks what is secret on its way to the engine, sdk/go/common/resource/plugin/rpc.go.
-_SIGNATURE = "4dabf18193072939515e22adb298388d"
 COPY = f"own.azurecr.io/trackstack@sha256:{'a' * 64}"
 _AZURE_OUTPUTS: dict[str, dict[str, Any]] = {
     "containerregistry:Registry": {"loginServer": "registry.azurecr.io"},
@@ -65,23 +58,10 @@ _LOCAL_OUTPUTS: dict[str, dict[str, Any]] = {
 }
 
 
-class _Monitor(MockMonitor):
-    """Notes the options of what is registered, which mocks are not told."""
-
-    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the engine's name
-        made = cast("Made", self.mocks)
-        made.options[request.type, request.name] = (request.protect, request.retainOnDelete)
-        # urn:pulumi:STACK::PROJECT::TYPES::NAME
-        made.needs[request.name] = {urn.rpartition("::")[2] for urn in request.dependencies}
-        made.ignored[request.name] = list(request.ignoreChanges)
-        return cast("Any", super()).RegisterResource(request)
-
-
 class Made(pulumi.runtime.Mocks):
     """Records what is registered: (type, name, inputs). ``prefix`` begins the cloud's types.
 
-    ``options`` holds by type and name whether it is protected, and retained; ``needs`` the names
-    of what a resource depends on by its own, and ``ignored`` the properties that stay as they are.
+    ``registered`` has them with their options, components among them.
     """
 
     prefix = ""
@@ -89,9 +69,7 @@ class Made(pulumi.runtime.Mocks):
 
     def __init__(self) -> None:
         self.resources: list[tuple[str, str, dict[str, Any]]] = []
-        self.options: dict[tuple[str, str], tuple[bool, bool]] = {}
-        self.needs: dict[str, set[str]] = {}
-        self.ignored: dict[str, list[str]] = {}
+        self.registered: list[Registered] = []
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         kind = args.typ.removeprefix(self.prefix).removeprefix("pulumi-python:dynamic/")
@@ -117,15 +95,24 @@ class Made(pulumi.runtime.Mocks):
         ]
 
     def protected(self) -> set[tuple[str, str]]:
-        return {which for which, (is_protected, _) in self.options.items() if is_protected}
+        """The types and names of what the engine refuses to delete."""
+        return {(one.type, one.name) for one in self.registered if one.options["protect"]}
 
     def holding_data(self) -> set[tuple[str, str]]:
         """What holds data or empties it, by the one list of that."""
-        return {one for one in self.options if data.holds_data(*one) or data.emptied(*one)}
+        every = {(one.type, one.name) for one in self.registered}
+        return {one for one in every if data.holds_data(*one) or data.emptied(*one)}
+
+    def options(self, name: str) -> dict[str, Any]:
+        """The options of the one resource of this name that is no component."""
+        [found] = [
+            one.options for one in self.registered if one.name == name and not one.is_component
+        ]
+        return found
 
     def opened(self, kind: str) -> list[dict[str, Any]]:
         """As ``of``, with what is secret in plain text."""
-        return [_opened(inputs) for inputs in self.of(kind)]
+        return [opened(inputs) for inputs in self.of(kind)]
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         """The inputs of all resources of a type, which may be its last word alone."""
@@ -175,25 +162,16 @@ class OciMade(Made):
 
 def deploy_azure(keys: Mapping[str, Any]) -> tuple[AzurePlan, AzureMade]:
     """Plan and resources of a stack on Azure."""
-    from infra.clouds.azure import build, image
-
     made = AzureMade()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(image, "exchange", _answer("refresh"))
-        patch.setattr(build, "_upload", _uploaded)
-        plan = _deploy("azure-test", keys, made)
+    plan = _deploy("azure-test", keys, made)
     assert isinstance(plan, AzurePlan)
     return plan, made
 
 
 def deploy_oci(keys: Mapping[str, Any]) -> tuple[OciPlan, OciMade]:
     """Plan and resources of a stack on OCI."""
-    from infra.clouds.oci import image
-
     made = OciMade()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(image, "exchange", _answer("token"))
-        plan = _deploy("oci-test", keys, made)
+    plan = _deploy("oci-test", keys, made)
     assert isinstance(plan, OciPlan)
     return plan, made
 
@@ -206,32 +184,6 @@ def deploy_here(keys: Mapping[str, Any]) -> tuple[Plan, Made]:
 
 def _deploy(stack: str, keys: Mapping[str, Any], made: Made) -> Plan:
     given = {k: v if isinstance(v, str) else json.dumps(v) for k, v in keys.items()}
-    plan = make_plan(parse(given), Place(stack, _ROOT, frozenset({"registryPassword"})))
-    with pytest.MonkeyPatch.context() as patch:
-        # A dynamic provider that fails switches stack traces off, and the SDK reads its own.
-        patch.delattr(sys, "tracebacklimit", raising=False)
-        pulumi.runtime.set_mocks(made, project="trackstack", stack=stack, monitor=_Monitor(made))
-        cast("Any", pulumi.runtime).test(lambda: deploy(plan, Secrets()))()
+    plan = make_plan(parse(given), Place(stack, ROOT, frozenset({"registryPassword"})))
+    made.registered = record(plan, stack, made)
     return plan
-
-
-def _opened(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_opened(each) for each in cast("list[Any]", value)]
-    if not isinstance(value, dict):
-        return value
-    known = cast("dict[str, Any]", value)
-    if _SIGNATURE in known:
-        return _opened(known["value"])
-    return {key: _opened(each) for key, each in known.items()}
-
-
-def _answer(text: str) -> Callable[..., str]:
-    def answer(*_: object) -> str:
-        return text
-
-    return answer
-
-
-def _uploaded(_plan: Any, told: Any) -> str:
-    return told.relative_path

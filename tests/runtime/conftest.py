@@ -4,6 +4,9 @@ from collections.abc import Generator
 
 import pytest
 
+from runtime.artifacts.tree import Tree
+from runtime.backup import make
+from runtime.backup.format.manifest import Manifest
 from runtime.settings import RuntimeSettings
 from tests.runtime.filled import fill, settings_of
 from tests.runtime.serving import Serving, serving
@@ -21,3 +24,10 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> RuntimeSettings:
     settings = settings_of(tmp_path_factory.mktemp("filled"))
     fill(settings)
     return settings
+
+
+@pytest.fixture(scope="module")
+def made(filled: RuntimeSettings) -> tuple[Tree, Manifest]:
+    """A backup of it."""
+    tree = make.destination(filled, None)
+    return tree, make.back_up(filled, tree)

@@ -1,8 +1,10 @@
 """A store with MLflow's schema on any database, its artifacts in a directory, for gc's tests."""
 
+import functools
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,6 +56,19 @@ def undeletable(name: str, folder: Path) -> Generator[None]:
         yield
 
 
+@functools.cache
+def _empty_sqlite() -> bytes:
+    """A SQLite file with MLflow's schema and no row; its migrations take a second each time."""
+    from mlflow.store.db import utils
+
+    with tempfile.TemporaryDirectory() as folder:
+        engine = create_engine(f"sqlite:///{folder}/store.sqlite")
+        any_utils: Any = utils
+        any_utils._initialize_tables(engine)
+        engine.dispose()
+        return (Path(folder) / "store.sqlite").read_bytes()
+
+
 class Store:
     """SQLite in ``folder`` unless ``uri`` is given; ``root`` is what a server's experiments get."""
 
@@ -61,6 +76,8 @@ class Store:
         from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
         self.artifacts = folder / "artifacts"
+        if not uri and not (folder / "store.sqlite").exists():
+            (folder / "store.sqlite").write_bytes(_empty_sqlite())
         self.uri = uri or f"sqlite:///{folder}/store.sqlite"
         self.mlflow: Any = SqlAlchemyStore(self.uri, root or self.artifacts.as_uri())
         self.engine: Engine = create_engine(self.uri)

@@ -76,6 +76,26 @@ def read(file: Path) -> dict[str, Any]:
     return {key: value for key, value in config.items() if "secure" not in _mapping(value)}
 
 
+def secret_keys(file: Path) -> frozenset[str]:
+    """The secret keys that a stack file has; raises as ``read`` does."""
+    prefix = f"{PROJECT}:"
+    config = _mapping(_load(file).get("config"))
+    return frozenset(
+        key.removeprefix(prefix)
+        for key, value in config.items()
+        if key.startswith(prefix) and "secure" in _mapping(value)
+    )
+
+
+def examples() -> list[str]:
+    """The names of the examples."""
+    return sorted(_names(_EXAMPLES))
+
+
+def is_example(file: Path) -> bool:
+    return file.parent == _EXAMPLES
+
+
 def keys(stack: str) -> dict[str, str]:
     """The plain keys of a stack's file, or its example's, as text with Pulumi.yaml's defaults.
 

@@ -39,6 +39,8 @@ class Cloud:
     functions: "Iterable[type[Function]]" = ()
     version: str = ""
     conditions: Conditions = field(default_factory=Conditions)
+    # Whether ids are drawn at random; else they are made of names.
+    draws_ids: bool = True
 
     def __post_init__(self) -> None:
         self.state_dir.mkdir(parents=True, exist_ok=True)
@@ -154,7 +156,8 @@ class Resource:
 
     def identify(self, inputs: Props) -> str:
         """The id of a new object."""
-        return f"{self.call.name}-{secrets.token_hex(4)}"
+        drawn = f"-{secrets.token_hex(4)}" if self.cloud.draws_ids else ""
+        return f"{self.call.name}{drawn}"
 
     def compute(self, id: str, inputs: Props) -> Props:
         """The outputs that the cloud adds to the inputs."""

@@ -4,14 +4,14 @@ import base64
 import gzip
 import json
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from pulumi.runtime.mocks import MockMonitor
 
 from infra.plan import AzurePlan
+from tests.examples import examples
 from tests.infra.recording import COPY, AzureMade, deploy_azure
 
 pytestmark = pytest.mark.slow
@@ -59,7 +59,7 @@ def _keys(draw: st.DrawFn) -> dict[str, Any]:
     return keys
 
 
-@settings(max_examples=25, deadline=None, phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=examples(25), deadline=None, phases=[Phase.explicit, Phase.generate])
 @given(keys=_keys())
 def test_whatever_the_keys_nothing_is_open_and_no_right_too_wide(keys: dict[str, Any]) -> None:
     plan, made = deploy_azure(keys)
@@ -141,19 +141,8 @@ def test_names_keep_within_their_limits_and_end_with_what_is_unique() -> None:
     assert other.names.base == plan.names.base
 
 
-def test_mysql_tells_case_apart_and_a_database_that_is_there_stays_as_it_is(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_mysql_tells_case_apart_and_a_database_that_is_there_stays_as_it_is() -> None:
     """The engine is told not to change the collation of one that an earlier version has made."""
-    ignored: dict[str, list[str]] = {}
-    monitor = cast("Any", MockMonitor)
-    register = monitor.RegisterResource
-
-    def told(self: Any, request: Any) -> Any:
-        ignored[request.name] = list(request.ignoreChanges)
-        return register(self, request)
-
-    monkeypatch.setattr(monitor, "RegisterResource", told)
     keys = {
         "cloud": "azure",
         "subscriptionId": _SUBSCRIPTION,
@@ -164,7 +153,8 @@ def test_mysql_tells_case_apart_and_a_database_that_is_there_stays_as_it_is(
     _, made = deploy_azure(keys)
     [database] = made.of("dbformysql:Database")
     assert (database["charset"], database["collation"]) == ("utf8mb4", "utf8mb4_bin")
-    assert ignored["database"] == ["charset", "collation"]
+    [told] = [r for r in made.registered if r.type.endswith(":dbformysql:Database")]
+    assert told.options["ignoreChanges"] == ["charset", "collation"]
 
 
 def test_an_image_by_digest_is_not_built_but_copied_to_the_stack_s_own_registry() -> None:

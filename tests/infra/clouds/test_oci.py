@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from infra.plan import OciPlan
 from infra.rehearsal.oci.access.policies import parse as parse_statement
+from tests.examples import examples
 from tests.infra.recording import OciMade, deploy_oci
 
 pytestmark = pytest.mark.slow
@@ -58,7 +59,7 @@ def _keys(draw: st.DrawFn) -> dict[str, Any]:
     return keys
 
 
-@settings(max_examples=25, deadline=None, phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=examples(25), deadline=None, phases=[Phase.explicit, Phase.generate])
 @given(keys=_keys())
 def test_whatever_the_keys_nothing_is_open_and_no_right_too_wide(keys: dict[str, Any]) -> None:
     plan, made = deploy_oci(keys)

@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 from infra.plan import make_plan
-from infra.plan.image import DEFAULT_BASE
 from infra.plan.place import Place
 from infra.plan.workloads import SERVER_PORT, USER
 from infra.settings import parse
+from infra.settings.common import DEFAULT_BASE
 from infra.settings.local import Local
 from runtime import health
+from runtime.cli import COMMANDS
 from runtime.jobs import schedules as jobs
 from runtime.settings import RuntimeSettings, default
 
@@ -56,10 +57,11 @@ def test_only_the_health_check_spells_the_health_route() -> None:
     assert spelt == {"runtime/health.py", "infra/plan/proxy.py"}
 
 
-def test_every_job_s_schedule_is_a_setting_of_runtime_and_stack_file() -> None:
-    for field in jobs.SCHEDULES.values():
-        assert field in RuntimeSettings.model_fields
+def test_every_job_has_a_key_of_the_stack_file_and_a_command() -> None:
+    assert list(jobs.SCHEDULES) == ["gc", "prune", "backup"]
+    for job, field in jobs.SCHEDULES.items():
         assert field in Local.model_fields
+        assert job in COMMANDS
 
 
 def test_a_job_that_is_added_to_the_table_is_scheduled_everywhere(

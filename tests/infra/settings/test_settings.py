@@ -1,4 +1,3 @@
-import re
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,7 @@ from infra.errors import StackError
 from infra.place import read_place
 from infra.plan import AzurePlan, LocalPlan, OciPlan, Plan, make_plan
 from infra.plan.place import Place
-from infra.settings import Local, LocalContainer, parse
+from infra.settings import Local, parse
 from runtime.jobs import scheduler
 from runtime.settings import load
 from tests.infra.stack_files import CONFIGS, as_given, named, read
@@ -102,7 +101,8 @@ def test_a_schedule_of_never_makes_no_job(name: str, compute: str) -> None:
     def jobs(**keys: str) -> tuple[set[str], set[str], list[str]]:
         plan = make_plan(parse(config | keys), _PLACE)
         assert isinstance(plan, AzurePlan | OciPlan)
-        others = {"database", "server", "front"}
+        assert "scheduler" not in _names(plan)
+        others = {workload.name for workload in plan.workloads.of("service", "init")}
         alone = {workload.name for workload in plan.workloads.of("job")}
         return set(plan.schedules), alone, sorted(_names(plan) - others)
 
@@ -113,14 +113,6 @@ def test_a_schedule_of_never_makes_no_job(name: str, compute: str) -> None:
 
 def _names(plan: AzurePlan | OciPlan) -> set[str]:
     return {workload.name for workload in plan.workloads.all}
-
-
-def test_the_readme_has_every_key_with_its_default() -> None:
-    readme = (_ROOT / "README.md").read_text()
-    for model in (Local, LocalContainer):
-        for field in model.model_fields.values():
-            row = re.compile(rf"^\| [^|]*`{field.alias}`[^|]* \|", re.MULTILINE)
-            assert row.search(readme), field.alias
 
 
 def test_the_project_file_names_the_stack_files_folder() -> None:

@@ -1,11 +1,14 @@
-"""What a backup by request leaves behind in the server: no secret with it, no dead process."""
+"""Backups by request: who may have one made, and what it leaves behind in the server."""
 
+import json
 from pathlib import Path
 
 import psutil
 import pytest
 
 from infra.rehearsal.system.waiting import wait_for
+from runtime.artifacts.tree import Tree
+from runtime.backup.format import manifest
 from tests.runtime.serving import serving
 
 pytestmark = pytest.mark.slow
@@ -44,3 +47,24 @@ def test_a_backup_by_request_is_told_no_secret_and_its_process_ends(tmp_path: Pa
 
         wait_for(is_gone, "its end, of which the server takes note", 60)
         assert list((tmp_path / "backups").iterdir())
+
+
+def test_an_administrator_has_a_backup_made_by_request_and_nobody_else(tmp_path: Path) -> None:
+    tree = Tree(str(tmp_path / "backups"))
+    with serving(tmp_path / "data", TRACKSTACK_BACKUP_DESTINATION=tree.uri) as server:
+        writer = server.run("token", "add", "writer", "--role", "write").stdout.split()[-1]
+        server.wait_until(writer, 200)
+        for method in ("GET", "POST"):
+            assert server.request(method, "/trackstack/backups", writer).status == 403
+        assert server.request("POST", "/trackstack/backups", server.token).status == 202
+
+        def made() -> list[str]:
+            answer = server.request("GET", "/trackstack/backups", server.token)
+            return json.loads(answer.body)["backups"]
+
+        wait_for(made, "a backup")
+        assert made() == list(manifest.names(tree))
+    with serving(tmp_path / "data") as server:
+        refused = server.request("POST", "/trackstack/backups", server.token)
+        assert refused.status == 409
+        assert b"TRACKSTACK_BACKUP_DESTINATION" in refused.body

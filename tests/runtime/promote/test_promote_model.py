@@ -1,51 +1,19 @@
 """Promotion of models between two real servers, with the real client."""
 
-import contextlib
 import json
 import os
 import signal
-import socket
-import socketserver
 import subprocess
-import threading
 from collections.abc import Generator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.runtime.promote.servers import MODEL, Servers, register, stalling
 from tests.runtime.serving import TRACKSTACK, Serving, serving
 
 pytestmark = pytest.mark.slow
-
-_MODEL = """
-from mlflow.models import set_model
-from mlflow.pyfunc import PythonModel
-class Times(PythonModel):
-    def predict(self, context, model_input, params=None):
-        return model_input * {factor}
-set_model(Times())
-"""
-
-
-@dataclass(frozen=True)
-class Servers:
-    """Two servers, and the environment in which one promotes to the other."""
-
-    staging: Serving
-    prod: Serving
-
-    def promote(self, *arguments: str, across: bool = True, **environment: str) -> Any:
-        """`trackstack promote model`; returns the finished process."""
-        target = ["--to-uri", self.prod.uri] if across else []
-        return self.staging.run(
-            "promote", "model", *arguments, *target, **self.secrets(), **environment
-        )
-
-    def secrets(self) -> dict[str, str]:
-        return {"TRACKSTACK_TARGET_TOKEN_FILE": str(self.prod.data_dir / "token")}
 
 
 @pytest.fixture(scope="module")
@@ -56,69 +24,6 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Generator[Servers]:
         serving(folder / "prod", MLFLOW_WORKERS="1") as prod,
     ):
         yield Servers(staging, prod)
-
-
-def _register(
-    server: Serving, folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, factor: int
-) -> Any:
-    """Log a model with a metric, a signature and an input example, and register it."""
-    import mlflow
-    import pandas
-
-    client = server.client(monkeypatch)
-    code = folder / f"{name}-{factor}.py"
-    code.write_text(_MODEL.format(factor=factor))
-    pyfunc: Any = mlflow.pyfunc
-    with mlflow.start_run():
-        mlflow.log_metric("auc", 0.8)
-        pyfunc.log_model(
-            name="model",
-            python_model=str(code),
-            input_example=pandas.DataFrame({"x": [1.0, 2.0]}),
-            registered_model_name=name,
-        )
-    return client.search_model_versions(f"name = '{name}'")[0]
-
-
-@contextmanager
-def _stalling(server: Serving, after: int) -> Generator[tuple[str, threading.Event]]:
-    """A way to the server on which nothing goes up any more ``after`` so many bytes."""
-    host, port = server.uri.removeprefix("http://").split(":")
-    passed, stalled, ended = [0], threading.Event(), threading.Event()
-
-    class Way(socketserver.BaseRequestHandler):
-        def handle(self) -> None:
-            with socket.create_connection((host, int(port))) as server_side:
-                back = threading.Thread(target=self.answer, args=(server_side,), daemon=True)
-                back.start()
-                while block := self.request.recv(1 << 16):
-                    passed[0] += len(block)
-                    if passed[0] > after:
-                        stalled.set()
-                        ended.wait()
-                        return
-                    server_side.sendall(block)
-
-        def answer(self, server_side: socket.socket) -> None:
-            with contextlib.suppress(OSError):
-                while block := server_side.recv(1 << 16):
-                    self.request.sendall(block)
-
-    class Listener(socketserver.ThreadingTCPServer):
-        daemon_threads = True
-        # A killed client's connections end anyhow.
-        block_on_close = False
-
-        def handle_error(self, request: Any, client_address: Any) -> None:
-            return
-
-    with Listener(("127.0.0.1", 0), Way) as listener:
-        threading.Thread(target=listener.serve_forever, daemon=True).start()
-        try:
-            yield f"http://127.0.0.1:{listener.server_address[1]}", stalled
-        finally:
-            ended.set()
-            listener.shutdown()
 
 
 def _versions(server: Serving, monkeypatch: pytest.MonkeyPatch, name: str) -> list[Any]:
@@ -138,7 +43,7 @@ def _predict(server: Serving, monkeypatch: pytest.MonkeyPatch, uri: str) -> tupl
 def test_a_model_is_carried_to_another_server_and_loaded_there_by_its_alias(
     servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = _register(servers.staging, tmp_path, monkeypatch, "staging.fraud", 3)
+    made = register(servers.staging, tmp_path, monkeypatch, "staging.fraud", 3)
     servers.staging.client(monkeypatch).set_model_version_tag("staging.fraud", "1", "team", "risk")
     done = servers.promote(
         "models:/staging.fraud/1", "prod.fraud", "--alias", "Champion", "--by", "ann", "--json"
@@ -173,7 +78,7 @@ def test_a_model_is_carried_to_another_server_and_loaded_there_by_its_alias(
 def test_promoting_again_changes_nothing_but_the_alias(
     servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _register(servers.staging, tmp_path, monkeypatch, "again", 2)
+    register(servers.staging, tmp_path, monkeypatch, "again", 2)
     first = json.loads(servers.promote("models:/again/1", "again", "--json").stdout)
     (before,) = _versions(servers.prod, monkeypatch, "again")
     second = json.loads(
@@ -190,7 +95,7 @@ def test_another_content_becomes_another_version(
     servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number, factor in ((1, 5), (2, 7)):
-        _register(servers.staging, tmp_path, monkeypatch, "grows", factor)
+        register(servers.staging, tmp_path, monkeypatch, "grows", factor)
         done = servers.promote(f"models:/grows/{number}", "grows", "--alias", "Champion")
         assert done.returncode == 0, done.stderr
         _, answer = _predict(servers.prod, monkeypatch, "models:/grows@Champion")
@@ -201,7 +106,7 @@ def test_another_content_becomes_another_version(
 def test_within_one_server_a_version_is_copied_once_with_its_lineage(
     servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _register(servers.staging, tmp_path, monkeypatch, "here.staging", 4)
+    register(servers.staging, tmp_path, monkeypatch, "here.staging", 4)
     arguments = ("models:/here.staging/1", "here.prod", "--alias", "Champion", "--json")
     actions = [
         json.loads(servers.promote(*arguments, across=False).stdout)["action"] for _ in range(2)
@@ -215,7 +120,7 @@ def test_within_one_server_a_version_is_copied_once_with_its_lineage(
 def test_a_copy_that_was_interrupted_before_its_tags_is_gone_on_with(
     servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _register(servers.staging, tmp_path, monkeypatch, "half.staging", 4)
+    register(servers.staging, tmp_path, monkeypatch, "half.staging", 4)
     client = servers.staging.client(monkeypatch)
     client.copy_model_version("models:/half.staging/1", "half.prod")
     told = json.loads(
@@ -229,7 +134,7 @@ def test_a_copy_that_was_interrupted_before_its_tags_is_gone_on_with(
 def test_a_dry_run_says_what_it_would_do_and_does_nothing(
     servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _register(servers.staging, tmp_path, monkeypatch, "dry", 2)
+    register(servers.staging, tmp_path, monkeypatch, "dry", 2)
     told = json.loads(servers.promote("models:/dry/1", "dry", "--dry-run", "--json").stdout)
     assert (told["action"], told["version"], told["dry_run"]) == ("upload", None, True)
     assert _versions(servers.prod, monkeypatch, "dry") == []
@@ -238,7 +143,7 @@ def test_a_dry_run_says_what_it_would_do_and_does_nothing(
 def test_gates_hold_back_until_all_are_fulfilled(
     servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _register(servers.staging, tmp_path, monkeypatch, "gated", 2)
+    register(servers.staging, tmp_path, monkeypatch, "gated", 2)
     gates = ("--require-metric", "auc>=0.75", "--require-tag", "validation=passed")
     options = ("models:/gated/1", "gated", *gates, "--require-approval", "--json")
     refused = servers.promote(*options)
@@ -264,7 +169,7 @@ def test_a_killed_promotion_goes_on_without_a_second_version(
 
     client = servers.staging.client(monkeypatch)
     code = tmp_path / "large.py"
-    code.write_text(_MODEL.format(factor=2))
+    code.write_text(MODEL.format(factor=2))
     weights = tmp_path / "weights"
     weights.mkdir()
     for number in range(40):
@@ -282,7 +187,7 @@ def test_a_killed_promotion_goes_on_without_a_second_version(
     command = [TRACKSTACK, "promote", "model", "models:/large/1", "large"]
     environment = {**servers.staging.environment, **servers.secrets(), "TMPDIR": str(tmp_path)}
     artifacts = servers.prod.data_dir / "artifacts"
-    with _stalling(servers.prod, 10 << 20) as (uri, stalled):
+    with stalling(servers.prod, 10 << 20) as (uri, stalled):
         command += ["--to-uri", uri]
         with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as promotion:
             try:

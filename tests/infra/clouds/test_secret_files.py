@@ -1,0 +1,84 @@
+"""Every secret file that a workload reads is one that its cloud makes."""
+
+from typing import Any
+
+import pulumi
+import pytest
+from pydantic.alias_generators import to_snake
+
+from infra.clouds.shared.secret_files import SecretFiles
+from infra.inputs import Secrets
+from infra.place import ROOT
+from infra.plan import make_plan
+from infra.plan.place import Place
+from infra.rehearsal.dump.recording import Registered, record
+from infra.settings import parse
+from tests.infra.recording import AzureMade, Made, OciMade
+from tests.infra.stack_files import as_given
+
+_SIGN_IN = {
+    "oidcIssuer": "https://login.example.com",
+    "oidcClientId": "client",
+    "allowedGroups": ["all"],
+}
+_AZURE = {
+    "cloud": "azure",
+    "subscriptionId": "6731de76-14a6-49ae-97bc-6eba6914391e",
+    "region": "westeurope",
+    "allowedCidrs": ["0.0.0.0/0"],
+}
+_OCI = {
+    "cloud": "oci",
+    "tenancyId": "ocid1.tenancy.oc1..aaaa",
+    "compartmentId": "ocid1.compartment.oc1..aaaa",
+    "region": "eu-frankfurt-1",
+    "allowedCidrs": ["0.0.0.0/0"],
+}
+
+
+def _deployed(
+    keys: dict[str, Any], made: Made, secrets: frozenset[str]
+) -> tuple[frozenset[str], list[Registered]]:
+    """The files that the plan's workloads read, and what is registered."""
+    settings = parse(as_given(keys | _SIGN_IN))
+    plan = make_plan(settings, Place("test", ROOT, secrets))
+    values = {to_snake(key): pulumi.Output.secret("postgresql://u:p@h/d") for key in secrets}
+    found = record(plan, "test", made, Secrets(**values))
+    return plan.workloads.secret_files, found
+
+
+@pytest.mark.parametrize("secrets", [{"oidcClientSecret"}, {"oidcClientSecret", "backendStoreUri"}])
+@pytest.mark.parametrize(
+    ("keys", "made"),
+    [
+        ({"cloud": "local", "compute": "container"}, Made),
+        (_AZURE, AzureMade),
+        ({**_AZURE, "compute": "scale"}, AzureMade),
+        (_OCI, OciMade),
+        ({**_OCI, "compute": "vm"}, OciMade),
+    ],
+    ids=["docker", "azure", "azure-scale", "oci", "oci-vm"],
+)
+def test_in_containers_and_on_machines(
+    keys: dict[str, Any], made: type[Made], secrets: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[SecretFiles] = []
+    make = SecretFiles.__init__
+
+    def noting(self: SecretFiles, *given: Any, **named: Any) -> None:
+        make(self, *given, **named)
+        seen.append(self)
+
+    monkeypatch.setattr(SecretFiles, "__init__", noting)
+    read, _ = _deployed(keys, made(), frozenset(secrets))
+    [files] = seen
+    assert "oidc_client_secret" in files.files
+    assert read - files.files.keys() == set()
+
+
+def test_in_processes_of_this_machine() -> None:
+    keys = {"cloud": "local", "port": 65124}
+    read, found = _deployed(keys, Made(), frozenset({"oidcClientSecret"}))
+    files = {r.inputs["file"] for r in found if "file" in r.inputs}
+    assert "oidc_client_secret" in files
+    assert read - files == set()

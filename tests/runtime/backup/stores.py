@@ -1,0 +1,66 @@
+"""Stores that backups are made of and restored into, and what is in them."""
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from runtime.artifacts.tree import Tree
+from runtime.backup import restore as restoring
+from runtime.backup.format import rows
+from runtime.database.engine import open_engine
+from runtime.database.uri import store_uri
+from runtime.settings import RuntimeSettings
+from tests.runtime.serving import TRACKSTACK
+
+
+def restore(settings: RuntimeSettings, tree: Tree, **options: Any) -> dict[str, Any]:
+    """Into the store of ``settings``, the newest backup in ``tree``."""
+    choices = {"force": False, "with_artifacts": True, "migrate": True, **options}
+    return restoring.restore(settings, tree.uri, None, **choices)
+
+
+def artifacts(settings: RuntimeSettings) -> dict[str, bytes]:
+    """The files below the artifact destination, by path."""
+    root = Path(settings.artifacts_destination)
+    return {str(f.relative_to(root)): f.read_bytes() for f in root.rglob("*") if f.is_file()}
+
+
+def run_restore(
+    settings: RuntimeSettings, *arguments: str, code: int = 1
+) -> "subprocess.CompletedProcess[str]":
+    """`trackstack restore --force`, which must end with ``code`` and no stack trace."""
+    environment = {
+        **os.environ,
+        "TRACKSTACK_DATA_DIR": str(settings.data_dir),
+        "MLFLOW_BACKEND_STORE_URI": store_uri(settings),
+    }
+    done = subprocess.run(
+        [TRACKSTACK, "restore", "--force", *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def state_of(settings: RuntimeSettings) -> Any:
+    """All that a restore could change: tables, rows, files."""
+    engine = open_engine(settings)
+    with engine.connect() as connection:
+        tables = rows.reflect(connection)
+        held = {t.name: rows.summarise(connection, t) for t in tables.sorted_tables}
+    engine.dispose()
+    root = Path(settings.artifacts_destination)
+    return held, sorted((str(f), f.read_bytes()) for f in root.rglob("*") if f.is_file())
+
+
+def client_of(settings: RuntimeSettings) -> Any:
+    """The real client, on the database itself."""
+    import mlflow
+
+    uri = store_uri(settings)
+    return mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)

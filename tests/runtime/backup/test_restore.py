@@ -1,0 +1,113 @@
+"""Where a backup is restored to: an empty store, also by the server itself before it serves."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.rehearsal.system.ports import find_free_port
+from runtime.artifacts.tree import Tree
+from runtime.backup import filling, schema
+from runtime.backup import restore as restoring
+from runtime.backup.format.manifest import Manifest
+from runtime.database.engine import open_engine
+from runtime.database.uri import make_directories, store_uri
+from runtime.errors import UserError
+from runtime.server.maintenance import answering
+from runtime.settings import RuntimeSettings, load
+from tests.runtime.backup.stores import artifacts, restore
+from tests.runtime.filled import settings_of
+from tests.runtime.serving import TRACKSTACK, request, serving
+
+
+def test_a_restore_begins_on_an_empty_store_or_by_force_or_where_one_was_killed() -> None:
+    state = {"has_rows": False, "has_artifacts": False, "known_revision": True}
+
+    def check(*, unfinished: bool = False, force: bool = False, **changed: bool) -> None:
+        restoring.check(unfinished=unfinished, force=force, **(state | changed))
+
+    check()
+    check(has_rows=True, unfinished=True)
+    check(has_rows=True, has_artifacts=True, force=True)
+    for changed, said in (
+        ({"has_rows": True}, "--force"),
+        ({"has_artifacts": True}, "--no-artifacts"),
+        ({"known_revision": False, "force": True}, "newer MLflow"),
+    ):
+        with pytest.raises(UserError, match=said):
+            check(**changed)
+
+
+@pytest.mark.slow
+def test_a_store_that_is_not_empty_is_replaced_by_force_alone(
+    made: tuple[Tree, Manifest], tmp_path: Path
+) -> None:
+    tree, of = made
+    target = settings_of(tmp_path)
+    assert restore(target, tree, dry_run=True)["dry_run"]
+    assert not schema.holds_data(open_engine(target))
+    restore(target, tree)
+    with pytest.raises(UserError, match="--force"):
+        restore(target, tree)
+    restore(target, tree, force=True)
+    assert filling.compare(open_engine(target), of) == []
+
+
+@pytest.mark.slow
+def test_a_server_s_own_empty_store_counts_as_empty(
+    made: tuple[Tree, Manifest], tmp_path: Path
+) -> None:
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    target = settings_of(tmp_path)
+    make_directories(target)
+    # Makes the experiment Default, as every server does when it starts.
+    SqlAlchemyStore(store_uri(target), "mlflow-artifacts:/")
+    restore(target, made[0])
+    assert filling.compare(open_engine(target), made[1]) == []
+
+
+@pytest.mark.slow
+def test_a_server_fills_an_empty_store_before_it_serves_and_no_other(
+    made: tuple[Tree, Manifest],
+    filled: RuntimeSettings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tree, of = made
+    # As `make recover` hands it over to a container.
+    tarred = subprocess.run(["tar", "-c", "-C", tree.uri, of.name], capture_output=True, check=True)
+    taking = [TRACKSTACK, "backup", "--to", str(tmp_path / "own"), "copy", "--from", "-"]
+    subprocess.run(taking, input=tarred.stdout, check=True, timeout=120)
+    told: dict[str, Any] = {
+        "TRACKSTACK_BACKUP_DESTINATION": str(tmp_path / "own"),
+        "TRACKSTACK_RESTORE_BACKUP": of.name,
+    }
+    target = settings_of(tmp_path / "data")
+    with serving(tmp_path / "data", **told) as server:
+        assert filling.compare(open_engine(target), of) == []
+        assert artifacts(target) == artifacts(filled)
+        server.client(monkeypatch).create_experiment("made since")
+    with serving(tmp_path / "data", **told) as server:
+        assert server.client(monkeypatch).get_experiment_by_name("made since")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("prefix", ["", "/mlflow"])
+def test_a_server_that_takes_long_to_fill_its_store_is_alive_and_says_so(
+    tmp_path: Path, prefix: str
+) -> None:
+    settings = load(
+        {"MLFLOW_HOST": "127.0.0.1", "MLFLOW_PORT": str(find_free_port())}
+        | {"TRACKSTACK_DATA_DIR": str(tmp_path), "MLFLOW_STATIC_PREFIX": prefix}
+    )
+    uri = f"http://127.0.0.1:{settings.port}{prefix}"
+    with answering(settings):
+        assert request(f"{uri}/x/health").status == 503
+        assert request(f"{uri}/health").status == 200
+        # Whom a load balancer asks whether it may lead somebody here.
+        assert request(f"{uri}/health?ready").status == 503
+        answer = request(f"{uri}/api/2.0/mlflow/runs/create", method="POST", body=b"{}")
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "30")
+        assert b"restored or migrated" in answer.body
