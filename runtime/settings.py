@@ -36,6 +36,11 @@ def _check_age(text: str) -> str:
     return text
 
 
+def _check_notice(text: str) -> str:
+    duration.parse_age(text)
+    return text
+
+
 def without_password(uri: str) -> str:
     """A SQLAlchemy URI, fit to be shown."""
     from sqlalchemy.engine import make_url
@@ -66,6 +71,8 @@ def _with_driver(uri: SecretStr | None) -> SecretStr | None:
 
 # Each of these may be duration.NEVER; of days that is None.
 Age = Annotated[str, AfterValidator(_check_age)]
+# As Age, but never: pruneAction says that.
+Notice = Annotated[str, AfterValidator(_check_notice)]
 Days = Annotated[int | None, BeforeValidator(duration.parse_days)]
 Schedule = Annotated[str, AfterValidator(cron.check_schedule)]
 # What the scheduled prune does with what is stale.
@@ -138,6 +145,9 @@ class RuntimeSettings(BaseModel):
     gc_schedule: Schedule = Field("*/10 * * * *", alias="TRACKSTACK_GC_SCHEDULE")
     prune_schedule: Schedule = Field("0 0 * * *", alias="TRACKSTACK_PRUNE_SCHEDULE")
     prune_action: PruneAction = Field("report", alias="TRACKSTACK_PRUNE_ACTION")
+    prune_notice: Notice = Field("7d", alias="TRACKSTACK_PRUNE_NOTICE")
+    """How long something stands in every report before the scheduled prune deletes it."""
+    prune_registry: bool = Field(False, alias="TRACKSTACK_PRUNE_REGISTRY")
     backup_schedule: Schedule = Field(duration.NEVER, alias="TRACKSTACK_BACKUP_SCHEDULE")
     backup_destination: str | None = Field(None, alias="TRACKSTACK_BACKUP_DESTINATION")
     backup_keep: int = Field(7, ge=1, alias="TRACKSTACK_BACKUP_KEEP")

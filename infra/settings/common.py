@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from infra.settings.values import BackupName, Digest, Environment, Hostname, HttpsUrl, Line, Lines
 from runtime.errors import UserError
-from runtime.settings import Age, Days, LogLevel, PruneAction, Schedule, default, field_of, load
+from runtime.settings import Age, Days, LogLevel, Notice, PruneAction, Schedule, default, field_of, load
 
 # What the stack sets beside RuntimeSettings: whose headers count, the managed identity.
 _OWNED = frozenset({"AZURE_CLIENT_ID", "CADDYFILE", "FORWARDED_ALLOW_IPS"})
@@ -66,6 +66,9 @@ class Common(Keys):
     prune_schedule: Schedule = default("prune_schedule")
     prune_action: PruneAction = default("prune_action")
     """What the scheduled prune does with what is stale."""
+    prune_notice: Notice = default("prune_notice")
+    prune_registry: bool = default("prune_registry")
+    """Whether prune deletes registered models and versions, for good."""
     entity_ttl_days: Days = default("entity_ttl_days")
     """None is ``never`` in the stack file."""
     backup_schedule: Schedule = default("backup_schedule")
