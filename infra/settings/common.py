@@ -8,7 +8,17 @@ from pydantic_core import PydanticCustomError
 
 from infra.settings.values import BackupName, Digest, Environment, Hostname, HttpsUrl, Line, Lines
 from runtime.errors import UserError
-from runtime.settings import Age, Days, LogLevel, Notice, PruneAction, Schedule, default, field_of, load
+from runtime.settings import (
+    Age,
+    Days,
+    LogLevel,
+    Notice,
+    PruneAction,
+    Schedule,
+    default,
+    field_of,
+    load,
+)
 
 # What the stack sets beside RuntimeSettings: whose headers count, the managed identity.
 _OWNED = frozenset({"AZURE_CLIENT_ID", "CADDYFILE", "FORWARDED_ALLOW_IPS"})

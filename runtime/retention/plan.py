@@ -1,7 +1,7 @@
 """What a pass takes of what is stale. Pure."""
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 
 from runtime.errors import UserError
 from runtime.retention.entities import Kind, Stale
@@ -21,11 +21,16 @@ def counts(entities: Iterable[Stale]) -> dict[Kind, int]:
     return {kind: found[kind] for kind in Kind}
 
 
-def runs_taken_along(entities: Iterable[Stale]) -> set[Stale]:
-    """The runs of experiments that are to go as a whole."""
+def taken_along(entities: Iterable[Stale]) -> dict[Stale, list[Stale]]:
+    """What goes with others that go as a whole: experiment -> its runs, model -> its versions."""
     given = list(entities)
-    experiments = {entity.name for entity in given if entity.kind is Kind.EXPERIMENT}
-    return {e for e in given if e.kind is Kind.RUN and e.experiment in experiments}
+    within: dict[tuple[Kind, str], list[Stale]] = defaultdict(list)
+    for entity in given:
+        if entity.kind is Kind.RUN:
+            within[Kind.EXPERIMENT, entity.experiment].append(entity)
+        elif entity.kind is Kind.MODEL_VERSION:
+            within[Kind.REGISTERED_MODEL, entity.key.rpartition("/")[0]].append(entity)
+    return {entity: found for entity in given if (found := within.get((entity.kind, entity.name)))}
 
 
 def without_registry(
@@ -45,19 +50,9 @@ def due(
 
     What would take others along, an experiment its runs, a model its versions, waits for them.
     """
-    waiting = [e for e in entities if first[e] >= now or now - first[e] < notice]
-    experiments = {e.experiment for e in waiting if e.kind is Kind.RUN}
-    models = {e.key.rpartition("/")[0] for e in waiting if e.kind is Kind.MODEL_VERSION}
-
-    def waits(entity: Stale, those: Collection[Stale]) -> bool:
-        if entity.kind is Kind.EXPERIMENT:
-            return entity in those or entity.name in experiments
-        if entity.kind is Kind.REGISTERED_MODEL:
-            return entity in those or entity.name in models
-        return entity in those
-
-    those = set(waiting)
-    return [entity for entity in entities if not waits(entity, those)]
+    waiting = {e for e in entities if first[e] >= now or now - first[e] < notice}
+    along = taken_along(entities)
+    return [e for e in entities if waiting.isdisjoint((e, *along.get(e, ())))]
 
 
 def check_share(entities: Iterable[Stale], live_runs: int, allowed: bool) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -52,7 +51,7 @@ def apply(
 ) -> Outcome:
     """Delete all of them, a few at a time; one that fails stops no other.
 
-    Kind by kind, a model after its versions. MLflow deletes an experiment's runs with it, in one
+    Kind by kind. MLflow deletes an experiment's runs with it, and a model's versions, in one
     request. One that is gone already, by another hand or a pass that was killed, is what was
     wanted. ``still`` finds those that are stale now, right before they go; ``told`` is called with
     how many were looked at.
@@ -66,19 +65,18 @@ def apply(
             return None if tracking.is_gone(error) else str(error)
         return None
 
-    taken_along = plan.runs_taken_along(entities)
-    along = Counter(run.experiment for run in taken_along)
+    along = plan.taken_along(entities)
+    with_others = {each for found in along.values() for each in found}
     with ThreadPoolExecutor(_THREADS) as pool:
         for kind in Kind:
-            chosen = [e for e in entities if e.kind is kind and e not in taken_along]
+            chosen = [e for e in entities if e.kind is kind and e not in with_others]
             for batch in _batches(chosen, _BATCH[kind]):
                 stale = still(batch)
                 outcome.used_again += len(batch) - len(stale)
                 for entity, problem in zip(stale, pool.map(attempt, stale), strict=True):
                     if problem is None:
-                        outcome.deleted[kind.value] += 1
-                        if kind is Kind.EXPERIMENT:
-                            outcome.deleted[Kind.RUN.value] += along[entity.name]
+                        for gone in (entity, *along.get(entity, ())):
+                            outcome.deleted[gone.kind.value] += 1
                     else:
                         outcome.failed[f"{kind.value} {entity.key}"] = problem
                 told(len(batch))

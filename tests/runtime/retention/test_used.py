@@ -120,7 +120,7 @@ def world(
     make_directories(settings)
     uri, before = store_uri(settings), mlflow.get_tracking_uri()
     mlflow.set_tracking_uri(uri)
-    client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
+    client: Any = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
     client.search_experiments(max_results=1)
     engine = open_engine(settings)
     yield World(client, engine)
