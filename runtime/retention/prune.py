@@ -10,6 +10,7 @@ import click
 
 from runtime import duration
 from runtime import settings as runtime_settings
+from runtime.database.lock import only_one
 from runtime.errors import UserError
 from runtime.retention import inventory as tracking
 from runtime.retention import plan
@@ -228,6 +229,7 @@ def _noted(
             2,
         )
     now = milliseconds(server.now)
-    first = notices.note(server.store, entities, now)
+    with only_one(server.store, "prune"):
+        first = notices.note(server.store, entities, now)
     notice = int(duration.parse_age(settings.prune_notice).total_seconds() * 1000)
     return plan.due(entities, first, now, notice)

@@ -25,6 +25,9 @@ from runtime.database.schema import among
 from runtime.retention.entities import Stale
 
 _CHUNK = 500
+# What a pass may begin later in its day than the one before, in ms: what is stale after a day would
+# else begin anew every day.
+_LATE = 60 * 60 * 1000
 _TABLES = MetaData()
 # Times are milliseconds since 1970.
 _NOTICES = Table(
@@ -49,7 +52,7 @@ def first_noted(entity: Stale, before: tuple[int, int] | None, now: int) -> int:
     ago than nobody used the entity, somebody may have used it since, and it begins anew. So it does
     where a clock was put back.
     """
-    if before is None or before[1] < entity.unused_since or before[1] > now:
+    if before is None or before[1] < entity.unused_since - _LATE or before[1] > now:
         return now
     return before[0]
 

@@ -33,6 +33,11 @@ def test_what_may_have_been_used_between_two_reports_begins_anew() -> None:
     assert first_noted(_RUN, (_NOW - 90 * _DAY, _NOW - 30 * _DAY), _NOW) == _NOW - 90 * _DAY
 
 
+def test_what_is_stale_after_a_day_is_due_though_no_two_passes_begin_at_the_same_second() -> None:
+    daily = Stale(Kind.RUN, "r", "r", "e", 0, _NOW - _DAY)
+    assert first_noted(daily, (_NOW - 9 * _DAY, _NOW - _DAY - 5000), _NOW) == _NOW - 9 * _DAY
+
+
 def test_a_clock_that_was_put_back_begins_anew() -> None:
     assert first_noted(_RUN, (_NOW - 9 * _DAY, _NOW + _DAY), _NOW) == _NOW
 
