@@ -23,6 +23,7 @@ COMMANDS = {
     "gc": Subcommand("gc.command", "Purge what clients deleted."),
     "prune": Subcommand("retention.prune", "Soft-delete entities that are stale and unused."),
     "report": Subcommand("retention.report", "List what prune would delete; changes nothing."),
+    "undelete": Subcommand("retention.undelete", "Bring back what prune deleted."),
     "database": Subcommand(
         "database.provision", "Make database and user on a new database server."
     ),

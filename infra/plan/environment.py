@@ -68,6 +68,8 @@ def server(settings: Common, runtime: Runtime) -> dict[str, str]:
         restore_backup=settings.restore_backup,
         audit_reads=settings.audit_reads or None,
         protect_registry=settings.protect_registry or None,
+        # Whether the jobs' token may delete what is protected.
+        prune_registry=settings.prune_registry or None,
         oidc_issuer=settings.oidc_issuer,
         oidc_client_id=settings.oidc_client_id,
         allowed_groups=settings.allowed_groups,
@@ -87,6 +89,8 @@ def scheduler(settings: Common, runtime: Runtime) -> dict[str, str]:
         **said,
         gc_ttl=settings.gc_ttl,
         prune_action=settings.prune_action,
+        prune_notice=settings.prune_notice,
+        prune_registry=settings.prune_registry or None,
         entity_ttl_days=_days(settings.entity_ttl_days),
         backup_keep=settings.backup_keep,
     )

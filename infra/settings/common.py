@@ -12,6 +12,7 @@ from runtime.settings import (
     Age,
     Days,
     LogLevel,
+    Notice,
     PathPrefix,
     PruneAction,
     Schedule,
@@ -113,6 +114,13 @@ class Common(Keys):
     prune_action: PruneAction = _as_runtime(
         "prune_action", "What the scheduled prune does with what is stale: counts or deletes it."
     )
+    prune_notice: Notice = _as_runtime(
+        "prune_notice",
+        "How long something stands in every report before the scheduled prune deletes it.",
+    )
+    prune_registry: bool = _as_runtime(
+        "prune_registry", "prune deletes registered models and versions, too, for good."
+    )
     entity_ttl_days: Days = _as_runtime(
         "entity_ttl_days",
         "Whole days after which a live, unused entity is stale, or `never`.",
@@ -143,7 +151,8 @@ class Common(Keys):
         description="`make down` asks for the stack's name, or `YES=1`, though nothing is lost.",
     )
     protect_registry: bool = _as_runtime(
-        "protect_registry", "Only admins may delete registered models and versions."
+        "protect_registry",
+        "Only admins may delete registered models and versions; prune needs `pruneRegistry`.",
     )
     audit_reads: bool = _as_runtime("audit_reads", "The audit log has reads, too.")
     environment: Environment = Field(

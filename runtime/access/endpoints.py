@@ -12,6 +12,7 @@ from runtime.access.exchange import exchange_of
 from runtime.access.refusal import Refusal
 from runtime.access.responses import answer, answer_error, answer_page, redirect
 from runtime.access.rules import bodies
+from runtime.retention.store import beside
 from runtime.settings import RuntimeSettings
 
 
@@ -83,5 +84,15 @@ def backup_requests(settings: RuntimeSettings) -> ASGIApp:
         method = exchange_of(scope).method
         status, content = await asyncio.to_thread(backups.respond, settings, method)
         await answer(send, status, [(b"content-type", b"application/json")], content)
+
+    return app
+
+
+def store_question(settings: RuntimeSettings) -> ASGIApp:
+    """Whether a job that asks has this server's own store at hand."""
+
+    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
+        content = await asyncio.to_thread(beside.respond, settings, scope["query_string"])
+        await answer(send, 200, [(b"content-type", b"application/json")], content)
 
     return app

@@ -20,6 +20,7 @@ from runtime.access.layers.recording import Recording, audited, counted
 from runtime.access.layers.size import BodyLimit
 from runtime.access.prefix import BelowPath
 from runtime.access.refusal import Refusal
+from runtime.retention.store import beside
 from runtime.settings import RuntimeSettings
 
 
@@ -49,6 +50,7 @@ def layered(mlflow: ASGIApp, settings: RuntimeSettings) -> ASGIApp:
     by_role = [
         Own(metrics.PATH, endpoints.metrics_page(worker_metrics), ("GET",)),
         Own(backups.PATH, endpoints.backup_requests(settings)),
+        Own(beside.PATH, endpoints.store_question(settings), ("GET",)),
     ]
 
     # From the innermost to the outermost.

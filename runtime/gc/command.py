@@ -15,15 +15,16 @@ import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import click
-from sqlalchemy import Engine, MetaData, text
+from sqlalchemy import Engine, MetaData
 
 from runtime import duration
 from runtime import settings as runtime_settings
 from runtime.database import schema
+from runtime.database.clock import now_of
 from runtime.database.engine import open_engine
 from runtime.database.lock import only_one
 from runtime.database.uri import shown_store
@@ -39,25 +40,6 @@ from runtime.settings import RuntimeSettings
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
-
-# SQLite's is that of this machine. In milliseconds since 1970, whatever the session's time zone.
-_DATABASE_CLOCK = {
-    "postgresql": "SELECT extract(epoch FROM clock_timestamp()) * 1000",
-    "mysql": "SELECT timestampdiff(microsecond, '1970-01-01', utc_timestamp(6)) / 1000",
-}
-
-
-def _now(engine: Engine) -> int:
-    """Now, in ms since 1970: by this machine's clock or the database's, whichever is behind.
-
-    A clock that is ahead would make what was deleted a minute ago old enough.
-    """
-    now = int(datetime.now(timezone.utc).timestamp() * 1000)
-    query = _DATABASE_CLOCK.get(engine.dialect.name)
-    if query is None:
-        return now
-    with engine.connect() as connection:
-        return min(now, int(connection.execute(text(query)).scalar_one()))
 
 
 def _age_ms(older_than: str) -> int:
@@ -104,7 +86,7 @@ def collect(older_than: str | None, dry_run: bool, retry: bool = False) -> Repor
         return Report(dry_run, deleted=dict.fromkeys(kinds, 0))
     age = _age_ms(given)
     engine, metadata = _open(settings)
-    now = _now(engine)
+    now = now_of(engine)
     destination = Destination(settings.artifacts_destination, settings.default_artifact_root)
     quarantine, report = Quarantine(now, retry), Report(dry_run)
     with only_one(engine, "gc"), _progress() as progress:

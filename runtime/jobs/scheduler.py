@@ -70,8 +70,10 @@ def arguments_of(name: str, settings: RuntimeSettings) -> list[str]:
 
     Here alone prune becomes a report where the settings do not say that it may delete.
     """
-    only_reports = name == "prune" and settings.prune_action != "delete"
-    return [name, *(["--dry-run"] if only_reports else []), "--json"]
+    if name == "prune":
+        deletes = settings.prune_action == "delete"
+        return [name, "--scheduled", "--yes" if deletes else "--dry-run", "--json"]
+    return [name, "--json"]
 
 
 def next_job(times: Mapping[str, datetime]) -> tuple[str, datetime]:
@@ -218,7 +220,8 @@ def command(once: str | None, elect: bool) -> int:
     Schedules are five-field cron in UTC: TRACKSTACK_GC_SCHEDULE (*/10 * * * *),
     TRACKSTACK_PRUNE_SCHEDULE (0 0 * * *) and TRACKSTACK_BACKUP_SCHEDULE (never), which needs
     TRACKSTACK_BACKUP_DESTINATION; never runs a job at no time. prune only counts what is stale,
-    unless TRACKSTACK_PRUNE_ACTION=delete lets it delete. A job that fails is tried again twice.
+    unless TRACKSTACK_PRUNE_ACTION=delete lets it delete what stood in every report for
+    TRACKSTACK_PRUNE_NOTICE (7d). A job that fails is tried again twice.
     How the last runs went is in state/jobs.json under the data directory; `trackstack doctor` shows
     it. With --once, exits as the job did.
 

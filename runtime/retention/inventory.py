@@ -5,17 +5,34 @@ back-off).
 """
 
 import os
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from runtime.errors import UserError
 from runtime.probe import request, token_of
-from runtime.retention.stale import Experiment, Inventory, Kind, Model, Run, Stale, Version
+from runtime.retention.entities import (
+    PARENT_TAG,
+    Experiment,
+    Inventory,
+    Key,
+    Kind,
+    Model,
+    Run,
+    Stale,
+    Version,
+)
 from runtime.settings import RuntimeSettings
 
 _PAGE = 1000
-_IN_PROGRESS = ("RUNNING", "SCHEDULED")
+IN_PROGRESS = ("RUNNING", "SCHEDULED")
+# On what prune deleted: the pass that did, by when it began, in UTC.
+PRUNED_TAG = "trackstack.pruned"
+# MLflow's own, on registered models and versions that are prompts, and on such models alone.
+PROMPT_TAG = "mlflow.prompt.is_prompt"
+PROMPT_EXPERIMENTS = "_mlflow_experiment_ids"
+_PROMPTS = f"tag.`{PROMPT_TAG}` = 'true'"
 # MLflow's client, which has types in part only.
 Client = Any
 
@@ -90,46 +107,122 @@ def paged(page: Callable[[str | None], Any]) -> Iterator[Any]:
 
 def take_inventory(client: Client) -> Inventory:
     """Read all live entities."""
-    experiments = tuple(
+    experiments = _experiments(client)
+    runs = tuple(run for experiment in experiments for run in _runs(client, experiment.id))
+    return _with_registry(client, Inventory(experiments, runs, (), ()))
+
+
+def take_around(client: Client, entities: Iterable[Stale]) -> Inventory:
+    """Read again what decides about these alone: they, what is in them, and who points to them."""
+    given = list(entities)
+    experiments = _experiments(client)
+    whole = {entity.key for entity in given if entity.kind is Kind.EXPERIMENT}
+    runs = {run.id: run for id in whole for run in _runs(client, id)}
+    single = [e.key for e in given if e.kind is Kind.RUN and e.key not in runs]
+    runs |= {run.id: run for id in single if (run := _live_run(client, id))}
+    places = [experiment.id for experiment in experiments]
+    waiting = list(runs)
+    while waiting:
+        nested = _nested(client, places, waiting.pop())
+        waiting += [run.id for run in nested if run.id not in runs]
+        runs |= {run.id: run for run in nested}
+    found = Inventory(experiments, tuple(runs.values()), (), ())
+    return _with_registry(client, found)
+
+
+def _experiments(client: Client) -> tuple[Experiment, ...]:
+    return tuple(
         Experiment(e.experiment_id, e.name, e.last_update_time or e.creation_time or 0, e.tags)
         for e in paged(lambda t: client.search_experiments(max_results=_PAGE, page_token=t))
     )
-    runs = tuple(run for experiment in experiments for run in _runs(client, experiment.id))
-    models = list(paged(lambda t: client.search_registered_models(max_results=_PAGE, page_token=t)))
-    versions = paged(lambda t: client.search_model_versions("", max_results=_PAGE, page_token=t))
-    aliases = {model.name: _aliases(model) for model in models}
-    return Inventory(
-        experiments=experiments,
-        runs=runs,
-        versions=tuple(_version(version, aliases) for version in versions),
+
+
+def _with_registry(client: Client, inventory: Inventory) -> Inventory:
+    def models(filter_string: str | None = None) -> list[Any]:
+        return list(
+            paged(
+                lambda t: client.search_registered_models(
+                    filter_string, max_results=_PAGE, page_token=t
+                )
+            )
+        )
+
+    def versions(filter_string: str = "") -> Iterator[Any]:
+        return paged(
+            lambda t: client.search_model_versions(filter_string, max_results=_PAGE, page_token=t)
+        )
+
+    found = models()
+    aliases = {model.name: _aliases(model) for model in found}
+    return replace(
+        inventory,
+        versions=tuple(_version(version, aliases) for version in versions()),
         models=tuple(
             Model(m.name, m.last_updated_timestamp or 0, tuple(aliases[m.name]), m.tags)
-            for m in models
+            for m in found
+        ),
+        used=of_prompts(
+            (prompt.tags for prompt in models(_PROMPTS)),
+            (version.run_id for version in versions(_PROMPTS)),
         ),
     )
 
 
+def of_prompts(tags: Iterable[Mapping[str, str]], runs: Iterable[str | None]) -> frozenset[Key]:
+    """What prompts point to: the experiments in their tags, and their versions' runs. Pure."""
+    listed = (each.get(PROMPT_EXPERIMENTS, "").split(",") for each in tags)
+    experiments = {(Kind.EXPERIMENT, id.strip()) for ids in listed for id in ids if id.strip()}
+    return frozenset(experiments | {(Kind.RUN, run) for run in runs if run})
+
+
 def _runs(client: Client, experiment_id: str) -> Iterator[Run]:
-    for run in paged(
-        lambda t: client.search_runs([experiment_id], max_results=_PAGE, page_token=t)
-    ):
-        info = run.info
+    return map(
+        _run,
+        paged(lambda t: client.search_runs([experiment_id], max_results=_PAGE, page_token=t)),
+    )
+
+
+def _nested(client: Client, places: list[str], run: str) -> list[Run]:
+    child = f"tags.`{PARENT_TAG}` = '{run}'"
+    return [
+        _run(found)
+        for start in range(0, len(places), _PAGE)
+        for found in paged(
+            lambda t, start=start: client.search_runs(
+                places[start : start + _PAGE], child, max_results=_PAGE, page_token=t
+            )
+        )
+    ]
+
+
+def _live_run(client: Client, run_id: str) -> Run | None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        run = client.get_run(run_id)
+    except MlflowException as error:
+        if is_gone(error):
+            return None
+        raise
+    return _run(run) if run.info.lifecycle_stage == "active" else None
+
+
+def _run(run: Any) -> Run:
+    info = run.info
+    metrics = run.data.to_proto().metrics
+    logged = (metric.timestamp for metric in metrics)
+    touched = max((time for time in (info.start_time, info.end_time, *logged) if time), default=0)
+    return Run(
+        info.run_id,
+        info.run_name,
+        info.experiment_id,
+        touched,
+        run.data.tags,
         # A run that was taken up again keeps the end that it had.
-        in_progress = info.status in _IN_PROGRESS
-        metrics = run.data.to_proto().metrics
-        logged = (metric.timestamp for metric in metrics)
-        touched = max(
-            (time for time in (info.start_time, info.end_time, *logged) if time), default=0
-        )
-        yield Run(
-            info.run_id,
-            info.run_name,
-            experiment_id,
-            touched,
-            run.data.tags,
-            in_progress,
-            tuple(metric.key for metric in metrics),
-        )
+        info.status in IN_PROGRESS,
+        tuple(metric.key for metric in metrics),
+        tuple(model.model_id for model in (run.outputs.model_outputs if run.outputs else ())),
+    )
 
 
 def _aliases(model: Any) -> dict[str, str]:
@@ -166,11 +259,13 @@ def artifact_bytes(client: Client, stale: Stale) -> int | None:
     return total
 
 
-def delete(client: Client, stale: Stale) -> None:
-    """Delete one entity: runs and experiments softly, the others for good."""
+def delete(client: Client, stale: Stale, pass_id: str) -> None:
+    """Delete one entity: runs and experiments softly, with a tag of the pass; others for good."""
     if stale.kind is Kind.RUN:
+        client.set_tag(stale.key, PRUNED_TAG, pass_id)
         client.delete_run(stale.key)
     elif stale.kind is Kind.EXPERIMENT:
+        client.set_experiment_tag(stale.key, PRUNED_TAG, pass_id)
         client.delete_experiment(stale.key)
     elif stale.kind is Kind.MODEL_VERSION:
         model, _, version = stale.key.rpartition("/")

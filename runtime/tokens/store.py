@@ -193,8 +193,9 @@ class MountedTokens:
     @classmethod
     def of(cls, settings: RuntimeSettings, file: Callable[[str], Path | None]) -> "MountedTokens":
         """From the settings; ``file`` finds the file that a secret variable is mounted from."""
-        # Prune must be able to delete what it may delete.
-        jobs = Role.ADMIN if settings.protect_registry else Role.WRITE
+        # Prune must be able to delete what it may delete, and no more.
+        deletes = settings.protect_registry and settings.prune_registry
+        jobs = Role.ADMIN if deletes else Role.WRITE
         return cls(
             _Mounted(
                 STACK_TOKEN,

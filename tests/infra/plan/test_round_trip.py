@@ -46,10 +46,11 @@ _OF_JOBS = {
     "prune_schedule": "2 3 * * *",
     "entity_ttl_days": 77,
     "prune_action": "delete",
+    "prune_notice": "3d",
     "backup_schedule": "4 5 * * *",
     "backup_keep": 9,
 }
-_OF_BOTH = {"backup_destination": "s3://backups/here"}
+_OF_BOTH = {"backup_destination": "s3://backups/here", "prune_registry": True}
 # Keys that decide what is made, and say nothing to the runtime.
 _OF_INFRA = {
     *("cloud", "compute", "keep_data", "protect", "environment"),

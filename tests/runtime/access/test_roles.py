@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from runtime import settings
 from runtime.access.rules.queries import is_query
 from runtime.access.rules.roles import RouteScope, Rule, is_known, required_role, rule_of
-from runtime.tokens.store import Role
+from runtime.tokens.store import MountedTokens, Role
 
 _FILE = Path(__file__).with_name("routes.txt")
 
@@ -163,3 +164,25 @@ def test_a_graphql_query_is_known_as_one(document: str) -> None:
 )
 def test_whatever_else_is_sent_to_graphql_is_no_query(body: bytes) -> None:
     assert not is_query(body)
+
+
+@pytest.mark.parametrize(
+    ("protected", "pruned", "role"),
+    [
+        ("false", "true", Role.WRITE),
+        ("true", "false", Role.WRITE),
+        ("true", "true", Role.ADMIN),
+    ],
+)
+def test_the_jobs_may_delete_protected_models_only_where_prune_does(
+    protected: str, pruned: str, role: Role
+) -> None:
+    given = settings.load(
+        {
+            "TRACKSTACK_JOB_TOKEN": "t" * 32,
+            "TRACKSTACK_PROTECT_REGISTRY": protected,
+            "TRACKSTACK_PRUNE_REGISTRY": pruned,
+        }
+    )
+    (jobs,) = MountedTokens.of(given, lambda name: None).list()
+    assert (jobs.name, jobs.role) == ("jobs", role)

@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Callable, Generator
-from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from sqlalchemy import create_engine, text
 
 from runtime.artifacts import deletion as artifacts
 from runtime.backup.schema import make_tables
-from runtime.database import schema
+from runtime.database import clock, schema
 from runtime.errors import UserError
 from runtime.gc import collector
 from runtime.gc import command as gc
@@ -151,12 +150,12 @@ def test_a_version_that_is_registered_amid_a_pass_keeps_the_next_batch(
         assert (store.artifacts / experiment / run / "artifacts" / "weights").exists()
 
 
-class _Ahead(datetime):
+class _Ahead:
     """A clock that is a month ahead."""
 
-    @classmethod
-    def now(cls, tz: tzinfo | None = None) -> datetime:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return datetime.now(tz) + timedelta(days=31)
+    @staticmethod
+    def time() -> float:
+        return time.time() + 31 * 24 * 60 * 60
 
 
 def test_a_clock_that_is_ahead_of_the_database_s_purges_nothing_young(
@@ -164,12 +163,12 @@ def test_a_clock_that_is_ahead_of_the_database_s_purges_nothing_young(
 ) -> None:
     if store.engine.dialect.name == "sqlite":
         # Its clock is this machine's, as is that of the server: there is no other to ask.
-        assert gc._now(store.engine) <= time.time() * 1000  # pyright: ignore[reportPrivateUsage]
+        assert clock.now_of(store.engine) <= time.time() * 1000
         return
     experiment = store.mlflow.create_experiment(store.artifacts.parent.name)
     run = store.run(experiment)
     store.mlflow.delete_run(run)
-    monkeypatch.setattr(gc, "datetime", _Ahead)
+    monkeypatch.setattr(clock, "time", _Ahead)
     gc.collect("30d0h0m0s", dry_run=False)
     assert run in store.keys("runs", "run_uuid")
     # And it is no clock that stands still.

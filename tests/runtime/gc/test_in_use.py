@@ -61,13 +61,24 @@ class Traffic:
 
     def stale(self) -> set[str]:
         """What report lists and prune would delete: names of experiments, ids of runs."""
-        listed = json.loads(self._done("report", "--json").stdout)
+        listed = self.reported()
+        assert self.reported(**self.elsewhere) == listed
         counted = json.loads(self._done("prune", "--dry-run", "--json").stdout)["deleted"]
         assert sum(counted.values()) == len(listed)
+        return listed
+
+    def reported(self, **environment: str) -> set[str]:
+        """What report lists, beside the store unless ``environment`` says otherwise."""
+        listed = json.loads(self._done("report", "--json", **environment).stdout)
         return {line["id"] if line["kind"] == "run" else line["name"] for line in listed}
 
-    def _done(self, *arguments: str) -> Any:
-        done = self.server.run(*arguments)
+    @property
+    def elsewhere(self) -> dict[str, str]:
+        """The environment of a machine that cannot reach the store."""
+        return {"MLFLOW_BACKEND_STORE_URI": "sqlite:////nowhere/mydb.sqlite"}
+
+    def _done(self, *arguments: str, **environment: str) -> Any:
+        done = self.server.run(*arguments, **environment)
         assert done.returncode == 0, done.stderr
         assert "Traceback" not in done.stderr
         return done
@@ -151,7 +162,7 @@ def test_a_run_that_is_written_to_survives_prune_and_its_client_goes_on(traffic:
     experiment = traffic.client.create_experiment("training for weeks")
     run = traffic.client.create_run(experiment).info.run_id
     traffic.everything_ages()
-    assert traffic.server.run("prune").returncode == 0
+    assert traffic.server.run("prune", "--yes").returncode == 0
     traffic.client.log_metric(run, "loss", 0.5)
     traffic.trace(experiment)
 
@@ -236,6 +247,7 @@ def test_what_a_server_cannot_say_counts_as_use(traffic: Traffic, route: str) ->
         with way_to(traffic.server, refusal) as uri:
             return traffic.server.run(
                 *("prune", "--dry-run", "--json"),
+                **traffic.elsewhere,
                 MLFLOW_TRACKING_URI=uri,
                 MLFLOW_HTTP_REQUEST_MAX_RETRIES="0",
             )
@@ -257,8 +269,8 @@ def test_never_deletes_nothing_and_says_so(traffic: Traffic) -> None:
     traffic.everything_ages()
     client.delete_experiment(gone)
     never = {"MLFLOW_TRACKING_ENTITY_TTL": "never", "MLFLOW_TRACKING_GC_TTL": "never"}
-    for arguments in (("prune", "--json"), ("prune", "--dry-run", "--json"), ("gc", "--json")):
-        done = traffic.server.run(*arguments, **never)
+    for command in ("prune --yes --json", "prune --dry-run --json", "gc --json"):
+        done = traffic.server.run(*command.split(), **never)
         assert done.returncode == 0, done.stderr
         assert set(json.loads(done.stdout)["deleted"].values()) == {0}
         assert "is never" in done.stderr

@@ -187,11 +187,11 @@ def test_prune_deletes_what_report_lists_and_keeps_what_is_used(
     _sql(own, "UPDATE model_versions SET last_updated_time = ?", old)
     _sql(own, "UPDATE registered_models SET last_updated_time = ?", old)
 
-    [line] = _json(own, "report")
+    [line] = _json(own, "report", "--sizes")
     assert (line["id"], line["age_days"], line["bytes"]) == (stale, 40, 100)
     assert _json(own, "prune", "--dry-run")["deleted"]["run"] == 1
     assert client.get_run(stale).info.lifecycle_stage == "active"
-    assert _json(own, "prune")["deleted"]["run"] == 1
+    assert _json(own, "prune", "--yes")["deleted"]["run"] == 1
     assert client.get_run(stale).info.lifecycle_stage == "deleted"
     for run in (tagged, registered, fresh):
         assert client.get_run(run).info.lifecycle_stage == "active"

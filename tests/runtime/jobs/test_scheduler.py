@@ -161,8 +161,9 @@ def test_the_scheduled_prune_deletes_only_where_it_is_told_to() -> None:
     def of(**given: str) -> list[str]:
         return arguments_of("prune", settings.load(given))
 
-    assert of() == of(TRACKSTACK_PRUNE_ACTION="report") == ["prune", "--dry-run", "--json"]
-    assert of(TRACKSTACK_PRUNE_ACTION="delete") == ["prune", "--json"]
+    scheduled = ["prune", "--scheduled"]
+    assert of() == of(TRACKSTACK_PRUNE_ACTION="report") == [*scheduled, "--dry-run", "--json"]
+    assert of(TRACKSTACK_PRUNE_ACTION="delete") == [*scheduled, "--yes", "--json"]
     told = settings.load({"TRACKSTACK_PRUNE_ACTION": "report"})
     assert arguments_of("gc", told) == ["gc", "--json"]
 
@@ -177,7 +178,11 @@ def test_a_real_scheduled_prune_reports_or_deletes(
         run = client.create_run("0", start_time=1).info.run_id
         client.set_terminated(run, end_time=2)
         by_schedule = ("scheduler", "--once", "prune")
-        done = server.run(*by_schedule, TRACKSTACK_PRUNE_ACTION=action)
+        # In an earlier report.
+        server.run(*by_schedule, TRACKSTACK_PRUNE_ACTION="report")
+        done = server.run(
+            *by_schedule, TRACKSTACK_PRUNE_ACTION=action, TRACKSTACK_PRUNE_NOTICE="0s"
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         assert client.get_run(run).info.lifecycle_stage == left
         result: Any = read_state(tmp_path)["prune"].result

@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from runtime.retention import inventory as tracking
 from runtime.retention import report
+from runtime.retention.find import Found, Server
 from runtime.retention.report_line import Line, human_bytes
 from runtime.retention.report_page import bars, chart, page
-from runtime.retention.stale import Inventory
 
 _NOW = datetime(2026, 11, 21, tzinfo=timezone.utc)
 _LINES = [
@@ -59,17 +58,18 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> list[Line]:
     """What a server would have; reading it for real is in test_jobs.py."""
     given = [Line("run", '=HYPERLINK("x")', "1", "a,b\nc", 40, None), *_LINES]
 
-    def connect(*_args: Any) -> None:
-        return None
+    def reach(*_args: Any) -> Server:
+        nothing: Any = None
+        return Server(nothing, nothing, None, _NOW)
 
-    def take_inventory(*_args: Any) -> Inventory:
-        return Inventory((), (), (), ())
+    def find_stale(*_args: Any) -> Found:
+        return Found((), 0)
 
     def made(*_args: Any) -> list[Line]:
         return given
 
-    monkeypatch.setattr(tracking, "connect", connect)
-    monkeypatch.setattr(tracking, "take_inventory", take_inventory)
+    monkeypatch.setattr(report, "reach", reach)
+    monkeypatch.setattr(report, "find_stale", find_stale)
     monkeypatch.setattr(report, "lines", made)
     return given
 

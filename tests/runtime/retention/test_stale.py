@@ -6,13 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.duration import MOST_DAYS
-from runtime.retention.parents import PARENT_TAG
-from runtime.retention.report_line import Line
-from runtime.retention.report_page import bars, chart
-from runtime.retention.stale import (
-    DEFAULT_EXPERIMENT,
+from runtime.retention.entities import (
     KEEP_TAG,
-    TTL_TAG,
+    PARENT_TAG,
     Experiment,
     Inventory,
     Key,
@@ -21,10 +17,10 @@ from runtime.retention.stale import (
     Question,
     Run,
     Version,
-    decide,
-    loose_models,
-    questions,
 )
+from runtime.retention.report_line import Line
+from runtime.retention.report_page import bars, chart
+from runtime.retention.stale import DEFAULT_EXPERIMENT, TTL_TAG, decide, logged_models, questions
 
 _NOW = datetime(2026, 11, 20, tzinfo=timezone.utc)
 
@@ -161,12 +157,37 @@ def test_what_would_be_stale_is_asked_for_once_an_experiment_with_its_own_time()
     )
 
 
-def test_a_logged_model_is_looked_for_where_no_live_run_stands_for_its_version() -> None:
+def test_every_logged_model_is_looked_for_that_a_version_was_made_of() -> None:
     by_id = replace(_VERSION, run_id="gone", model_id="m-1")
     by_source = replace(_VERSION, run_id=None, source="models:/m-2")
     of_run = replace(_VERSION, model_id="m-3")
     inventory = Inventory((), (_RUN,), (by_id, by_source, of_run), ())
-    assert loose_models(inventory) == {"m-1", "m-2"}
+    assert logged_models(inventory) == {"m-1", "m-2", "m-3"}
+
+
+def test_a_run_that_is_kept_keeps_what_it_was_made_from_and_an_old_one_does_not() -> None:
+    elsewhere = replace(_EXPERIMENT, id="2")
+    source = frozenset({(Kind.RUN, "r"), (Kind.EXPERIMENT, "1")})
+    evaluation = replace(_RUN, id="evaluation", experiment_id="2", uses=source)
+    both = (_EXPERIMENT, elsewhere)
+    assert _stale(both, (_RUN, replace(evaluation, touched=_NEW))) == []
+    assert len(_stale(both, (_RUN, evaluation))) == 4
+    # The run may be gone, and the model that it logged still be in its experiment.
+    assert _stale(both, (replace(evaluation, touched=_NEW),)) == []
+
+
+def test_an_experiment_in_whose_folder_a_version_lies_is_kept() -> None:
+    by_hand = replace(_VERSION, run_id=None, source="mlflow-artifacts:/1/models/mine")
+    copied = replace(_VERSION, run_id=None, source="models:/other/1")
+    assert _stale((_EXPERIMENT,), (), (by_hand,)) == [(Kind.MODEL_VERSION, "m/1")]
+    assert (Kind.EXPERIMENT, "1") in _stale((_EXPERIMENT,), (), (copied,))
+
+
+def test_how_long_nobody_used_what_is_stale_is_its_time_to_live() -> None:
+    short = Experiment("2", "short", _OLD, {TTL_TAG: "7"})
+    inventory = Inventory((_EXPERIMENT, short), (), (_VERSION,), ())
+    found = {entity.key: entity.unused_since for entity in decide(inventory, _NOW, 30)}
+    assert found == {"1": _days_ago(30), "2": _days_ago(7), "m/1": _days_ago(30)}
 
 
 def test_never_is_never_whatever_a_tag_says() -> None:

@@ -13,6 +13,7 @@ write experiment POST        /v1/traces
 read  none       GET         /version
 read  global     GET         /metrics
 admin global     GET,POST    /trackstack/backups
+read  none       GET         /trackstack/store
 
 # The server itself
 write global     POST        /api/3.0/mlflow/demo/delete

@@ -9,32 +9,31 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast, get_args
-from urllib.parse import urlsplit
+from typing import Annotated, Any, cast, get_args
 
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
     ValidationError,
-    WithJsonSchema,
 )
 
-from runtime import cron, duration
+from runtime import duration
 from runtime.errors import UserError
-
-
-def _check_age(text: str) -> str:
-    if text == duration.NEVER:
-        return text
-    try:
-        duration.parse_age(text)
-    except ValueError as error:
-        raise ValueError(f"{error}, or {duration.NEVER}") from None
-    return text
+from runtime.settings.values import (
+    Age,
+    Days,
+    Issuer,
+    LogLevel,
+    Notice,
+    OciLogin,
+    PathPrefix,
+    PruneAction,
+    Schedule,
+    Words,
+)
 
 
 def without_password(uri: str) -> str:
@@ -54,60 +53,8 @@ def with_driver(uri: str) -> str:
     return re.sub(r"^postgres(ql)?(\+psycopg)?://", "postgresql+psycopg2://", uri)
 
 
-def _check_issuer(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme != "https" and parts.hostname not in ("localhost", "127.0.0.1"):
-        raise ValueError("must be an https:// address")
-    return text.rstrip("/")
-
-
 def _with_driver(uri: SecretStr | None) -> SecretStr | None:
     return SecretStr(with_driver(uri.get_secret_value())) if uri else None
-
-
-_PATH = re.compile(r"(?=.{2,64}\Z)(?!.*\.\.)(/(?!\.(/|\Z))[A-Za-z0-9._~-]+)+")
-
-
-def _check_path(text: str) -> str:
-    if not _PATH.fullmatch(text):
-        raise ValueError(
-            "must be a path such as /mlflow, which begins with / and does not end with it: "
-            "letters, digits and ._~- between the slashes, no .., at most 64 characters"
-        )
-    return text
-
-
-# Below which a server is reached; empty where it is at the root.
-PathPrefix = Annotated[str, AfterValidator(_check_path)]
-# Each of these may be duration.NEVER; of days that is None.
-Age = Annotated[str, AfterValidator(_check_age), Field(examples=["30d0h0m0s", "12h", "never"])]
-Days = Annotated[
-    int | None,
-    BeforeValidator(duration.parse_days),
-    WithJsonSchema(
-        {"type": ["integer", "string"], "minimum": 1, "maximum": duration.MOST_DAYS}
-        | {"pattern": f"^({duration.NEVER}|[0-9]+)$", "examples": [30, duration.NEVER]}
-    ),
-]
-Schedule = Annotated[
-    str, AfterValidator(cron.check_schedule), Field(examples=["*/10 * * * *", duration.NEVER])
-]
-# What the scheduled prune does with what is stale.
-PruneAction = Literal["report", "delete"]
-Issuer = Annotated[str, AfterValidator(_check_issuer)]
-
-
-def _split(text: object) -> object:
-    """A list is words with commas between them, or JSON where a word has a comma."""
-    if not isinstance(text, str):
-        return text
-    return tuple(json.loads(text)) if text.startswith("[") else tuple(text.split(","))
-
-
-Words = Annotated[tuple[str, ...], BeforeValidator(_split)]
-LogLevel = Literal["debug", "info", "warning", "error"]
-# Under the names that oracle's ocifs gave them.
-OciLogin = Literal["api_key", "resource_principal", "instance_principal"]
 
 
 class RuntimeSettings(BaseModel):
@@ -162,6 +109,9 @@ class RuntimeSettings(BaseModel):
     gc_schedule: Schedule = Field("*/10 * * * *", alias="TRACKSTACK_GC_SCHEDULE")
     prune_schedule: Schedule = Field("0 0 * * *", alias="TRACKSTACK_PRUNE_SCHEDULE")
     prune_action: PruneAction = Field("report", alias="TRACKSTACK_PRUNE_ACTION")
+    prune_notice: Notice = Field("7d", alias="TRACKSTACK_PRUNE_NOTICE")
+    """How long something stands in every report before the scheduled prune deletes it."""
+    prune_registry: bool = Field(False, alias="TRACKSTACK_PRUNE_REGISTRY")
     backup_schedule: Schedule = Field(duration.NEVER, alias="TRACKSTACK_BACKUP_SCHEDULE")
     backup_destination: str | None = Field(None, alias="TRACKSTACK_BACKUP_DESTINATION")
     backup_keep: int = Field(7, ge=1, alias="TRACKSTACK_BACKUP_KEEP")

@@ -12,7 +12,7 @@ import pytest
 from infra.rehearsal.errors import EngineError
 from infra.rehearsal.system.ports import find_free_port
 from infra.rehearsal.system.waiting import wait_for
-from tests.infra.clouds.local_stack import Stack
+from tests.infra.clouds.local.stack import Stack
 from tests.infra.project import configure
 from tests.runtime.serving import request, wait_until_ready
 
