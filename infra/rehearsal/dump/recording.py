@@ -1,5 +1,7 @@
 """A plan's resources on the SDK's mocks: what each sends to its provider, with its options."""
 
+import asyncio
+import functools
 import sys
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
@@ -104,9 +106,17 @@ def record(
     found: list[Registered] = []
     runtime = cast("Any", pulumi.runtime)
     with _nothing_leaves(plan), _stack_traces():
+        # The SDK asks for the thread's loop, of which an earlier `asyncio.run` has left none.
+        asyncio.set_event_loop(_event_loop())
         runtime.set_mocks(mocks, project=PROJECT, stack=stack, monitor=_Monitor(mocks, found))
         runtime.test(lambda: deploy(plan, secrets or Secrets()))()
     return found
+
+
+@functools.cache
+def _event_loop() -> asyncio.AbstractEventLoop:
+    """One for all recordings of this process."""
+    return asyncio.new_event_loop()
 
 
 @contextmanager
