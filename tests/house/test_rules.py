@@ -190,7 +190,7 @@ _VARIABLE = re.compile(r"(MLFLOW|TRACKSTACK|OCIFS)_[A-Z_]+")
 # What spells a variable's name beside RuntimeSettings: it must be set for MLFLOW itself, which
 # reads it from the environment, or be read by what must import nothing.
 _SPELL_NAMES = {
-    "runtime/settings.py",
+    "runtime/settings/__init__.py",
     "runtime/health.py",
     "runtime/server/command.py",
     "runtime/retention/inventory.py",
