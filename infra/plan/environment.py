@@ -51,6 +51,9 @@ def store(settings: Common, runtime: Runtime) -> dict[str, str]:
         given_tracking_uri=runtime.server_uri,
         # For a backup by hand, the one before a migration, and for a restore.
         backup_destination=runtime.backup_destination,
+        # One by hand or by request deletes no more than a scheduled one.
+        backup_keep=settings.backup_keep,
+        backup_alarm=settings.backup_alarm,
     )
 
 
@@ -88,7 +91,6 @@ def scheduler(settings: Common, runtime: Runtime) -> dict[str, str]:
         gc_ttl=settings.gc_ttl,
         prune_action=settings.prune_action,
         entity_ttl_days=_days(settings.entity_ttl_days),
-        backup_keep=settings.backup_keep,
     )
 
 

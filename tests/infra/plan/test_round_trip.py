@@ -48,9 +48,9 @@ _OF_JOBS = {
     "entity_ttl_days": 77,
     "prune_action": "delete",
     "backup_schedule": "4 5 * * *",
-    "backup_keep": 9,
 }
-_OF_BOTH = {"backup_destination": "s3://backups/here"}
+# By request, a backup is made by the server's own environment.
+_OF_BOTH = {"backup_destination": "s3://backups/here", "backup_keep": 9, "backup_alarm": 80}
 # Keys that decide what is made, and say nothing to the runtime.
 _OF_INFRA = {
     *("cloud", "compute", "keep_data", "protect", "environment"),
