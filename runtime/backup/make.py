@@ -1,6 +1,6 @@
 """Making a backup and checking it."""
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -8,13 +8,13 @@ from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from sqlalchemy import Connection, Engine, func, inspect, not_, or_, select
+from sqlalchemy import Connection, Engine, inspect
 
 from runtime.artifacts.tree import Tree, scratch_of, sha256_of, told
-from runtime.backup import identity, retention
+from runtime.backup import identity, loss, retention
 from runtime.backup.format import artifacts, manifest, parts, rows
 from runtime.backup.format.manifest import ArtifactsPart, Manifest, Part, TablePart
-from runtime.backup.retention import Found
+from runtime.backup.retention import Found, Rule
 from runtime.database import state
 from runtime.database.engine import open_engine
 from runtime.database.lock import only_one
@@ -23,6 +23,7 @@ from runtime.errors import UserError
 from runtime.settings import RuntimeSettings
 
 _LISTING, _SCRATCH = "artifacts.jsonl.gz", ".scratch"
+_SHOWN = 10
 # The first file of a backup: of which store it is, should it never be finished.
 _OWNER = "store"
 
@@ -53,26 +54,24 @@ def _dump_tables(connection: Connection, tree: Tree, scratch: Path) -> dict[str,
     return parts
 
 
-def _count_outside(connection: Connection, artifacts_destination: str) -> int:
-    runs = rows.known_tables().tables["runs"]
-    inside = [
-        runs.c.artifact_uri.startswith(start, autoescape=True)
-        for start in (
-            "mlflow-artifacts:",
-            artifacts_destination.rstrip("/") + "/",
-            "file://" + artifacts_destination.rstrip("/") + "/",
-        )
-    ]
-    query = select(func.count()).select_from(runs).where(not_(or_(*inside)))
-    return int(connection.execute(query).scalar() or 0)
+def _silent(_: str) -> None:
+    """Tell nobody."""
 
 
-def back_up(settings: RuntimeSettings, tree: Tree, *, with_artifacts: bool = True) -> Manifest:
+def back_up(
+    settings: RuntimeSettings,
+    tree: Tree,
+    *,
+    with_artifacts: bool = True,
+    tell: Callable[[str], object] = _silent,
+) -> Manifest:
     """Copy the database as it is at one moment, then the artifacts; returns the manifest.
 
+    ``tell`` is told, a line each, what a person should know of a backup that is made all the same.
     Holds gc's lock, so that no artifact of the snapshot is purged meanwhile. Raises UserError
     where the store is empty or of a newer MLflow, the artifacts and the backup would lie in each
-    other, or it cannot be written: nothing is left of it then.
+    other, artifacts that the database names are gone, or it cannot be written: nothing is left of
+    it then.
     """
     engine = open_engine(settings)
     source = Tree(settings.artifacts_destination)
@@ -89,15 +88,25 @@ def back_up(settings: RuntimeSettings, tree: Tree, *, with_artifacts: bool = Tru
             raise UserError(f"there is no MLflow store in {shown_store(settings)}")
         store = identity.ensure(engine)
         with told(f"the backup to {tree.uri}"):
+            if with_artifacts:
+                with engine.connect() as connection:
+                    loss.check_artifacts(connection, source, settings.artifacts_destination, tell)
             there = manifest.names(tree)
             _clear_unfinished(tree, there, store)
             own = tree.at(manifest.new_name(datetime.now(timezone.utc), there))
             with _removed_where_it_fails(own):
-                return _write(engine, source if with_artifacts else None, own, settings, store)
+                return _write(
+                    engine, source if with_artifacts else None, own, settings, store, tell
+                )
 
 
 def _write(
-    engine: Engine, source: Tree | None, own: Tree, settings: RuntimeSettings, store: str
+    engine: Engine,
+    source: Tree | None,
+    own: Tree,
+    settings: RuntimeSettings,
+    store: str,
+    tell: Callable[[str], object],
 ) -> Manifest:
     now = datetime.now(timezone.utc)
     with scratch_of(own, _SCRATCH) as scratch:
@@ -107,8 +116,8 @@ def _write(
         with rows.snapshot(engine, scratch) as connection:
             tables = _dump_tables(connection, own, scratch)
             revision = rows.revision(connection)
-            outside = _count_outside(connection, settings.artifacts_destination)
-        listing = _copy_artifacts(source, own, scratch) if source else None
+            outside = loss.count_outside(connection, settings.artifacts_destination)
+        listing = _copy_artifacts(source, own, scratch, tell) if source else None
         done = Manifest(
             name=own.name,
             created=now.isoformat(timespec="seconds"),
@@ -154,39 +163,60 @@ def _owner_of(tree: Tree, name: str) -> str | None:
     return None
 
 
-def _copy_artifacts(source: Tree, own: Tree, scratch: Path) -> ArtifactsPart:
-    listing = scratch / "listing"
-    files, size = artifacts.copy_in(source, own.at(parts.ARTIFACTS), scratch, listing)
+def _copy_artifacts(
+    source: Tree, own: Tree, scratch: Path, tell: Callable[[str], object]
+) -> ArtifactsPart:
+    listing, odd = scratch / "listing", list[str]()
+    files, size = artifacts.copy_in(source, own.at(parts.ARTIFACTS), scratch, listing, odd.append)
+    if odd:
+        shown = ", ".join([*sorted(odd)[:_SHOWN], *(["and more"] if len(odd) > _SHOWN else [])])
+        tell(f"{len(odd)} of the artifacts are no files and were left out: {shown}")
     return ArtifactsPart(**_put(own, listing, _LISTING).__dict__, files=files, total_bytes=size)
 
 
 @dataclass(frozen=True)
 class Retired:
-    """Names of backups: those deleted, and those that stay since nobody knows whose they are."""
+    """Names of backups: those deleted, those that stay since nobody knows whose they are, and
+    those that stay since newer ones hold much less; ``alarm`` says why none was deleted.
+    """
 
     deleted: Sequence[str]
-    of_nobody: Sequence[str]
+    of_nobody: Sequence[str] = ()
+    outgrown: Sequence[str] = ()
+    alarm: str | None = None
 
 
 def retire(
     tree: Tree,
     store: str | None,
-    keep: int,
-    keep_days: int | None,
+    rule: Rule,
     *,
     just_made: str | None = None,
     dry_run: bool = False,
 ) -> Retired:
-    """Delete the backups of the store with this identity that are no longer kept."""
+    """Delete the backups of the store with this identity that are no longer kept.
+
+    None at all where ``just_made`` holds much less than one before it did.
+    """
     found = [_found(tree, *each) for each in manifest.names(tree).items()]
+    of_nobody, apart = retention.of_nobody(found), retention.outgrown(found, store, rule)
+    if just_made and (before := retention.alarm(found, just_made, rule)):
+        [new] = (each for each in found if each.name == just_made)
+        said = (
+            f"{new.name} has {new.rows} rows and {new.files} artifacts, {before.name} had "
+            f"{before.rows} and {before.files}: less than {rule.percent} % is left of one of them, "
+            "so no backup was deleted; where that is meant, set TRACKSTACK_BACKUP_ALARM lower "
+            "(backupAlarm in a stack file; 0: no alarm)"
+        )
+        return Retired((), of_nobody, apart, said)
     now = datetime.now(timezone.utc)
-    due = retention.decide(found, store, now, keep, keep_days, just_made)
+    due = retention.decide(found, store, now, rule, just_made)
     for name in () if dry_run else due:
         try:
             tree.at(name).delete()
         except OSError as error:
             raise UserError(f"{tree.uri}/{name} cannot be deleted: {error.strerror}") from None
-    return Retired(due, retention.of_nobody(found))
+    return Retired(due, of_nobody, apart)
 
 
 def _found(tree: Tree, name: str, is_complete: bool) -> Found:
@@ -197,5 +227,6 @@ def _found(tree: Tree, name: str, is_complete: bool) -> Found:
     except UserError:
         return Found(name, True, False, None)
     # A manifest alone restores nothing: an older backup must not go since this one is newer.
-    is_there = parts.is_there(tree.at(name), of)
-    return Found(name, True, of.artifacts is not None, of.store if is_there else None)
+    store = of.store if parts.is_there(tree.at(name), of) else None
+    files = of.artifacts.files if of.artifacts else 0
+    return Found(name, True, of.artifacts is not None, store, of.rows, files)

@@ -1,7 +1,7 @@
 """`trackstack restore`: a backup into an empty store, before the server starts."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,8 +54,11 @@ def restore(
     with_artifacts: bool,
     migrate: bool,
     dry_run: bool = False,
+    accept: Set[str] = frozenset(),
 ) -> dict[str, object]:
     """Fill the store and the artifact destination; returns what was done.
+
+    ``accept`` are paths of artifacts that are not brought, as where the backup's are broken.
 
     All of the backup is looked at before anything is changed: each table by its checksum, its rows
     by whether the store's database takes them, each artifact by its checksum where the backup lies
@@ -67,6 +70,7 @@ def restore(
     from runtime.backup import arrival, filling, identity, make, schema
     from runtime.backup.format import manifest, parts
     from runtime.backup.upgrade import upgrade
+    from runtime.tokens.store import Token, TokenTable
 
     tree = make.destination(settings, from_uri)
     make_directories(settings)
@@ -89,10 +93,10 @@ def restore(
             force=force,
         )
         into = target if brings_artifacts else None
-        checked = _check_parts(engine, tree.at(of.name), of, Path(folder), into)
-        files = of.artifacts.files if of.artifacts and brings_artifacts else 0
+        checked = _check_parts(engine, tree.at(of.name), of, Path(folder), into, accept)
+        files = of.artifacts.files - len(accept) if of.artifacts and brings_artifacts else 0
         done: dict[str, object] = {"name": of.name, "rows": of.rows, "files": files}
-        done["dry_run"] = dry_run
+        done |= {"dry_run": dry_run, "left_out": sorted(accept) if into else []}
         if dry_run:
             return done
         with ExitStack() as stack:
@@ -101,12 +105,15 @@ def restore(
                 # Before a row is changed: whatever a disk or a store refuses is known then.
                 brought = arrival.brought(tree.at(of.name), checked.listing, target)
                 settle = stack.enter_context(brought)
+            # What a killed restore brought is not the store's own.
+            own = frozenset[Token]() if unfinished else TokenTable(engine).valid()
             # Before that too: a kill must not leave the one's rows with the other's identity.
             identity.renounce(engine, of.store)
             loaded = filling.load_database(engine, of, checked.tables)
             parts.refuse(filling.compare(engine, loaded), "the restore is not complete")
             if settle:
                 done["files"] = settle()
+            done["disabled_tokens"] = TokenTable(engine).disable(own)
         schema.finish(engine)
     if migrate:
         done["upgraded"] = upgrade(settings, back_up=False)
@@ -122,18 +129,28 @@ class _Checked:
 
 
 def _check_parts(
-    engine: Engine, own: "Tree", of: "Manifest", scratch: Path, target: "Tree | None"
+    engine: Engine,
+    own: "Tree",
+    of: "Manifest",
+    scratch: Path,
+    target: "Tree | None",
+    accept: Set[str],
 ) -> _Checked:
     """Raise UserError where any of it is broken, or does not fit into the database or ``target``,
-    to which the artifacts are to be brought.
+    to which the artifacts are to be brought, all but those of ``accept``.
     """
     from runtime.backup import arrival, fit
-    from runtime.backup.format import parts
+    from runtime.backup.format import artifacts, parts
 
     tables = parts.tables(own, of, scratch)
     listing = parts.listing(own, of, scratch) if target else None
+    if listing and accept:
+        whole, listing = listing, scratch / "accepted"
+        if artifacts.without(whole, accept, listing) != len(accept):
+            raise UserError(f"{own.uri} has not all of the artifacts {sorted(accept)}", 2)
     broken = parts.broken_artifacts(own, listing) if listing else iter(())
-    parts.refuse(broken, f"{own.uri} is broken, nothing was changed")
+    what = f"{own.uri} is broken, nothing was changed (--accept PATH goes without an artifact)"
+    parts.refuse(broken, what)
     unfit = fit.problems(engine, of, tables, scratch)
     parts.refuse(unfit, f"{own.uri} does not fit into this database, nothing was changed")
     if target and listing:
@@ -164,6 +181,16 @@ def fill_empty(settings: RuntimeSettings, engine: Engine) -> None:
         click.echo(f"trackstack: restoring {name}", err=True)
         done = restore(settings, None, name, force=True, with_artifacts=True, migrate=True)
         click.echo(f"trackstack: restored {done['rows']} rows, {done['files']} artifacts", err=True)
+        _tell_of_tokens(done)
+
+
+def _tell_of_tokens(done: Mapping[str, object]) -> None:
+    if number := done.get("disabled_tokens"):
+        click.echo(
+            f"trackstack: {number} named tokens came with it and are disabled, since they may have "
+            "been revoked; see `trackstack token list`, and `trackstack token enable NAME`",
+            err=True,
+        )
 
 
 @click.command()
@@ -171,6 +198,12 @@ def fill_empty(settings: RuntimeSettings, engine: Engine) -> None:
 @click.option("--from", "from_uri", metavar="URI", help="Default: TRACKSTACK_BACKUP_DESTINATION.")
 @click.option("--force", is_flag=True, help="Replace what the store holds.")
 @click.option("--no-artifacts", is_flag=True, help="The database alone.")
+@click.option(
+    "--accept",
+    metavar="PATH",
+    multiple=True,
+    help="Go without this artifact, which is broken; may be given several times.",
+)
 @click.option("--no-upgrade", is_flag=True, help="Leave the backup's schema, for its own MLflow.")
 @click.option("--dry-run", is_flag=True, help="Check store and backup; change nothing.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
@@ -179,6 +212,7 @@ def command(
     from_uri: str | None,
     force: bool,
     no_artifacts: bool,
+    accept: tuple[str, ...],
     no_upgrade: bool,
     dry_run: bool,
     as_json: bool,
@@ -188,7 +222,8 @@ def command(
     By default the newest that has artifacts. All of it is checked before anything is changed. The
     store is MLFLOW_BACKEND_STORE_URI, of whichever kind: a backup of SQLite restores to
     PostgreSQL or MySQL as well, and back. An older schema is then migrated to this MLflow's. Stop
-    the server first. A restore that was killed is simply run again.
+    the server first. A restore that was killed is simply run again. Where an artifact of the backup
+    is broken nothing is restored, unless --accept names it.
 
     \b
     Examples:
@@ -204,9 +239,11 @@ def command(
         with_artifacts=not no_artifacts,
         migrate=not no_upgrade,
         dry_run=dry_run,
+        accept=frozenset(accept),
     )
     if as_json:
         click.echo(json.dumps(done))
     else:
         verb = "would restore" if dry_run else "restored"
         click.echo(f"{verb} {done['name']}: {done['rows']} rows, {done['files']} artifacts")
+        _tell_of_tokens(done)

@@ -8,7 +8,8 @@ import pytest
 from runtime import settings
 from runtime.access.rules.queries import is_query
 from runtime.access.rules.roles import RouteScope, Rule, is_known, required_role, rule_of
-from runtime.tokens.store import MountedTokens, Role
+from runtime.tokens.known import MountedTokens
+from runtime.tokens.store import Role
 
 _FILE = Path(__file__).with_name("routes.txt")
 
