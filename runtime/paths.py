@@ -22,3 +22,9 @@ def local_directory(uri: str) -> Path | None:
     """``local_path`` as a Path."""
     path = local_path(uri)
     return None if path is None else Path(path)
+
+
+def for_mlflow(uri: str) -> str:
+    """``uri`` as MLflow takes it: to MLflow even a plain path has escapes, such as ``%20``."""
+    path = local_path(uri)
+    return Path(path).absolute().as_uri() if path and "%" in path else uri

@@ -1,10 +1,13 @@
 """A directory or any artifact store of MLflow's, as a tree of files. Memory use is bounded."""
 
 import hashlib
+import os
 import shutil
 import sqlite3
-from collections.abc import Generator, Iterator
+import stat
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any, cast
@@ -13,6 +16,8 @@ from runtime.errors import UserError
 from runtime.paths import local_directory
 
 _CHUNK = 1 << 20
+# As MLflow's server names a file until it has come whole.
+COMING = ".artifact.uploading."
 
 
 class Tree:
@@ -48,12 +53,25 @@ class Tree:
         return self._repository
 
     def list(self, folder: str = "") -> list[tuple[str, int | None]]:
-        """What lies directly in ``folder``: paths, with bytes (None: it is a folder)."""
+        """What lies directly in ``folder``: paths, with bytes (None: it is a folder).
+
+        In a directory it leaves out what is neither, such as a broken link.
+        """
+        if self.directory:
+            found = _look(self.directory, folder)
+            return [(each.path, each.bytes) for each in found if not each.is_odd]
         entries = self._store().list_artifacts(folder or None)
         return [(entry.path, None if entry.is_dir else entry.file_size or 0) for entry in entries]
 
-    def files(self) -> Iterator[tuple[str, int]]:
-        """All files below, with their bytes."""
+    def files(self, left_out: Callable[[str], object] | None = None) -> Iterator[tuple[str, int]]:
+        """All files below, with their bytes; links are followed.
+
+        ``left_out`` is told the paths in a directory that are no files, such as broken links and
+        pipes, and of links that lead back to a folder that they are in.
+        """
+        if self.directory:
+            yield from _walk(self.directory, left_out or (lambda _: None))
+            return
         folders = [""]
         while folders:
             for path, size in self.list(folders.pop()):
@@ -100,6 +118,60 @@ class Tree:
         if self.directory and other.directory:
             return self.directory.is_relative_to(other.directory)
         return f"{self.uri}/".startswith(f"{other.uri}/")
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """What lies in a directory; ``bytes`` is None for a folder, ``is_odd`` is neither."""
+
+    path: str
+    bytes: int | None
+    is_odd: bool = False
+
+
+def _look(root: Path, folder: str) -> list[_Entry]:
+    """What lies in a folder by the system's own look: to MLflow a path is a URI, with escapes."""
+    try:
+        with os.scandir(root / folder) as entries:
+            found = [_entry(each, folder) for each in entries if not each.name.startswith(COMING)]
+    except (FileNotFoundError, NotADirectoryError):
+        # As an artifact store has it, in which there are no folders but those of files.
+        return []
+    return sorted((each for each in found if each), key=lambda each: each.path)
+
+
+def _entry(each: "os.DirEntry[str]", folder: str) -> _Entry | None:
+    path = f"{folder}/{each.name}" if folder else each.name
+    try:
+        found = each.stat()
+    except OSError:
+        # A link to nothing or to itself; what is gone was deleted since.
+        return _Entry(path, None, is_odd=True) if each.is_symlink() else None
+    if stat.S_ISDIR(found.st_mode):
+        return _Entry(path, None)
+    return _Entry(path, found.st_size, is_odd=not stat.S_ISREG(found.st_mode))
+
+
+def _walk(root: Path, left_out: Callable[[str], object]) -> Iterator[tuple[str, int]]:
+    # With each folder those that it is in: a link may lead back to one of them.
+    folders: list[tuple[str, frozenset[tuple[int, int]]]] = [("", frozenset())]
+    while folders:
+        folder, above = folders.pop()
+        try:
+            known = (root / folder).stat()
+        except FileNotFoundError:
+            continue
+        own = (known.st_dev, known.st_ino)
+        if own in above:
+            left_out(folder)
+            continue
+        for each in _look(root, folder):
+            if each.is_odd:
+                left_out(each.path)
+            elif each.bytes is None:
+                folders.append((each.path, above | {own}))
+            else:
+                yield each.path, each.bytes
 
 
 def parent_of(path: str) -> str:

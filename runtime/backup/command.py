@@ -78,7 +78,7 @@ def command(
             click.echo(f"would back up {what} to {tree.uri}, and delete {deleted}")
             _tell_of_nobody(retired.of_nobody)
         return
-    done = make.back_up(settings, tree, with_artifacts=not no_artifacts)
+    done = make.back_up(settings, tree, with_artifacts=not no_artifacts, tell=_tell)
     retired = make.retire(tree, done.store, count, keep_days, just_made=done.name)
     files = done.artifacts.files if done.artifacts else 0
     if as_json:
@@ -98,6 +98,10 @@ def command(
     for name in retired.deleted:
         click.echo(f"deleted {name}")
     _tell_of_nobody(retired.of_nobody)
+
+
+def _tell(line: str) -> None:
+    click.echo(f"trackstack: {line}", err=True)
 
 
 def _tell_of_nobody(names: Sequence[str]) -> None:

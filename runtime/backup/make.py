@@ -1,6 +1,6 @@
 """Making a backup and checking it."""
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -8,10 +8,10 @@ from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from sqlalchemy import Connection, Engine, func, inspect, not_, or_, select
+from sqlalchemy import Connection, Engine, inspect
 
 from runtime.artifacts.tree import Tree, scratch_of, sha256_of, told
-from runtime.backup import identity, retention
+from runtime.backup import identity, loss, retention
 from runtime.backup.format import artifacts, manifest, parts, rows
 from runtime.backup.format.manifest import ArtifactsPart, Manifest, Part, TablePart
 from runtime.backup.retention import Found
@@ -23,6 +23,7 @@ from runtime.errors import UserError
 from runtime.settings import RuntimeSettings
 
 _LISTING, _SCRATCH = "artifacts.jsonl.gz", ".scratch"
+_SHOWN = 10
 # The first file of a backup: of which store it is, should it never be finished.
 _OWNER = "store"
 
@@ -53,26 +54,24 @@ def _dump_tables(connection: Connection, tree: Tree, scratch: Path) -> dict[str,
     return parts
 
 
-def _count_outside(connection: Connection, artifacts_destination: str) -> int:
-    runs = rows.known_tables().tables["runs"]
-    inside = [
-        runs.c.artifact_uri.startswith(start, autoescape=True)
-        for start in (
-            "mlflow-artifacts:",
-            artifacts_destination.rstrip("/") + "/",
-            "file://" + artifacts_destination.rstrip("/") + "/",
-        )
-    ]
-    query = select(func.count()).select_from(runs).where(not_(or_(*inside)))
-    return int(connection.execute(query).scalar() or 0)
+def _silent(_: str) -> None:
+    """Tell nobody."""
 
 
-def back_up(settings: RuntimeSettings, tree: Tree, *, with_artifacts: bool = True) -> Manifest:
+def back_up(
+    settings: RuntimeSettings,
+    tree: Tree,
+    *,
+    with_artifacts: bool = True,
+    tell: Callable[[str], object] = _silent,
+) -> Manifest:
     """Copy the database as it is at one moment, then the artifacts; returns the manifest.
 
+    ``tell`` is told, a line each, what a person should know of a backup that is made all the same.
     Holds gc's lock, so that no artifact of the snapshot is purged meanwhile. Raises UserError
     where the store is empty or of a newer MLflow, the artifacts and the backup would lie in each
-    other, or it cannot be written: nothing is left of it then.
+    other, artifacts that the database names are gone, or it cannot be written: nothing is left of
+    it then.
     """
     engine = open_engine(settings)
     source = Tree(settings.artifacts_destination)
@@ -89,15 +88,25 @@ def back_up(settings: RuntimeSettings, tree: Tree, *, with_artifacts: bool = Tru
             raise UserError(f"there is no MLflow store in {shown_store(settings)}")
         store = identity.ensure(engine)
         with told(f"the backup to {tree.uri}"):
+            if with_artifacts:
+                with engine.connect() as connection:
+                    loss.check_artifacts(connection, source, settings.artifacts_destination, tell)
             there = manifest.names(tree)
             _clear_unfinished(tree, there, store)
             own = tree.at(manifest.new_name(datetime.now(timezone.utc), there))
             with _removed_where_it_fails(own):
-                return _write(engine, source if with_artifacts else None, own, settings, store)
+                return _write(
+                    engine, source if with_artifacts else None, own, settings, store, tell
+                )
 
 
 def _write(
-    engine: Engine, source: Tree | None, own: Tree, settings: RuntimeSettings, store: str
+    engine: Engine,
+    source: Tree | None,
+    own: Tree,
+    settings: RuntimeSettings,
+    store: str,
+    tell: Callable[[str], object],
 ) -> Manifest:
     now = datetime.now(timezone.utc)
     with scratch_of(own, _SCRATCH) as scratch:
@@ -107,8 +116,8 @@ def _write(
         with rows.snapshot(engine, scratch) as connection:
             tables = _dump_tables(connection, own, scratch)
             revision = rows.revision(connection)
-            outside = _count_outside(connection, settings.artifacts_destination)
-        listing = _copy_artifacts(source, own, scratch) if source else None
+            outside = loss.count_outside(connection, settings.artifacts_destination)
+        listing = _copy_artifacts(source, own, scratch, tell) if source else None
         done = Manifest(
             name=own.name,
             created=now.isoformat(timespec="seconds"),
@@ -154,9 +163,14 @@ def _owner_of(tree: Tree, name: str) -> str | None:
     return None
 
 
-def _copy_artifacts(source: Tree, own: Tree, scratch: Path) -> ArtifactsPart:
-    listing = scratch / "listing"
-    files, size = artifacts.copy_in(source, own.at(parts.ARTIFACTS), scratch, listing)
+def _copy_artifacts(
+    source: Tree, own: Tree, scratch: Path, tell: Callable[[str], object]
+) -> ArtifactsPart:
+    listing, odd = scratch / "listing", list[str]()
+    files, size = artifacts.copy_in(source, own.at(parts.ARTIFACTS), scratch, listing, odd.append)
+    if odd:
+        shown = ", ".join([*sorted(odd)[:_SHOWN], *(["and more"] if len(odd) > _SHOWN else [])])
+        tell(f"{len(odd)} of the artifacts are no files and were left out: {shown}")
     return ArtifactsPart(**_put(own, listing, _LISTING).__dict__, files=files, total_bytes=size)
 
 

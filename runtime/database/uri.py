@@ -28,8 +28,10 @@ def _named(settings: RuntimeSettings) -> SecretStr:
         from runtime.oci import vault
 
         return SecretStr(vault.database_uri(settings.db_secret_ocid))
-    database = settings.data_dir.resolve() / "store" / "mydb.sqlite"
-    return settings.given_backend_store_uri or SecretStr(f"sqlite:///{database}")
+    database = str(settings.data_dir.resolve() / "store" / "mydb.sqlite")
+    # The signs that mean something else in a URI.
+    escaped = database.replace("%", "%25").replace("?", "%3F")
+    return settings.given_backend_store_uri or SecretStr(f"sqlite:///{escaped}")
 
 
 def make_directories(settings: RuntimeSettings) -> None:

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from runtime import metrics
+from runtime import metrics, paths
 from runtime import settings as runtime_settings
 from runtime.access.prefix import check_public_url
 from runtime.backup import restore
@@ -48,7 +48,8 @@ def app_environment(settings: RuntimeSettings) -> dict[str, str]:
 
     uri = store_uri(settings)
     # Where artifacts are not proxied, clients must be told the destination itself.
-    direct = None if settings.serve_artifacts else settings.artifacts_destination
+    destination = paths.for_mlflow(settings.artifacts_destination)
+    direct = None if settings.serve_artifacts else destination
     root = cast(Any, server_cli_utils).resolve_default_artifact_root(
         settings.serve_artifacts, settings.default_artifact_root or direct, uri
     )
@@ -56,7 +57,7 @@ def app_environment(settings: RuntimeSettings) -> dict[str, str]:
         "_MLFLOW_SERVER_FILE_STORE": uri,
         "_MLFLOW_SERVER_REGISTRY_STORE": uri,
         "_MLFLOW_SERVER_ARTIFACT_ROOT": str(root),
-        "_MLFLOW_SERVER_ARTIFACT_DESTINATION": settings.artifacts_destination,
+        "_MLFLOW_SERVER_ARTIFACT_DESTINATION": destination,
         "_MLFLOW_SGI_NAME": "uvicorn",
         "_MLFLOW_SERVER_BOOT_ID": uuid.uuid4().hex,
         "_MLFLOW_IN_JOB_EXECUTOR": "false",

@@ -35,11 +35,13 @@ def _in_threads(work: Callable[[_T], _R], items: Iterable[_T]) -> Iterator[_R]:
             yield from pool.map(work, chunk)
 
 
-def copy_in(source: Tree, target: Tree, scratch: Path, listing: Path) -> tuple[int, int]:
+def copy_in(
+    source: Tree, target: Tree, scratch: Path, listing: Path, left_out: Callable[[str], object]
+) -> tuple[int, int]:
     """Copy all files of ``source`` and write their listing; returns their number and bytes.
 
     One that is deleted meanwhile is left out: the database's snapshot is older, and whoever
-    deleted it has deleted it for good.
+    deleted it has deleted it for good. ``left_out`` is told what is no file; see ``Tree.files``.
     """
 
     def copy(path: str) -> File | None:
@@ -57,7 +59,7 @@ def copy_in(source: Tree, target: Tree, scratch: Path, listing: Path) -> tuple[i
 
     number = total = 0
     with gzip.open(listing, "wt") as out:
-        for file in _in_threads(copy, (path for path, _ in source.files())):
+        for file in _in_threads(copy, (path for path, _ in source.files(left_out))):
             if file:
                 out.write(json.dumps([file.path, file.bytes, file.sha256]) + "\n")
                 number, total = number + 1, total + file.bytes

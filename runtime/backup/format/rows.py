@@ -19,6 +19,7 @@ from typing import Any, cast
 
 from sqlalchemy import (
     JSON,
+    URL,
     Boolean,
     Column,
     Connection,
@@ -95,7 +96,8 @@ def snapshot(engine: Engine, scratch: Path) -> Generator[Connection]:
         source = str(engine.url.database)
         with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(copy)) as new:
             old.backup(new)
-        copied = create_engine(f"sqlite:///{copy}", poolclass=NullPool)
+        # By its parts: in a URI a question mark would end the path.
+        copied = create_engine(URL.create("sqlite", database=str(copy)), poolclass=NullPool)
         with copied.connect() as connection:
             yield connection
         copy.unlink()
