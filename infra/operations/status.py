@@ -1,9 +1,10 @@
-"""`make status`, and the end of `make up`: address, token, logs, deletions, how to stop."""
+"""`make status`, and the end of `make up`: address, token, logs, deletions, backups."""
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -18,7 +19,7 @@ MLflow is up at {tracking_uri}  ({version})
     export MLFLOW_TRACKING_TOKEN=$(make -s token{flag})
 
 Web page  {tracking_uri}  (sign in with the token)
-Logs      make logs{flag}{deletions}
+Logs      make logs{flag}{deletions}{backups}
 Stop      make down{flag}
 """
 
@@ -34,7 +35,8 @@ def text(stack: Stack) -> str:
             f"stack {stack.name} is not up; bring it up with: make up STACK={stack.name}"
         )
     flag = "" if stack.name == "local" else f" STACK={stack.name}"
-    told = {"flag": flag, "trust": _trust(stack.name, outputs), "deletions": deletions(outputs)}
+    told = {"flag": flag, "trust": _trust(stack.name, outputs)}
+    told |= {"deletions": deletions(outputs), "backups": backups(outputs)}
     return _TEXT.format(**outputs | told)
 
 
@@ -45,6 +47,33 @@ def deletions(outputs: Mapping[str, Any]) -> str:
     retention: dict[str, str] = outputs["retention"]
     schedules: dict[str, str] = outputs["schedules"]
     return f"\nDeletes   {_purged(retention, schedules)}; {_pruned(retention, schedules)}"
+
+
+def backups(outputs: Mapping[str, Any]) -> str:
+    """One line: where backups go, and when; none for an older stack. Pure."""
+    if "backup_destination" not in outputs:
+        return ""
+    to, schedules = str(outputs["backup_destination"]), outputs["schedules"]
+    if "backup" not in schedules:
+        return f"\nBacks up  nothing (backupSchedule: {NEVER})"
+    with_data = is_beside_data(to, outputs)
+    where = ", beside the data themselves; backupDestination names another place" * with_data
+    when = _when(schedules["backup"])
+    return f"\nBacks up  {when}, to {to}{where} (backupSchedule: {NEVER} stops it)"
+
+
+def is_beside_data(to: str, outputs: Mapping[str, Any]) -> bool:
+    """Whether backups lie in a directory, bucket or container that they are of. Pure."""
+    artifacts = str(outputs["artifacts_destination"])
+    if "://" in to:
+        return urlsplit(to)[:2] == urlsplit(artifacts)[:2]
+    place, database = PurePosixPath(to), str(outputs.get("backend_store", ""))
+    if database.startswith("sqlite:///"):
+        data = PurePosixPath(database.removeprefix("sqlite:///")).parent.parent
+        if place.is_relative_to(data):
+            return True
+    # Where the database is elsewhere: both as they are by default.
+    return place.with_name("artifacts") == PurePosixPath(artifacts)
 
 
 def _purged(retention: Mapping[str, str], schedules: Mapping[str, str]) -> str:

@@ -2,11 +2,20 @@
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from infra.settings.values import BackupName, Digest, Environment, Hostname, HttpsUrl, Line, Lines
+from runtime.duration import NEVER
 from runtime.errors import UserError
 from runtime.settings import (
     Age,
@@ -21,6 +30,8 @@ from runtime.settings import (
     load,
 )
 
+# After midnight's prune, before anybody's morning.
+_NIGHTLY = "30 1 * * *"
 # What the image is built on.
 DEFAULT_BASE = "docker.io/library/python:3.12-slim-bookworm"
 # The secret keys, which are no fields: the program alone has their values (infra.inputs).
@@ -125,8 +136,12 @@ class Common(Keys):
         "entity_ttl_days",
         "Whole days after which a live, unused entity is stale, or `never`.",
     )
-    backup_schedule: Schedule = _as_runtime(
-        "backup_schedule", "When a backup is made: five-field cron in UTC, or `never`."
+    keep_data: bool = Field(True, description="The data outlive `make down`.")
+    backup_schedule: Schedule | None = Field(
+        None,
+        validate_default=True,
+        description="When a backup is made: five-field cron in UTC, or `never`. Without it "
+        f"`{_NIGHTLY}`; `{NEVER}` with `keepData: false`.",
     )
     backup_destination: Line | None = Field(
         None,
@@ -145,7 +160,6 @@ class Common(Keys):
         description="The backup, by name, that an empty store is filled from before the server "
         "starts; `make recover` sets it.",
     )
-    keep_data: bool = Field(True, description="The data outlive `make down`.")
     protect: bool = Field(
         False,
         description="`make down` asks for the stack's name, or `YES=1`, though nothing is lost.",
@@ -173,6 +187,12 @@ class Common(Keys):
     allowed_users: Lines = Field((), description="Users who may sign in and write.")
     admin_groups: Lines = Field((), description="Groups whose members are admins.")
     read_groups: Lines = Field((), description="Groups whose members may only read.")
+
+    @field_validator("backup_schedule")
+    @classmethod
+    def _backed_up(cls, given: str | None, info: ValidationInfo) -> str:
+        """Data that are to be kept are backed up, unless the stack file says ``never``."""
+        return given or (_NIGHTLY if info.data.get("keep_data") else NEVER)
 
     @model_validator(mode="after")
     def _environment(self) -> "Common":

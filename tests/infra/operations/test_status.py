@@ -1,8 +1,8 @@
-"""What `make up` says at the end of what is deleted, from the stack's outputs alone."""
+"""What `make up` says at the end of what is deleted and backed up, from the outputs alone."""
 
 import pytest
 
-from infra.operations.status import deletions
+from infra.operations.status import backups, deletions
 from infra.plan.environment import retention
 from infra.settings import parse
 from runtime.jobs.schedules import schedules
@@ -52,3 +52,51 @@ def test_one_line_says_what_is_deleted_when_and_how_to_stop_it(
 
 def test_a_stack_of_an_older_version_says_nothing_of_it() -> None:
     assert deletions({"schedules": {}}) == ""
+    assert backups({"schedules": {}}) == ""
+
+
+_BESIDE = ", beside the data themselves; backupDestination names another place"
+_STOPS = " (backupSchedule: never stops it)"
+
+
+def _backups(keys: dict[str, str], to: str, artifacts: str, store: str) -> str:
+    outputs = {"schedules": schedules(parse({"cloud": "local", **keys}))}
+    places = {"artifacts_destination": artifacts, "backend_store": store}
+    return backups({**outputs, **places, "backup_destination": to}).removeprefix("\nBacks up  ")
+
+
+@pytest.mark.parametrize(
+    ("to", "artifacts", "store", "is_beside"),
+    [
+        ("/d/backups", "/d/artifacts", "sqlite:////d/store/mydb.sqlite", True),
+        ("/d/backups", "/mnt/files", "sqlite:////d/store/mydb.sqlite", True),
+        ("/data/backups", "/data/artifacts", "postgresql://database/mlflow", True),
+        ("/mnt/usb", "/mnt/files", "sqlite:////d/store/mydb.sqlite", False),
+        ("/mnt/usb", "/d/artifacts", "sqlite:////d/store/mydb.sqlite", False),
+        ("s3://b/backups", "s3://b/artifacts", "mysql://m/db", True),
+        ("s3://b/backups", "s3://a/artifacts", "mysql://m/db", False),
+        ("wasbs://c@one.net/b", "wasbs://c@one.net/a", "mysql://m/db", True),
+        ("wasbs://d@one.net/b", "wasbs://c@one.net/a", "mysql://m/db", False),
+        ("s3://b/backups", "/d/artifacts", "sqlite:////d/store/mydb.sqlite", False),
+    ],
+)
+def test_one_line_says_where_backups_go_and_when(
+    to: str, artifacts: str, store: str, is_beside: bool
+) -> None:
+    beside = _BESIDE if is_beside else ""
+    said = _backups({}, to, artifacts, store)
+    assert said == f"daily at 01:30 UTC, to {to}{beside}{_STOPS}"
+
+
+@pytest.mark.parametrize(
+    ("keys", "says"),
+    [
+        ({"keepData": "false"}, "nothing (backupSchedule: never)"),
+        ({"backupSchedule": "never"}, "nothing (backupSchedule: never)"),
+        ({"keepData": "false", "backupSchedule": "0 3 * * *"}, "daily at 03:00 UTC, to s3://b/c"),
+    ],
+)
+def test_data_that_are_kept_are_backed_up_unless_the_stack_file_says_never(
+    keys: dict[str, str], says: str
+) -> None:
+    assert _backups(keys, "s3://b/c", "/d/artifacts", "").startswith(says)

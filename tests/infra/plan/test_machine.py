@@ -39,6 +39,10 @@ def _machine(**keys: str) -> Machine:
     )
 
 
+_JOBS = ("gc", "prune", "backup")
+_SCHEDULES = [f"{job}Schedule" for job in _JOBS]
+
+
 def _read(text: str) -> Any:
     return gzip.decompress(base64.b64decode(text)).decode()
 
@@ -56,7 +60,7 @@ def test_server_proxy_and_timers_are_enabled_and_jobs_start_by_timers_alone() ->
 
 
 def test_a_machine_on_which_nothing_is_scheduled_has_neither_timers_nor_a_scheduler() -> None:
-    described = _described(_machine(gcSchedule="never", pruneSchedule="never"))
+    described = _described(_machine(**dict.fromkeys(_SCHEDULES, "never")))
     names = ("database.service", "front.service", "server.service")
     assert sorted(described["enabled"]) == sorted(described["units"])
     assert sorted(described["units"]) == [f"trackstack-{name}" for name in names]
@@ -75,10 +79,10 @@ def test_each_unit_gets_its_own_secrets_and_no_other() -> None:
 @pytest.mark.parametrize(
     ("changed", "units"),
     [
-        ({"image": f"registry.example/t@sha256:{'b' * 64}"}, {"server", "database", "gc", "prune"}),
+        ({"image": f"registry.example/t@sha256:{'b' * 64}"}, {"server", "database", *_JOBS}),
         ({"secrets": "tracking_token"}, {"server"}),
         ({"secrets": "ca_key"}, {"front"}),
-        ({"secrets": "job_token"}, {"server", "gc", "prune"}),
+        ({"secrets": "job_token"}, {"server", *_JOBS}),
     ],
 )
 def test_a_unit_is_another_when_what_it_depends_on_is(

@@ -20,6 +20,7 @@ from infra.settings.common import Common
 from infra.settings.local import Local, LocalContainer
 from infra.settings.oci import Oci
 from runtime import settings as runtime_settings
+from runtime.duration import NEVER
 from runtime.settings import RuntimeSettings
 from tests.infra.stack_files import as_given
 
@@ -146,8 +147,24 @@ def test_what_a_key_leaves_out_is_the_runtime_s_own_default(stack: str) -> None:
     server, plain = _read(processes.server), runtime_settings.load({})
     for field in _OF_SERVER.keys() - {"workers"}:
         assert getattr(server, field) == getattr(plain, field), field
-    for field in _OF_JOBS:
+    # By itself a runtime makes none: where backups would go, only a stack knows.
+    for field in _OF_JOBS.keys() - {"backup_schedule"}:
         assert getattr(_read(processes.jobs[0]), field) == getattr(plain, field), field
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_data_that_are_kept_are_backed_up_nightly(stack: str) -> None:
+    for keys, schedule in (
+        ({}, "30 1 * * *"),
+        ({"keepData": False}, NEVER),
+        ({"backupSchedule": NEVER}, NEVER),
+        ({"keepData": False, "backupSchedule": "4 5 * * *"}, "4 5 * * *"),
+    ):
+        jobs = _processes(_plan(STACKS[stack] | keys)).jobs
+        assert {_read(environment).backup_schedule for environment in jobs} == {schedule}
+        # An image of an earlier version knows no such word.
+        given = {environment.get("TRACKSTACK_BACKUP_SCHEDULE") for environment in jobs}
+        assert given == {None if schedule == NEVER else schedule}
 
 
 @pytest.mark.parametrize("stack", STACKS)

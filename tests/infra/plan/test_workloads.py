@@ -145,7 +145,7 @@ def test_on_azure_s_container_apps() -> None:
     assert sum(float(size["memory"].removesuffix("Gi")) for size in sizes) == 4
     assert all(_is_a_label(label, 63) for label in (name, init["name"], *volumes))
     by_job = {job["template"]["containers"][0]["args"][-1]: job for job in made.opened("app:Job")}
-    assert by_job.keys() == {"gc", "prune", _JOB}
+    assert by_job.keys() == {"gc", "prune", "backup", _JOB}
     job = by_job[_JOB]
     assert job["jobName"] == plan.names.jobs[_JOB]
     assert _is_a_label(job["jobName"], 32)

@@ -106,9 +106,11 @@ def test_a_schedule_of_never_makes_no_job(name: str, compute: str) -> None:
         alone = {workload.name for workload in plan.workloads.of("job")}
         return set(plan.schedules), alone, sorted(_names(plan) - others)
 
-    assert jobs() == ({"gc", "prune"}, {"gc", "prune"}, ["gc", "prune"])
-    assert jobs(pruneSchedule="never") == ({"gc"}, {"gc"}, ["gc"])
-    assert jobs(pruneSchedule="never", gcSchedule="never") == (set(), set(), [])
+    every = {"backup", "gc", "prune"}
+    assert jobs() == (every, every, sorted(every))
+    left = {"pruneSchedule": "never", "backupSchedule": "never"}
+    assert jobs(**left) == ({"gc"}, {"gc"}, ["gc"])
+    assert jobs(**left, gcSchedule="never") == (set(), set(), [])
 
 
 def _names(plan: AzurePlan | OciPlan) -> set[str]:
