@@ -1,5 +1,9 @@
 """The one error that a command shows to its user as a line, not as a stack trace."""
 
+# The exit code of work that is done, of which somebody must look at the result: done again it
+# would be the same.
+ALARM = 3
+
 
 class UserError(Exception):
     """A mistake or a state that the user can put right; the message says how.

@@ -51,6 +51,9 @@ def store(settings: Common, runtime: Runtime) -> dict[str, str]:
         given_tracking_uri=runtime.server_uri,
         # For a backup by hand, the one before a migration, and for a restore.
         backup_destination=runtime.backup_destination,
+        # One by hand or by request deletes no more than a scheduled one.
+        backup_keep=settings.backup_keep,
+        backup_alarm=settings.backup_alarm,
     )
 
 
@@ -92,7 +95,6 @@ def scheduler(settings: Common, runtime: Runtime) -> dict[str, str]:
         prune_notice=settings.prune_notice,
         prune_registry=settings.prune_registry or None,
         entity_ttl_days=_days(settings.entity_ttl_days),
-        backup_keep=settings.backup_keep,
     )
 
 

@@ -155,6 +155,13 @@ class Common(Keys):
         description="How many backups of this store are kept; those of the database alone count "
         "apart.",
     )
+    backup_alarm: int = Field(
+        default("backup_alarm"),
+        ge=0,
+        le=100,
+        description="Percent of an earlier backup's rows or files: a backup that holds less is an "
+        "alarm, and stands in for none that holds more; 0: never.",
+    )
     restore_backup: BackupName | None = Field(
         None,
         description="The backup, by name, that an empty store is filled from before the server "

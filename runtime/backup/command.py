@@ -11,6 +11,7 @@ from dataclasses import asdict
 import click
 
 from runtime import settings as runtime_settings
+from runtime.errors import ALARM, UserError
 from runtime.retention.report_line import human_bytes
 
 
@@ -23,6 +24,12 @@ def _tree(ctx: click.Context) -> str | None:
 @click.option("--to", metavar="URI", help="Default: TRACKSTACK_BACKUP_DESTINATION.")
 @click.option("--keep", type=click.IntRange(min=1), help="Default: TRACKSTACK_BACKUP_KEEP (7).")
 @click.option("--keep-days", type=click.IntRange(min=1), help="Keep younger ones too.")
+@click.option(
+    "--alarm",
+    type=click.IntRange(0, 100),
+    metavar="PERCENT",
+    help="Default: TRACKSTACK_BACKUP_ALARM (50); 0: never.",
+)
 @click.option("--no-artifacts", is_flag=True, help="The database alone.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done; write and delete nothing.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
@@ -32,6 +39,7 @@ def command(
     to: str | None,
     keep: int | None,
     keep_days: int | None,
+    alarm: int | None,
     no_artifacts: bool,
     dry_run: bool,
     as_json: bool,
@@ -41,8 +49,10 @@ def command(
     The database is read as it is at one moment. URI is a directory or an artifact store that
     MLflow knows (wasbs://, s3://, oci://), not inside the artifacts themselves. Afterwards all but
     the newest --keep backups of the same store are deleted, and with --keep-days those younger are
-    kept as well; those of the database alone are counted apart. The same backup restores to SQLite,
-    PostgreSQL and MySQL: see `trackstack restore --help`.
+    kept as well; those of the database alone are counted apart. Where rows or files are below
+    --alarm percent of one of the last --keep backups, the new one is kept, nothing is deleted, and
+    the exit code is 3; and no backup goes while newer ones hold less than that of it. The same
+    backup restores to SQLite, PostgreSQL and MySQL: see `trackstack restore --help`.
 
     \b
     Examples:
@@ -56,14 +66,16 @@ def command(
     if ctx.invoked_subcommand:
         return
     from runtime.backup import identity, make
+    from runtime.backup.retention import Rule
     from runtime.database.engine import open_engine
 
     settings = runtime_settings.load()
     tree = make.destination(settings, to)
-    count = keep or settings.backup_keep
+    percent = settings.backup_alarm if alarm is None else alarm
+    rule = Rule(keep or settings.backup_keep, keep_days, percent)
     if dry_run:
         store = identity.known(open_engine(settings))
-        retired = make.retire(tree, store, count, keep_days, dry_run=True)
+        retired = make.retire(tree, store, rule, dry_run=True)
         if as_json:
             result: dict[str, object] = {"dry_run": True, "to": tree.uri}
             result |= {"delete": list(retired.deleted), "of_nobody": list(retired.of_nobody)}
@@ -79,13 +91,15 @@ def command(
             _tell_of_nobody(retired.of_nobody)
         return
     done = make.back_up(settings, tree, with_artifacts=not no_artifacts, tell=_tell)
-    retired = make.retire(tree, done.store, count, keep_days, just_made=done.name)
+    retired = make.retire(tree, done.store, rule, just_made=done.name)
     files = done.artifacts.files if done.artifacts else 0
     if as_json:
         result = {"name": done.name, "to": tree.uri, "rows": done.rows, "files": files}
         result |= {"bytes": done.total_bytes, "outside": done.outside}
         result |= {"deleted": list(retired.deleted), "of_nobody": list(retired.of_nobody)}
+        result |= {"outgrown": list(retired.outgrown), "alarm": retired.alarm}
         click.echo(json.dumps(result))
+        _sound(retired.alarm)
         return
     size = human_bytes(done.total_bytes)
     click.echo(f"{tree.uri}/{done.name}: {done.rows} rows, {files} artifacts, {size}")
@@ -98,6 +112,18 @@ def command(
     for name in retired.deleted:
         click.echo(f"deleted {name}")
     _tell_of_nobody(retired.of_nobody)
+    if retired.outgrown and not retired.alarm:
+        _tell(
+            f"{len(retired.outgrown)} older backups stay since newer ones hold much less; delete "
+            f"by hand those that nobody needs: {', '.join(retired.outgrown)}"
+        )
+    _sound(retired.alarm)
+
+
+def _sound(alarm: str | None) -> None:
+    """Raise UserError where there is an alarm: the backup is made, and somebody should look."""
+    if alarm:
+        raise UserError(alarm, ALARM)
 
 
 def _tell(line: str) -> None:

@@ -14,7 +14,7 @@ from runtime.artifacts.tree import Tree, scratch_of, sha256_of, told
 from runtime.backup import identity, loss, retention
 from runtime.backup.format import artifacts, manifest, parts, rows
 from runtime.backup.format.manifest import ArtifactsPart, Manifest, Part, TablePart
-from runtime.backup.retention import Found
+from runtime.backup.retention import Found, Rule
 from runtime.database import state
 from runtime.database.engine import open_engine
 from runtime.database.lock import only_one
@@ -176,31 +176,47 @@ def _copy_artifacts(
 
 @dataclass(frozen=True)
 class Retired:
-    """Names of backups: those deleted, and those that stay since nobody knows whose they are."""
+    """Names of backups: those deleted, those that stay since nobody knows whose they are, and
+    those that stay since newer ones hold much less; ``alarm`` says why none was deleted.
+    """
 
     deleted: Sequence[str]
-    of_nobody: Sequence[str]
+    of_nobody: Sequence[str] = ()
+    outgrown: Sequence[str] = ()
+    alarm: str | None = None
 
 
 def retire(
     tree: Tree,
     store: str | None,
-    keep: int,
-    keep_days: int | None,
+    rule: Rule,
     *,
     just_made: str | None = None,
     dry_run: bool = False,
 ) -> Retired:
-    """Delete the backups of the store with this identity that are no longer kept."""
+    """Delete the backups of the store with this identity that are no longer kept.
+
+    None at all where ``just_made`` holds much less than one before it did.
+    """
     found = [_found(tree, *each) for each in manifest.names(tree).items()]
+    of_nobody, apart = retention.of_nobody(found), retention.outgrown(found, store, rule)
+    if just_made and (before := retention.alarm(found, just_made, rule)):
+        [new] = (each for each in found if each.name == just_made)
+        said = (
+            f"{new.name} has {new.rows} rows and {new.files} artifacts, {before.name} had "
+            f"{before.rows} and {before.files}: less than {rule.percent} % is left of one of them, "
+            "so no backup was deleted; where that is meant, set TRACKSTACK_BACKUP_ALARM lower "
+            "(backupAlarm in a stack file; 0: no alarm)"
+        )
+        return Retired((), of_nobody, apart, said)
     now = datetime.now(timezone.utc)
-    due = retention.decide(found, store, now, keep, keep_days, just_made)
+    due = retention.decide(found, store, now, rule, just_made)
     for name in () if dry_run else due:
         try:
             tree.at(name).delete()
         except OSError as error:
             raise UserError(f"{tree.uri}/{name} cannot be deleted: {error.strerror}") from None
-    return Retired(due, retention.of_nobody(found))
+    return Retired(due, of_nobody, apart)
 
 
 def _found(tree: Tree, name: str, is_complete: bool) -> Found:
@@ -211,5 +227,6 @@ def _found(tree: Tree, name: str, is_complete: bool) -> Found:
     except UserError:
         return Found(name, True, False, None)
     # A manifest alone restores nothing: an older backup must not go since this one is newer.
-    is_there = parts.is_there(tree.at(name), of)
-    return Found(name, True, of.artifacts is not None, of.store if is_there else None)
+    store = of.store if parts.is_there(tree.at(name), of) else None
+    files = of.artifacts.files if of.artifacts else 0
+    return Found(name, True, of.artifacts is not None, store, of.rows, files)

@@ -19,7 +19,7 @@ import click
 
 from runtime import cron
 from runtime import settings as runtime_settings
-from runtime.errors import UserError
+from runtime.errors import ALARM, UserError
 from runtime.jobs.schedules import SCHEDULES, schedules
 from runtime.oci import monitoring as oci_metrics
 from runtime.process import die_with_parent, trackstack
@@ -137,12 +137,15 @@ def run_job(
     run: Callable[[], tuple[int, object]],
     sleep: Callable[[float], None] = time.sleep,
 ) -> LastRun:
-    """Run a job, again after a while where it fails; returns how it went in the end."""
+    """Run a job, again after a while where it fails; returns how it went in the end.
+
+    Not again after an alarm: the work is done, and done again would tell nothing of it.
+    """
     started, clock = _now(), time.monotonic()
     code, result = run()
     attempts = 1
     for pause in _RETRY_SECONDS:
-        if code == 0:
+        if code in (0, ALARM):
             break
         _say(f"{name}: exit code {code}; tried again in {pause} s")
         sleep(pause)

@@ -115,6 +115,8 @@ class RuntimeSettings(BaseModel):
     backup_schedule: Schedule = Field(duration.NEVER, alias="TRACKSTACK_BACKUP_SCHEDULE")
     backup_destination: str | None = Field(None, alias="TRACKSTACK_BACKUP_DESTINATION")
     backup_keep: int = Field(7, ge=1, alias="TRACKSTACK_BACKUP_KEEP")
+    backup_alarm: int = Field(50, ge=0, le=100, alias="TRACKSTACK_BACKUP_ALARM")
+    """Percent of an earlier backup's rows or files below which a new one is an alarm; 0: never."""
     restore_backup: str | None = Field(None, alias="TRACKSTACK_RESTORE_BACKUP")
     database_admin_uri: Annotated[SecretStr | None, AfterValidator(_with_driver)] = Field(
         None, alias="TRACKSTACK_DATABASE_ADMIN_URI"

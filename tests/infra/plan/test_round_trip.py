@@ -49,9 +49,14 @@ _OF_JOBS = {
     "prune_action": "delete",
     "prune_notice": "3d",
     "backup_schedule": "4 5 * * *",
-    "backup_keep": 9,
 }
-_OF_BOTH = {"backup_destination": "s3://backups/here", "prune_registry": True}
+# By request, a backup is made by the server's own environment.
+_OF_BOTH = {
+    "backup_destination": "s3://backups/here",
+    "backup_keep": 9,
+    "backup_alarm": 80,
+    "prune_registry": True,
+}
 # Keys that decide what is made, and say nothing to the runtime.
 _OF_INFRA = {
     *("cloud", "compute", "keep_data", "protect", "environment"),

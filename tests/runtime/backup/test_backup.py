@@ -16,6 +16,7 @@ from runtime.artifacts.tree import Tree, check_path
 from runtime.backup import filling, make
 from runtime.backup.format import carry, manifest
 from runtime.backup.format.manifest import Manifest
+from runtime.backup.retention import Rule
 from runtime.database.engine import open_engine
 from runtime.errors import UserError
 from runtime.settings import RuntimeSettings
@@ -113,7 +114,7 @@ def test_a_backup_goes_to_an_artifact_store_and_comes_back(
         tree = Tree(f"{server.uri}/api/2.0/mlflow-artifacts/artifacts/backups")
         first, second = (make.back_up(filled, tree) for _ in range(2))
         assert filling.verify(tree, first.name)[1] == []
-        assert make.retire(tree, first.store, 1, None).deleted == [first.name]
+        assert make.retire(tree, first.store, Rule(1)).deleted == [first.name]
         target = settings_of(tmp_path / "target")
         restore(target, tree)
     assert artifacts(target) == artifacts(filled)

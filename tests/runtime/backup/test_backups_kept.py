@@ -15,6 +15,7 @@ from runtime.artifacts.tree import Tree
 from runtime.backup import identity, make
 from runtime.backup import restore as restoring
 from runtime.backup.format import manifest
+from runtime.backup.retention import Rule
 from runtime.database.engine import open_engine
 from runtime.errors import UserError
 from runtime.settings import RuntimeSettings
@@ -46,7 +47,7 @@ def store_in(filled: Path) -> _Maker:
 def _nightly(settings: RuntimeSettings, tree: Tree, *, keep: int = 1, **how: Any) -> str:
     """As the command does it."""
     of = make.back_up(settings, tree, **how)
-    make.retire(tree, of.store, keep, None, just_made=of.name)
+    make.retire(tree, of.store, Rule(keep), just_made=of.name)
     return of.name
 
 
@@ -75,7 +76,7 @@ def test_a_restored_store_is_another_unless_it_was_that_store_already(
     tree = Tree(str(tmp_path / "backups"))
     one, other = store_in(tmp_path / "one"), settings_of(tmp_path / "other")
     kept = _nightly(one, tree)
-    whole = {"force": True, "with_artifacts": True, "migrate": True}
+    whole: dict[str, Any] = {"force": True, "with_artifacts": True, "migrate": True}
     restoring.restore(other, tree.uri, kept, **whole)
     restoring.restore(one, tree.uri, kept, **whole)
     assert identity.known(open_engine(one)) == manifest.load(tree, kept).store
@@ -188,8 +189,8 @@ def test_a_backup_that_misses_files_stands_in_for_none_and_is_told(
     tree, one = Tree(str(tmp_path / "backups")), store_in(tmp_path / "one")
     good, broken = make.back_up(one, tree), make.back_up(one, tree)
     _lose(tmp_path / "backups" / broken.name, what)
-    retired = make.retire(tree, good.store, 1, None)
-    assert retired == make.Retired([], [broken.name])
+    retired = make.retire(tree, good.store, Rule(1))
+    assert retired == make.Retired([], [broken.name], [])
     made = _nightly(one, tree)
     assert manifest.complete(tree) == [broken.name, made]
 
@@ -234,3 +235,29 @@ def test_a_place_that_is_none_is_a_line(where: str, tmp_path: Path, store_in: _M
     assert done.returncode == 1
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
     assert str(tmp_path / where) in done.stderr or where in done.stderr
+
+
+@pytest.mark.slow
+def test_a_store_that_lost_most_is_backed_up_with_an_alarm_and_nothing_goes(
+    tmp_path: Path, store_in: _Maker
+) -> None:
+    tree, one = Tree(str(tmp_path / "backups")), store_in(tmp_path / "one")
+    good = _nightly(one, tree)
+    for file in list(Path(one.artifacts_destination).rglob("weights.bin"))[1:]:
+        file.unlink()
+    for _ in range(2):
+        done = subprocess.run(
+            [TRACKSTACK, "backup", "--to", tree.uri, "--keep", "2", "--json"],
+            env={"TRACKSTACK_DATA_DIR": str(one.data_dir), "PATH": "/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 3, done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+        assert "less than 50 % is left" in done.stderr
+        told = json.loads(done.stdout)
+        assert told["deleted"] == []
+        assert told["alarm"] in done.stderr
+    assert len(manifest.complete(tree)) == 3
+    assert good in manifest.complete(tree)

@@ -12,6 +12,7 @@ from runtime.artifacts import tree as trees
 from runtime.artifacts.tree import Tree
 from runtime.backup import filling, make
 from runtime.backup.format import manifest
+from runtime.backup.retention import Rule
 from runtime.database.uri import make_directories, store_uri
 from runtime.settings import RuntimeSettings
 from tests.runtime.filled import fill, settings_of
@@ -61,7 +62,7 @@ def test_a_folder_s_name_is_no_uri(name: str, tmp_path: Path, store_in: _Maker) 
     assert of.artifacts.files == 3
     assert filling.verify(tree, None) == (of, [])
     assert manifest.complete(tree) == [of.name]
-    assert make.retire(tree, of.store, 1, None).of_nobody == []
+    assert make.retire(tree, of.store, Rule(1)).of_nobody == []
 
 
 @pytest.mark.slow

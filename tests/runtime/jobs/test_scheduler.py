@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from runtime import doctor, settings
-from runtime.errors import UserError
+from runtime.errors import ALARM, UserError
 from runtime.jobs import scheduler
 from runtime.jobs.scheduler import (
     Job,
@@ -47,6 +47,11 @@ def test_a_failed_job_is_tried_again_with_growing_pauses() -> None:
     assert done.last_success
     assert pauses == sorted(pauses)
     assert len(pauses) == 2
+
+
+def test_an_alarm_is_no_success_and_is_not_tried_again() -> None:
+    done = run_job("backup", None, lambda: (ALARM, None), lambda _seconds: None)
+    assert (done.exit_code, done.attempts, done.last_success) == (3, 1, None)
 
 
 def test_a_job_that_keeps_failing_keeps_the_time_of_its_last_success() -> None:
