@@ -67,6 +67,7 @@ def restore(
     from runtime.backup import arrival, filling, identity, make, schema
     from runtime.backup.format import manifest, parts
     from runtime.backup.upgrade import upgrade
+    from runtime.tokens.store import Token, TokenTable
 
     tree = make.destination(settings, from_uri)
     make_directories(settings)
@@ -101,12 +102,15 @@ def restore(
                 # Before a row is changed: whatever a disk or a store refuses is known then.
                 brought = arrival.brought(tree.at(of.name), checked.listing, target)
                 settle = stack.enter_context(brought)
+            # What a killed restore brought is not the store's own.
+            own = frozenset[Token]() if unfinished else TokenTable(engine).valid()
             # Before that too: a kill must not leave the one's rows with the other's identity.
             identity.renounce(engine, of.store)
             loaded = filling.load_database(engine, of, checked.tables)
             parts.refuse(filling.compare(engine, loaded), "the restore is not complete")
             if settle:
                 done["files"] = settle()
+            done["disabled_tokens"] = TokenTable(engine).disable(own)
         schema.finish(engine)
     if migrate:
         done["upgraded"] = upgrade(settings, back_up=False)
@@ -164,6 +168,16 @@ def fill_empty(settings: RuntimeSettings, engine: Engine) -> None:
         click.echo(f"trackstack: restoring {name}", err=True)
         done = restore(settings, None, name, force=True, with_artifacts=True, migrate=True)
         click.echo(f"trackstack: restored {done['rows']} rows, {done['files']} artifacts", err=True)
+        _tell_of_tokens(done)
+
+
+def _tell_of_tokens(done: Mapping[str, object]) -> None:
+    if number := done.get("disabled_tokens"):
+        click.echo(
+            f"trackstack: {number} named tokens came with it and are disabled, since they may have "
+            "been revoked; see `trackstack token list`, and `trackstack token enable NAME`",
+            err=True,
+        )
 
 
 @click.command()
@@ -210,3 +224,4 @@ def command(
     else:
         verb = "would restore" if dry_run else "restored"
         click.echo(f"{verb} {done['name']}: {done['rows']} rows, {done['files']} artifacts")
+        _tell_of_tokens(done)

@@ -16,7 +16,7 @@ def _table() -> TokenTable:
 
 @click.group()
 def command() -> None:
-    """Add, list, revoke and rotate bearer tokens.
+    """Add, list, revoke, rotate and enable bearer tokens.
 
     A token's value is printed once, on stdout, and kept nowhere: stored is its hash. A change is
     effective within 5 seconds in every worker and replica.
@@ -27,6 +27,7 @@ def command() -> None:
       trackstack token list
       trackstack token rotate ci
       trackstack token revoke ci
+      trackstack token enable ci
     """
 
 
@@ -61,6 +62,7 @@ def list_tokens(as_json: bool) -> None:
             "role": token.role.name.lower(),
             "created": token.created.isoformat() if token.created else None,
             "expires": token.expires.isoformat() if token.expires else None,
+            "disabled": token.is_disabled,
         }
         for token in _table().list()
     ]
@@ -68,7 +70,9 @@ def list_tokens(as_json: bool) -> None:
         click.echo(json.dumps(tokens))
         return
     for token in tokens:
-        click.echo("{name:24} {role:6} made {created}Z, expires {expires}".format(**token))
+        state = ", disabled" if token["disabled"] else ""
+        line = "{name:24} {role:6} made {created}Z, expires {expires}"
+        click.echo(line.format(**token) + state)
     if not tokens:
         click.echo("no named tokens; make one with `trackstack token add NAME`", err=True)
 
@@ -85,3 +89,14 @@ def revoke(name: str) -> None:
 def rotate(name: str) -> None:
     """Replace a token's value and print the new one."""
     click.echo(_table().rotate(name))
+
+
+@command.command()
+@click.argument("name")
+def enable(name: str) -> None:
+    """Make a token valid again that a restore has disabled.
+
+    A backup may bring back a token that was revoked since, so that those which come with one are
+    disabled, but for such as the store had anyway.
+    """
+    _table().enable(name)

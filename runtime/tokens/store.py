@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from enum import IntEnum
@@ -24,6 +24,10 @@ from runtime.errors import UserError
 from runtime.settings import RuntimeSettings, variable
 
 STACK_TOKEN, JOB_TOKEN = "stack", "jobs"
+# A disabled token's end lies so much before its own, in the past: whichever version of Trackstack
+# reads it, it is valid nowhere. Without an end of its own it is this one.
+_LONG_AGO = timedelta(days=365250)
+_DISABLED_BEFORE, _NO_END = datetime(2000, 1, 1), datetime(1000, 1, 1)
 # Seconds: a snapshot older than the first is renewed beside the request, older than the second
 # before it. Adding and revoking are thus effective within 5 s in every worker and replica.
 _RENEW_AFTER, _RENEW_BEFORE = 2.0, 4.0
@@ -62,9 +66,10 @@ class Token:
     role: Role
     created: datetime | None = None
     expires: datetime | None = None
+    is_disabled: bool = False
 
     def is_valid(self, now: datetime) -> bool:
-        return self.expires is None or now < self.expires
+        return not self.is_disabled and (self.expires is None or now < self.expires)
 
 
 def hash_of(token: str) -> str:
@@ -96,6 +101,18 @@ def _end_of(lifetime: timedelta | None, now: datetime) -> datetime | None:
         ) from None
 
 
+def _disabled(expires: datetime | None) -> datetime:
+    return _NO_END if expires is None else expires - _LONG_AGO
+
+
+def _token(name: str, hash_: str, role: str, created: datetime, end: datetime | None) -> Token:
+    """A row of the table."""
+    is_disabled = end is not None and end < _DISABLED_BEFORE
+    if end is not None and is_disabled:
+        end = None if end == _NO_END else end + _LONG_AGO
+    return Token(name, hash_, Role.named(role), created, end, is_disabled)
+
+
 class TokenTable:
     """The named tokens in the backend database."""
 
@@ -112,7 +129,12 @@ class TokenTable:
             if not self._engine.dialect.has_table(connection, _TOKENS.name):
                 return []
             rows = connection.execute(select(_TOKENS).order_by(_TOKENS.c.name)).all()
-        return [Token(r.name, r.hash, Role.named(r.role), r.created, r.expires) for r in rows]
+        return [_token(r.name, r.hash, r.role, r.created, r.expires) for r in rows]
+
+    def valid(self) -> frozenset[Token]:
+        """The named tokens that are valid now."""
+        now = _now()
+        return frozenset(token for token in self.list() if token.is_valid(now))
 
     def add(self, name: str, role: Role, lifetime: timedelta | None) -> str:
         """Make a token, valid for ``lifetime`` (None: for ever), and return its value.
@@ -149,14 +171,40 @@ class TokenTable:
             done = connection.execute(_TOKENS.delete().where(_TOKENS.c.name == name))
         self._found(name, done.rowcount)
 
+    def disable(self, kept: Set[Token]) -> int:
+        """Disable all tokens but those ``kept``; returns how many are disabled now.
+
+        As after a restore: it may have brought back what was revoked since.
+        """
+        hashes = {token.hash for token in kept}
+        tokens = [token for token in self.list() if token.hash not in hashes]
+        with self._engine.begin() as connection:
+            for token in tokens:
+                this = _TOKENS.c.name == token.name
+                end = _disabled(token.expires)
+                connection.execute(update(_TOKENS).where(this).values(expires=end))
+        return len(tokens)
+
+    def enable(self, name: str) -> None:
+        """Make a disabled token valid until its end; raises UserError where there is none."""
+        found = [token for token in self.list() if token.name == name]
+        self._found(name, len(found))
+        with self._engine.begin() as connection:
+            change = update(_TOKENS).where(_TOKENS.c.name == name)
+            connection.execute(change.values(expires=found[0].expires))
+
     def rotate(self, name: str) -> str:
-        """Replace a token's value, at once; raises UserError where there is none."""
+        """Replace a token's value, at once; raises UserError where there is none.
+
+        A disabled one is enabled: whoever had the old value does not have the new one.
+        """
         self.create()
         token = generate()
         change = update(_TOKENS).where(_TOKENS.c.name == name)
         with self._engine.begin() as connection:
             done = connection.execute(change.values(hash=hash_of(token), created=_now()))
         self._found(name, done.rowcount)
+        self.enable(name)
         return token
 
     @staticmethod

@@ -12,12 +12,12 @@ from infra.operations.recover import counts, differences, refuse_data, restore_e
 from infra.place import read_place
 from infra.plan import LocalPlan, make_plan
 from runtime import settings as runtime_settings
-from runtime.backup import filling, make
+from runtime.backup import make
 from runtime.backup.format.manifest import Manifest, TablePart
 from runtime.database.engine import open_engine
 from runtime.database.uri import shown_store
 from runtime.errors import UserError
-from tests.runtime.filled import fill, settings_of
+from tests.runtime.filled import fill, settings_of, unlike
 from tests.runtime.serving import TRACKSTACK
 
 
@@ -95,7 +95,7 @@ def test_a_restore_fills_the_very_store_that_the_server_opens(
     given = plan.workloads.server.environment
     # No token is made yet.
     served = runtime_settings.load({k: v for k, v in given.items() if not k.endswith("_FILE")})
-    assert filling.compare(open_engine(served), backup[1]) == []
+    assert unlike(open_engine(served), backup[1]) == []
     assert len(list(Path(plan.artifacts_destination).rglob("weights.bin"))) == 3
     assert not (root / "~").exists()
 

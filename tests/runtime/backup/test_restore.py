@@ -8,8 +8,8 @@ import pytest
 
 from infra.rehearsal.system.ports import find_free_port
 from runtime.artifacts.tree import Tree
-from runtime.backup import filling, schema
 from runtime.backup import restore as restoring
+from runtime.backup import schema
 from runtime.backup.format.manifest import Manifest
 from runtime.database.engine import open_engine
 from runtime.database.uri import make_directories, store_uri
@@ -17,7 +17,7 @@ from runtime.errors import UserError
 from runtime.server.maintenance import answering
 from runtime.settings import RuntimeSettings, load
 from tests.runtime.backup.stores import artifacts, restore
-from tests.runtime.filled import settings_of
+from tests.runtime.filled import settings_of, unlike
 from tests.runtime.serving import TRACKSTACK, request, serving
 
 
@@ -51,7 +51,7 @@ def test_a_store_that_is_not_empty_is_replaced_by_force_alone(
     with pytest.raises(UserError, match="--force"):
         restore(target, tree)
     restore(target, tree, force=True)
-    assert filling.compare(open_engine(target), of) == []
+    assert unlike(open_engine(target), of) == []
 
 
 @pytest.mark.slow
@@ -65,7 +65,7 @@ def test_a_server_s_own_empty_store_counts_as_empty(
     # Makes the experiment Default, as every server does when it starts.
     SqlAlchemyStore(store_uri(target), "mlflow-artifacts:/")
     restore(target, made[0])
-    assert filling.compare(open_engine(target), made[1]) == []
+    assert unlike(open_engine(target), made[1]) == []
 
 
 @pytest.mark.slow
@@ -86,7 +86,7 @@ def test_a_server_fills_an_empty_store_before_it_serves_and_no_other(
     }
     target = settings_of(tmp_path / "data")
     with serving(tmp_path / "data", **told) as server:
-        assert filling.compare(open_engine(target), of) == []
+        assert unlike(open_engine(target), of) == []
         assert artifacts(target) == artifacts(filled)
         server.client(monkeypatch).create_experiment("made since")
     with serving(tmp_path / "data", **told) as server:
