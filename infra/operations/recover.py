@@ -89,9 +89,22 @@ def refuse_data(counted: Mapping[str, int], stack: str) -> None:
         )
 
 
-def _fill_from_here(stack: Stack, plan: LocalPlan, options: "_Options") -> int:
-    environment = restore_environment(stack.name, plan, stack.outputs())
+def prepare(
+    stack: str, plan: LocalPlan, outputs: Mapping[str, Any], options: "Options"
+) -> tuple["Manifest", dict[str, str]]:
+    """The backup, and what `trackstack restore` fills the stack's store with.
+
+    Raises UserError where it cannot. Nobody is asked to take a stack down for a backup that is
+    broken; of one that is down, the restore itself looks at all of it first.
+    """
     of = options.manifest()
+    if "tracking_uri" in outputs:
+        options.check(of)
+    return of, restore_environment(stack, plan, outputs)
+
+
+def _fill_from_here(stack: Stack, plan: LocalPlan, options: "Options") -> int:
+    of, environment = prepare(stack.name, plan, stack.outputs(), options)
     flags = [
         flag for flag, on in (("--force", options.force), ("--dry-run", options.dry_run)) if on
     ]
@@ -169,13 +182,14 @@ def _confirm(stack: Stack, of: "Manifest", patience: float) -> int:
     return 0
 
 
-def _fill_by_server(stack: Stack, options: "_Options") -> int:
+def _fill_by_server(stack: Stack, options: "Options") -> int:
     if options.force:
         raise UserError("--force: only the store of a local stack of processes is replaced")
     of = options.manifest()
     outputs = stack.outputs(secrets=True)
     click.echo(f"recover: {of.name} of {of.created}: {of.rows} rows, {of.total_bytes} bytes")
     if options.dry_run:
+        options.check(of)
         return 0
     if "tracking_uri" in outputs:
         with client_of(outputs) as client:
@@ -197,7 +211,7 @@ def _fill_by_server(stack: Stack, options: "_Options") -> int:
 
 
 @dataclass(frozen=True)
-class _Options:
+class Options:
     """What the person asked for."""
 
     from_uri: str
@@ -212,6 +226,13 @@ class _Options:
         from runtime.backup.format import manifest
 
         return manifest.read_for(Tree(self.from_uri), self.backup, None)
+
+    def check(self, of: "Manifest") -> None:
+        """Raise UserError where a part of the backup is missing or broken."""
+        from runtime.artifacts.tree import Tree
+        from runtime.backup.format import parts
+
+        parts.check(Tree(self.from_uri).at(of.name), of)
 
 
 @click.command()
@@ -239,7 +260,7 @@ def command(
     stack_file.require(name)
     stack = Stack(name)
     plan = stack.plan()
-    options = _Options(from_uri, backup, force, patience, dry_run)
+    options = Options(from_uri, backup, force, patience, dry_run)
     if isinstance(plan, LocalPlan):
         return _fill_from_here(stack, plan, options)
     return _fill_by_server(stack, options)

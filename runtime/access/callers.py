@@ -3,7 +3,8 @@
 from runtime.access.credentials import Headers, Person, Sessions
 from runtime.database.engine import open_engine
 from runtime.settings import RuntimeSettings, secret_file
-from runtime.tokens.store import MountedTokens, Token, TokenSet, TokenTable
+from runtime.tokens.known import MountedTokens, TokenSet
+from runtime.tokens.store import Token, TokenTable
 
 
 class Callers:

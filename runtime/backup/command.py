@@ -201,22 +201,34 @@ def copy_command(ctx: click.Context, name: str | None, from_uri: str, as_json: b
 
 @command.command("verify")
 @click.argument("name", required=False)
+@click.option(
+    "--for",
+    "kinds",
+    type=click.Choice(["postgresql", "mysql", "sqlite"]),
+    multiple=True,
+    help="Whether a database of that kind would take it; may be given several times.",
+)
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 @click.pass_context
-def verify_command(ctx: click.Context, name: str | None, as_json: bool) -> None:
+def verify_command(
+    ctx: click.Context, name: str | None, kinds: tuple[str, ...], as_json: bool
+) -> None:
     """Restore a backup into a scratch place, and compare it.
 
     By default the newest that has artifacts. Compares the rows of every table and the checksum of
-    every file. Exits 1 where something is not as it was backed up.
+    every file. Exits 1 where something is not as it was backed up, or where a database of the kind
+    that --for names would not take a row: a text that is too long, a NUL, and for MySQL keys that
+    differ in case or accent alone, unless its collation is utf8mb4_bin. No such database is needed.
 
     \b
-    Example:
+    Examples:
       trackstack backup --to /backups verify 20261121T035500Z-3fa2
+      trackstack backup --to /backups verify --for postgresql --for mysql
     """
     from runtime.backup import filling, make
 
     tree = make.destination(runtime_settings.load(), _tree(ctx))
-    of, problems = filling.verify(tree, name)
+    of, problems = filling.verify(tree, name, kinds)
     files = of.artifacts.files if of.artifacts else 0
     if as_json:
         told = {"name": of.name, "rows": of.rows, "files": files, "problems": problems}

@@ -1,6 +1,6 @@
 """A store filled from a backup, and compared with it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,7 +10,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.pool import NullPool
 
 from runtime.artifacts.tree import Tree
-from runtime.backup import schema
+from runtime.backup import fit, schema
 from runtime.backup.format import artifacts, manifest, parts, rows
 from runtime.backup.format.manifest import Manifest
 from runtime.errors import UserError
@@ -70,15 +70,21 @@ def compare(engine: Engine, of: Manifest) -> list[str]:
     return problems
 
 
-def verify(tree: Tree, name: str | None) -> tuple[Manifest, list[str]]:
-    """Restore a backup into a scratch place; returns what is wrong with it."""
+def verify(tree: Tree, name: str | None, kinds: Sequence[str] = ()) -> tuple[Manifest, list[str]]:
+    """Restore a backup into a scratch place; returns what is wrong with it.
+
+    ``kinds`` are dialects of SQLAlchemy: what of its rows a database of that kind would not take
+    is wrong, too.
+    """
     of = manifest.read(tree, name)
     own = tree.at(of.name)
     with TemporaryDirectory() as folder:
         scratch = Path(folder)
         engine = create_engine(f"sqlite:///{scratch / 'store.sqlite'}", poolclass=NullPool)
-        loaded = load_database(engine, of, parts.tables(own, of, scratch))
-        problems = compare(engine, loaded)
+        tables = parts.tables(own, of, scratch)
+        problems = compare(engine, load_database(engine, of, tables))
+        for kind in kinds:
+            problems += fit.of_kind(kind, of, tables, scratch)
         if of.artifacts and (listing := parts.listing(own, of, scratch)):
             held = own.at(parts.ARTIFACTS)
             whole, broken = artifacts.copy_out(held, listing, scratch, None)

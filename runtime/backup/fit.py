@@ -7,8 +7,9 @@ that differ in case or accent may be the same key.
 import json
 import sqlite3
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from itertools import combinations, groupby
 from pathlib import Path
 from typing import Any, cast
@@ -33,30 +34,49 @@ from runtime.backup.format.manifest import Manifest
 
 _NAMES = {"postgresql": "PostgreSQL", "mysql": "MySQL"}
 _BATCH = 1000
+# Whether a database takes two keys for one.
+_AreOne = Callable[[Sequence[Any], Sequence[Any]], bool]
 
 
 def problems(
     engine: Engine, of: Manifest, tables: Mapping[str, Path], scratch: Path
 ) -> Iterator[str]:
-    """What of a backup's rows does not fit into a database: table, column and the value's start.
+    """What of a backup's rows does not fit into a database: table, row, column, remedy.
 
     ``tables`` are the backup's parts as local files. Reads the database's own settings, and
     changes nothing in it.
+    """
+    if engine.dialect.name != "mysql":
+        yield from of_kind(engine.dialect.name, of, tables, scratch)
+        return
+    with engine.connect() as connection:
+        yield from of_kind("mysql", of, tables, scratch, partial(_are_one, connection))
+
+
+def of_kind(
+    dialect: str,
+    of: Manifest,
+    tables: Mapping[str, Path],
+    scratch: Path,
+    are_one: _AreOne | None = None,
+) -> Iterator[str]:
+    """As ``problems``, for a database of a kind, which need not be there.
+
+    ``are_one`` says whether two keys that look alike are equal to the database; without it, the
+    least discerning collation is assumed.
     """
     known = tables_at(of.revision, scratch)
     for name, part in of.tables.items():
         if part.rows and name not in known.tables:
             yield f"the schema {of.revision} has no table {name}"
-    if engine.dialect.name not in _NAMES:
+    if dialect not in _NAMES:
         return
-    for name, file in tables.items():
-        if name in known.tables:
-            yield from _of_values(engine.dialect.name, known.tables[name], file)
-    if engine.dialect.name == "mysql":
-        with engine.connect() as connection:
-            for name, file in tables.items():
-                if name in known.tables:
-                    yield from _of_keys(connection, known.tables[name], file, scratch / "keys")
+    here = {name: file for name, file in tables.items() if name in known.tables}
+    for name, file in here.items():
+        yield from _of_values(dialect, known.tables[name], file)
+    if dialect == "mysql":
+        for name, file in here.items():
+            yield from _of_keys(are_one, known.tables[name], file, scratch / "keys")
 
 
 def tables_at(revision: str, scratch: Path) -> MetaData:
@@ -77,22 +97,33 @@ def _start(value: str) -> str:
 
 
 def _of_values(dialect: str, table: Table, file: Path) -> Iterator[str]:
-    columns = [table.c[name] for name in rows.columns_of(file)]
+    names = rows.columns_of(file)
+    columns = [table.c[name] for name in names]
     texts = [
         (position, column.name, cast("Any", column.type).length)
         for position, column in enumerate(columns)
         if isinstance(column.type, String) and not isinstance(column.type, LargeBinary | JSON)
     ]
+    key = [names.index(column.name) for column in table.primary_key.columns]
     for row in rows.rows_of(file):
         for position, column, longest in texts:
             value = row[position]
             if not isinstance(value, str):
                 continue
-            where = f"table {table.name}, column {column}: {_start(value)}"
             if longest and len(value) > longest:
-                yield f"{where} has {len(value)} characters, {_NAMES[dialect]} takes {longest}"
+                wrong = f"has {len(value)} characters, {_NAMES[dialect]} takes {longest}; shorten"
             elif dialect == "postgresql" and "\0" in value:
-                yield f"{where} has a NUL character, which PostgreSQL does not take"
+                wrong = "has a NUL character, which PostgreSQL does not take; remove"
+            else:
+                continue
+            which = ", ".join(f"{names[n]}={_shown(row[n])}" for n in key if n != position)
+            where = f"table {table.name}, column {column}: {_start(value)}"
+            of_row = f" (row {which})" if which else ""
+            yield f"{where} {wrong} it in the store and back that up again{of_row}"
+
+
+def _shown(value: object) -> str:
+    return _start(value) if isinstance(value, str) else str(value)
 
 
 def _keys_of(table: Table) -> list[list[str]]:
@@ -115,7 +146,7 @@ def _folded(value: Any) -> Any:
     return "".join(c for c in plain if not unicodedata.combining(c)).rstrip(" ")
 
 
-def _of_keys(connection: Connection, table: Table, file: Path, scratch: Path) -> Iterator[str]:
+def _of_keys(are_one: _AreOne | None, table: Table, file: Path, scratch: Path) -> Iterator[str]:
     columns = rows.columns_of(file)
     for key in _keys_of(table):
         if not set(key) <= set(columns):
@@ -126,11 +157,11 @@ def _of_keys(connection: Connection, table: Table, file: Path, scratch: Path) ->
         whole = (each for each in keys if None not in each)
         for group in _look_alikes(whole, scratch):
             for one, other in combinations(group, 2):
-                if _are_one(connection, one, other):
+                if are_one is None or are_one(one, other):
                     shown = " and ".join(_start(json.dumps(each)[1:-1]) for each in (one, other))
                     yield (
                         f"table {table.name}, columns {', '.join(key)}: {shown} are the same to "
-                        "this database's collation; make it with utf8mb4_bin"
+                        "this database's collation; make it with utf8mb4_bin, or rename one"
                     )
 
 

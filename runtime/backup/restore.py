@@ -1,7 +1,7 @@
 """`trackstack restore`: a backup into an empty store, before the server starts."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,8 +54,11 @@ def restore(
     with_artifacts: bool,
     migrate: bool,
     dry_run: bool = False,
+    accept: Set[str] = frozenset(),
 ) -> dict[str, object]:
     """Fill the store and the artifact destination; returns what was done.
+
+    ``accept`` are paths of artifacts that are not brought, as where the backup's are broken.
 
     All of the backup is looked at before anything is changed: each table by its checksum, its rows
     by whether the store's database takes them, each artifact by its checksum where the backup lies
@@ -90,10 +93,10 @@ def restore(
             force=force,
         )
         into = target if brings_artifacts else None
-        checked = _check_parts(engine, tree.at(of.name), of, Path(folder), into)
-        files = of.artifacts.files if of.artifacts and brings_artifacts else 0
+        checked = _check_parts(engine, tree.at(of.name), of, Path(folder), into, accept)
+        files = of.artifacts.files - len(accept) if of.artifacts and brings_artifacts else 0
         done: dict[str, object] = {"name": of.name, "rows": of.rows, "files": files}
-        done["dry_run"] = dry_run
+        done |= {"dry_run": dry_run, "left_out": sorted(accept) if into else []}
         if dry_run:
             return done
         with ExitStack() as stack:
@@ -126,18 +129,28 @@ class _Checked:
 
 
 def _check_parts(
-    engine: Engine, own: "Tree", of: "Manifest", scratch: Path, target: "Tree | None"
+    engine: Engine,
+    own: "Tree",
+    of: "Manifest",
+    scratch: Path,
+    target: "Tree | None",
+    accept: Set[str],
 ) -> _Checked:
     """Raise UserError where any of it is broken, or does not fit into the database or ``target``,
-    to which the artifacts are to be brought.
+    to which the artifacts are to be brought, all but those of ``accept``.
     """
     from runtime.backup import arrival, fit
-    from runtime.backup.format import parts
+    from runtime.backup.format import artifacts, parts
 
     tables = parts.tables(own, of, scratch)
     listing = parts.listing(own, of, scratch) if target else None
+    if listing and accept:
+        whole, listing = listing, scratch / "accepted"
+        if artifacts.without(whole, accept, listing) != len(accept):
+            raise UserError(f"{own.uri} has not all of the artifacts {sorted(accept)}", 2)
     broken = parts.broken_artifacts(own, listing) if listing else iter(())
-    parts.refuse(broken, f"{own.uri} is broken, nothing was changed")
+    what = f"{own.uri} is broken, nothing was changed (--accept PATH goes without an artifact)"
+    parts.refuse(broken, what)
     unfit = fit.problems(engine, of, tables, scratch)
     parts.refuse(unfit, f"{own.uri} does not fit into this database, nothing was changed")
     if target and listing:
@@ -185,6 +198,12 @@ def _tell_of_tokens(done: Mapping[str, object]) -> None:
 @click.option("--from", "from_uri", metavar="URI", help="Default: TRACKSTACK_BACKUP_DESTINATION.")
 @click.option("--force", is_flag=True, help="Replace what the store holds.")
 @click.option("--no-artifacts", is_flag=True, help="The database alone.")
+@click.option(
+    "--accept",
+    metavar="PATH",
+    multiple=True,
+    help="Go without this artifact, which is broken; may be given several times.",
+)
 @click.option("--no-upgrade", is_flag=True, help="Leave the backup's schema, for its own MLflow.")
 @click.option("--dry-run", is_flag=True, help="Check store and backup; change nothing.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
@@ -193,6 +212,7 @@ def command(
     from_uri: str | None,
     force: bool,
     no_artifacts: bool,
+    accept: tuple[str, ...],
     no_upgrade: bool,
     dry_run: bool,
     as_json: bool,
@@ -202,7 +222,8 @@ def command(
     By default the newest that has artifacts. All of it is checked before anything is changed. The
     store is MLFLOW_BACKEND_STORE_URI, of whichever kind: a backup of SQLite restores to
     PostgreSQL or MySQL as well, and back. An older schema is then migrated to this MLflow's. Stop
-    the server first. A restore that was killed is simply run again.
+    the server first. A restore that was killed is simply run again. Where an artifact of the backup
+    is broken nothing is restored, unless --accept names it.
 
     \b
     Examples:
@@ -218,6 +239,7 @@ def command(
         with_artifacts=not no_artifacts,
         migrate=not no_upgrade,
         dry_run=dry_run,
+        accept=frozenset(accept),
     )
     if as_json:
         click.echo(json.dumps(done))

@@ -1,36 +1,27 @@
-"""Bearer tokens: the stack's own from its mounted secret, named ones from the database.
+"""Named bearer tokens, in the backend database.
 
 A token is 256 random bits. Stored is its SHA-256 alone: a slow password hash defends guessable
 secrets, and there is nothing to guess in 256 bits, so that a fast one costs no security and
 keeps the check out of every request's way.
 """
 
-import asyncio
 import hashlib
-import hmac
 import secrets
-import time
-from collections.abc import Callable, Set
+from collections.abc import Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from enum import IntEnum
-from pathlib import Path
 
-from pydantic import SecretStr
 from sqlalchemy import Column, DateTime, Engine, MetaData, String, Table, insert, select, update
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError
 
 from runtime.errors import UserError
-from runtime.settings import RuntimeSettings, variable
 
 STACK_TOKEN, JOB_TOKEN = "stack", "jobs"
 # A disabled token's end lies so much before its own, in the past: whichever version of Trackstack
 # reads it, it is valid nowhere. Without an end of its own it is this one.
 _LONG_AGO = timedelta(days=365250)
 _DISABLED_BEFORE, _NO_END = datetime(2000, 1, 1), datetime(1000, 1, 1)
-# Seconds: a snapshot older than the first is renewed beside the request, older than the second
-# before it. Adding and revoking are thus effective within 5 s in every worker and replica.
-_RENEW_AFTER, _RENEW_BEFORE = 2.0, 4.0
 
 # What Trackstack itself keeps in the backend database.
 TABLES = MetaData()
@@ -82,7 +73,7 @@ def generate() -> str:
     return secrets.token_urlsafe(32)
 
 
-def _now() -> datetime:
+def utc_now() -> datetime:
     # Naive UTC: SQLite and MySQL keep no time zone.
     return datetime.now(timezone.utc).replace(tzinfo=None)
 
@@ -133,7 +124,7 @@ class TokenTable:
 
     def valid(self) -> frozenset[Token]:
         """The named tokens that are valid now."""
-        now = _now()
+        now = utc_now()
         return frozenset(token for token in self.list() if token.is_valid(now))
 
     def add(self, name: str, role: Role, lifetime: timedelta | None) -> str:
@@ -145,7 +136,7 @@ class TokenTable:
             raise UserError(
                 f"{name!r} is the name of a token that the stack itself has: choose another", 2
             )
-        token, now = generate(), _now()
+        token, now = generate(), utc_now()
         expires = _end_of(lifetime, now)
         self.create()
         values = {
@@ -202,7 +193,7 @@ class TokenTable:
         token = generate()
         change = update(_TOKENS).where(_TOKENS.c.name == name)
         with self._engine.begin() as connection:
-            done = connection.execute(change.values(hash=hash_of(token), created=_now()))
+            done = connection.execute(change.values(hash=hash_of(token), created=utc_now()))
         self._found(name, done.rowcount)
         self.enable(name)
         return token
@@ -211,102 +202,3 @@ class TokenTable:
     def _found(name: str, rows: int) -> None:
         if not rows:
             raise UserError(f"there is no token {name!r}; see `trackstack token list`", 2)
-
-
-@dataclass(frozen=True)
-class _Mounted:
-    """A value, or a file with one token a line (two while it rotates)."""
-
-    name: str
-    role: Role
-    value: SecretStr | None
-    path: Path | None
-
-    def read(self) -> list[Token]:
-        text = self.value.get_secret_value() if self.value else ""
-        if self.path:
-            try:
-                text = self.path.read_text()
-            except OSError:
-                text = ""
-        return [Token(self.name, hash_of(line), self.role) for line in text.split()]
-
-
-class MountedTokens:
-    """The tokens that the stack gives its server: its own, and the one of its jobs."""
-
-    def __init__(self, *mounted: _Mounted) -> None:
-        self._mounted = mounted
-
-    @classmethod
-    def of(cls, settings: RuntimeSettings, file: Callable[[str], Path | None]) -> "MountedTokens":
-        """From the settings; ``file`` finds the file that a secret variable is mounted from."""
-        # Prune must be able to delete what it may delete, and no more.
-        deletes = settings.protect_registry and settings.prune_registry
-        jobs = Role.ADMIN if deletes else Role.WRITE
-        return cls(
-            _Mounted(
-                STACK_TOKEN,
-                Role.ADMIN,
-                *_source(variable("tracking_token"), settings.tracking_token, file),
-            ),
-            _Mounted(JOB_TOKEN, jobs, *_source(variable("job_token"), settings.job_token, file)),
-        )
-
-    def list(self) -> list[Token]:
-        """The tokens as they are now; none where a file is gone."""
-        return [token for mounted in self._mounted for token in mounted.read()]
-
-
-def _source(
-    name: str, value: SecretStr | None, file: Callable[[str], Path | None]
-) -> tuple[SecretStr | None, Path | None]:
-    path = file(name)
-    return (None if path else value), path
-
-
-class TokenSet:
-    """All valid tokens, as this worker last saw them. Used from one event loop."""
-
-    def __init__(self, mounted: MountedTokens, table: TokenTable) -> None:
-        self._mounted, self._table = mounted, table
-        self._tokens: list[Token] = []
-        self._read_at = float("-inf")
-        self._renewal: asyncio.Task[None] | None = None
-
-    async def find(self, token: str) -> Token | None:
-        """The token of this value, where it is valid."""
-        presented = hash_of(token)
-        await self._keep_fresh()
-        return self._match(lambda known: hmac.compare_digest(known.hash, presented))
-
-    async def find_session(self, name: str, proof: str) -> Token | None:
-        """The token that a signed-in browser named, as long as it is the same one."""
-        await self._keep_fresh()
-        return self._match(
-            lambda known: known.name == name and hmac.compare_digest(known.hash[:16], proof)
-        )
-
-    def _match(self, matches: Callable[[Token], bool]) -> Token | None:
-        now = _now()
-        # No early exit: the time taken does not tell which token came close.
-        found = [known for known in self._tokens if matches(known)]
-        return found[0] if found and found[0].is_valid(now) else None
-
-    async def _keep_fresh(self) -> None:
-        age = time.monotonic() - self._read_at
-        if age < _RENEW_AFTER:
-            return
-        if self._renewal is None or self._renewal.done():
-            self._renewal = asyncio.create_task(self._renew())
-        if age > _RENEW_BEFORE:
-            await asyncio.shield(self._renewal)
-
-    async def _renew(self) -> None:
-        try:
-            named = await asyncio.to_thread(self._table.list)
-        except SQLAlchemyError:
-            # Without its database MLflow answers nothing anyway; the stack's token stays known.
-            named = [token for token in self._tokens if token.name not in (STACK_TOKEN, JOB_TOKEN)]
-        self._tokens = self._mounted.list() + named
-        self._read_at = time.monotonic()

@@ -2,7 +2,7 @@
 
 import gzip
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby, islice
@@ -72,6 +72,18 @@ def read_listing(listing: Path) -> Iterator[File]:
         for line in lines:
             path, size, digest = json.loads(line)
             yield File(check_path(path), size, digest)
+
+
+def without(listing: Path, paths: Set[str], into: Path) -> int:
+    """Write a listing without the artifacts of these paths; returns how many it lacks now."""
+    left = 0
+    with gzip.open(into, "wt") as out:
+        for file in read_listing(listing):
+            if file.path in paths:
+                left += 1
+            else:
+                out.write(json.dumps([file.path, file.bytes, file.sha256]) + "\n")
+    return left
 
 
 def broken(backup: Tree, listing: Path) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from runtime.artifacts.tree import Tree, parent_of, sha256_of
 from runtime.backup.format import artifacts
@@ -46,6 +47,15 @@ def listing(own: Tree, of: Manifest, scratch: Path) -> Path | None:
 def broken_artifacts(own: Tree, found: Path) -> Iterator[str]:
     """What of the artifacts in a listing is missing or not as it was."""
     yield from artifacts.broken(own.at(ARTIFACTS), found)
+
+
+def check(own: Tree, of: Manifest) -> None:
+    """Raise UserError where any part is missing or broken, as a restore would find it."""
+    with TemporaryDirectory() as folder:
+        tables(own, of, Path(folder))
+        found = listing(own, of, Path(folder))
+        if found:
+            refuse(broken_artifacts(own, found), f"{own.uri} is broken")
 
 
 def is_there(own: Tree, of: Manifest) -> bool:

@@ -1,6 +1,7 @@
 """From what `make recover` may fill a stack, decided from its stack file and outputs."""
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,14 @@ from typing import Any
 import pytest
 
 from infra import settings
-from infra.operations.recover import counts, differences, refuse_data, restore_environment
+from infra.operations.recover import (
+    Options,
+    counts,
+    differences,
+    prepare,
+    refuse_data,
+    restore_environment,
+)
 from infra.place import read_place
 from infra.plan import LocalPlan, make_plan
 from runtime import settings as runtime_settings
@@ -98,6 +106,25 @@ def test_a_restore_fills_the_very_store_that_the_server_opens(
     assert unlike(open_engine(served), backup[1]) == []
     assert len(list(Path(plan.artifacts_destination).rglob("weights.bin"))) == 3
     assert not (root / "~").exists()
+
+
+def _options(place: str) -> Options:
+    return Options(place, None, force=False, patience=0, dry_run=False)
+
+
+@pytest.mark.slow
+def test_a_stack_is_not_to_be_taken_down_for_a_broken_backup(
+    backup: tuple[str, Manifest], tmp_path: Path
+) -> None:
+    plan, is_up = _plan(tmp_path / "project"), {"tracking_uri": "http://t"}
+    with pytest.raises(UserError, match="make down STACK=a"):
+        prepare("a", plan, is_up, _options(backup[0]))
+    of, environment = prepare("a", plan, {}, _options(backup[0]))
+    assert (of, environment) == (backup[1], restore_environment("a", plan, {}))
+    shutil.copytree(backup[0], tmp_path / "backups")
+    next((tmp_path / "backups").rglob("weights.bin")).unlink()
+    with pytest.raises(UserError, match=r"is broken:\n.*weights\.bin: is missing"):
+        prepare("a", plan, is_up, _options(str(tmp_path / "backups")))
 
 
 _METRICS = """# TYPE trackstack_entities gauge

@@ -16,7 +16,7 @@ from tests.runtime.serving import TRACKSTACK
 
 def restore(settings: RuntimeSettings, tree: Tree, **options: Any) -> dict[str, Any]:
     """Into the store of ``settings``, the newest backup in ``tree``."""
-    choices = {"force": False, "with_artifacts": True, "migrate": True, **options}
+    choices: dict[str, Any] = {"force": False, "with_artifacts": True, "migrate": True, **options}
     return restoring.restore(settings, tree.uri, None, **choices)
 
 

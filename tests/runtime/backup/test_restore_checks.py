@@ -62,6 +62,33 @@ def test_a_broken_backup_changes_nothing(
         run_restore(full, "--from", str(tree), "--no-artifacts", code=0)
 
 
+def test_a_broken_artifact_can_be_gone_without_by_name(
+    made: tuple[Path, Manifest], filled: RuntimeSettings, tmp_path: Path
+) -> None:
+    tree = tmp_path / "backups"
+    own = tree / made[1].name
+    shutil.copytree(made[0], own)
+    first, second, *_ = sorted((own / "artifacts").rglob("weights.bin"))
+    _other(first)
+    _other(second)
+    paths = [str(file.relative_to(own / "artifacts")) for file in (first, second)]
+    empty = settings_of(tmp_path / "empty")
+    one = ("--from", str(tree), "--accept", paths[0])
+    said = run_restore(empty, *one).stderr
+    assert "--accept PATH" in said
+    assert paths[1] in said
+    assert paths[0] not in said
+    assert not schema.holds_data(open_engine(empty))
+    assert "has not all" in run_restore(empty, *one, "--accept", "1/of-no-run", code=2).stderr
+    both = (*one, "--accept", paths[1])
+    for flags in (("--dry-run",), ()):
+        done = json.loads(run_restore(empty, *both, *flags, "--json", code=0).stdout)
+        assert (done["files"], done["left_out"]) == (1, sorted(paths))
+    brought = [f for f in Path(empty.artifacts_destination).rglob("*") if f.is_file()]
+    assert len(brought) == 1
+    assert not state.is_unfinished(open_engine(empty))
+
+
 def test_an_artifact_that_a_store_lacks_is_found_before_a_row_is_changed(
     filled: RuntimeSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
