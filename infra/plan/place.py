@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from infra.errors import StackError
-from infra.settings.common import ProxyKeys
+from infra.settings.proxy import ProxyKeys
 
 # Folders of the system (Filesystem Hierarchy Standard 3.0), of which none is a stack's own.
 _SYSTEM = frozenset(

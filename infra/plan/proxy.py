@@ -8,7 +8,7 @@ https://caddyserver.com/docs/caddyfile
 from collections.abc import Sequence
 
 from infra.plan.workloads import SECRETS_DIRECTORY, Probe, Workload
-from infra.settings.common import ProxyKeys
+from infra.settings.proxy import ProxyKeys
 from runtime import health
 
 # As browsers expect it; on this machine another may be published.

@@ -1,10 +1,9 @@
 """The keys that stacks of several clouds share, each group a class that a cloud's model takes."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     ValidationInfo,
@@ -14,7 +13,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from infra.settings.values import BackupName, Digest, Environment, Hostname, HttpsUrl, Line, Lines
+from infra.settings.values import BackupName, Digest, Environment, HttpsUrl, Line, Lines
 from runtime.duration import NEVER
 from runtime.errors import UserError
 from runtime.settings import (
@@ -48,15 +47,6 @@ _OWNED = frozenset({"AZURE_CLIENT_ID", "CADDYFILE", "FORWARDED_ALLOW_IPS"})
 def wrong(key: str, message: str) -> PydanticCustomError:
     """What is wrong with ``key`` in the light of other keys; raise it from a model's validator."""
     return PydanticCustomError("key", "{message}", {"key": key, "message": message})
-
-
-def _no_plain_http(value: object) -> object:
-    if value in ("off", "none", "http", False):
-        raise ValueError(
-            "plain HTTP is not served, because tokens would cross the network in the clear; "
-            "allowed: internal, acme, files"
-        )
-    return value
 
 
 def _as_runtime(field: str, description: str) -> Any:
@@ -273,53 +263,4 @@ class ImageKeys(Keys):
             for key in ("base_image", "extra_packages", "extra_ca_file"):
                 if getattr(self, key):
                     raise wrong(to_camel(key), "means nothing where image names one that is built")
-        return self
-
-
-class ProxyKeys(Keys):
-    """The keys of a stack whose server stands behind a reverse proxy that ends TLS."""
-
-    front_image: Line = Field(
-        "docker.io/library/caddy:2.10.2-alpine", description="The reverse proxy's image: Caddy."
-    )
-    hostname: Hostname | None = Field(
-        None, description="The public name, in the certificate and the address that is exported."
-    )
-    tls: Annotated[Literal["internal", "acme", "files"], BeforeValidator(_no_plain_http)] = Field(
-        "internal",
-        description="Whose certificate: `internal`, of the stack's own authority, exported as "
-        "`ca_certificate`; `acme`, of a public one; `files`, yours.",
-    )
-    acme_email: Line | None = Field(
-        None,
-        pattern=r"^[^@\s]+@[^@\s]+$",
-        description="With `tls: acme`: the account's mail address.",
-    )
-    acme_directory: HttpsUrl | None = Field(
-        None,
-        examples=["https://acme.example.com/directory"],
-        description="With `tls: acme`: another authority than Let's Encrypt.",
-    )
-    tls_certificate_file: Line | None = Field(
-        None,
-        description="With `tls: files`: the file of the certificate and its chain in PEM; its key "
-        "is the secret `tlsKey`.",
-    )
-
-    @model_validator(mode="after")
-    def _certificate(self) -> "ProxyKeys":
-        asked: dict[str, tuple[str, Any]] = {
-            "acmeEmail": ("acme", self.acme_email),
-            "acmeDirectory": ("acme", self.acme_directory),
-            "tlsCertificateFile": ("files", self.tls_certificate_file),
-        }
-        for key, (tls, value) in asked.items():
-            if value and self.tls != tls:
-                raise wrong(key, f"means nothing without tls: {tls}")
-        if self.tls == "files" and not self.tls_certificate_file:
-            raise wrong(
-                "tlsCertificateFile", "is missing; tls: files needs it and the secret tlsKey"
-            )
-        if self.tls == "acme" and not self.acme_email:
-            raise wrong("acmeEmail", "is missing; certificate authorities write to it")
         return self
