@@ -63,11 +63,11 @@ def test_a_broken_backup_changes_nothing(
 
 
 def test_a_broken_artifact_can_be_gone_without_by_name(
-    made: tuple[Path, Manifest], filled: RuntimeSettings, tmp_path: Path
+    made: tuple[Tree, Manifest], filled: RuntimeSettings, tmp_path: Path
 ) -> None:
     tree = tmp_path / "backups"
     own = tree / made[1].name
-    shutil.copytree(made[0], own)
+    shutil.copytree(Path(made[0].uri) / made[1].name, own)
     first, second, *_ = sorted((own / "artifacts").rglob("weights.bin"))
     _other(first)
     _other(second)
