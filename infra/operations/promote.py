@@ -1,4 +1,4 @@
-"""`make promote`: run in one stack the very image that runs in another, and go back if it fails."""
+"""`make promote`: run the image of one stack in another, and roll back if it fails."""
 
 import getpass
 import json

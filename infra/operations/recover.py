@@ -1,7 +1,7 @@
-"""`make recover`: a backup's database and artifacts back in a stack, before its server starts.
+"""`make recover`: restore a backup's database and artifacts into a stack before its server starts.
 
 A stack of processes on this machine is filled from here while it is down. Any other is brought up
-empty; the backup is copied to where it keeps its own, by the logins of whoever runs this, so that
+empty; the backup is copied to where it keeps its own, with the caller's own logins, so that
 no cloud needs another's; and its server, told the backup's name, restores it before it serves.
 """
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from runtime.backup.format.manifest import Manifest
 
 _KEY = "trackstack:restoreBackup"
-# Of whoever runs this, and stronger than what the stack has.
+# The caller's variables, which would win over the stack's.
 _NO_OTHER_STORE = dict.fromkeys(
     (
         variable("given_backend_store_uri"),

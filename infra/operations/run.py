@@ -1,7 +1,7 @@
 """`make run`: a `trackstack` command beside a stack's server.
 
 In a cloud's containers nobody can run one. What is about backups is done all the same: made by
-request to the server, and read from where the stack keeps them, by the logins of whoever asks.
+request to the server, and read from where the stack keeps them, with the caller's own logins.
 """
 
 import os

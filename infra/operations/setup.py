@@ -1,4 +1,4 @@
-"""`make setup`: install what a stack asks for and others do not, where it is missing.
+"""`make setup`: install the provider SDKs and extras that a stack needs and that are missing.
 
 The provider SDKs of its cloud, and what keeps artifacts or backups elsewhere than on this machine.
 """

@@ -186,7 +186,7 @@ def _file_text(machine: Machine, workload: Workload) -> str:
     given = machine.environments[workload.name]
     if workload.image == "proxy":
         return given["CADDYFILE"].replace(SECRETS_DIRECTORY, own)
-    # An update in place takes a while: whoever waits for it asks for the image.
+    # An update in place takes a while: a promotion waits until this image answers.
     given = {**given, **environment_of(image=machine.image)}
     return "".join(
         f"{name}={json.dumps(value.replace(SECRETS_DIRECTORY, own), ensure_ascii=False)}\n"

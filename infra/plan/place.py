@@ -1,4 +1,4 @@
-"""What every plan starts from: where the stack file is, and what it leads to on this machine."""
+"""What every plan starts from: where the stack file is, and the files that it names."""
 
 import posixpath
 from collections.abc import Mapping

@@ -223,7 +223,7 @@ RULES = (
     ),
     Rule(
         "machines-are-closed",
-        "No passwords, and no metadata for whoever asks without a header.",
+        "No password logins, and no instance metadata without a header (IMDSv2).",
         {
             "azure-native:compute:VirtualMachine": _must_be(
                 "osProfile.linuxConfiguration.disablePasswordAuthentication", True

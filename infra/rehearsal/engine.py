@@ -73,7 +73,7 @@ class Engine:
         return self._call(*arguments, check=check)
 
     def destroy(self, check: bool = True) -> Result:
-        """Take the stack down with what is protected in it, as whoever means it does.
+        """Take the stack down, and what is protected in it.
 
         Raises as ``run`` does.
         """

@@ -1,4 +1,4 @@
-"""The keys that stacks of several clouds share, each group a class that a cloud's model takes."""
+"""The keys that stacks of several clouds share: a class for each group of them."""
 
 from typing import Any, ClassVar
 

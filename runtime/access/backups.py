@@ -21,7 +21,7 @@ def respond(settings: RuntimeSettings, method: str) -> tuple[int, bytes]:
     if not to:
         return 409, _body(error="TRACKSTACK_BACKUP_DESTINATION is not set: backups go nowhere")
     if method == "POST":
-        # Its words are the server's log's; whoever asked sees the backup appear, or does not.
+        # It writes to the server's log; the caller sees the backup appear in the list, or not.
         start_beside("backup", "--json")
         return 202, _body(to=to)
     if method != "GET":

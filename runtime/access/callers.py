@@ -1,4 +1,4 @@
-"""Who may be asking: holders of tokens, and people whom the issuer has named."""
+"""Finds the caller of a request: the holder of a token, or a person with a session."""
 
 from runtime.access.credentials import Headers, Person, Sessions
 from runtime.database.engine import open_engine
@@ -21,7 +21,7 @@ class Callers:
         return await self._set().find(value)
 
     async def by_session(self, headers: Headers) -> Token | Person | None:
-        """Whom a signed-in browser's cookie names, where that still holds."""
+        """The person or token that a session cookie names, while it is still valid."""
         session = self._sessions.read(headers)
         if session is None or isinstance(session, Person):
             return session

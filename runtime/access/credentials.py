@@ -1,4 +1,4 @@
-"""What a request presents: a bearer token, a password that is one, or a signed-in cookie."""
+"""The credentials of a request: a bearer token, the token as a password, or a session cookie."""
 
 import base64
 import hashlib

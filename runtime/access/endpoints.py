@@ -1,4 +1,4 @@
-"""What Trackstack's own routes answer, each an ASGI application of its own."""
+"""Trackstack's own routes: sign-in, sign-out, account, metrics, backups."""
 
 import asyncio
 

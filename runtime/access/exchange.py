@@ -1,4 +1,4 @@
-"""One request and what became of it: all that one layer of the access check tells another."""
+"""One request and its outcome: what the layers of the access check hand to each other."""
 
 import re
 import secrets

@@ -1,4 +1,4 @@
-"""How a request is answered that nobody is known to be asking."""
+"""The answer to a request without a valid caller: 401, or 429 after too many wrong tokens."""
 
 from starlette.types import Scope, Send
 

@@ -1,4 +1,4 @@
-"""A backup's artifacts on their way into a store whose rows are to be replaced.
+"""Moves a backup's artifacts next to their destination before any row is replaced.
 
 In a directory they are all there, beside their places, before a row goes: what is left after the
 rows is to rename them. In an artifact store, which is never full, it is tried whether it is

@@ -1,4 +1,4 @@
-"""Rows that a database would not take, found while its own still are where they were.
+"""Finds rows that the new database would refuse, before any of its own is dropped.
 
 SQLite takes texts of any length and any character; PostgreSQL and MySQL do not, and to MySQL keys
 that differ in case or accent may be the same key.

@@ -1,4 +1,4 @@
-"""Signs that what a backup reads is no longer all that there was."""
+"""Signs that the store has lost data since the last backup."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

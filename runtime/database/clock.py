@@ -1,4 +1,4 @@
-"""What time it is for a store."""
+"""The time of a store: the earlier of this machine's and the database's."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""`trackstack database`: make database and user on a server that has its administrator alone."""
+"""`trackstack database`: create database and user on a new server, as its administrator."""
 
 import time
 

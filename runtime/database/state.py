@@ -8,7 +8,7 @@ from runtime.errors import UserError
 
 VERSION_TABLE = "alembic_version"
 _REVISIONS = text(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608 - a constant
-# There from a restore's first change to its last: whoever finds it finds half a store.
+# Present from a restore's first change to its last: the store is half restored.
 MARK = Table("trackstack_restore", MetaData(), Column("backup", String(200), primary_key=True))
 
 

@@ -1,4 +1,4 @@
-"""Places that something needs, and whether deleting another place would take from them."""
+"""Locations that something still needs, and whether deleting another would touch them."""
 
 import re
 from bisect import bisect_left

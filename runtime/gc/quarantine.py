@@ -1,4 +1,4 @@
-"""What could not be deleted waits, each time longer, and stops nothing else.
+"""Retries with back-off: what could not be deleted waits, and stops nothing else.
 
 Kept in the backend database, so that every gc knows it, wherever it runs; in no backup, because a
 restored store may try everything at once.

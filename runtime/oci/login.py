@@ -1,4 +1,4 @@
-"""Who this process is to OCI, and clients that log in so.
+"""How this process logs in to OCI, and the clients that do so.
 
 `OCIFS_IAM_TYPE`: ``api_key`` (``~/.oci/config``, or the file and profile of `OCI_CONFIG_FILE` and
 `OCI_CONFIG_PROFILE`), ``resource_principal`` (a container instance), ``instance_principal`` (a VM).

@@ -17,7 +17,7 @@ _DAY_MS = 24 * 60 * 60 * 1000
 
 
 def is_kept(tags: Mapping[str, str]) -> bool:
-    """Whether the tag keeps what has it: whoever sets it means it, unless they say otherwise."""
+    """Whether the keep tag is set; any value counts but a clear no."""
     return KEEP_TAG in tags and tags[KEEP_TAG].strip().lower() not in _NOT_KEPT
 
 

@@ -53,8 +53,8 @@ def apply(
     """Delete all of them, a few at a time; one that fails stops no other.
 
     Kind by kind. MLflow deletes an experiment's runs with it, and a model's versions, in one
-    request. One that is gone already, by another hand or a pass that was killed, is what was
-    wanted. ``still`` finds those that are stale now, right before they go; ``told`` is called with
+    request. Already deleted counts as success.
+    ``still`` finds those that are stale now, right before they go; ``told`` is called with
     how many were looked at.
     """
     outcome = Outcome()

@@ -1,4 +1,4 @@
-"""What would be stale, looked at once more: traces, models, datasets and metrics that it holds.
+"""A second look at what seems stale: its traces, models, datasets and metrics.
 
 An inventory does not have them, and MLflow changes no time of an experiment or a run when they are
 logged; of each metric it has the value at the highest step alone, however old that is. They are

@@ -1,4 +1,4 @@
-"""The agent of a virtual machine: makes it what the instance's metadata says.
+"""The agent of a virtual machine: brings it to the state that its metadata describes.
 
 It runs on the distribution's Python, before there is a runtime image: the standard library and, on
 OCI, the distribution's `cryptography`. Each time it reads the description of the machine that the

@@ -187,7 +187,7 @@ class TokenTable:
     def rotate(self, name: str) -> str:
         """Replace a token's value, at once; raises UserError where there is none.
 
-        A disabled one is enabled: whoever had the old value does not have the new one.
+        A disabled one is enabled: the old value is dead, and only the caller gets the new one.
         """
         self.create()
         token = generate()

@@ -13,7 +13,7 @@ _KEPT_DAYS = 14
 
 
 class Artifacts(Part):
-    """``ready`` is what whoever uses the container must wait for."""
+    """``ready``: resources that users of the container depend on."""
 
     def __init__(
         self, plan: AzurePlan, scope: Scope, identity: Identity, networks: Network | None

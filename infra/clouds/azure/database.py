@@ -76,7 +76,7 @@ _ENGINES: Mapping[str, _Engine] = {
 
 class Database(Part):
     """``uri`` is the SQLAlchemy URI that the server connects to, secret; ``server`` is the
-    resource's id, None where the database is given; ``ready`` what whoever connects must wait for.
+    resource's id, None where the database is given; ``ready`` are what a client of it depends on.
     """
 
     server: Output[str] | None = None

@@ -1,4 +1,4 @@
-"""Who the server is to Azure, what it may do there, and the stack's secrets in its Key Vault.
+"""The server's managed identity, its role assignments, and the stack's secrets in Key Vault.
 
 Roles are given on the stack's own resources, and on nothing wider.
 https://learn.microsoft.com/azure/role-based-access-control/built-in-roles

@@ -1,4 +1,4 @@
-"""What the stack's parts know each other by: token, database password, certificates.
+"""The secrets that the stack's parts authenticate with: token, database password, certificates.
 
 Generated ones are kept on this machine with the data, because the database in its volume still
 has the password after `pulumi destroy`, and clients still have token and certificate.
@@ -39,7 +39,7 @@ def secret_volume(
 
     Docker cannot upload into a container whose root file system is read-only. So they are uploaded
     to one that mounts the volume and never runs, made of the container's own image: another image
-    of one container leaves the others alone. When a file changes, both are made anew.
+    of one container leaves the others alone. When a file changes, both are replaced.
     """
     volume = docker.Volume(
         f"{container}-secrets", name=f"{plan.name}-{container}-secrets", opts=opts

@@ -1,4 +1,4 @@
-"""What the processes prove themselves with; they run as the user who ran `pulumi up`."""
+"""The secrets that the processes authenticate with; they run as the user of `pulumi up`."""
 
 from pathlib import Path
 from typing import Any

@@ -33,7 +33,7 @@ _BACKUP_START = "02:00"
 class Database(Part):
     """``secret`` is the OCID of the login in Vault, None where the stack file gives a URI;
     ``shown`` the store's URI without a password; ``system`` the OCID of MySQL's DB system, where
-    there is one; ``ready`` what whoever connects must wait for.
+    there is one; ``ready`` are what a client of it depends on.
     """
 
     secret: Output[str] | None = None

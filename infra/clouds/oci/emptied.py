@@ -1,4 +1,4 @@
-"""A bucket that is emptied before it goes."""
+"""Empties a bucket before it is deleted."""
 
 from typing import Any
 

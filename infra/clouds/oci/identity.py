@@ -1,4 +1,4 @@
-"""Who the server is to OCI, what it may do there, and the stack's secrets.
+"""The server's dynamic group, its IAM policies, and the stack's secrets.
 
 What runs the server is a principal of its own by a dynamic group; policies name the stack's own
 resources, and nothing wider. https://docs.oracle.com/iaas/Content/Identity/policyreference/

@@ -1,4 +1,4 @@
-"""Leads users to what was made anew before the old goes."""
+"""Shifts traffic to the new backends before the old ones are deleted."""
 
 import time
 from typing import Any, cast

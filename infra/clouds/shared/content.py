@@ -1,4 +1,4 @@
-"""What is deployed by its content: what names it is another where anything in it is."""
+"""Content digests: what is deployed gets a new name when any of its files changes."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""An image of another registry in the stack's own: the very one, by digest.
+"""Copies an image to the stack's own registry, with the same digest.
 
 The stack needs no right to the other registry then, outlives it, and can go back to what it ran
 before.

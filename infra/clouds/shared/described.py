@@ -1,4 +1,4 @@
-"""What a virtual machine is to be, from what only the cloud knows, the same on every cloud."""
+"""The user data of a virtual machine, with what only the cloud knows; the same on every cloud."""
 
 from collections.abc import Callable, Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""What an update takes of what holds data, by the engine's plan. Pure.
+"""Which data an update would delete, replace or abandon, by the engine's plan. Pure.
 
 Each step that deletes or replaces what holds data, or leaves it where the stack no longer knows it;
 another backend store or artifact destination than that of the server that is up; and a provider
@@ -108,7 +108,7 @@ def decide(events: Iterable[str], state: Sequence[Resource]) -> tuple[Finding, .
     found: dict[str, Finding] = {}
     for urn, step in (held | steps).items():
         if urn in known and (finding := _taken(known[urn], **step)):
-            # A bucket and what empties it are one to whoever reads it.
+            # A bucket and the resource that empties it are one to the reader.
             found.setdefault(finding.allowance, finding)
     moved = [known[urn].place for urn in steps if urn in known and known[urn].holds_data]
     return tuple(dict.fromkeys([*found.values(), *left, *_other_places(outputs, moved)]))

@@ -1,4 +1,4 @@
-"""No update takes what holds data, unless whoever runs it names that by `DATA=`.
+"""No update deletes or replaces what holds data, unless `DATA=` names it.
 
 Before each `pulumi up` the engine's own plan is read: a preview of the very program.
 (`pulumi up --plan` would hold the update to the preview, but is an experiment of the engine's that
@@ -70,7 +70,7 @@ def _names(resource: Resource) -> set[str]:
 
 
 def environment(state: Sequence[Resource]) -> dict[str, str]:
-    """What the program of an update is told of the stack that is up."""
+    """Variables that tell the program of an update about the stack that is up."""
     places = [
         one.inputs["data_dir"] for one in state if one.holds_data and "data_dir" in one.inputs
     ]

@@ -1,4 +1,4 @@
-"""Authentication: who asks, by a token or a signed-in browser; nobody else gets further."""
+"""Authentication: finds the caller by token or session; anybody else is refused."""
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 

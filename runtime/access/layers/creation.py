@@ -1,4 +1,4 @@
-"""Creation of experiments: who is no administrator keeps artifacts where they belong."""
+"""Creation of experiments: only an administrator may choose where artifacts lie."""
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 

@@ -1,4 +1,4 @@
-"""Response headers: what keeps a browser from doing harm with an answer, and the request's id."""
+"""Response headers: security headers for browsers, and the request's id."""
 
 import re
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Where an experiment's artifacts may lie, for who is no administrator. Pure but for symlinks.
+"""Where callers other than administrators may put artifacts. Pure but for symbolic links.
 
 MLflow takes any place: with `file:///etc` the server itself would write there, and a place that is
 another one than it looks like would later be deleted as the experiment's own.

@@ -1,4 +1,4 @@
-"""A backup brought from one place to another."""
+"""Copies a backup from one place to another."""
 
 import shutil
 import sys

@@ -1,7 +1,7 @@
 """What stood in the scheduled reports, and since when: only that may be deleted on schedule.
 
 Kept in the backend database, so that every replica and every job knows it, wherever it runs; in no
-backup, because whoever restores a store begins anew.
+backup, so that notices start again after a restore.
 """
 
 from collections.abc import Iterable, Sequence

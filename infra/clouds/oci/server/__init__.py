@@ -159,7 +159,7 @@ def _put_behind(
 def _lead_to(
     balancer: Balancer, parts: Parts, policy: pulumi.Resource, **target: Output[str]
 ) -> None:
-    """Without its ``policy``, what is led to never is healthy."""
+    """Send traffic to ``target``; it stays unhealthy until its IAM ``policy`` exists."""
     Rollout(
         "rollout",
         {

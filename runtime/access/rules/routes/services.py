@@ -1,4 +1,4 @@
-"""Routes of what stands before other services: MCP servers and the gateway."""
+"""Routes to other services: MCP servers and the gateway."""
 
 TABLE = """
 # MCP servers
