@@ -46,7 +46,11 @@ def test_the_outputs_are_those_of_every_cloud(stack: Stack) -> None:
     assert outputs["tracking_token"] == stack.token
     assert outputs["artifacts_destination"] == str(stack.data_dir / "artifacts")
     assert outputs["backend_store"] == f"sqlite:///{stack.data_dir}/store/mydb.sqlite"
-    assert outputs["schedules"] == {"gc": "*/10 * * * *", "prune": "0 0 * * *"}
+    assert outputs["schedules"] == {
+        "gc": "*/10 * * * *",
+        "prune": "0 0 * * *",
+        "backup": "30 1 * * *",
+    }
     retention = {"gc_ttl": "30d0h0m0s", "prune_action": "report", "entity_ttl_days": "30"}
     assert outputs["retention"] == retention
     assert "mlflow 3.17.2" in outputs["version"]

@@ -1,0 +1,191 @@
+"""What becomes of the data where a key of a stack that is up changes: every key, once.
+
+The program runs on mocks with the old value and the new one. What the engine would replace is asked
+of the rehearsed clouds, which know it from the providers' own schemas.
+"""
+
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import pulumi
+
+from infra.clouds import data
+from infra.clouds.shared.home import moves
+from infra.errors import StackError
+from infra.place import ROOT
+from infra.plan import make_plan
+from infra.plan.place import Place
+from infra.rehearsal.dump.answers import Answers
+from infra.rehearsal.dump.recording import Registered, opened, record
+from infra.rehearsal.provider.resource import Call, Resource
+from infra.rehearsal.provider.values import UNKNOWN, Props
+from infra.rehearsal.serve import PROVIDERS, load
+from infra.settings import model_of, parse
+from tests.infra.operations.stack.key_values import STACKS, others
+
+PAGE = ROOT / "docs" / "changed-keys.md"
+_MEANS_NOTHING = ("means nothing", "only with", "needs", "allowed")
+
+
+@dataclass(frozen=True)
+class _Made:
+    home: dict[str, str]
+    artifacts: str
+    resources: dict[str, Registered]
+    ids: dict[tuple[str, str], str]
+
+
+def _made(stack: str, changes: Mapping[str, Any]) -> _Made:
+    """What the program makes."""
+    given = {
+        key: value if isinstance(value, str) else json.dumps(value)
+        for key, value in {**STACKS[stack], **changes}.items()
+    }
+    plan = make_plan(parse(given), Place(stack, ROOT, frozenset({"registryPassword"})))
+    with tempfile.TemporaryDirectory() as folder:
+        clouds = _Recorded(given["cloud"], Path(folder))
+        found = record(plan, stack, clouds)
+    return _Made(
+        home=getattr(plan, "home", {}),
+        artifacts=plan.artifacts_destination,
+        resources={one.options["urn"]: one for one in found if not one.is_component},
+        ids=clouds.ids,
+    )
+
+
+class _Recorded(Answers):
+    """Notes the ids that the clouds give, by type and name."""
+
+    def __init__(self, cloud: str, folder: Path) -> None:
+        super().__init__(cloud, folder)
+        self.ids: dict[tuple[str, str], str] = {}
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, Props]:
+        id_, props = super().new_resource(args)
+        self.ids[args.typ, args.name] = id_
+        return id_, props
+
+
+class _Engine:
+    """Says what the engine would do with what was there, by the providers' rules."""
+
+    def __init__(self, cloud: str, folder: Path) -> None:
+        clouds = [load(name, folder) for name in PROVIDERS[cloud]]
+        self._kinds: dict[str, tuple[Any, type[Resource]]] = {
+            kind.token: (c, kind) for c in clouds for kind in c.resources
+        }
+
+    def replaced(self, before: _Made, after: _Made) -> set[str]:
+        """The URNs of what is replaced: for its own inputs, or for the id of what it refers to."""
+        found: set[str] = set()
+        ids: set[str] = set()
+        for urn, old in before.resources.items():
+            if urn in after.resources and self._replaces(old, after.resources[urn], ids):
+                found.add(urn)
+                ids.add(before.ids[old.type, old.name])
+        return found
+
+    def _replaces(self, old: Registered, new: Registered, ids: set[str]) -> bool:
+        was, will = opened(old.inputs), _unknown(opened(new.inputs), ids)
+        fixed = {path.split(".")[0] for path in new.options["ignoreChanges"]}
+        changed = {k for k in was.keys() | will.keys() if was.get(k) != will.get(k)} - fixed
+        if old.type not in self._kinds:
+            return bool(changed & {"data_dir", "bucket", "namespace"})
+        cloud, kind = self._kinds[old.type]
+        asked = kind(Call(cloud, {}, old.name, old.options["urn"]))
+        return bool(asked.replacing(changed, was, will))
+
+
+def _unknown(value: Any, ids: set[str]) -> Any:
+    """As a preview knows it, where what has one of these ids is about to be another."""
+    if isinstance(value, dict):
+        known = cast("dict[str, Any]", value)
+        return {key: _unknown(inner, ids) for key, inner in known.items()}
+    if isinstance(value, list):
+        return [_unknown(inner, ids) for inner in cast("list[Any]", value)]
+    return UNKNOWN if isinstance(value, str) and value in ids else value
+
+
+def _told(before: _Made, after: _Made, replaced: set[str]) -> Iterator[str]:
+    """What is said of a change: that it is refused, or what DATA= must name."""
+    if moves(before.home, after.home):
+        yield "refused"
+        return
+    taken: list[str] = []
+    for urn, old in before.resources.items():
+        name = data.emptied(old.type, old.name) or old.name
+        if name == old.name and not data.holds_data(old.type, old.name):
+            continue
+        if urn not in after.resources:
+            taken.append(f"DATA=delete:{name}")
+        elif urn in replaced:
+            taken.append(f"DATA=replace:{name}")
+    yield from taken
+    # A place in a directory that goes is named with it.
+    if not taken and after.artifacts != before.artifacts:
+        yield "DATA=replace:artifacts"
+
+
+def table(stack: str, folder: Path) -> dict[str, str]:
+    """Key -> what is told where it changes; keys that leave all data alone are left out."""
+    engine = _Engine(STACKS[stack]["cloud"], folder)
+    before = _made(stack, {})
+    found: dict[str, str] = {}
+    for name, field in model_of(STACKS[stack]).model_fields.items():
+        key = field.alias or name
+        changes = others(stack, key, field.default)
+        if not changes:
+            continue
+        try:
+            after = _made(stack, changes)
+        except StackError as error:
+            # A key that means nothing there is refused before the engine is asked.
+            if not any(word in str(error.problems) for word in _MEANS_NOTHING):
+                raise
+            continue
+        replaced = engine.replaced(before, after)
+        if told := " ".join(dict.fromkeys(_told(before, after, replaced))):
+            found[key] = told
+    return found
+
+
+_HEAD = """\
+# What a changed key does to data
+
+`python -m tests.infra.operations.stack.every_key` writes this page: each key of each kind of
+stack is changed once, and what the engine would delete or replace is asked of the rehearsed clouds.
+Every other key leaves all data where they are. `backendStoreUri`, which is a secret key, takes the
+place of the stack's own database, which `DATA=delete:` must name.
+
+- **refused**: a stack that is up never moves. Bring up another one there, and fill it with
+  `make recover`.
+- **`DATA=...`**: `make up` stops and changes nothing, unless that is named. With `keepData: true`
+  what was there stays in the cloud, where the stack no longer knows it; else it is deleted.
+
+| kind of stack | key | `make up` |
+|---|---|---|
+"""
+
+
+def page() -> str:
+    """The table of all kinds of stacks, in Markdown."""
+    lines: list[str] = []
+    for stack in STACKS:
+        with tempfile.TemporaryDirectory() as folder:
+            rows = table(stack, Path(folder)).items()
+        lines += [row(stack, key, told) for key, told in rows]
+    return _HEAD + "\n".join(lines) + "\n"
+
+
+def row(stack: str, key: str, told: str) -> str:
+    """A line of the page."""
+    shown = told if told == "refused" else f"`{told}`"
+    return f"| {stack} | `{key}` | {shown} |"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())

@@ -1,0 +1,120 @@
+"""Kinds of stacks, and another value for each of their keys."""
+
+from typing import Any, cast
+
+_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA"
+_AZURE = {
+    "cloud": "azure",
+    "subscriptionId": "6731de76-14a6-49ae-97bc-6eba6914391e",
+    "region": "westeurope",
+    "allowedCidrs": ["0.0.0.0/0"],
+}
+_OCI = {
+    "cloud": "oci",
+    "tenancyId": "ocid1.tenancy.oc1..aaaa",
+    "compartmentId": "ocid1.compartment.oc1..aaaa",
+    "region": "eu-frankfurt-1",
+    "allowedCidrs": ["10.0.0.0/8"],
+}
+STACKS: dict[str, dict[str, Any]] = {
+    "local": {"cloud": "local", "port": 5055},
+    "local-container": {"cloud": "local", "compute": "container", "port": 5056},
+    "azure-container": _AZURE,
+    "azure-scale": {**_AZURE, "compute": "scale"},
+    "azure-vm": {**_AZURE, "compute": "vm", "sshPublicKey": _KEY},
+    "oci-container": _OCI,
+    "oci-postgresql": {**_OCI, "database": "postgresql"},
+    "oci-scale": {**_OCI, "compute": "scale"},
+    "oci-vm": {**_OCI, "compute": "vm"},
+}
+_ACME = {"tls": "acme", "hostname": "a.example.com", "acmeEmail": "a@example.com"}
+_OIDC = {
+    "oidcIssuer": "https://login.example.com",
+    "oidcClientId": "the-client",
+    "allowedGroups": ["users"],
+}
+# Another value of each key; of those that need one another, all at once.
+_OTHER: dict[str, dict[str, Any]] = {
+    "acmeDirectory": {**_ACME, "acmeDirectory": "https://acme.example"},
+    "acmeEmail": _ACME,
+    "adminGroups": {**_OIDC, "adminGroups": ["admins"]},
+    "allowedGroups": _OIDC,
+    "allowedUsers": {**_OIDC, "allowedUsers": ["ada@example.com"]},
+    "readGroups": {**_OIDC, "readGroups": ["readers"]},
+    "oidcIssuer": _OIDC,
+    "oidcClientId": _OIDC,
+    "registryUser": {"registry": "registry.example/team", "registryUser": "u"},
+    "registry": {"registry": "registry.example/team", "registryUser": "u"},
+    "hostname": {"hostname": "mlflow.example.com"},
+    "tls": _ACME,
+    "tlsCertificateFile": {},
+    "extraCaFile": {},
+    "restoreBackup": {"restoreBackup": "20261121T035500Z-3fa2"},
+    "environment": {"environment": {"A": "b"}},
+    "image": {"image": f"registry.example/t@sha256:{'1' * 64}"},
+    "minReplicas": {"minReplicas": 2, "maxReplicas": 3},
+    "maxReplicas": {"maxReplicas": 5},
+    "sshCidrs": {"sshPublicKey": _KEY, "sshCidrs": ["10.1.0.0/16"]},
+    "sshPublicKey": {"sshPublicKey": _KEY + "B"},
+    "networkCidr": {"networkCidr": "10.90.0.0/16"},
+    "allowedCidrs": {"allowedCidrs": ["10.2.0.0/16"]},
+    "virtualNetworkId": {
+        "virtualNetworkId": f"/subscriptions/{_AZURE['subscriptionId']}/resourceGroups/g/providers"
+        "/Microsoft.Network/virtualNetworks/v"
+    },
+    "vcnId": {"vcnId": "ocid1.vcn.oc1..aaaa"},
+    "databaseSecretId": {"databaseSecretId": "ocid1.vaultsecret.oc1..aaaa"},
+    "databaseSku": {"databaseSku": "Standard_B2s"},
+    "subscriptionId": {"subscriptionId": "11111111-2222-4333-8444-555555555555"},
+    "resourceGroup": {"resourceGroup": "other"},
+    "compartmentId": {"compartmentId": "ocid1.compartment.oc1..bbbb"},
+    "tenancyId": {"tenancyId": "ocid1.tenancy.oc1..bbbb"},
+    "registryHost": {"registryHost": "ocir.example.com"},
+    "dataDir": {"dataDir": "elsewhere"},
+    "artifactsDestination": {"artifactsDestination": "elsewhere"},
+    "backupDestination": {"backupDestination": "s3://backups/here"},
+    "tags": {"tags": {"team": "a"}},
+}
+_LARGER = "PostgreSQL.VM.Standard.E4.Flex.4.64GB"
+_VALUES: dict[str, Any] = {
+    "region": {"azure": "northeurope", "oci": "eu-amsterdam-1"},
+    "database": {"azure": "mysql", "oci": "postgresql"},
+    "databaseShape": {"oci": "MySQL.4"},
+    "name": "elsewhere",
+    "compute": {},
+    "cloud": {},
+    "port": 5057,
+    "address": "127.0.0.2",
+    "pathPrefix": "/mlflow",
+    "logLevel": "debug",
+    "pruneAction": "delete",
+    "pruneNotice": "3d",
+    "gcSchedule": "1 * * * *",
+    "gcTtl": "12h",
+    "pruneSchedule": "2 3 * * *",
+    "backupSchedule": "4 5 * * *",
+    "imageBuild": "acr",
+    "frontImage": "registry.example/caddy:2",
+    "databaseImage": "registry.example/postgres:17",
+    "baseImage": "registry.example/python:3",
+    "extraPackages": ["cowsay"],
+    "alertEmail": "a@example.com",
+    "cpus": 3,
+    "memory": 6,
+    "availabilityDomain": 2,
+}
+
+
+def others(stack: str, key: str, default: Any) -> dict[str, Any]:
+    """Keys of the stack file that give this one another value; none where it has but one."""
+    if key in _OTHER:
+        return _OTHER[key]
+    value: Any = _VALUES.get(key)
+    if isinstance(value, dict):
+        by_cloud = cast("dict[str, Any]", value)
+        value = by_cloud.get(STACKS[stack]["cloud"])
+        if stack == "oci-postgresql":
+            value = {"database": "mysql", "databaseShape": _LARGER}.get(key, value)
+    elif value is None:
+        value = not default if isinstance(default, bool) else int(default or 1) + 1
+    return {key: value} if value is not None else {}

@@ -1,0 +1,17 @@
+"""Every key of every kind of stack changed once: what it takes is what the page of users says."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.infra.operations.stack.every_key import PAGE, row, table
+from tests.infra.operations.stack.key_values import STACKS
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_what_a_changed_key_takes_is_what_the_page_says(stack: str, tmp_path: Path) -> None:
+    """The page was read by people: a line that comes or goes is a decision."""
+    written = [line for line in PAGE.read_text().splitlines() if line.startswith(f"| {stack} |")]
+    assert [row(stack, key, told) for key, told in table(stack, tmp_path).items()] == written
