@@ -72,15 +72,19 @@ def test_a_stack_drifts_and_is_put_right_goes_down_and_is_recovered(
         engine.run("up")
         assert run_operation(engine, "drift").returncode == 0
 
-        running = run_operation(engine, "recover", "--from", str(tmp_path))
-        assert running.returncode == 1
-        assert "make down STACK=test" in running.stderr
+        none = run_operation(engine, "recover", "--from", str(tmp_path))
+        assert none.returncode == 1
+        assert "there is no complete backup" in none.stderr
         _log_a_run(engine, monkeypatch)
         backup = shlex.split(engine.outputs()["command"])
         backed_up = subprocess.run(
             [*backup, "backup", "--to", str(tmp_path / "b")], capture_output=True, text=True
         )
         assert backed_up.returncode == 0, backed_up.stderr
+        # Only once there is something to recover from is the stack to be taken down.
+        running = run_operation(engine, "recover", "--from", str(tmp_path / "b"))
+        assert running.returncode == 1
+        assert "make down STACK=test" in running.stderr
 
         told = run_operation(engine, "down", "--dry-run", "--json")
         plan = json.loads(told.stdout)
