@@ -116,7 +116,7 @@ def _options(place: str) -> Options:
 def test_a_stack_is_not_to_be_taken_down_for_a_broken_backup(
     backup: tuple[str, Manifest], tmp_path: Path
 ) -> None:
-    plan, is_up = _plan(tmp_path / "project"), {"tracking_uri": "http://t"}
+    plan, is_up = _plan(Path("/project")), {"tracking_uri": "http://t"}
     with pytest.raises(UserError, match="make down STACK=a"):
         prepare("a", plan, is_up, _options(backup[0]))
     of, environment = prepare("a", plan, {}, _options(backup[0]))
