@@ -8,6 +8,21 @@ import yaml
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 
+# The keys that a stack on a cloud cannot be without.
+AZURE: dict[str, Any] = {
+    "cloud": "azure",
+    "subscriptionId": "6731de76-14a6-49ae-97bc-6eba6914391e",
+    "region": "westeurope",
+    "allowedCidrs": ["0.0.0.0/0"],
+}
+OCI: dict[str, Any] = {
+    "cloud": "oci",
+    "tenancyId": "ocid1.tenancy.oc1..aaaa",
+    "compartmentId": "ocid1.compartment.oc1..aaaa",
+    "region": "eu-frankfurt-1",
+    "allowedCidrs": ["0.0.0.0/0"],
+}
+
 
 def named(pattern: str) -> list[Path]:
     """The stack files of this name; there must be some."""

@@ -1,6 +1,8 @@
 """One real server for all tests that do not change how it runs."""
 
+import shutil
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 
@@ -8,7 +10,7 @@ from runtime.artifacts.tree import Tree
 from runtime.backup import make
 from runtime.backup.format.manifest import Manifest
 from runtime.settings import RuntimeSettings
-from tests.runtime.filled import fill, settings_of
+from tests.runtime.filled import StoreMaker, fill, settings_of
 from tests.runtime.serving import Serving, serving
 
 
@@ -24,6 +26,17 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> RuntimeSettings:
     settings = settings_of(tmp_path_factory.mktemp("filled"))
     fill(settings)
     return settings
+
+
+@pytest.fixture
+def store_in(filled: RuntimeSettings) -> StoreMaker:
+    """Makes a store with one of everything, of a module that never backs ``filled`` itself up."""
+
+    def make_it(folder: Path) -> RuntimeSettings:
+        shutil.copytree(filled.data_dir, folder)
+        return settings_of(folder)
+
+    return make_it
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """A store with one of everything, made by the real MLflow client on the database itself."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ from runtime.database.engine import open_engine
 from runtime.database.uri import make_directories, store_uri
 from runtime.settings import RuntimeSettings
 from runtime.tokens.store import Role, TokenTable
+
+# Makes a filled store in a folder.
+StoreMaker = Callable[[Path], RuntimeSettings]
 
 
 def settings_of(data_dir: Path, uri: str | None = None, **more: str) -> RuntimeSettings:

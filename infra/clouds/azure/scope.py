@@ -16,7 +16,7 @@ from pulumi import (
 from pulumi_azure_native import resources
 
 from infra.clouds.shared.home import Home
-from infra.clouds.shared.part import Scoped
+from infra.clouds.shared.part import Scoped, holding_data
 from infra.plan import AzurePlan
 
 _OF_A_VERSION = re.compile(r"/v\d{8}")
@@ -50,9 +50,7 @@ def make_scope(plan: AzurePlan) -> Scope:
         opts=ResourceOptions(depends_on=[home]),
     )
     opts = ResourceOptions(provider=provider, transformations=[_without_versions])
-    data = ResourceOptions.merge(
-        opts, ResourceOptions(retain_on_delete=settings.keep_data, protect=True)
-    )
+    data = ResourceOptions.merge(opts, holding_data(settings.keep_data))
     if settings.resource_group:
         group = Output.from_input(settings.resource_group)
     else:

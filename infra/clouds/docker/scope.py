@@ -3,7 +3,7 @@
 import pulumi_docker as docker
 from pulumi import ResourceOptions
 
-from infra.clouds.shared.part import Scoped
+from infra.clouds.shared.part import Scoped, holding_data
 from infra.inputs import Secrets
 from infra.plan import DockerPlan
 
@@ -11,8 +11,8 @@ from infra.plan import DockerPlan
 def make_scope(plan: DockerPlan, secrets: Secrets) -> Scoped:
     """The provider, which may pull from the stack's registry."""
     opts = ResourceOptions(provider=_provider(plan, secrets))
-    kept = ResourceOptions(retain_on_delete=plan.keep_data, protect=True)
-    return Scoped(opts=opts, data=ResourceOptions.merge(opts, kept))
+    data = ResourceOptions.merge(opts, holding_data(plan.keep_data))
+    return Scoped(opts=opts, data=data)
 
 
 def server_of(registry: str) -> str:

@@ -9,16 +9,16 @@ from pulumi import InvokeOutputOptions, Output, ResourceOptions
 from pulumi_oci import identity, objectstorage
 
 from infra.clouds.shared.home import Home
-from infra.clouds.shared.part import Scoped
+from infra.clouds.shared.part import Scoped, holding_data
 from infra.plan import OciPlan
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scope(Scoped):
-    """``inside`` is what every resource of the compartment takes; ``kept`` says of what has no
-    provider that it is kept and protected as the stack file says. ``namespace`` is the tenancy's in
-    Object Storage and the container registry, ``availability_domains`` are the names of the
-    region's, which are others in each tenancy, and ``availability_domain`` is the stack file's.
+    """``inside`` is what every resource of the compartment takes; ``kept`` is ``data`` for what
+    has no provider. ``namespace`` is the tenancy's in Object Storage and the container registry,
+    ``availability_domains`` are the names of the region's, which are others in each tenancy, and
+    ``availability_domain`` is the stack file's.
     """
 
     compartment: str
@@ -49,7 +49,7 @@ def make_scope(plan: OciPlan) -> Scope:
     home = Home(plan.home)
     provider = oci.Provider("oci", region=settings.region, opts=ResourceOptions(depends_on=[home]))
     opts = ResourceOptions(provider=provider)
-    kept = ResourceOptions(retain_on_delete=settings.keep_data, protect=True)
+    kept = holding_data(settings.keep_data)
     data = ResourceOptions.merge(opts, kept)
     compartment, invoke = settings.compartment_id, InvokeOutputOptions(provider=provider)
     found = objectstorage.get_namespace_output(compartment_id=compartment, opts=invoke)

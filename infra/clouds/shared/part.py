@@ -32,10 +32,15 @@ class Part(ComponentResource):
         self.register_outputs(dict(outputs or {}))
 
 
+def holding_data(keep_data: bool) -> ResourceOptions:
+    """For what holds data: always protected, and retained where the stack file keeps the data."""
+    return ResourceOptions(retain_on_delete=keep_data, protect=True)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Scoped:
     """How the resources of a stack in a cloud are made: ``opts`` says through which provider,
-    ``data`` the same for what holds data: kept and protected as the stack file says.
+    ``data`` the same for what holds data.
     """
 
     opts: ResourceOptions

@@ -227,28 +227,24 @@ class _Newest:
         ):
             table = known[name]
             query = select(table.c.experiment_id, func.max(table.c[column]))
-            for experiment, time in self.connection.execute(query.group_by(table.c.experiment_id)):
-                yield (Kind.EXPERIMENT, str(experiment)), time or 0
+            yield from self._times(Kind.EXPERIMENT, query.group_by(table.c.experiment_id))
         issues = known["issues"]
         by_run = select(issues.c.source_run_id, func.max(issues.c.last_updated_timestamp))
-        for run, time in self.connection.execute(by_run.group_by(issues.c.source_run_id)):
-            yield (Kind.RUN, run), time or 0
+        yield from self._times(Kind.RUN, by_run.group_by(issues.c.source_run_id))
         items, queues = known["review_queue_items"], known["review_queues"]
         reviewed = (
             select(queues.c.experiment_id, func.max(items.c.last_update_time_ms))
             .join(queues, queues.c.queue_id == items.c.queue_id)
             .group_by(queues.c.experiment_id)
         )
-        for experiment, time in self.connection.execute(reviewed):
-            yield (Kind.EXPERIMENT, str(experiment)), time or 0
+        yield from self._times(Kind.EXPERIMENT, reviewed)
         scorers, versions = known["scorers"], known["scorer_versions"]
         made = (
             select(scorers.c.experiment_id, func.max(versions.c.creation_time))
             .join(scorers, scorers.c.scorer_id == versions.c.scorer_id)
             .group_by(scorers.c.experiment_id)
         )
-        for experiment, time in self.connection.execute(made):
-            yield (Kind.EXPERIMENT, str(experiment)), time or 0
+        yield from self._times(Kind.EXPERIMENT, made)
         # What scores by itself, and an endpoint that notes its use there.
         scoring, endpoints = known["online_scoring_configs"], known["endpoints"]
         for query in (
@@ -257,6 +253,12 @@ class _Newest:
         ):
             for experiment in self.connection.scalars(query):
                 yield (Kind.EXPERIMENT, str(experiment)), _ALWAYS
+
+    def _times(self, kind: Kind, query: Any) -> Iterator[tuple[Key, int]]:
+        """What a query of ids and times finds, as use of entities of one kind."""
+        rows: Any = self.connection.execute(query)
+        for id_, time in rows:
+            yield (kind, str(id_)), time or 0
 
     def _rows(self, query: Any, column: ColumnElement[Any], ids: Sequence[Any]) -> Iterator[Any]:
         """What a query finds where ``column`` is one of ``ids``, in pieces."""

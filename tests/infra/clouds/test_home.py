@@ -1,11 +1,10 @@
 """A stack that is up stays where it is, whoever runs the engine."""
 
-from typing import Any
-
 import pytest
 
 from infra.clouds.shared.home import moves
 from tests.infra.recording import deploy_azure, deploy_oci
+from tests.infra.stack_files import AZURE, OCI
 
 _HOME = {"region": "westeurope", "name": "a"}
 
@@ -32,32 +31,17 @@ def test_only_what_was_noted_is_held_to(
 
 
 def test_the_home_of_a_stack_on_azure() -> None:
-    keys: dict[str, Any] = {
-        "cloud": "azure",
-        "subscriptionId": "00000000-0000-4000-8000-000000000001",
-        "region": "westeurope",
-        "allowedCidrs": ["0.0.0.0/0"],
-        "name": "team",
-    }
-    _, made = deploy_azure(keys)
+    _, made = deploy_azure({**AZURE, "name": "team"})
     [home] = made.of("StackHome")
     assert (home["region"], home["name"]) == ("westeurope", "team")
-    assert home["subscriptionId"] == keys["subscriptionId"]
+    assert home["subscriptionId"] == AZURE["subscriptionId"]
     assert home["resourceGroup"]
 
 
 def test_the_home_of_a_stack_on_oci() -> None:
-    keys: dict[str, Any] = {
-        "cloud": "oci",
-        "tenancyId": "ocid1.tenancy.oc1..a",
-        "compartmentId": "ocid1.compartment.oc1..b",
-        "region": "eu-frankfurt-1",
-        "allowedCidrs": ["10.0.0.0/8"],
-        "databaseShape": "MySQL.2",
-    }
-    _, made = deploy_oci(keys)
+    _, made = deploy_oci(OCI)
     [home] = made.of("StackHome")
     assert {key: home[key] for key in ("tenancyId", "compartmentId", "region")} == {
-        key: keys[key] for key in ("tenancyId", "compartmentId", "region")
+        key: OCI[key] for key in ("tenancyId", "compartmentId", "region")
     }
     assert home["name"] == "trackstack-oci-test"

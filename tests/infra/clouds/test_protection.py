@@ -4,26 +4,11 @@ The property tests of Azure and OCI say so of any of their stacks.
 """
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.infra.recording import deploy_azure, deploy_here, deploy_oci
-
-_OCI: dict[str, Any] = {
-    "cloud": "oci",
-    "tenancyId": "ocid1.tenancy.oc1..a",
-    "compartmentId": "ocid1.compartment.oc1..b",
-    "region": "eu-frankfurt-1",
-    "allowedCidrs": ["10.0.0.0/8"],
-    "databaseShape": "MySQL.2",
-}
-_AZURE: dict[str, Any] = {
-    "cloud": "azure",
-    "subscriptionId": "00000000-0000-4000-8000-000000000001",
-    "region": "westeurope",
-    "allowedCidrs": ["0.0.0.0/0"],
-}
+from tests.infra.stack_files import AZURE, OCI
 
 
 @pytest.mark.parametrize("keep_data", [True, False])
@@ -45,18 +30,18 @@ def test_what_holds_data_on_this_machine_is_protected(
 def test_a_bucket_is_emptied_after_the_server_that_writes_to_it_is_gone(
     compute: str, server: str
 ) -> None:
-    _, made = deploy_oci({**_OCI, "compute": compute})
+    _, made = deploy_oci({**OCI, "compute": compute})
     assert any(urn.endswith("::artifacts-emptied") for urn in made.options(server)["dependencies"])
 
 
 @pytest.mark.parametrize("database", ["mysql", "postgresql"])
 def test_what_this_program_gives_a_database_later_replaces_none(database: str) -> None:
     shapes = {"mysql": "MySQL.2", "postgresql": "PostgreSQL.VM.Standard.E4.Flex.2.32GB"}
-    _, made = deploy_oci({**_OCI, "database": database, "databaseShape": shapes[database]})
+    _, made = deploy_oci({**OCI, "database": database, "databaseShape": shapes[database]})
     assert (
         made.options("database")["ignoreChanges"]
         == {"mysql": ["adminPassword"], "postgresql": ["dbVersion"]}[database]
     )
-    _, made = deploy_azure({**_AZURE, "database": database})
+    _, made = deploy_azure({**AZURE, "database": database})
     assert made.options("database-server")["ignoreChanges"] == ["version"]
     assert made.options("database")["ignoreChanges"] == ["charset", "collation"]

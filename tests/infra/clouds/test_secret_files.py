@@ -14,25 +14,12 @@ from infra.plan.place import Place
 from infra.rehearsal.dump.recording import Registered, record
 from infra.settings import parse
 from tests.infra.recording import AzureMade, Made, OciMade
-from tests.infra.stack_files import as_given
+from tests.infra.stack_files import AZURE, OCI, as_given
 
 _SIGN_IN = {
     "oidcIssuer": "https://login.example.com",
     "oidcClientId": "client",
     "allowedGroups": ["all"],
-}
-_AZURE = {
-    "cloud": "azure",
-    "subscriptionId": "6731de76-14a6-49ae-97bc-6eba6914391e",
-    "region": "westeurope",
-    "allowedCidrs": ["0.0.0.0/0"],
-}
-_OCI = {
-    "cloud": "oci",
-    "tenancyId": "ocid1.tenancy.oc1..aaaa",
-    "compartmentId": "ocid1.compartment.oc1..aaaa",
-    "region": "eu-frankfurt-1",
-    "allowedCidrs": ["0.0.0.0/0"],
 }
 
 
@@ -52,10 +39,10 @@ def _deployed(
     ("keys", "made"),
     [
         ({"cloud": "local", "compute": "container"}, Made),
-        (_AZURE, AzureMade),
-        ({**_AZURE, "compute": "scale"}, AzureMade),
-        (_OCI, OciMade),
-        ({**_OCI, "compute": "vm"}, OciMade),
+        (AZURE, AzureMade),
+        ({**AZURE, "compute": "scale"}, AzureMade),
+        (OCI, OciMade),
+        ({**OCI, "compute": "vm"}, OciMade),
     ],
     ids=["docker", "azure", "azure-scale", "oci", "oci-vm"],
 )

@@ -22,7 +22,7 @@ from infra.settings.oci import Oci
 from runtime import settings as runtime_settings
 from runtime.duration import NEVER
 from runtime.settings import RuntimeSettings
-from tests.infra.stack_files import as_given
+from tests.infra.stack_files import AZURE, OCI, as_given
 
 # Settings -> the runtime's process that must have them, by field; the field's name is the key's.
 _OF_SERVER = {
@@ -73,26 +73,13 @@ _OF_INFRA = {
 }
 _OCID = "ocid1.{}.oc1..aaaa"
 _KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA"
-_AZURE = {
-    "cloud": "azure",
-    "subscriptionId": "6731de76-14a6-49ae-97bc-6eba6914391e",
-    "region": "westeurope",
-    "allowedCidrs": ["0.0.0.0/0"],
-}
-_OCI = {
-    "cloud": "oci",
-    "tenancyId": _OCID.format("tenancy"),
-    "compartmentId": _OCID.format("compartment"),
-    "region": "eu-frankfurt-1",
-    "allowedCidrs": ["0.0.0.0/0"],
-    "alertEmail": "ops@example.com",
-}
+_OCI = {**OCI, "alertEmail": "ops@example.com"}
 STACKS: dict[str, dict[str, Any]] = {
     "local": {"cloud": "local", "port": 5055},
     "local-container": {"cloud": "local", "compute": "container", "hostname": "mlflow.example.com"},
-    "azure-container": _AZURE,
-    "azure-scale": {**_AZURE, "compute": "scale"},
-    "azure-vm": {**_AZURE, "compute": "vm", "sshPublicKey": _KEY},
+    "azure-container": AZURE,
+    "azure-scale": {**AZURE, "compute": "scale"},
+    "azure-vm": {**AZURE, "compute": "vm", "sshPublicKey": _KEY},
     "oci-container": _OCI,
     "oci-scale": {**_OCI, "compute": "scale"},
     "oci-vm": {**_OCI, "compute": "vm"},

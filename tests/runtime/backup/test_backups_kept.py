@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -19,29 +18,8 @@ from runtime.backup.retention import Rule
 from runtime.database.engine import open_engine
 from runtime.errors import UserError
 from runtime.settings import RuntimeSettings
-from tests.runtime.filled import fill, settings_of
+from tests.runtime.filled import StoreMaker, settings_of
 from tests.runtime.serving import TRACKSTACK
-
-
-@pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("filled")
-    fill(settings_of(folder))
-    return folder
-
-
-_Maker = Callable[[Path], RuntimeSettings]
-
-
-@pytest.fixture
-def store_in(filled: Path) -> _Maker:
-    """Makes a store with one of everything, which was never backed up."""
-
-    def make_it(folder: Path) -> RuntimeSettings:
-        shutil.copytree(filled, folder)
-        return settings_of(folder)
-
-    return make_it
 
 
 def _nightly(settings: RuntimeSettings, tree: Tree, *, keep: int = 1, **how: Any) -> str:
@@ -52,7 +30,9 @@ def _nightly(settings: RuntimeSettings, tree: Tree, *, keep: int = 1, **how: Any
 
 
 @pytest.mark.slow
-def test_two_stores_in_one_place_leave_each_other_alone(tmp_path: Path, store_in: _Maker) -> None:
+def test_two_stores_in_one_place_leave_each_other_alone(
+    tmp_path: Path, store_in: StoreMaker
+) -> None:
     tree = Tree(str(tmp_path / "backups"))
     one, other = store_in(tmp_path / "one"), store_in(tmp_path / "other")
     kept = _nightly(one, tree)
@@ -71,7 +51,7 @@ def test_two_stores_in_one_place_leave_each_other_alone(tmp_path: Path, store_in
 
 @pytest.mark.slow
 def test_a_restored_store_is_another_unless_it_was_that_store_already(
-    tmp_path: Path, store_in: _Maker
+    tmp_path: Path, store_in: StoreMaker
 ) -> None:
     tree = Tree(str(tmp_path / "backups"))
     one, other = store_in(tmp_path / "one"), settings_of(tmp_path / "other")
@@ -88,7 +68,7 @@ def test_a_restored_store_is_another_unless_it_was_that_store_already(
 
 
 @pytest.mark.slow
-def test_a_database_alone_is_restored_by_name_only(tmp_path: Path, store_in: _Maker) -> None:
+def test_a_database_alone_is_restored_by_name_only(tmp_path: Path, store_in: StoreMaker) -> None:
     tree, one = Tree(str(tmp_path / "backups")), store_in(tmp_path / "one")
     alone = _nightly(one, tree, with_artifacts=False)
     with pytest.raises(UserError, match=f"database alone.*name it: .*{alone}"):
@@ -102,7 +82,9 @@ def test_a_database_alone_is_restored_by_name_only(tmp_path: Path, store_in: _Ma
 
 
 @pytest.mark.slow
-def test_backups_of_an_earlier_version_stay_and_are_told(tmp_path: Path, store_in: _Maker) -> None:
+def test_backups_of_an_earlier_version_stay_and_are_told(
+    tmp_path: Path, store_in: StoreMaker
+) -> None:
     tree, one = Tree(str(tmp_path / "backups")), store_in(tmp_path / "one")
     earlier = make.back_up(one, tree).name
     file = tmp_path / "backups" / earlier / manifest.MANIFEST
@@ -138,7 +120,7 @@ def _limited(kib: int, one: RuntimeSettings, tree: Tree) -> "subprocess.Complete
 @pytest.mark.slow
 def test_a_backup_that_a_disk_refuses_leaves_nothing_and_the_next_one_is_made(
     tmp_path: Path,
-    store_in: _Maker,
+    store_in: StoreMaker,
 ) -> None:
     tree, one = Tree(str(tmp_path / "backups")), store_in(tmp_path / "one")
     identity.ensure(open_engine(one))
@@ -184,7 +166,7 @@ def _lose(backup: Path, what: str) -> None:
     ],
 )
 def test_a_backup_that_misses_files_stands_in_for_none_and_is_told(
-    what: str, tmp_path: Path, store_in: _Maker
+    what: str, tmp_path: Path, store_in: StoreMaker
 ) -> None:
     tree, one = Tree(str(tmp_path / "backups")), store_in(tmp_path / "one")
     good, broken = make.back_up(one, tree), make.back_up(one, tree)
@@ -197,7 +179,7 @@ def test_a_backup_that_misses_files_stands_in_for_none_and_is_told(
 
 @pytest.mark.slow
 def test_what_a_killed_backup_left_goes_before_the_next_one(
-    tmp_path: Path, store_in: _Maker
+    tmp_path: Path, store_in: StoreMaker
 ) -> None:
     tree, one = Tree(str(tmp_path / "backups")), store_in(tmp_path / "one")
     store = identity.ensure(open_engine(one))
@@ -216,7 +198,7 @@ def test_what_a_killed_backup_left_goes_before_the_next_one(
 
 @pytest.mark.slow
 def test_a_copy_of_an_old_backup_is_left_alone_while_it_comes_in(
-    tmp_path: Path, store_in: _Maker
+    tmp_path: Path, store_in: StoreMaker
 ) -> None:
     """It has no manifest yet, and its name is that of a backup of months ago."""
     tree, one = Tree(str(tmp_path / "backups")), store_in(tmp_path / "one")
@@ -228,7 +210,7 @@ def test_a_copy_of_an_old_backup_is_left_alone_while_it_comes_in(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("where", ["file", "file/below", "/proc/nowhere"])
-def test_a_place_that_is_none_is_a_line(where: str, tmp_path: Path, store_in: _Maker) -> None:
+def test_a_place_that_is_none_is_a_line(where: str, tmp_path: Path, store_in: StoreMaker) -> None:
     one = store_in(tmp_path / "one")
     (tmp_path / "file").write_text("")
     done = _limited(1 << 20, one, Tree(str(tmp_path / where)))
@@ -239,7 +221,7 @@ def test_a_place_that_is_none_is_a_line(where: str, tmp_path: Path, store_in: _M
 
 @pytest.mark.slow
 def test_a_store_that_lost_most_is_backed_up_with_an_alarm_and_nothing_goes(
-    tmp_path: Path, store_in: _Maker
+    tmp_path: Path, store_in: StoreMaker
 ) -> None:
     tree, one = Tree(str(tmp_path / "backups")), store_in(tmp_path / "one")
     good = _nightly(one, tree)

@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,31 +14,10 @@ from runtime.backup.format import manifest
 from runtime.backup.retention import Rule
 from runtime.database.uri import make_directories, store_uri
 from runtime.settings import RuntimeSettings
-from tests.runtime.filled import fill, settings_of
+from tests.runtime.filled import StoreMaker, settings_of
 from tests.runtime.serving import TRACKSTACK, serving
 
 _ODD = ["50%41 of it?", "a b#ü%"]
-
-
-@pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("filled")
-    fill(settings_of(folder))
-    return folder
-
-
-_Maker = Callable[[Path], RuntimeSettings]
-
-
-@pytest.fixture
-def store_in(filled: Path) -> _Maker:
-    """Makes a store with one of everything."""
-
-    def make_it(folder: Path) -> RuntimeSettings:
-        shutil.copytree(filled, folder)
-        return settings_of(folder)
-
-    return make_it
 
 
 def _backup(one: RuntimeSettings, to: str, *more: str) -> "subprocess.CompletedProcess[str]":
@@ -54,7 +32,7 @@ def _backup(one: RuntimeSettings, to: str, *more: str) -> "subprocess.CompletedP
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", _ODD)
-def test_a_folder_s_name_is_no_uri(name: str, tmp_path: Path, store_in: _Maker) -> None:
+def test_a_folder_s_name_is_no_uri(name: str, tmp_path: Path, store_in: StoreMaker) -> None:
     one = store_in(tmp_path / name)
     tree = Tree(str(tmp_path / f"to {name}"))
     of = make.back_up(one, tree)
@@ -80,7 +58,7 @@ def test_a_server_keeps_artifacts_where_its_backups_look_for_them(
 
 
 @pytest.mark.slow
-def test_what_is_no_file_is_left_out_and_named(tmp_path: Path, store_in: _Maker) -> None:
+def test_what_is_no_file_is_left_out_and_named(tmp_path: Path, store_in: StoreMaker) -> None:
     one = store_in(tmp_path / "one")
     root = Path(one.artifacts_destination)
     (root / "1" / "dangling").symlink_to(tmp_path / "nowhere")
@@ -102,7 +80,9 @@ def test_what_is_no_file_is_left_out_and_named(tmp_path: Path, store_in: _Maker)
 
 
 @pytest.mark.slow
-def test_no_artifact_of_a_store_that_has_some_is_an_error(tmp_path: Path, store_in: _Maker) -> None:
+def test_no_artifact_of_a_store_that_has_some_is_an_error(
+    tmp_path: Path, store_in: StoreMaker
+) -> None:
     """As where their disk is not mounted."""
     one = store_in(tmp_path / "one")
     to = str(tmp_path / "to")
@@ -134,7 +114,7 @@ def test_no_artifact_of_runs_that_may_have_none_is_a_warning(tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-def test_a_place_that_cannot_be_written_is_a_line(tmp_path: Path, store_in: _Maker) -> None:
+def test_a_place_that_cannot_be_written_is_a_line(tmp_path: Path, store_in: StoreMaker) -> None:
     """Where even an administrator may not: a file system of the kernel's own."""
     one = store_in(tmp_path / "one")
     for command in ([], ["list"], ["verify"]):

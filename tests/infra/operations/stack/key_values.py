@@ -2,30 +2,19 @@
 
 from typing import Any, cast
 
+from tests.infra.stack_files import AZURE, OCI
+
 _KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA"
-_AZURE = {
-    "cloud": "azure",
-    "subscriptionId": "6731de76-14a6-49ae-97bc-6eba6914391e",
-    "region": "westeurope",
-    "allowedCidrs": ["0.0.0.0/0"],
-}
-_OCI = {
-    "cloud": "oci",
-    "tenancyId": "ocid1.tenancy.oc1..aaaa",
-    "compartmentId": "ocid1.compartment.oc1..aaaa",
-    "region": "eu-frankfurt-1",
-    "allowedCidrs": ["10.0.0.0/8"],
-}
 STACKS: dict[str, dict[str, Any]] = {
     "local": {"cloud": "local", "port": 5055},
     "local-container": {"cloud": "local", "compute": "container", "port": 5056},
-    "azure-container": _AZURE,
-    "azure-scale": {**_AZURE, "compute": "scale"},
-    "azure-vm": {**_AZURE, "compute": "vm", "sshPublicKey": _KEY},
-    "oci-container": _OCI,
-    "oci-postgresql": {**_OCI, "database": "postgresql"},
-    "oci-scale": {**_OCI, "compute": "scale"},
-    "oci-vm": {**_OCI, "compute": "vm"},
+    "azure-container": AZURE,
+    "azure-scale": {**AZURE, "compute": "scale"},
+    "azure-vm": {**AZURE, "compute": "vm", "sshPublicKey": _KEY},
+    "oci-container": OCI,
+    "oci-postgresql": {**OCI, "database": "postgresql"},
+    "oci-scale": {**OCI, "compute": "scale"},
+    "oci-vm": {**OCI, "compute": "vm"},
 }
 _ACME = {"tls": "acme", "hostname": "a.example.com", "acmeEmail": "a@example.com"}
 _OIDC = {
@@ -59,7 +48,7 @@ _OTHER: dict[str, dict[str, Any]] = {
     "networkCidr": {"networkCidr": "10.90.0.0/16"},
     "allowedCidrs": {"allowedCidrs": ["10.2.0.0/16"]},
     "virtualNetworkId": {
-        "virtualNetworkId": f"/subscriptions/{_AZURE['subscriptionId']}/resourceGroups/g/providers"
+        "virtualNetworkId": f"/subscriptions/{AZURE['subscriptionId']}/resourceGroups/g/providers"
         "/Microsoft.Network/virtualNetworks/v"
     },
     "vcnId": {"vcnId": "ocid1.vcn.oc1..aaaa"},

@@ -58,7 +58,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Generator[Stack]:
     try:
         yield made
     finally:
-        made.engine.run("state", "unprotect", "--all", check=False)
         made.engine.destroy(check=False)
         for directory in ("d", "d2", "d3"):
             supervisor.stop(str(made.folder / directory))
