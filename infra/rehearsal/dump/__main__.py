@@ -7,12 +7,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
-import pulumi
 from pydantic.alias_generators import to_snake
 
 from infra import settings
 from infra.errors import StackError
-from infra.inputs import Secrets
 from infra.operations.stack import MistakeError, main
 from infra.operations.stack import file as stack_file
 from infra.place import read_place
@@ -36,9 +34,9 @@ def dump(stack: str, changes: Mapping[str, str] | None = None) -> dict[str, Any]
     secret = stack_file.secret_keys(file)
     read = settings.read(given, secret)
     plan = make_plan(read, read_place(read, stack, secret))
-    values = {to_snake(key): pulumi.Output.secret(key) for key in secret}
+    values = {to_snake(key): key for key in secret}
     with TemporaryDirectory() as folder:
-        found = record(plan, stack, Answers(given["cloud"], Path(folder)), Secrets(**values))
+        found = record(plan, stack, Answers(given["cloud"], Path(folder)), values)
     # The engine is asked in no order where nothing waits.
     found.sort(key=lambda made: str(made.options["urn"]))
     resources = [

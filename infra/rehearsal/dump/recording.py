@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -97,11 +97,11 @@ def _dependencies(request: Any) -> set[str]:
 
 
 def record(
-    plan: Plan, stack: str, mocks: pulumi.runtime.Mocks, secrets: Secrets | None = None
+    plan: Plan, stack: str, mocks: pulumi.runtime.Mocks, secrets: Mapping[str, str] | None = None
 ) -> list[Registered]:
     """Register the plan's resources with ``mocks`` as their clouds, in the order of the engine.
 
-    Raises what the resources and ``mocks`` raise.
+    ``secrets`` are the values of `Secrets`' fields. Raises what the resources and ``mocks`` raise.
     """
     found: list[Registered] = []
     runtime = cast("Any", pulumi.runtime)
@@ -109,7 +109,8 @@ def record(
         # The SDK asks for the thread's loop, of which an earlier `asyncio.run` has left none.
         asyncio.set_event_loop(_event_loop())
         runtime.set_mocks(mocks, project=PROJECT, stack=stack, monitor=_Monitor(mocks, found))
-        runtime.test(lambda: deploy(plan, secrets or Secrets()))()
+        values = {name: pulumi.Output.secret(value) for name, value in (secrets or {}).items()}
+        runtime.test(lambda: deploy(plan, Secrets(**values)))()
     return found
 
 

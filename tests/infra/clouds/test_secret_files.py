@@ -2,12 +2,10 @@
 
 from typing import Any
 
-import pulumi
 import pytest
 from pydantic.alias_generators import to_snake
 
 from infra.clouds.shared.secret_files import SecretFiles
-from infra.inputs import Secrets
 from infra.place import ROOT
 from infra.plan import make_plan
 from infra.plan.place import Place
@@ -29,8 +27,8 @@ def _deployed(
     """The files that the plan's workloads read, and what is registered."""
     settings = parse(as_given(keys | _SIGN_IN))
     plan = make_plan(settings, Place("test", ROOT, secrets))
-    values = {to_snake(key): pulumi.Output.secret("postgresql://u:p@h/d") for key in secrets}
-    found = record(plan, "test", made, Secrets(**values))
+    values = {to_snake(key): "postgresql://u:p@h/d" for key in secrets}
+    found = record(plan, "test", made, values)
     return plan.workloads.secret_files, found
 
 
