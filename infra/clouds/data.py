@@ -1,30 +1,25 @@
 """What holds data: the one list for policies, the guard of updates and `make down`. Pure."""
 
 import re
+from collections.abc import Mapping
+from importlib import import_module
 
-VOLUME = "docker:index/volume:Volume"
+from infra.settings import MODELS
+
+
+def _of_every_cloud() -> Mapping[str, str | None]:
+    packages = dict.fromkeys(model.package for model in MODELS)
+    found = (import_module(f"infra.clouds.{package}").DATA for package in packages)
+    return {kind: none for data in found for kind, none in data.items()}
+
+
+# Type of what holds data -> the names of those that hold none. Each is made with the options
+# `protect` and `retain_on_delete` of its cloud's scope.
+_TYPES = _of_every_cloud()
+# Those that hold data whatever their name.
+ALWAYS = frozenset(kind for kind, none in _TYPES.items() if none is None)
 _EMPTIED = "pulumi-python:dynamic/trackstack:EmptiedBucket"
 _GENERATED = "pulumi-python:dynamic/trackstack:GeneratedSecret"
-# Each is made with the options `protect` and `retain_on_delete` of its cloud's scope.
-TYPES = frozenset(
-    {
-        VOLUME,
-        "pulumi-python:dynamic/trackstack:LocalDataDirectory",
-        # With its group, Azure deletes all that is in it.
-        "azure-native:resources:ResourceGroup",
-        "azure-native:storage:BlobContainer",
-        "azure-native:storage:StorageAccount",
-        "azure-native:dbformysql:Database",
-        "azure-native:dbformysql:Server",
-        "azure-native:dbforpostgresql:Database",
-        "azure-native:dbforpostgresql:Server",
-        "oci:Mysql/mysqlDbSystem:MysqlDbSystem",
-        "oci:ObjectStorage/bucket:Bucket",
-        "oci:Psql/dbSystem:DbSystem",
-    }
-)
-# Volumes whose content is made again: secrets, and the certificates that the proxy was issued.
-_MADE_AGAIN = re.compile(r".*-secrets|front-data")
 _VERSION = re.compile(r"/v\d{8}(preview)?(?=:)")
 # Set by what runs an update: the data directory that the stack in the state has. The server in it
 # is the stack's own, also where the update moves the stack to another directory.
@@ -33,9 +28,11 @@ DIRECTORY_VARIABLE = "TRACKSTACK_STACK_DIRECTORY"
 
 def holds_data(kind: str, name: str) -> bool:
     """Whether the loss of a resource, by its type and its name in the stack, is a loss of data."""
-    if _VERSION.sub("", kind) not in TYPES:
+    token = _VERSION.sub("", kind)
+    if token not in _TYPES:
         return False
-    return kind != VOLUME or not _MADE_AGAIN.fullmatch(name)
+    none = _TYPES[token]
+    return none is None or not re.fullmatch(none, name)
 
 
 def emptied(kind: str, name: str) -> str | None:

@@ -22,7 +22,7 @@ import click
 
 from infra.operations.stack import Stack, client_of, guard, main
 from infra.operations.stack import file as stack_file
-from infra.plan import LocalPlan
+from infra.plan.local import LocalPlan
 from runtime.errors import UserError
 from runtime.probe import request, token_of
 from runtime.process import trackstack

@@ -15,27 +15,19 @@ from infra.errors import StackError
 from infra.operations.stack import MistakeError, main
 from infra.operations.stack import file as stack_file
 from infra.place import ROOT
-from infra.settings import model_of
+from infra.plan.image import store_extras
+from infra.settings import group_of, model_of, sdk_of
 from runtime.errors import UserError
 
-# Scheme of a destination -> extra of pyproject.toml.
-_EXTRAS = {"wasbs": "azure", "oci": "oci", "s3": "s3"}
-# A package of each.
-_PACKAGES = {
-    "infra-docker": "pulumi_docker",
-    "infra-azure": "pulumi_azure_native",
-    "infra-oci": "pulumi_oci",
-    "azure": "azure.storage.blob",
-    "oci": "oci",
-    "s3": "boto3",
-}
+# A package of each extra.
+_PACKAGES = {"azure": "azure.storage.blob", "oci": "oci", "s3": "boto3"}
 
 
 @dataclass(frozen=True)
 class Needs:
-    """Dependency groups and extras of pyproject.toml."""
+    """Names of Pulumi's providers, and extras of pyproject.toml."""
 
-    groups: tuple[str, ...] = ()
+    providers: tuple[str, ...] = ()
     extras: tuple[str, ...] = ()
 
 
@@ -45,18 +37,17 @@ def decide(keys: Mapping[str, str]) -> Needs:
     Raises StackError where cloud or compute is none that there is; what else is wrong with the
     file is for what comes after.
     """
-    given = (keys.get(key, "") for key in ("artifactsDestination", "backupDestination"))
-    schemes = sorted({place.partition("://")[0] for place in given if "://" in place})
-    return Needs(model_of(keys).groups, tuple(_EXTRAS[s] for s in schemes if s in _EXTRAS))
+    destinations = (keys.get(key) for key in ("artifactsDestination", "backupDestination"))
+    return Needs(model_of(keys).providers, store_extras(*destinations))
 
 
 def missing(needs: Needs, is_there: Callable[[str], bool]) -> Needs:
     """What of it is to be installed. Pure."""
 
-    def absent(names: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(name for name in names if not is_there(_PACKAGES[name]))
-
-    return Needs(absent(needs.groups), absent(needs.extras))
+    return Needs(
+        tuple(name for name in needs.providers if not is_there(sdk_of(name))),
+        tuple(name for name in needs.extras if not is_there(_PACKAGES[name])),
+    )
 
 
 def _is_there(package: str) -> bool:
@@ -78,11 +69,10 @@ def command(name: str) -> int:
         raise MistakeError("\n".join(error.problems)) from None
     if wanted == Needs():
         return 0
-    click.echo(
-        f"setup: installing what stack {name} needs: {', '.join(wanted.groups + wanted.extras)}"
-    )
+    groups = [group_of(provider) for provider in wanted.providers]
+    click.echo(f"setup: installing what stack {name} needs: {', '.join([*groups, *wanted.extras])}")
     done = subprocess.run(
-        [ROOT / "tools" / "venv.sh", "infra", *wanted.groups],
+        [ROOT / "tools" / "venv.sh", "infra", *groups],
         env={**os.environ, "EXTRAS": " ".join(wanted.extras)},
     )
     if done.returncode:

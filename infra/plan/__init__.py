@@ -1,23 +1,43 @@
 """Settings -> plan: what exists, where and how large. Pure; knows no pulumi and no machine."""
 
-from collections.abc import Callable
-from typing import Any
+import importlib
+from collections.abc import Mapping
+from typing import ClassVar, Protocol, cast
 
-from infra.plan.azure import AzurePlan, plan_azure
-from infra.plan.docker import DockerPlan, plan_docker
-from infra.plan.local import LocalPlan, plan_local
-from infra.plan.oci import OciPlan, plan_oci
 from infra.plan.place import Place
-from infra.settings import Azure, Local, LocalContainer, Oci, Settings
+from infra.plan.workloads import Workloads
+from infra.settings import Settings
 
-Plan = LocalPlan | DockerPlan | AzurePlan | OciPlan
 
-_PLANNERS: dict[type[Settings], Callable[[Any, Place], Plan]] = {
-    Local: plan_local,
-    LocalContainer: plan_docker,
-    Azure: plan_azure,
-    Oci: plan_oci,
-}
+class Plan(Protocol):
+    """What the plan of every kind of stack says; each kind's own stands in the module of its name.
+
+    ``package`` is that of its settings.
+    """
+
+    package: ClassVar[str]
+
+    @property
+    def schedules(self) -> Mapping[str, str]: ...
+
+    @property
+    def version(self) -> str: ...
+
+    @property
+    def artifacts_destination(self) -> str: ...
+
+    @property
+    def backup_destination(self) -> str: ...
+
+    @property
+    def tracking_uri(self) -> str: ...
+
+    @property
+    def workloads(self) -> Workloads: ...
+
+
+class _Planner(Protocol):
+    def make_plan(self, settings: Settings, place: Place) -> Plan: ...
 
 
 def make_plan(settings: Settings, place: Place) -> Plan:
@@ -25,4 +45,5 @@ def make_plan(settings: Settings, place: Place) -> Plan:
 
     Raises StackError where a key cannot be met in this place.
     """
-    return _PLANNERS[type(settings)](settings, place)
+    planner = cast("_Planner", importlib.import_module(f"infra.plan.{settings.package}"))
+    return planner.make_plan(settings, place)

@@ -54,7 +54,7 @@ class AzurePlan:
     backend store is given.
     """
 
-    package: ClassVar[str] = "azure"
+    package: ClassVar[str] = Azure.package
 
     settings: Azure
     names: Names
@@ -117,7 +117,7 @@ def _hostname(settings: Azure, names: Names) -> str | None:
     return f"{names.dns_label}.{settings.region}.{zone}"
 
 
-def plan_azure(settings: Azure, place: Place) -> AzurePlan:
+def make_plan(settings: Azure, place: Place) -> AzurePlan:
     """Decide everything that the stack file leaves open.
 
     Raises StackError where a file that it names cannot be used or a secret is missing.

@@ -26,7 +26,7 @@ class DockerPlan:
     ``database_image`` is None where the database is given.
     """
 
-    package: ClassVar[str] = "docker"
+    package: ClassVar[str] = LocalContainer.package
 
     name: str
     secrets_dir: str
@@ -60,7 +60,7 @@ def _hostnames(settings: LocalContainer) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*named, *address, *_LOOPBACK)))
 
 
-def plan_docker(settings: LocalContainer, place: Place) -> DockerPlan:
+def make_plan(settings: LocalContainer, place: Place) -> DockerPlan:
     """Decide everything that the stack file leaves open.
 
     Raises StackError where a file that it names cannot be used, a secret is missing, or dataDir is

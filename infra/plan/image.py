@@ -7,7 +7,7 @@ from infra.errors import StackError
 from infra.plan.place import Place
 from infra.settings.common import DEFAULT_BASE, Common, ImageKeys
 
-# scheme -> extra of pyproject.toml
+# Scheme of a destination -> extra of pyproject.toml.
 _STORE_EXTRAS = {"wasbs": "azure", "oci": "oci", "s3": "s3"}
 
 

@@ -33,7 +33,7 @@ class LocalPlan:
     secret.
     """
 
-    package: ClassVar[str] = "local"
+    package: ClassVar[str] = Local.package
 
     data_dir: str
     keep_data: bool
@@ -60,7 +60,7 @@ def _data_dir(settings: Local, place: Place) -> Path:
     return path
 
 
-def plan_local(settings: Local, place: Place) -> LocalPlan:
+def make_plan(settings: Local, place: Place) -> LocalPlan:
     """Decide everything that the stack file leaves open.
 
     Raises StackError where dataDir is too long, or no directory of its own.

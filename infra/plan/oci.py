@@ -68,7 +68,7 @@ class OciPlan:
     stack makes the database.
     """
 
-    package: ClassVar[str] = "oci"
+    package: ClassVar[str] = Oci.package
 
     settings: Oci
     names: Names
@@ -123,7 +123,7 @@ def _subnets(settings: Oci) -> Subnets:
     return Subnets(settings.network_cidr, compute, database, public)
 
 
-def plan_oci(settings: Oci, place: Place) -> OciPlan:
+def make_plan(settings: Oci, place: Place) -> OciPlan:
     """Decide everything that the stack file leaves open.
 
     Raises StackError where a file that it names cannot be used or a secret is missing.

@@ -12,7 +12,8 @@ from pulumi_policy import (
 )
 from pulumi_policy.proxy import UnknownValueError
 
-from infra.policies.rules import RULES, UNKNOWN, Rule
+from infra.policies.reading import UNKNOWN
+from infra.policies.rules import RULES, Rule
 
 
 def _plain(get: Callable[[], Any]) -> Any:

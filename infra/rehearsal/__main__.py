@@ -18,9 +18,9 @@ from infra.operations import cost
 from infra.place import ROOT
 from infra.rehearsal import graph
 from infra.rehearsal.errors import EngineError, RehearsalError
+from infra.rehearsal.keys.shared import PREFIX
 from infra.rehearsal.leak_check import Snapshot, remove_volumes
 from infra.rehearsal.provider.conditions import Fault
-from infra.rehearsal.replacements import PREFIX
 from infra.rehearsal.report import Report, show
 from infra.rehearsal.sandbox import Sandbox, prepared
 from infra.rehearsal.timing import Events, critical_path, dependencies

@@ -29,11 +29,13 @@ from infra.rehearsal.engine import Engine
 from infra.rehearsal.errors import RehearsalError
 from infra.rehearsal.host.authority import Authority
 from infra.rehearsal.host.connect_proxy import connect_proxy
+from infra.rehearsal.keys import replaced_keys
+from infra.rehearsal.keys.shared import PREFIX
 from infra.rehearsal.provider.resource import Cloud
 from infra.rehearsal.provider.serving import serving
-from infra.rehearsal.replacements import PREFIX, replaced_keys
-from infra.rehearsal.serve import PROVIDERS, load
+from infra.rehearsal.serve import load
 from infra.rehearsal.system import daemon
+from infra.settings import CLOUDS, model_of
 
 # What is on this machine itself, the registry among it.
 _DIRECT = "localhost,127.0.0.1,::1,ip6-localhost"
@@ -136,13 +138,13 @@ def prepared(
     given = {f"{PREFIX}{key}": value for key, value in (overrides or {}).items()}
     config = {**read_stack_file(stack), **given}
     cloud = config.get(f"{PREFIX}cloud", "local")
-    if cloud not in PROVIDERS:
-        known = ", ".join(PROVIDERS)
+    if cloud not in CLOUDS:
+        known = ", ".join(CLOUDS)
         raise RehearsalError(f"stacks of {cloud} cannot be rehearsed; those of {known} can")
-    is_on_docker = cloud != "local" or config.get(f"{PREFIX}compute") == "container"
-    if is_on_docker:
+    compute = config.get(f"{PREFIX}compute")
+    names = model_of({"cloud": cloud} | ({"compute": compute} if compute else {})).providers
+    if names:
         daemon.ensure_daemon()
-    names = PROVIDERS[cloud] if is_on_docker else ()
     # Beside the user's own stack of this name, which may be up.
     name = f"{stack}-rehearsal-{secrets.token_hex(3)}"
     clouds = tuple(load(provider, folder / "clouds", emulates=True) for provider in names)

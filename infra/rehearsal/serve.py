@@ -16,15 +16,10 @@ from infra.rehearsal.errors import RehearsalError
 from infra.rehearsal.provider.conditions import Fault
 from infra.rehearsal.provider.resource import Cloud
 from infra.rehearsal.provider.serving import serving
+from infra.settings import MODELS, group_of, package_of, sdk_of
 
-# The name of each provider, and the package that has its `open_cloud(state_dir)`.
-CLOUDS = {"docker": "docker", "azure-native": "azure", "oci": "oci"}
-# Cloud of a stack -> the providers that it needs.
-PROVIDERS = {
-    "local": ("docker",),
-    "azure": ("azure-native", "docker"),
-    "oci": ("oci", "docker"),
-}
+# The packages `infra.rehearsal.<package_of(provider)>.cloud` have `open_cloud(state_dir)`.
+PROVIDERS = tuple(sorted({provider for model in MODELS for provider in model.providers}))
 
 
 class _Package(Protocol):
@@ -37,16 +32,17 @@ def load(name: str, state_dir: Path, *, emulates: bool = False) -> Cloud:
     ``emulates`` lets its resources run on this machine; else they are only checked. Raises
     RehearsalError where the provider's SDK is not installed.
     """
-    sdk = f"pulumi_{name.replace('-', '_')}"
+    sdk = sdk_of(name)
     if importlib.util.find_spec(sdk) is None:
-        group = f"infra-{CLOUDS[name]}"
+        group = group_of(name)
         raise RehearsalError(f"{sdk} is not installed; run `tools/venv.sh infra {group}`")
-    package = cast("_Package", importlib.import_module(f"infra.rehearsal.{CLOUDS[name]}.cloud"))
+    module = f"infra.rehearsal.{package_of(name)}.cloud"
+    package = cast("_Package", importlib.import_module(module))
     return package.open_cloud(state_dir, emulates=emulates)
 
 
 @click.command(epilog="Example: python -m infra.rehearsal.serve docker oci --state /tmp/clouds")
-@click.argument("names", nargs=-1, required=True, type=click.Choice(sorted(CLOUDS)))
+@click.argument("names", nargs=-1, required=True, type=click.Choice(PROVIDERS))
 @click.option(
     "--state",
     required=True,

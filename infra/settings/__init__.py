@@ -22,8 +22,10 @@ from infra.settings.oci import Oci
 
 PROJECT = "trackstack"
 
-Settings = Local | LocalContainer | Azure | Oci
-# cloud -> compute -> model; the first compute is the default.
+# Of which kind a stack is, only what is made for that kind needs to know.
+Settings = Common
+# cloud -> compute -> model; the first compute is the default. This is the one place that lists the
+# clouds; each has modules of its name in settings, plan, clouds, policies and rehearsal.
 CLOUDS: dict[str, dict[str, type[Settings]]] = {
     "local": {"process": Local, "container": LocalContainer},
     "azure": {"container": Azure, "scale": Azure, "vm": Azure},
@@ -36,6 +38,21 @@ MODELS: tuple[type[Settings], ...] = tuple(
 )
 # The keys that must be secret, of whichever stack.
 SECRET_KEYS = frozenset(chain.from_iterable(model.secret_keys for model in MODELS))
+
+
+def package_of(provider: str) -> str:
+    """The name of a provider's folders and dependency group: `azure-native` -> `azure`."""
+    return provider.partition("-")[0]
+
+
+def sdk_of(provider: str) -> str:
+    """The Python package of a provider's SDK."""
+    return f"pulumi_{provider.replace('-', '_')}"
+
+
+def group_of(provider: str) -> str:
+    """The dependency group of pyproject.toml that has a provider's SDK."""
+    return f"infra-{package_of(provider)}"
 
 
 def _problem(error: ErrorDetails, given: Mapping[str, str], model: type[Common]) -> str:

@@ -39,7 +39,8 @@ class Azure(CloudKeys):
     """Container Instances (`container`), Container Apps (`scale`) or a virtual machine (`vm`)."""
 
     title: ClassVar[str] = "Azure"
-    groups: ClassVar[tuple[str, ...]] = ("infra-docker", "infra-azure")
+    package: ClassVar[str] = "azure"
+    providers: ClassVar[tuple[str, ...]] = ("azure-native", "docker")
 
     cloud: Literal["azure"] = Field(description="Where the stack runs.")
     compute: Literal["container", "scale", "vm"] = Field(

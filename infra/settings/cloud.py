@@ -26,7 +26,6 @@ class CloudKeys(Common, ImageKeys, ProxyKeys):
     """
 
     secret_keys: ClassVar[frozenset[str]] = Common.secret_keys | {"backendStoreUri", "tlsKey"}
-    # Those that run on virtual machines.
     machines: ClassVar[tuple[str, ...]] = ("vm",)
 
     compute: Literal["container", "scale", "vm"] = "container"

@@ -65,10 +65,15 @@ class Keys(BaseModel):
 class Common(Keys):
     """The keys that every stack has."""
 
-    # What the reference calls this kind of stack, and the dependency groups of pyproject.toml that
-    # have its providers' SDKs.
+    # What the reference calls this kind of stack.
     title: ClassVar[str] = "Every stack"
-    groups: ClassVar[tuple[str, ...]] = ()
+    # The module or package of this kind of stack in infra.{plan,clouds,policies.checks}.
+    package: ClassVar[str]
+    # Pulumi's names of the providers that it needs. The SDK of `azure-native` is the package
+    # pulumi_azure_native, in the dependency group infra-azure.
+    providers: ClassVar[tuple[str, ...]] = ()
+    # The computes that run on virtual machines.
+    machines: ClassVar[tuple[str, ...]] = ()
     # Those of infra.inputs.Secrets that this kind of stack takes, as keys.
     secret_keys: ClassVar[frozenset[str]] = frozenset({"oidcClientSecret"})
     # The fields of RuntimeSettings that no key sets, so that `environment` may. All others are

@@ -25,6 +25,7 @@ class Local(Common):
     """The server and its schedules as supervised processes."""
 
     title: ClassVar[str] = "On this machine, in processes"
+    package: ClassVar[str] = "local"
     secret_keys: ClassVar[frozenset[str]] = Common.secret_keys | {"backendStoreUri"}
     free_variables: ClassVar[frozenset[str]] = Common.free_variables | {"given_oci_login"}
 
@@ -41,7 +42,8 @@ class LocalContainer(Common, ImageKeys, ProxyKeys):
     """The server, its schedules, a database and a TLS proxy as containers of Docker."""
 
     title: ClassVar[str] = "On this machine, in containers"
-    groups: ClassVar[tuple[str, ...]] = ("infra-docker",)
+    package: ClassVar[str] = "docker"
+    providers: ClassVar[tuple[str, ...]] = ("docker",)
     secret_keys: ClassVar[frozenset[str]] = Common.secret_keys | {
         "backendStoreUri",
         "registryPassword",

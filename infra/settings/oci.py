@@ -37,7 +37,8 @@ class Oci(CloudKeys):
     """
 
     title: ClassVar[str] = "OCI"
-    groups: ClassVar[tuple[str, ...]] = ("infra-docker", "infra-oci")
+    package: ClassVar[str] = "oci"
+    providers: ClassVar[tuple[str, ...]] = ("oci", "docker")
     machines: ClassVar[tuple[str, ...]] = ("vm", "scale")
 
     cloud: Literal["oci"] = Field(description="Where the stack runs.")

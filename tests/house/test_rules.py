@@ -234,11 +234,12 @@ def test_the_environment_is_read_by_settings() -> None:
 # Where a cloud may be named beside its own folder and module: registries, and tables by store.
 _REGISTRIES = {
     "infra/settings/__init__.py",
-    "infra/plan/__init__.py",
     "infra/plan/image.py",
     "infra/operations/setup.py",
 }
-_OF_A_CLOUD = re.compile(r"infra/(settings|plan|clouds)/(azure|oci)[/.]|infra/rehearsal/")
+_OF_A_CLOUD = re.compile(
+    r"infra/(settings|plan|clouds|policies/checks|rehearsal|rehearsal/keys)/(azure|oci)[/.]"
+)
 
 
 def test_no_module_asks_which_cloud_it_is_but_the_cloud_s_own() -> None:

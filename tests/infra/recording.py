@@ -8,7 +8,9 @@ import pulumi
 
 from infra.clouds import data
 from infra.place import ROOT
-from infra.plan import AzurePlan, OciPlan, Plan, make_plan
+from infra.plan import Plan, make_plan
+from infra.plan.azure import AzurePlan
+from infra.plan.oci import OciPlan
 from infra.plan.place import Place
 from infra.policies.rules import RULES
 from infra.rehearsal.dump.recording import Registered, opened, record

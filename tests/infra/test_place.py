@@ -6,7 +6,8 @@ import pytest
 
 from infra.errors import StackError
 from infra.place import read_place
-from infra.plan import LocalPlan, make_plan
+from infra.plan import make_plan
+from infra.plan.local import LocalPlan
 from infra.plan.place import Place
 from infra.settings import parse
 

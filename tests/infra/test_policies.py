@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from infra.place import ROOT
-from infra.policies.rules import RULES, UNKNOWN
+from infra.policies.reading import UNKNOWN
+from infra.policies.rules import RULES
 from infra.rehearsal.sandbox import prepared
 
 _ACCOUNT = {

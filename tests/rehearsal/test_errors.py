@@ -17,10 +17,10 @@ from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 from infra.place import ROOT
 from infra.rehearsal.engine import Engine
 from infra.rehearsal.errors import EngineError, RehearsalError
+from infra.rehearsal.keys import replaced_keys
 from infra.rehearsal.provider.resource import Cloud
 from infra.rehearsal.provider.serving import serving
 from infra.rehearsal.provider.values import Props, encode
-from infra.rehearsal.replacements import replaced_keys
 from infra.rehearsal.system import daemon
 from infra.rehearsal.system.waiting import wait_for
 from tests.rehearsal import tiny

@@ -3,13 +3,14 @@
 import json
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
 from infra import settings
 from infra.operations.stack import file as stack_file
 from infra.place import ROOT
-from infra.rehearsal.replacements import ACCOUNTS
+from infra.rehearsal.keys import account
 from infra.settings import CLOUDS
 
 _KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGgq9pDOYQlPFsMVo8L7VnMGsXNGFTcXhSnBYnWkOb6E"
@@ -57,7 +58,7 @@ def _said(way: tuple[str, dict[str, str | None]]) -> str:
 
 def _keys(example: str, way: dict[str, str | None]) -> dict[str, str]:
     given = stack_file.keys(example)
-    changed = {**given, **ACCOUNTS.get(given["cloud"], {}), **way}
+    changed = {**given, **account(given["cloud"]), **way}
     return {key: value for key, value in changed.items() if value is not None}
 
 
@@ -68,7 +69,7 @@ def test_each_way_is_a_stack_file_that_is_taken(way: tuple[str, dict[str, str | 
 
 def test_every_example_and_every_compute_of_every_cloud_is_among_them() -> None:
     assert sorted(_WAYS) == stack_file.examples()
-    found = [settings.parse(_keys(*way)) for way in _ALL]
+    found: list[Any] = [settings.parse(_keys(*way)) for way in _ALL]
     assert {(s.cloud, s.compute) for s in found} == {
         (cloud, compute) for cloud, computes in CLOUDS.items() for compute in computes
     }

@@ -1,1 +1,15 @@
 """Azure."""
+
+# What holds data -> the names of those that hold none.
+DATA = dict[str, str | None].fromkeys(
+    (
+        # With its group, Azure deletes all that is in it.
+        "azure-native:resources:ResourceGroup",
+        "azure-native:storage:BlobContainer",
+        "azure-native:storage:StorageAccount",
+        "azure-native:dbformysql:Database",
+        "azure-native:dbformysql:Server",
+        "azure-native:dbforpostgresql:Database",
+        "azure-native:dbforpostgresql:Server",
+    )
+)

@@ -7,7 +7,7 @@ from infra.clouds.azure.identity import Identity
 from infra.clouds.azure.network import Network, make_endpoint
 from infra.clouds.azure.scope import Scope
 from infra.clouds.shared.part import Part
-from infra.plan import AzurePlan
+from infra.plan.azure import AzurePlan
 
 _KEPT_DAYS = 14
 

@@ -17,7 +17,7 @@ from infra.clouds.azure.network import Network, make_zone
 from infra.clouds.azure.scope import Scope
 from infra.clouds.shared.part import Part
 from infra.inputs import Secrets
-from infra.plan import AzurePlan
+from infra.plan.azure import AzurePlan
 
 _ADMINISTRATOR = _DATABASE = "mlflow"
 _TRUSTED = "/etc/ssl/certs/ca-certificates.crt"

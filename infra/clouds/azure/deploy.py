@@ -18,7 +18,7 @@ from infra.clouds.azure.scope import make_scope
 from infra.clouds.azure.server import Server
 from infra.inputs import Secrets
 from infra.outputs import Deployment
-from infra.plan import AzurePlan
+from infra.plan.azure import AzurePlan
 from runtime.settings import without_password
 
 

@@ -12,7 +12,7 @@ from infra.clouds.azure.scope import Scope
 from infra.clouds.shared.part import Part
 from infra.clouds.shared.secret_files import SecretFiles
 from infra.inputs import Secrets
-from infra.plan import AzurePlan
+from infra.plan.azure import AzurePlan
 
 _ROLES = {
     "AcrPull": "7f951dda-4ed3-4680-a7ca-43fe172d538d",

@@ -16,7 +16,7 @@ from infra.clouds.azure.scope import Scope
 from infra.clouds.shared.copied import CopiedImage, host_of
 from infra.clouds.shared.image import RuntimeImage
 from infra.clouds.shared.part import Part
-from infra.plan import AzurePlan
+from infra.plan.azure import AzurePlan
 
 _REPOSITORY = "trackstack"
 # What the registry calls a caller that shows a token in place of a password.

@@ -10,8 +10,7 @@ from pulumi_azure_native import network, privatedns
 
 from infra.clouds.azure.scope import Scope
 from infra.clouds.shared.part import Part
-from infra.plan import AzurePlan
-from infra.plan.azure import Subnets
+from infra.plan.azure import AzurePlan, Subnets
 from infra.plan.proxy import PORT
 
 _DELEGATED = {

@@ -5,7 +5,7 @@ from pulumi_azure_native import compute, monitor, operationalinsights
 
 from infra.clouds.azure.scope import Scope
 from infra.clouds.shared.part import Part
-from infra.plan import AzurePlan
+from infra.plan.azure import AzurePlan
 
 _KEPT_DAYS = 30
 _EVERY, _WINDOW = "PT5M", "PT15M"

@@ -13,7 +13,7 @@ from infra.clouds.azure.image import Images
 from infra.clouds.azure.network import Network
 from infra.clouds.azure.observability import Logs
 from infra.clouds.azure.scope import Scope
-from infra.plan import AzurePlan
+from infra.plan.azure import AzurePlan
 from infra.plan.workloads import Workload
 
 

@@ -17,7 +17,7 @@ from pulumi_azure_native import resources
 
 from infra.clouds.shared.home import Home
 from infra.clouds.shared.part import Scoped, holding_data
-from infra.plan import AzurePlan
+from infra.plan.azure import AzurePlan
 
 _OF_A_VERSION = re.compile(r"/v\d{8}")
 

@@ -5,7 +5,7 @@ was issued.
 import pulumi_docker as docker
 
 from infra.clouds.shared.part import Part, Scoped
-from infra.plan import DockerPlan
+from infra.plan.docker import DockerPlan
 
 
 class Artifacts(Part):

@@ -9,7 +9,7 @@ from infra.clouds.docker.image import Images
 from infra.clouds.docker.network import Network
 from infra.clouds.shared.part import Part, Scoped
 from infra.inputs import Secrets
-from infra.plan import DockerPlan
+from infra.plan.docker import DockerPlan
 from infra.plan.workloads import SECRETS_DIRECTORY
 
 _USER = _DATABASE = "mlflow"

@@ -17,7 +17,7 @@ from infra.clouds.docker.scope import make_scope
 from infra.clouds.docker.server import Server
 from infra.inputs import Secrets
 from infra.outputs import Deployment
-from infra.plan import DockerPlan
+from infra.plan.docker import DockerPlan
 from runtime.settings import without_password
 
 

@@ -12,7 +12,7 @@ from pulumi import Output, ResourceOptions
 from infra.clouds.shared.part import Part
 from infra.clouds.shared.secret_files import SecretFiles
 from infra.inputs import Secrets
-from infra.plan import DockerPlan
+from infra.plan.docker import DockerPlan
 from infra.plan.workloads import SECRETS_DIRECTORY
 
 

@@ -9,7 +9,7 @@ from infra.clouds.docker.scope import server_of
 from infra.clouds.shared.image import RuntimeImage
 from infra.clouds.shared.part import Part, Scoped
 from infra.inputs import Secrets
-from infra.plan import DockerPlan
+from infra.plan.docker import DockerPlan
 from infra.plan.workloads import Image
 
 _Image = Image | Literal["database"]

@@ -6,7 +6,7 @@ import pulumi_docker as docker
 
 from infra.clouds.shared.part import Part, Scoped
 from infra.clouds.shared.ports import held, holder, is_free
-from infra.plan import DockerPlan
+from infra.plan.docker import DockerPlan
 
 # The processes that hold a published port for the daemon.
 _DAEMON = ("docker-proxy", "dockerd")

@@ -5,7 +5,7 @@ from pulumi import ResourceOptions
 
 from infra.clouds.shared.part import Scoped, holding_data
 from infra.inputs import Secrets
-from infra.plan import DockerPlan
+from infra.plan.docker import DockerPlan
 
 
 def make_scope(plan: DockerPlan, secrets: Secrets) -> Scoped:

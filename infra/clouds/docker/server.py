@@ -13,7 +13,7 @@ from infra.clouds.docker.identity import Identity, secret_volume
 from infra.clouds.docker.image import Images
 from infra.clouds.docker.network import Network
 from infra.clouds.shared.part import Part, Scoped
-from infra.plan import DockerPlan
+from infra.plan.docker import DockerPlan
 from infra.plan.workloads import DATA_DIRECTORY, USER, Image, Kind, Probe, Workload
 
 _MIB_PER_GIB = 1024

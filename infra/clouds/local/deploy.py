@@ -23,7 +23,7 @@ from infra.clouds.shared import content
 from infra.inputs import Secrets
 from infra.outputs import Deployment
 from infra.place import ROOT
-from infra.plan import LocalPlan
+from infra.plan.local import LocalPlan
 from infra.plan.workloads import Workload
 from runtime.process import trackstack
 from runtime.settings import variable, without_password

@@ -7,7 +7,7 @@ from infra.clouds.oci.emptied import EmptiedBucket
 from infra.clouds.oci.identity import Identity
 from infra.clouds.oci.scope import Scope
 from infra.clouds.shared.part import Part
-from infra.plan import OciPlan
+from infra.plan.oci import OciPlan
 
 _KEPT_DAYS, _UPLOAD_DAYS = 14, 7
 

@@ -18,8 +18,7 @@ from infra.clouds.oci.scope import Scope
 from infra.clouds.oci.vault import Vault
 from infra.clouds.shared.part import Part
 from infra.inputs import Secrets
-from infra.plan import OciPlan
-from infra.plan.oci import ADMINISTRATOR, DATABASE_NAME, DATABASE_USER
+from infra.plan.oci import ADMINISTRATOR, DATABASE_NAME, DATABASE_USER, OciPlan
 from runtime.oci.vault import DRIVERS
 
 # Of an administrator's password.

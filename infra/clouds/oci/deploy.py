@@ -19,7 +19,7 @@ from infra.clouds.oci.server import Balancer, Server
 from infra.clouds.oci.vault import Vault
 from infra.inputs import Secrets
 from infra.outputs import Deployment
-from infra.plan import OciPlan
+from infra.plan.oci import OciPlan
 from runtime.settings import without_password
 
 

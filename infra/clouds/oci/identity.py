@@ -14,7 +14,7 @@ from infra.clouds.oci.scope import Scope
 from infra.clouds.shared.part import Part
 from infra.clouds.shared.secret_files import SecretFiles
 from infra.inputs import Secrets
-from infra.plan import OciPlan
+from infra.plan.oci import OciPlan
 
 
 @dataclass(frozen=True)

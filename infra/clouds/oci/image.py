@@ -14,7 +14,7 @@ from infra.clouds.oci.scope import Scope
 from infra.clouds.shared.copied import CopiedImage, host_of
 from infra.clouds.shared.image import RuntimeImage
 from infra.clouds.shared.part import Part
-from infra.plan import OciPlan
+from infra.plan.oci import OciPlan
 from runtime.errors import UserError
 from runtime.oci import login as oci_login
 

@@ -10,8 +10,7 @@ from pulumi_oci import core
 
 from infra.clouds.oci.scope import Scope
 from infra.clouds.shared.part import Part
-from infra.plan import OciPlan
-from infra.plan.oci import COMPUTE, DATABASE, PUBLIC
+from infra.plan.oci import COMPUTE, DATABASE, PUBLIC, OciPlan
 from infra.plan.proxy import PORT
 
 _ANYWHERE = "0.0.0.0/0"

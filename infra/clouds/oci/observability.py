@@ -9,7 +9,7 @@ from pulumi_oci import logging, monitoring, ons
 from infra.clouds.oci.identity import Identity
 from infra.clouds.oci.scope import Scope
 from infra.clouds.shared.part import Part
-from infra.plan import OciPlan
+from infra.plan.oci import OciPlan
 from runtime.oci.monitoring import METRIC, NAMESPACE
 
 _FULL_PERCENT = 85

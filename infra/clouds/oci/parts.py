@@ -12,8 +12,7 @@ from infra.clouds.oci.identity import Identity
 from infra.clouds.oci.image import Images
 from infra.clouds.oci.network import Network
 from infra.clouds.oci.scope import Scope
-from infra.plan import OciPlan
-from infra.plan.oci import UNKNOWN_ADDRESS, UNKNOWN_NAMESPACE
+from infra.plan.oci import UNKNOWN_ADDRESS, UNKNOWN_NAMESPACE, OciPlan
 from infra.plan.workloads import Workload
 from runtime.settings import variable
 

@@ -10,7 +10,7 @@ from pulumi_oci import identity, objectstorage
 
 from infra.clouds.shared.home import Home
 from infra.clouds.shared.part import Scoped, holding_data
-from infra.plan import OciPlan
+from infra.plan.oci import OciPlan
 
 
 @dataclass(frozen=True, kw_only=True)

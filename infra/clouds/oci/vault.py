@@ -10,7 +10,7 @@ from infra.clouds.oci.identity import Identity
 from infra.clouds.oci.scope import Scope
 from infra.clouds.shared.part import Part
 from infra.clouds.shared.secret_files import encoded
-from infra.plan import OciPlan
+from infra.plan.oci import OciPlan
 
 _SOFTWARE, _AES_BYTES = "SOFTWARE", 32
 

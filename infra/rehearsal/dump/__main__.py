@@ -18,7 +18,7 @@ from infra.plan import make_plan
 from infra.rehearsal.dump.answers import Answers
 from infra.rehearsal.dump.recording import masked, record
 from infra.rehearsal.errors import RehearsalError
-from infra.rehearsal.replacements import ACCOUNTS
+from infra.rehearsal.keys import account
 
 
 def dump(stack: str, changes: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -29,14 +29,14 @@ def dump(stack: str, changes: Mapping[str, str] | None = None) -> dict[str, Any]
     file = stack_file.find(stack)
     given = stack_file.keys(stack)
     if stack_file.is_example(file):
-        given |= ACCOUNTS.get(given["cloud"], {})
+        given |= account(given["cloud"])
     given |= changes or {}
     secret = stack_file.secret_keys(file)
     read = settings.read(given, secret)
     plan = make_plan(read, read_place(read, stack, secret))
     values = {to_snake(key): key for key in secret}
     with TemporaryDirectory() as folder:
-        found = record(plan, stack, Answers(given["cloud"], Path(folder)), values)
+        found = record(plan, stack, Answers(read.providers, Path(folder)), values)
     # The engine is asked in no order where nothing waits.
     found.sort(key=lambda made: str(made.options["urn"]))
     resources = [

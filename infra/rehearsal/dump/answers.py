@@ -1,7 +1,7 @@
 """What the clouds would answer: the rehearsal's own, which here only check."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,7 +11,7 @@ from infra.rehearsal.dump.recording import MASK, opened
 from infra.rehearsal.provider.errors import CloudError
 from infra.rehearsal.provider.resource import Call, Cloud
 from infra.rehearsal.provider.values import Props
-from infra.rehearsal.serve import PROVIDERS, load
+from infra.rehearsal.serve import load
 
 # It would ask a daemon.
 _DOCKER = "docker"
@@ -35,8 +35,8 @@ class Answers(pulumi.runtime.Mocks):
     What they would refuse is recorded all the same: whether a cloud takes it is for the reader.
     """
 
-    def __init__(self, cloud: str, folder: Path) -> None:
-        self._clouds = [load(name, folder) for name in PROVIDERS[cloud] if name != _DOCKER]
+    def __init__(self, providers: Sequence[str], folder: Path) -> None:
+        self._clouds = [load(name, folder) for name in providers if name != _DOCKER]
         for made in self._clouds:
             # Two dumps of the same stack are the same.
             made.draws_ids = False

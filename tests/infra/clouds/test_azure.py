@@ -10,7 +10,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from infra.plan import AzurePlan
+from infra.plan.azure import AzurePlan
 from tests.examples import examples
 from tests.infra.recording import COPY, AzureMade, deploy_azure
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from infra.plan import OciPlan
+from infra.plan.oci import OciPlan
 from infra.rehearsal.oci.access.policies import parse as parse_statement
 from tests.examples import examples
 from tests.infra.recording import OciMade, deploy_oci

@@ -18,7 +18,8 @@ from infra.operations.recover import (
     restore_environment,
 )
 from infra.place import read_place
-from infra.plan import LocalPlan, make_plan
+from infra.plan import make_plan
+from infra.plan.local import LocalPlan
 from runtime import settings as runtime_settings
 from runtime.backup import make
 from runtime.backup.format.manifest import Manifest, TablePart

@@ -16,7 +16,7 @@ from infra.operations.up import options
 from infra.place import ROOT
 from infra.settings import parse
 
-_DOCKER, _AZURE, _OCI = "infra-docker", "infra-azure", "infra-oci"
+_DOCKER, _AZURE, _OCI = "docker", "azure-native", "oci"
 
 
 @pytest.mark.parametrize(
@@ -24,15 +24,15 @@ _DOCKER, _AZURE, _OCI = "infra-docker", "infra-azure", "infra-oci"
     [
         ({"cloud": "local"}, Needs()),
         ({"cloud": "local", "compute": "container"}, Needs((_DOCKER,))),
-        ({"cloud": "azure", "compute": "vm"}, Needs((_DOCKER, _AZURE))),
-        ({"cloud": "oci", "unknown": "key"}, Needs((_DOCKER, _OCI))),
+        ({"cloud": "azure", "compute": "vm"}, Needs((_AZURE, _DOCKER))),
+        ({"cloud": "oci", "unknown": "key"}, Needs((_OCI, _DOCKER))),
         (
             {
                 "cloud": "local",
                 "artifactsDestination": "s3://bucket/prod",
                 "backupDestination": "wasbs://b@a.blob.core.windows.net",
             },
-            Needs((), ("s3", "azure")),
+            Needs((), ("azure", "s3")),
         ),
         ({"cloud": "local", "backupDestination": "oci/backups"}, Needs()),
     ],

@@ -11,8 +11,9 @@ import pytest
 import yaml
 
 from infra.place import systemd_texts
-from infra.plan import OciPlan, machine, make_plan
+from infra.plan import machine, make_plan
 from infra.plan.machine import Machine
+from infra.plan.oci import OciPlan
 from infra.plan.place import Place
 from infra.settings import parse
 

@@ -12,7 +12,8 @@ from typing import Any, cast
 import pytest
 from pydantic.alias_generators import to_camel
 
-from infra.plan import AzurePlan, DockerPlan, LocalPlan, OciPlan, make_plan
+from infra.plan import Plan, make_plan
+from infra.plan.local import LocalPlan
 from infra.plan.place import Place
 from infra.settings import parse
 from infra.settings.azure import Azure
@@ -94,13 +95,13 @@ class _Processes:
     jobs: tuple[Mapping[str, str], ...]
 
 
-def _processes(plan: LocalPlan | DockerPlan | AzurePlan | OciPlan) -> _Processes:
+def _processes(plan: Plan) -> _Processes:
     runs = [w for w in plan.workloads.all if w.command[0] == "scheduler"]
     assert runs
     return _Processes(plan.workloads.server.environment, tuple(run.environment for run in runs))
 
 
-def _plan(keys: Mapping[str, Any]) -> LocalPlan | DockerPlan | AzurePlan | OciPlan:
+def _plan(keys: Mapping[str, Any]) -> Plan:
     config = {f"trackstack:{key}": value for key, value in keys.items()}
     settings = parse(as_given(config))
     return make_plan(settings, Place("telling", Path("/project"), settings.secret_keys))

@@ -6,7 +6,10 @@ import yaml
 from infra import settings
 from infra.errors import StackError
 from infra.place import read_place
-from infra.plan import AzurePlan, LocalPlan, OciPlan, Plan, make_plan
+from infra.plan import Plan, make_plan
+from infra.plan.azure import AzurePlan
+from infra.plan.local import LocalPlan
+from infra.plan.oci import OciPlan
 from infra.plan.place import Place
 from infra.settings import Local, parse
 from runtime.jobs import scheduler

@@ -20,7 +20,7 @@ from infra.clouds.oci.rollout import Rollout
 from infra.clouds.oci.scope import Scope
 from infra.clouds.oci.vault import Vault
 from infra.clouds.shared.part import Part
-from infra.plan import OciPlan
+from infra.plan.oci import OciPlan
 from infra.plan.proxy import PORT
 from runtime import health
 

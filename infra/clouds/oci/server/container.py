@@ -14,7 +14,7 @@ from pulumi_oci import containerengine as ci
 
 from infra.clouds.oci.parts import Parts
 from infra.clouds.shared.secret_files import encoded
-from infra.plan import OciPlan
+from infra.plan.oci import OciPlan
 from infra.plan.workloads import DATA_DIRECTORY, SECRETS_DIRECTORY, Workload
 
 _SHAPE = "CI.Standard.E4.Flex"

@@ -13,7 +13,7 @@ from infra.clouds.oci.observability import COLLECTOR
 from infra.clouds.oci.parts import Parts
 from infra.clouds.oci.server.vm import DISK_GIB, RELEASE, SHAPE, SYSTEM, metadata
 from infra.clouds.oci.vault import Vault
-from infra.plan import OciPlan
+from infra.plan.oci import OciPlan
 from infra.plan.proxy import PORT
 
 _BUSY_PERCENT, _IDLE_PERCENT = 70, 20

@@ -11,7 +11,8 @@ import pytest
 from infra.clouds.local import directory, supervisor
 from infra.errors import StackError
 from infra.place import read_place
-from infra.plan import LocalPlan, make_plan
+from infra.plan import make_plan
+from infra.plan.local import LocalPlan
 from infra.settings import parse
 
 _OURS = ("store", "artifacts", "secrets", "state", "logs", "programs")

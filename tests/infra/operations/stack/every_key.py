@@ -6,7 +6,7 @@ of the rehearsed clouds, which know it from the providers' own schemas.
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -23,7 +23,7 @@ from infra.rehearsal.dump.answers import Answers
 from infra.rehearsal.dump.recording import Registered, opened, record
 from infra.rehearsal.provider.resource import Call, Resource
 from infra.rehearsal.provider.values import UNKNOWN, Props
-from infra.rehearsal.serve import PROVIDERS, load
+from infra.rehearsal.serve import load
 from infra.settings import model_of, parse
 from tests.infra.operations.stack.key_values import STACKS, others
 
@@ -45,9 +45,10 @@ def _made(stack: str, changes: Mapping[str, Any]) -> _Made:
         key: value if isinstance(value, str) else json.dumps(value)
         for key, value in {**STACKS[stack], **changes}.items()
     }
-    plan = make_plan(parse(given), Place(stack, ROOT, frozenset({"registryPassword"})))
+    settings = parse(given)
+    plan = make_plan(settings, Place(stack, ROOT, frozenset({"registryPassword"})))
     with tempfile.TemporaryDirectory() as folder:
-        clouds = _Recorded(given["cloud"], Path(folder))
+        clouds = _Recorded(settings.providers, Path(folder))
         found = record(plan, stack, clouds)
     return _Made(
         home=getattr(plan, "home", {}),
@@ -60,8 +61,8 @@ def _made(stack: str, changes: Mapping[str, Any]) -> _Made:
 class _Recorded(Answers):
     """Notes the ids that the clouds give, by type and name."""
 
-    def __init__(self, cloud: str, folder: Path) -> None:
-        super().__init__(cloud, folder)
+    def __init__(self, providers: Sequence[str], folder: Path) -> None:
+        super().__init__(providers, folder)
         self.ids: dict[tuple[str, str], str] = {}
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, Props]:
@@ -73,8 +74,8 @@ class _Recorded(Answers):
 class _Engine:
     """Says what the engine would do with what was there, by the providers' rules."""
 
-    def __init__(self, cloud: str, folder: Path) -> None:
-        clouds = [load(name, folder) for name in PROVIDERS[cloud]]
+    def __init__(self, providers: Sequence[str], folder: Path) -> None:
+        clouds = [load(name, folder) for name in providers]
         self._kinds: dict[str, tuple[Any, type[Resource]]] = {
             kind.token: (c, kind) for c in clouds for kind in c.resources
         }
@@ -132,7 +133,7 @@ def _told(before: _Made, after: _Made, replaced: set[str]) -> Iterator[str]:
 
 def table(stack: str, folder: Path) -> dict[str, str]:
     """Key -> what is told where it changes; keys that leave all data alone are left out."""
-    engine = _Engine(STACKS[stack]["cloud"], folder)
+    engine = _Engine(model_of(STACKS[stack]).providers, folder)
     before = _made(stack, {})
     found: dict[str, str] = {}
     for name, field in model_of(STACKS[stack]).model_fields.items():

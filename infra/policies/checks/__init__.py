@@ -1,0 +1,1 @@
+"""What the rules check of each cloud's resources: rule -> type -> check."""
