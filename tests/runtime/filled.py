@@ -13,6 +13,7 @@ from runtime.database.engine import open_engine
 from runtime.database.uri import make_directories, store_uri
 from runtime.settings import RuntimeSettings
 from runtime.tokens.store import Role, TokenTable
+from tests.runtime.empty import put_empty_store
 
 # Makes a filled store in a folder.
 StoreMaker = Callable[[Path], RuntimeSettings]
@@ -35,6 +36,8 @@ def fill(settings: RuntimeSettings) -> None:
 
     make_directories(settings)
     uri = store_uri(settings)
+    if not settings.given_backend_store_uri:
+        put_empty_store(settings.data_dir)
     # Traces go to the global one.
     before = mlflow.get_tracking_uri()
     mlflow.set_tracking_uri(uri)

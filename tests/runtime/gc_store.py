@@ -1,10 +1,8 @@
 """A store with MLflow's schema on any database, its artifacts in a directory, for gc's tests."""
 
-import functools
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +15,7 @@ from sqlalchemy import Engine, Table, create_engine, insert, select, update
 from runtime.database import schema
 from runtime.gc.command import command
 from tests.runtime.databases import mariadb, postgresql
+from tests.runtime.empty import empty_sqlite
 
 # As for a file that is immutable, or on a disk that fails: root may delete all else.
 _RM = """#!/bin/sh
@@ -56,19 +55,6 @@ def undeletable(name: str, folder: Path) -> Generator[None]:
         yield
 
 
-@functools.cache
-def _empty_sqlite() -> bytes:
-    """A SQLite file with MLflow's schema and no row; its migrations take a second each time."""
-    from mlflow.store.db import utils
-
-    with tempfile.TemporaryDirectory() as folder:
-        engine = create_engine(f"sqlite:///{folder}/store.sqlite")
-        any_utils: Any = utils
-        any_utils._initialize_tables(engine)
-        engine.dispose()
-        return (Path(folder) / "store.sqlite").read_bytes()
-
-
 class Store:
     """SQLite in ``folder`` unless ``uri`` is given; ``root`` is what a server's experiments get."""
 
@@ -77,7 +63,7 @@ class Store:
 
         self.artifacts = folder / "artifacts"
         if not uri and not (folder / "store.sqlite").exists():
-            (folder / "store.sqlite").write_bytes(_empty_sqlite())
+            (folder / "store.sqlite").write_bytes(empty_sqlite())
         self.uri = uri or f"sqlite:///{folder}/store.sqlite"
         self.mlflow: Any = SqlAlchemyStore(self.uri, root or self.artifacts.as_uri())
         self.engine: Engine = create_engine(self.uri)

@@ -16,6 +16,7 @@ from typing import Any
 
 from infra.rehearsal.system.ports import find_free_port
 from infra.rehearsal.system.waiting import wait_for
+from tests.runtime.empty import put_empty_store
 
 TRACKSTACK = str(Path(sys.executable).with_name("trackstack"))
 _READY_SECONDS = 120
@@ -134,14 +135,22 @@ def wait_until_ready(
 
 @contextmanager
 def serving(
-    data_dir: Path, *, port: int | None = None, authority: Path | None = None, **environment: str
+    data_dir: Path,
+    *,
+    port: int | None = None,
+    authority: Path | None = None,
+    makes_store: bool = False,
+    **environment: str,
 ) -> Generator[Serving]:
     """Start a server with a data directory of its own; end it with all its workers.
 
-    ``authority`` is what signed the server's certificate, where it has one.
+    ``authority`` is what signed the server's certificate, where it has one; ``makes_store`` leaves
+    it to the server to make its SQLite store.
     """
     port, token = port or find_free_port(), secrets.token_urlsafe(32)
     data_dir.mkdir(parents=True, exist_ok=True)
+    if not makes_store and "MLFLOW_BACKEND_STORE_URI" not in environment:
+        put_empty_store(data_dir)
     token_file = data_dir / "token"
     token_file.write_text(token)
     prefix = environment.get("MLFLOW_STATIC_PREFIX", "")

@@ -17,6 +17,7 @@ from tests.runtime.serving import REFUSED, TRACKSTACK, Answer, Serving, serving
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
+pytestmark = pytest.mark.slow
 _SEARCH = "/api/2.0/mlflow/experiments/search?max_results=1"
 # Milliseconds in which the page asks for what it shows.
 _SETTLES = 2500

@@ -19,6 +19,7 @@ from runtime.retention.find import Source, find_stale, still_stale
 from runtime.retention.store.rows import Store
 from runtime.retention.usage import Api
 from tests.runtime.databases import Server, mariadb, postgresql
+from tests.runtime.empty import put_empty_store
 from tests.runtime.filled import settings_of
 
 _LINKS = "_mlflow_experiment_ids"
@@ -118,6 +119,8 @@ def world(
     monkeypatch.setenv("MLFLOW_ENABLE_ASYNC_TRACE_LOGGING", "false")
     settings = settings_of(tmp_path, database.new_database() if database else None)
     make_directories(settings)
+    if not database:
+        put_empty_store(tmp_path)
     uri, before = store_uri(settings), mlflow.get_tracking_uri()
     mlflow.set_tracking_uri(uri)
     client: Any = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
