@@ -5,7 +5,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from runtime.gc.ownership import Destination, fully_unquoted
+from runtime.gc.ownership import MAY_BE_CUT, Destination, fully_unquoted
 
 _ID = re.compile("(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
 _RUN = re.compile("runs:/+([^/?#]+)")
@@ -43,7 +43,11 @@ class Claims:
 def gather(
     destination: Destination, folders: Iterable[str], experiments: Iterable[str] = ()
 ) -> Claims:
-    """The claims of texts. ``experiments``' locations have room for others beside and above."""
+    """The claims of texts. ``experiments``' locations have room for others beside and above.
+
+    Not so one with a sign at which a reader may cut it: all that the experiment has would then be
+    in the very place that is left.
+    """
     places, whole, ids, runs = set[str](), set[str](), set[str](), set[str]()
     for text, is_folder in [*((t, True) for t in folders), *((t, False) for t in experiments)]:
         plain = fully_unquoted(text).lower()
@@ -51,8 +55,17 @@ def gather(
         runs.update(_RUN.findall(plain))
         meant = set(destination.meant(text))
         places |= meant
-        whole |= meant if is_folder else set()
+        whole |= meant if is_folder or MAY_BE_CUT.search(plain) else set()
     return Claims(sorted(places), frozenset(whole), frozenset(ids), frozenset(runs))
+
+
+def named(texts: Iterable[str]) -> Claims:
+    """Of texts that are no locations, and only name some, the ids alone."""
+    ids, runs = set[str](), set[str]()
+    for plain in (fully_unquoted(text).lower() for text in texts):
+        ids.update(_ID.findall(plain))
+        runs.update(_RUN.findall(plain))
+    return Claims((), frozenset(), frozenset(ids), frozenset(runs))
 
 
 def _above(place: str) -> Iterator[str]:

@@ -141,7 +141,7 @@ def _show(report: Report) -> None:
     for name, number in report.kept_registered.items():
         if number:
             what = name.replace("_", " ")
-            click.echo(f"kept {number} deleted {what} that a registered version needs")
+            click.echo(f"kept {number} deleted {what} that a registered version or a run needs")
     for key, reason in report.kept.items():
         click.echo(f"kept {key}: {reason}")
     for key, reason in report.kept_artifacts.items():

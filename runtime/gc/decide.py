@@ -72,16 +72,52 @@ def is_live_version(metadata: MetaData) -> ColumnElement[bool]:
     return or_(stage.is_(None), stage != _DELETED_VERSION)
 
 
+def _is_input(metadata: MetaData) -> ColumnElement[bool]:
+    """Whether a live run has a logged model as its input that nobody deleted itself."""
+    models, runs = metadata.tables["logged_models"].c, metadata.tables["runs"].c
+    inputs = metadata.tables["inputs"].c
+    of_live_run = exists().where(
+        inputs.destination_type == "MODEL_INPUT",
+        inputs.destination_id == models.model_id,
+        inputs.source_type == "RUN_INPUT",
+        runs.run_uuid == inputs.source_id,
+        runs.lifecycle_stage != DELETED,
+    )
+    return and_(models.lifecycle_stage != DELETED, of_live_run)
+
+
+def datasets_in_use(metadata: MetaData) -> Query:
+    """The sources, as MLflow wrote them, of datasets that a run has which was not deleted.
+
+    Only of those that can name artifacts of MLflow's.
+    """
+    datasets, inputs = metadata.tables["datasets"].c, metadata.tables["inputs"].c
+    runs, source = metadata.tables["runs"].c, datasets.dataset_source
+    of_live_run = exists().where(
+        inputs.source_type == "DATASET",
+        inputs.source_id == datasets.dataset_uuid,
+        inputs.destination_type == "RUN",
+        runs.run_uuid == inputs.destination_id,
+        runs.lifecycle_stage != DELETED,
+    )
+    may_name = or_(*(source.contains(word) for word in ("rtifacts", "runs:/", "models:/")))
+    return select(source).where(may_name, of_live_run)
+
+
 def _is_registered(metadata: MetaData, kind: Kind) -> ColumnElement[bool]:
-    """Whether a registered version that was not deleted still needs the entity's artifacts."""
+    """Whether a registered version that was not deleted still needs the entity's artifacts.
+
+    Or a run that lives: its input may be a logged model of an experiment that was deleted.
+    """
     versions = metadata.tables["model_versions"].c
     live = is_live_version(metadata)
     models = metadata.tables["logged_models"].c
     of_model = versions.source == "models:/" + models.model_id
     if kind is LOGGED_MODELS:
-        return exists().where(
+        by_version = exists().where(
             live, or_(of_model, versions.storage_location == models.artifact_location)
         )
+        return or_(by_version, _is_input(metadata))
     runs = metadata.tables["runs"].c
     by_run = exists().where(live, versions.run_id == runs.run_uuid)
     by_model = exists().where(live, models.source_run_id == runs.run_uuid, of_model)

@@ -23,7 +23,8 @@ from sqlalchemy import (
     select,
 )
 
-from runtime.gc.claims import Claims, gather
+from runtime.gc import decide
+from runtime.gc.claims import Claims, gather, named
 from runtime.gc.decide import (
     EXPERIMENTS,
     LOGGED_MODELS,
@@ -40,9 +41,12 @@ _Read = TypeVar("_Read")
 
 @dataclass(frozen=True)
 class Needed:
-    """What registered versions need, what other rows need, and where each experiment is."""
+    """What registered versions need, datasets of live runs, and other rows; and where each
+    experiment is.
+    """
 
     versions: Claims
+    datasets: Claims
     others: Claims
     experiments: Mapping[int, str]
 
@@ -73,6 +77,9 @@ class InUse:
         self._versions = _Kept(
             select(func.count(), func.max(versions.creation_time)), self._read_versions
         )
+        self._datasets = _Kept(
+            select(func.count()).select_from(metadata.tables["datasets"]), self._read_datasets
+        )
         self._experiments = _Kept(
             select(func.max(experiments.experiment_id), func.max(experiments.creation_time)),
             self._read_others,
@@ -82,14 +89,19 @@ class InUse:
         """What is in use now; may be called from several threads, each with its connection."""
         with self._lock:
             versions = self._versions.get(connection)
+            datasets = self._datasets.get(connection)
             others, experiments = self._experiments.get(connection)
-        return Needed(versions, others, experiments)
+        return Needed(versions, datasets, others, experiments)
 
     def _read_versions(self, connection: Connection) -> Claims:
         columns = self._metadata.tables["model_versions"].c
         query = select(columns.source, columns.storage_location)
         rows = connection.execute(query.where(is_live_version(self._metadata)))
         return gather(self._destination, {text for row in rows for text in row if text})
+
+    def _read_datasets(self, connection: Connection) -> Claims:
+        # Their URIs stand in JSON.
+        return named(connection.execute(decide.datasets_in_use(self._metadata)).scalars())
 
     def _read_others(self, connection: Connection) -> tuple[Claims, Mapping[int, str]]:
         if self._elsewhere is None:

@@ -44,6 +44,9 @@ def judge(
         if needed.versions.name(row.key, row.source_run):
             judgement.registered.add(row.key)
             continue
+        if needed.datasets.name(row.key):
+            judgement.kept[row.key] = "a dataset of a live run names it"
+            continue
         if not row.location:
             continue
         of_experiment = needed.experiments.get(row.experiment_id, "")

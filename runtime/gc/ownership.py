@@ -30,7 +30,8 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _TRACE_ID = re.compile(r"tr-[0-9a-f]+|[0-9a-f]{32}")
 # The artifacts of a run, a logged model or a trace, in the middle of a location.
 _ARTIFACTS = re.compile(r"/(?:(?:m-)?[0-9a-f]{32}|tr-[0-9a-f]+)/artifacts(?:/|$)")
-_MAY_BE_CUT = re.compile("[?#;]")
+# Where a reader of URIs may take the rest for something else.
+MAY_BE_CUT = re.compile("[?#;]")
 _NOT_MADE = "is not where MLflow puts it"
 _LINKED = "leads elsewhere by a symbolic link"
 
@@ -101,7 +102,7 @@ class Destination:
         For what must be kept: here a text that is no location at all does no harm.
         """
         spellings = {text, fully_unquoted(text)}
-        spellings |= {_MAY_BE_CUT.split(spelling)[0] for spelling in spellings}
+        spellings |= {MAY_BE_CUT.split(spelling)[0] for spelling in spellings}
         for spelling in spellings:
             try:
                 yield self._meant(spelling)

@@ -180,13 +180,12 @@ def test_a_claim_is_what_is_equal_lies_in_it_or_holds_all_of_it(
 )
 def test_a_registered_version_keeps_a_run_however_it_names_it(text: str) -> None:
     destination = Destination("s3://bucket/store")
-    needed = Needed(
-        gather(destination, [text]), gather(destination, []), {7: "mlflow-artifacts:/7"}
-    )
+    nothing = gather(destination, [])
+    needed = Needed(gather(destination, [text]), nothing, nothing, {7: "mlflow-artifacts:/7"})
     row = _Row(_RUN, f"mlflow-artifacts:/7/{_RUN}/artifacts")
     kept = judge(destination, needed, "", [row]).registered
     assert kept == {_RUN}
-    other = Needed(needed.others, needed.others, needed.experiments)
+    other = Needed(nothing, nothing, nothing, needed.experiments)
     assert judge(destination, other, "", [row]).places == {
         _RUN: f"s3://bucket/store/7/{_RUN}/artifacts"
     }

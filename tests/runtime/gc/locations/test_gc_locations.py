@@ -6,68 +6,15 @@ pass. All cases are in one store, so that a pass over each database shows them a
 
 import shutil
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from tests.runtime.gc.locations.cases import Cases
 from tests.runtime.gc_store import DATABASES, Store, new_database
 
 pytestmark = pytest.mark.slow
-
-
-@dataclass
-class Cases:
-    """A store that is being filled, and the files that a pass must leave or delete, by case."""
-
-    store: Store
-    folder: Path
-    kept: dict[str, Path] = field(default_factory=dict[str, Path])
-    gone: dict[str, Path] = field(default_factory=dict[str, Path])
-
-    def experiment(self, location: str | None = None) -> str:
-        """A new experiment; ``location``, with its number for ``{id}``, as if MLflow took any."""
-        number: str = self.store.mlflow.create_experiment(uuid4().hex)
-        if location is not None:
-            self.locate(number, location.format(id=number))
-        return number
-
-    def locate(self, experiment: str, location: str) -> None:
-        key = int(experiment)
-        self.store.change("experiments", "experiment_id", key, artifact_location=location)
-
-    def run(self, experiment: str, *, deleted: bool) -> str:
-        """A run in it, at its location; its files are for the case to make."""
-        run: str = self.store.mlflow.create_run(experiment, "someone", 1, [], "run").info.run_id
-        if deleted:
-            self.store.mlflow.delete_run(run)
-        return run
-
-    def model(self, experiment: str, run: str | None = None, *, deleted: bool = True) -> str:
-        model: str = self.store.mlflow.create_logged_model(experiment, "model", run).model_id
-        if deleted:
-            self.store.mlflow.delete_logged_model(model)
-        return model
-
-    def version(self, source: str | None, run: str | None = None, **more: Any) -> None:
-        """A live version of a registered model, as older servers and other clients write it."""
-        name = uuid4().hex
-        values = {"workspace": "default", "name": name}
-        self.store.add("registered_models", **values)
-        given = {"storage_location": source, "current_stage": "None", **more}
-        self.store.add("model_versions", **values, version=1, source=source, run_id=run, **given)
-
-    def file(self, *parts: str) -> Path:
-        """A file under the destination."""
-        return self.file_in(self.store.artifacts.joinpath(*parts))
-
-    @staticmethod
-    def file_in(folder: Path) -> Path:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "weights").write_text("x")
-        return folder / "weights"
 
 
 def _shared_locations(cases: Cases) -> None:
@@ -201,6 +148,33 @@ def _other_live_rows(cases: Cases) -> None:
     cases.kept["run in a live run"] = cases.file(number, owner, "artifacts/data", run, "artifacts")
 
 
+def _inputs_of_live_runs(cases: Cases) -> None:
+    live = cases.run(cases.experiment(), deleted=False)
+    number = cases.experiment()
+    # A model that nobody deleted goes with its experiment, unless a run elsewhere was given it.
+    model = cases.model(number, deleted=False)
+    cases.kept["input of a run"] = cases.file(number, "models", model, "artifacts")
+    run = cases.run(number, deleted=True)
+    cases.kept["dataset of a run"] = cases.file(number, run, "artifacts", "data")
+    cases.store.mlflow.delete_experiment(number)
+    uuid, source = uuid4().hex, f'{{"uri": "mlflow-artifacts:/{number}/{run}/artifacts/data"}}'
+    of_live = int(cases.store.mlflow.get_run(live).info.experiment_id)
+    named = {"dataset_uuid": uuid, "experiment_id": of_live, "name": "data", "digest": "1"}
+    cases.store.add("datasets", **named, dataset_source_type="http", dataset_source=source)
+    ends = {"source_type": "RUN_INPUT", "source_id": live, "destination_type": "MODEL_INPUT"}
+    cases.store.add("inputs", input_uuid=uuid4().hex, **ends, destination_id=model)
+    ends = {"source_type": "DATASET", "source_id": uuid, "destination_type": "RUN"}
+    cases.store.add("inputs", input_uuid=uuid4().hex, **ends, destination_id=live)
+
+
+def _a_location_that_a_reader_may_cut(cases: Cases) -> None:
+    """The live run's artifacts are then all that is in the other experiment."""
+    number = cases.experiment()
+    cases.run(cases.experiment(f"mlflow-artifacts:/{number}?/{{id}}"), deleted=False)
+    run = cases.run(number, deleted=True)
+    cases.kept["what is left of a cut location"] = cases.file(number, run, "artifacts")
+
+
 def _trace(cases: Cases, experiment: str, trace: str, location: str) -> None:
     values = {"timestamp_ms": 1, "status": "OK", "execution_time_ms": 1}
     cases.store.add("trace_info", request_id=trace, experiment_id=int(experiment), **values)
@@ -246,6 +220,8 @@ _ARRANGE: tuple[Callable[[Cases], None], ...] = (
     _locations_that_only_end_in_the_number,
     _versions,
     _other_live_rows,
+    _inputs_of_live_runs,
+    _a_location_that_a_reader_may_cut,
     _links,
     _own,
 )
@@ -274,7 +250,7 @@ def test_only_what_is_an_entity_s_own_and_nobody_else_s_goes(uri: str, tmp_path:
 
     assert "0" in map(str, store.keys("experiments", "experiment_id"))
     assert "experiment 0" in said["kept"]
-    assert said["kept_registered"] == {"runs": 11, "logged_models": 3}
+    assert said["kept_registered"] == {"runs": 11, "logged_models": 4}
     assert foreseen["deleted"] == said["deleted"]
     assert foreseen["kept_registered"] == said["kept_registered"]
     # What stays although its rows are gone is named, with its place.
