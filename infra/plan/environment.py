@@ -67,6 +67,7 @@ def server(settings: Common, runtime: Runtime) -> dict[str, str]:
         workers=settings.workers,
         log_level=settings.log_level,
         serve_artifacts=settings.serve_artifacts,
+        artifact_locations=settings.artifact_locations,
         job_execution=settings.job_execution,
         restore_backup=settings.restore_backup,
         audit_reads=settings.audit_reads or None,

@@ -104,6 +104,12 @@ class Common(Keys):
     serve_artifacts: bool = _as_runtime(
         "serve_artifacts", "Clients read and write artifacts through the server."
     )
+    artifact_locations: Lines = Field(
+        (),
+        examples=[["s3://team-a/mlflow"]],
+        description="Where users may have artifacts besides the stack's own destination: "
+        "directories or artifact URIs. Admins may choose any; gc deletes files in none of them.",
+    )
     job_execution: bool = _as_runtime(
         "job_execution", "MLflow's own background jobs; they take about 2 GB of memory."
     )

@@ -20,6 +20,7 @@ from runtime.access.layers.recording import Recording, audited, counted
 from runtime.access.layers.size import BodyLimit
 from runtime.access.prefix import BelowPath
 from runtime.access.refusal import Refusal
+from runtime.access.rules.locations import Allowed
 from runtime.retention.store import beside
 from runtime.settings import RuntimeSettings
 
@@ -55,7 +56,7 @@ def layered(mlflow: ASGIApp, settings: RuntimeSettings) -> ASGIApp:
 
     # From the innermost to the outermost.
     app: ASGIApp = Forwarding(mlflow)
-    app = Creation(app, settings.artifacts_destination)
+    app = Creation(app, _places(settings))
     app = OwnRoutes(app, by_role)
     app = Authorisation(app, protect_registry=settings.protect_registry)
     app = OwnRoutes(app, for_callers)
@@ -67,6 +68,11 @@ def layered(mlflow: ASGIApp, settings: RuntimeSettings) -> ASGIApp:
     app = Recording(app, [counted(worker_metrics), log])
     app = Entrance(app, mlflow)
     return BelowPath(app, prefix) if prefix else app
+
+
+def _places(settings: RuntimeSettings) -> Allowed:
+    root = settings.default_artifact_root
+    return Allowed(settings.artifacts_destination, root, settings.artifact_locations)
 
 
 def _oidc(settings: RuntimeSettings, sessions: Sessions, secret: str) -> ASGIApp:

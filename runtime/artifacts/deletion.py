@@ -112,7 +112,7 @@ def _scheme(uri: str) -> str:
 def delete_all(
     locations: Iterable[str], delete: Callable[[str], None] = _delete_from_store
 ) -> Mapping[str, str]:
-    """Delete everything in places (``gc.ownership``), concurrently; returns those that failed, and
+    """Delete everything in places (``location``), concurrently; returns those that failed, and
     why.
 
     A location that is not there is no failure.

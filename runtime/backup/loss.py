@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Column, ColumnElement, Connection, Table, func, not_, or_, select
 
+from runtime.artifacts.location import Destination
 from runtime.artifacts.tree import Tree
 from runtime.backup.format import rows
 from runtime.errors import UserError
@@ -15,8 +16,7 @@ _DELETED_VERSION = "Deleted_Internal"
 
 
 def _within(column: "Column[str]", destination: str) -> ColumnElement[bool]:
-    root = destination.rstrip("/")
-    starts = ("mlflow-artifacts:", f"{root}/", f"file://{root}/")
+    starts = Destination(destination).beginnings()
     return or_(*(column.startswith(start, autoescape=True) for start in starts))
 
 

@@ -5,7 +5,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from runtime.gc.ownership import MAY_BE_CUT, Destination, fully_unquoted
+from runtime.artifacts.location import MAY_BE_CUT, Destination, fully_unquoted
 
 _ID = re.compile("(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
 _RUN = re.compile("runs:/+([^/?#]+)")

@@ -10,12 +10,13 @@ from typing import Any
 from sqlalchemy import Connection, Engine, MetaData, func, select
 
 from runtime.artifacts import deletion as artifacts
+from runtime.artifacts.location import Destination, NotOwnError
 from runtime.database import schema
 from runtime.gc import decide
 from runtime.gc.decide import EXPERIMENTS, LOGGED_MODELS, RUNS, Kind, Query
 from runtime.gc.in_use import InUse
 from runtime.gc.judge import Judgement, judge
-from runtime.gc.ownership import TRACES_WITHIN, Destination, NotOwnError
+from runtime.gc.ownership import TRACES_WITHIN
 from runtime.gc.quarantine import Quarantine
 from runtime.gc.report import Report
 from runtime.gc.transaction import transaction

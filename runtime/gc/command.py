@@ -23,6 +23,7 @@ from sqlalchemy import Engine, MetaData
 
 from runtime import duration
 from runtime import settings as runtime_settings
+from runtime.artifacts.location import Destination
 from runtime.database import schema
 from runtime.database.clock import now_of
 from runtime.database.engine import open_engine
@@ -33,7 +34,6 @@ from runtime.gc import orphans
 from runtime.gc.collector import Collector
 from runtime.gc.decide import EXPERIMENTS, LOGGED_MODELS, RUNS
 from runtime.gc.in_use import InUse
-from runtime.gc.ownership import Destination
 from runtime.gc.quarantine import Quarantine
 from runtime.gc.report import Report
 from runtime.settings import RuntimeSettings

@@ -23,6 +23,7 @@ from sqlalchemy import (
     select,
 )
 
+from runtime.artifacts.location import Destination
 from runtime.gc import decide
 from runtime.gc.claims import Claims, gather, named
 from runtime.gc.decide import (
@@ -34,7 +35,7 @@ from runtime.gc.decide import (
     is_location,
     not_due,
 )
-from runtime.gc.ownership import TRACES_WITHIN, Destination
+from runtime.gc.ownership import TRACES_WITHIN
 
 _Read = TypeVar("_Read")
 

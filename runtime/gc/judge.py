@@ -4,8 +4,9 @@ from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
 from typing import Any
 
+from runtime.artifacts.location import Destination, NotOwnError, printable
 from runtime.gc.in_use import Needed
-from runtime.gc.ownership import TRACES_WITHIN, Destination, NotOwnError, Owner, printable
+from runtime.gc.ownership import TRACES_WITHIN, Owner
 
 
 @dataclass

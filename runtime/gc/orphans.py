@@ -17,9 +17,9 @@ from typing import Any
 from sqlalchemy import Connection, MetaData, Table, select
 
 from runtime.artifacts import deletion as artifacts
+from runtime.artifacts.location import Destination, NotOwnError
 from runtime.errors import UserError
 from runtime.gc.in_use import Needed
-from runtime.gc.ownership import Destination, NotOwnError
 from runtime.paths import local_directory
 
 SAFE_SECONDS = 24 * 60 * 60

@@ -66,6 +66,8 @@ class RuntimeSettings(BaseModel):
     given_backend_store_uri: SecretStr | None = Field(None, alias="MLFLOW_BACKEND_STORE_URI")
     given_artifacts_destination: str | None = Field(None, alias="MLFLOW_ARTIFACTS_DESTINATION")
     default_artifact_root: str | None = Field(None, alias="MLFLOW_DEFAULT_ARTIFACT_ROOT")
+    artifact_locations: Words = Field((), alias="TRACKSTACK_ARTIFACT_LOCATIONS")
+    """Where callers other than administrators may have artifacts besides the destination."""
     serve_artifacts: bool = Field(True, alias="MLFLOW_SERVE_ARTIFACTS")
     given_tracking_uri: str | None = Field(None, alias="MLFLOW_TRACKING_URI")
     tracking_token: SecretStr | None = Field(None, alias="MLFLOW_TRACKING_TOKEN")

@@ -1,74 +1,103 @@
-"""Where callers other than administrators may put artifacts. Pure but for symbolic links.
+"""Where callers other than administrators may have artifacts. Pure but for symbolic links.
 
-MLflow takes any place: with `file:///etc` the server itself would write there, and a place that is
-another one than it looks like would later be deleted as the experiment's own.
+MLflow takes any place: with `file:///etc` the server itself would write there, and in a bucket that
+only the server's own identity may open it would do so for everybody.
 """
 
 import json
-import os
+import re
+from collections.abc import Iterable, Iterator
 from typing import Any, cast
-from urllib.parse import unquote, urlsplit
 
-from runtime import paths
+from runtime.access.rules.roles import plain
+from runtime.artifacts.location import Destination, NotOwnError
 
-CREATION = "/api/2.0/mlflow/experiments/create"
 LARGEST_BODY = 1 << 20
-# Stores of objects that MLflow has a client for, here as everywhere. Any other scheme may be a
-# path on the server's own disk (a single letter is a drive), or lead to another server or row.
-_OBJECT_STORES = frozenset(
-    ("mlflow-artifacts", "s3", "gs", "wasbs", "abfss", "oci", "r2", "b2", "hdfs", "viewfs")
-)
+_CREATION = "/api/2.0/mlflow/experiments/create"
+_VERSION = "/api/2.0/mlflow/model-versions/create"
+_TRACE = re.compile(r"/api/[23]\.0/mlflow/traces/[^/]+(/tags)?")
+# MLflow looks these up, and checks whether they are the run's or the model's of the request.
+_LOOKED_UP = ("runs:/", "models:/")
+# What MLflow's own clients send as the source of a prompt, which has no artifacts.
+PROMPT_SOURCES = frozenset(("dummy-source", "prompt-template"))
+_OF_TRACE = "mlflow.artifactLocation"
 REFUSAL = (
-    "this needs the role admin: an artifact_location is below the server's own artifacts or in an "
-    "object store, without '..', '?' and '#'; leave it out for a place of the experiment's own"
+    "this needs the role admin: artifacts lie below the server's own destination, or where the "
+    "stack's artifactLocations say, plainly written, without '..', '?', '#' and '%'; an experiment "
+    "made without an artifact_location gets a place of its own"
 )
 
 
-def may_create(body: bytes, destination: str) -> bool:
-    """Whether an experiment may be made by this request's body.
+class Allowed:
+    """Below ``destination`` (and ``default_root``), or in one of ``others``: paths or URIs."""
 
-    ``destination`` is where the server keeps artifacts, a path or a URI. What MLflow will not
-    understand either may pass.
-    """
-    return all(is_allowed(location, destination) for location in _locations(body))
+    def __init__(
+        self, destination: str, default_root: str | None = None, others: Iterable[str] = ()
+    ) -> None:
+        self._own = Destination(destination, default_root)
+        self._others = [Destination(other, proxied=False) for other in others]
+
+    def has(self, location: str) -> bool:
+        """Whether artifacts may lie at ``location``."""
+        location = location.rstrip("/")
+        try:
+            self._own.place(location)
+        except NotOwnError:
+            return any(_is_within(other, location) for other in self._others)
+        return True
+
+    def allows(self, path: str, body: bytes) -> bool:
+        """Whether a request to ``path`` says no other place. MLflow may not understand it either.
+
+        ``path`` is one of `may_say`.
+        """
+        return all(self.has(location) for location in _said(plain(path), body))
 
 
-def is_allowed(location: str, destination: str) -> bool:
-    """Whether an experiment's artifacts may lie at ``location``, a path or a URI."""
-    plain = _decoded(location)
-    if "?" in plain or "#" in plain or not plain.isprintable() or plain != plain.strip():
-        return False
-    if ".." in plain.replace("\\", "/").split("/"):
-        return False
+def may_say(method: str, path: str) -> bool:
+    """Whether a request is one in which a caller says where artifacts lie."""
+    path = plain(path)
+    if method == "PATCH":
+        return bool(_TRACE.fullmatch(path))
+    return method == "POST" and path in (_CREATION, _VERSION)
+
+
+def _is_within(other: Destination, location: str) -> bool:
     try:
-        parts = urlsplit(plain)
-    except ValueError:
+        other.place_of_all(location)
+    except NotOwnError:
         return False
-    if parts.scheme not in ("", "file"):
-        return parts.scheme in _OBJECT_STORES
-    root = paths.local_path(destination)
-    if root is None or parts.netloc:
-        return False
-    path, root = os.path.realpath(parts.path), os.path.realpath(root)
-    return path != root and os.path.commonpath((path, root)) == root
+    return True
 
 
-def _decoded(text: str) -> str:
-    while (further := unquote(text)) != text:
-        text = further
-    return text
+def _said(path: str, body: bytes) -> Iterator[str]:
+    """The locations that MLflow will read in a body."""
+    fields = _fields(body)
+    if path == _CREATION:
+        yield from _texts(fields, "artifact_location", "artifactLocation")
+    elif path == _VERSION:
+        for source in _texts(fields, "source"):
+            if not (source.startswith(_LOOKED_UP) or source in PROMPT_SOURCES):
+                yield source
+    else:
+        listed = fields.get("tags")
+        tags = cast("list[Any]", listed) if isinstance(listed, list) else []
+        for tag in (fields, *tags):
+            if isinstance(tag, dict) and cast("dict[str, Any]", tag).get("key") == _OF_TRACE:
+                yield from _texts(cast("dict[str, Any]", tag), "value")
 
 
-def _locations(body: bytes) -> list[str]:
-    """What MLflow will read as the location: under both names, and from JSON within JSON."""
+def _texts(fields: dict[str, Any], *names: str) -> list[str]:
+    given = (fields.get(name) for name in names)
+    return [value for value in given if isinstance(value, str) and value]
+
+
+def _fields(body: bytes) -> dict[str, Any]:
+    """A body's fields, as MLflow reads them: also from JSON within JSON."""
     try:
         content = json.loads(body)
         if isinstance(content, str):
             content = json.loads(content)
     except (ValueError, RecursionError):
-        return []
-    if not isinstance(content, dict):
-        return []
-    fields = cast("dict[str, Any]", content)
-    given = (fields.get("artifact_location"), fields.get("artifactLocation"))
-    return [value for value in given if isinstance(value, str) and value]
+        return {}
+    return cast("dict[str, Any]", content) if isinstance(content, dict) else {}

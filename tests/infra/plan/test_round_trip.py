@@ -30,6 +30,7 @@ _OF_SERVER = {
     "workers": 3,
     "log_level": "debug",
     "serve_artifacts": False,
+    "artifact_locations": ["s3://team-a/mlflow", "/srv/other"],
     "job_execution": True,
     "protect_registry": True,
     "audit_reads": True,

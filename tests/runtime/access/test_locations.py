@@ -2,13 +2,15 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from runtime.access.rules.locations import is_allowed, may_create
+from runtime.access.rules.locations import PROMPT_SOURCES, Allowed, may_say
 from tests.runtime.serving import Answer, Serving
 
 _CREATE = "/api/2.0/mlflow/experiments/create"
+_VERSION = "/api/2.0/mlflow/model-versions/create"
 _OUTSIDE = [
     "/etc",
     "file:///etc",
@@ -52,40 +54,50 @@ _OUTSIDE = [
 ]
 
 
-def test_only_what_lies_below_the_destination_or_in_an_object_store_is_allowed(
+# Other buckets than the stack's: the server would open them by its own identity.
+_BUCKETS = [
+    "s3://bucket/prefix",
+    "S3://bucket/prefix",
+    "wasbs://container@account.blob.core.windows.net/prefix",
+    "oci://bucket@namespace/prefix",
+    "gs://bucket/prefix",
+    "hdfs://host:8020/prefix",
+]
+
+
+def test_only_what_lies_below_the_destination_or_where_the_stack_says_is_allowed(
     tmp_path: Path,
 ) -> None:
     root = tmp_path / "artifacts"
     (root / "1").mkdir(parents=True)
     (root / "out").symlink_to("/etc")
     beside = [str(root), f"{root}/", f"file://{root}", f"{root}-other/1", f"{root}/1/../../x"]
-    for location in [
-        *_OUTSIDE,
-        *beside,
-        f"{root}/out",
-        f"file://{root}/out/x",
-        f"file://h{root}/1",
-    ]:
-        assert not is_allowed(location, str(root)), location
-    for location in (
-        "mlflow-artifacts:/teams/a",
-        "mlflow-artifacts:/a..b/c",
-        f"{root}/1",
-        f"file://{root}/new/one",
-        "s3://bucket/prefix",
-        "wasbs://container@account.blob.core.windows.net/prefix",
-        "oci://bucket@namespace/prefix",
-        "S3://bucket/prefix",
-        "gs://bucket/prefix",
-        "abfss://container@account.dfs.core.windows.net/prefix",
-        "r2://bucket@account.r2.cloudflarestorage.com/prefix",
-        "b2://bucket/prefix",
-        "hdfs://host:8020/prefix",
-    ):
-        assert is_allowed(location, str(root)), location
-        assert is_allowed(location, f"file://{root}"), location
+    odd = ["mlflow-artifacts:", "mlflow-artifacts:/", "mlflow-artifacts://host/x", f"{root}/x;y"]
+    out = [f"{root}/out", f"file://{root}/out/x", f"file://h{root}/1"]
+    own = ["mlflow-artifacts:/teams/a", "mlflow-artifacts:/a..b/c/", f"{root}/1"]
+    for spelled in (str(root), f"file://{root}"):
+        allowed, more = Allowed(spelled), Allowed(spelled, None, ["s3://team/a", "/srv/team"])
+        for location in [*_OUTSIDE, *_BUCKETS, *beside, *odd, *out]:
+            assert not allowed.has(location), location
+            assert not more.has(location), location
+        for location in [*own, f"file://{root}/new/one"]:
+            assert allowed.has(location), location
+        for location in ("s3://team/a", "s3://team/a/x", "/srv/team", "file:///srv/team/x"):
+            assert more.has(location), location
+            assert not allowed.has(location), location
+        for location in (
+            "s3://team/ab",
+            "s3://team/a/../b",
+            "s3://team/a/%2e%2e/b",
+            "/srv/team/..",
+        ):
+            assert not more.has(location), location
     # Artifacts in an object store leave no place on the server's own disk.
-    assert not is_allowed(f"{root}/1", "oci://bucket@namespace/artifacts")
+    objects = Allowed("oci://bucket@namespace/artifacts", "mlflow-artifacts:/team")
+    assert not objects.has(f"{root}/1")
+    assert not objects.has("oci://bucket@namespace/backups/1")
+    assert objects.has("oci://bucket@namespace/artifacts/1")
+    assert objects.has("mlflow-artifacts:/team/1")
 
 
 @pytest.mark.parametrize(
@@ -98,13 +110,52 @@ def test_only_what_lies_below_the_destination_or_in_an_object_store_is_allowed(
     ],
 )
 def test_a_location_is_found_in_every_form_that_mlflow_reads(body: object) -> None:
-    assert not may_create(json.dumps(body).encode(), "/var/artifacts")
-    assert not may_create(json.dumps(body).encode("utf-16"), "/var/artifacts")
+    allowed = Allowed("/var/artifacts")
+    assert not allowed.allows(_CREATE, json.dumps(body).encode())
+    assert not allowed.allows(_CREATE, json.dumps(body).encode("utf-16"))
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b"null", b'{"name": "x"}', b"[" * 99_999])
 def test_what_names_no_location_passes(body: bytes) -> None:
-    assert may_create(body, "/var/artifacts")
+    assert Allowed("/var/artifacts").allows(_CREATE, body)
+
+
+def test_a_version_s_source_is_looked_up_or_lies_where_artifacts_may_lie() -> None:
+    allowed = Allowed("/var/artifacts", None, ["s3://team/a"])
+
+    def passes(source: str) -> bool:
+        return allowed.allows(_VERSION, json.dumps({"name": "m", "source": source}).encode())
+
+    looked_up = ["runs:/abc/model", "models:/m-1", "models:/other/1"]
+    own = ["mlflow-artifacts:/1/abc/artifacts/model", "/var/artifacts/1/abc/artifacts/model"]
+    for source in [*looked_up, *own, *PROMPT_SOURCES, "s3://team/a/model"]:
+        assert passes(source), source
+    proxied = "https://other/api/2.0/mlflow-artifacts/artifacts/1/abc"
+    for source in [*_BUCKETS, "file:///etc", "/etc", "model", proxied, "mlflow-artifacts://h/1/a"]:
+        assert not passes(source), source
+
+
+def test_the_sources_of_prompts_are_mlflow_s_own() -> None:
+    from mlflow.prompt import constants
+
+    library: Any = constants
+    assert library._PROMPT_SOURCE_PLACEHOLDERS == PROMPT_SOURCES
+
+
+def test_a_trace_s_artifacts_are_not_moved_elsewhere() -> None:
+    allowed = Allowed("/var/artifacts")
+    moved = {"key": "mlflow.artifactLocation", "value": "s3://of-others/x"}
+    for path, body in (
+        ("/api/3.0/mlflow/traces/tr-1/tags", moved),
+        ("/ajax-api/2.0/mlflow/traces/tr-1/tags/", moved),
+        ("/api/2.0/mlflow/traces/tr-1", {"tags": [{"key": "a", "value": "s3://x"}, moved]}),
+    ):
+        assert may_say("PATCH", path)
+        assert not allowed.allows(path, json.dumps(body).encode()), path
+        same = json.dumps(body).replace("s3://of-others/x", "mlflow-artifacts:/1/traces/tr-1")
+        assert allowed.allows(path, same.encode()), path
+    other = {"key": "note", "value": "s3://of-others/x"}
+    assert allowed.allows("/api/3.0/mlflow/traces/tr-1/tags", json.dumps(other).encode())
 
 
 def _create(server: Serving, token: str, name: str, location: str, path: str = _CREATE) -> Answer:
@@ -121,7 +172,7 @@ def test_a_writer_makes_no_experiment_elsewhere_on_the_server(server: Serving) -
         path = _CREATE.replace("/api", "/ajax-api") if number % 2 else _CREATE
         answer = _create(server, writer, f"outside-{number}", location, path)
         assert answer.status == 403, location
-        assert b"leave it out" in answer.body
+        assert b"a place of its own" in answer.body
     below = server.data_dir / "artifacts" / "own-place"
     for number, location in enumerate(("", "mlflow-artifacts:/teams/a", str(below))):
         answer = _create(server, writer, f"inside-{number}", location)

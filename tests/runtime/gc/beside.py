@@ -9,9 +9,9 @@ from typing import Any
 from click.testing import CliRunner
 from sqlalchemy import Engine, MetaData, create_engine, text
 
+from runtime.artifacts.location import Destination
 from runtime.database import schema
 from runtime.gc.collector import Collector
-from runtime.gc.ownership import Destination
 from runtime.gc.report import Report
 
 _ALL = 2**62

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, insert, select
 
+from runtime.artifacts.location import Destination
 from runtime.database import schema
 from runtime.gc.collector import BATCH, Collector
-from runtime.gc.ownership import Destination
 from runtime.gc.report import Report
 
 pytestmark = pytest.mark.slow

@@ -9,10 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runtime.artifacts.bulk import path_of
+from runtime.artifacts.location import Destination, NotOwnError
 from runtime.gc.claims import gather
 from runtime.gc.in_use import Needed
 from runtime.gc.judge import judge
-from runtime.gc.ownership import Destination, NotOwnError, Owner
+from runtime.gc.ownership import Owner
 
 _RUN = "0123456789abcdef0123456789abcdef"
 _BLOBS = "wasbs://artifacts@account.blob.core.windows.net/store"

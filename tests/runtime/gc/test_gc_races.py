@@ -11,13 +11,13 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy import create_engine, text
 
 from runtime.artifacts import deletion as artifacts
+from runtime.artifacts.location import Destination
 from runtime.backup.schema import make_tables
 from runtime.database import clock, schema
 from runtime.errors import UserError
 from runtime.gc import collector
 from runtime.gc import command as gc
 from runtime.gc.collector import Collector
-from runtime.gc.ownership import Destination
 from runtime.gc.report import Report
 from tests.runtime.gc_store import DATABASES, Store, new_database
 

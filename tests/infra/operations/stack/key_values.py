@@ -28,6 +28,7 @@ _OTHER: dict[str, dict[str, Any]] = {
     "acmeEmail": _ACME,
     "adminGroups": {**_OIDC, "adminGroups": ["admins"]},
     "allowedGroups": _OIDC,
+    "artifactLocations": {"artifactLocations": ["s3://team-a/mlflow"]},
     "allowedUsers": {**_OIDC, "allowedUsers": ["ada@example.com"]},
     "readGroups": {**_OIDC, "readGroups": ["readers"]},
     "oidcIssuer": _OIDC,

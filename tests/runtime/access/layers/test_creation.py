@@ -5,17 +5,20 @@ import json
 import pytest
 
 from runtime.access.layers.creation import Creation
+from runtime.access.rules.locations import Allowed
 from runtime.tokens.store import Role
 from tests.runtime.access.layers.driving import Driven, Inner, asked, drive, http, websocket
 
 _CREATE = "/api/2.0/mlflow/experiments/create"
+_VERSION = "/api/2.0/mlflow/model-versions/create"
+_TAG = "/api/3.0/mlflow/traces/tr-1/tags"
 _ELSEWHERE = json.dumps({"name": "x", "artifact_location": "file:///etc"}).encode()
 
 
 def _ask(
     inner: Inner, role: Role, body: bytes, path: str = _CREATE, method: str = "POST"
 ) -> Driven:
-    layer = Creation(inner, "/srv/artifacts")
+    layer = Creation(inner, Allowed("/srv/artifacts"))
     return drive(layer, asked(http(method, path), role), [body[:10], body[10:]])
 
 
@@ -24,6 +27,14 @@ def test_a_writer_says_no_other_place_on_the_server(path: str) -> None:
     inner = Inner()
     assert _ask(inner, Role.WRITE, _ELSEWHERE, path).status == 403
     assert inner.scopes == []
+
+
+def test_a_writer_says_no_other_place_of_a_version_or_a_trace() -> None:
+    source = json.dumps({"name": "m", "source": "s3://of-others/model"}).encode()
+    tag = json.dumps({"key": "mlflow.artifactLocation", "value": "s3://of-others/x"}).encode()
+    for role, status in ((Role.WRITE, 403), (Role.ADMIN, 200)):
+        assert _ask(Inner(), role, source, _VERSION).status == status
+        assert _ask(Inner(), role, tag, _TAG, "PATCH").status == status
 
 
 def test_what_is_allowed_comes_through_whole() -> None:
@@ -41,12 +52,12 @@ def test_administrators_and_other_routes_are_not_asked() -> None:
     assert _ask(Inner(), Role.WRITE, _ELSEWHERE, f"{_CREATE[:-6]}update").status == 200
     assert _ask(Inner(), Role.WRITE, _ELSEWHERE, method="GET").status == 200
     inner = Inner()
-    drive(Creation(inner, "/srv/artifacts"), asked(websocket(_CREATE), Role.WRITE))
+    drive(Creation(inner, Allowed("/srv/artifacts")), asked(websocket(_CREATE), Role.WRITE))
     assert len(inner.scopes) == 1
 
 
 def test_nobody_creates_without_a_name() -> None:
     inner = Inner()
     with pytest.raises(LookupError):
-        drive(Creation(inner, "/srv/artifacts"), asked(http("POST", _CREATE)))
+        drive(Creation(inner, Allowed("/srv/artifacts")), asked(http("POST", _CREATE)))
     assert inner.scopes == []

@@ -70,7 +70,8 @@ class Reach:
         yield from (row.value for row in self.rows("trace_tags") if row.request_id in traced)
         for row in self.rows("model_versions"):
             if row.current_stage != "Deleted_Internal":
-                for text in (row.source, row.storage_location, f"runs:/{row.run_id}"):
+                yield from (self.places[key] for key in [row.run_id] if key in self.places)
+                for text in (row.source, row.storage_location):
                     yield from self._of_version(text or "", models)
         yield from (json.loads(row.dataset_source)["uri"] for row in self.rows("datasets"))
 

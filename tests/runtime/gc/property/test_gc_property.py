@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event
 
+from runtime.artifacts.location import Destination
 from runtime.gc.collector import Collector
-from runtime.gc.ownership import Destination
 from runtime.gc.report import Report
 from tests.examples import is_nightly
 from tests.runtime.gc.beside import empty, tables
