@@ -80,6 +80,7 @@ class Common(Keys):
     # set by a key, or by the stack itself.
     free_variables: ClassVar[frozenset[str]] = frozenset(
         {
+            "adopt_artifacts",
             "allowed_hosts",
             "audit_log",
             "default_artifact_root",

@@ -18,6 +18,8 @@ from runtime.paths import local_directory
 _CHUNK = 1 << 20
 # As MLflow's server names a file until it has come whole.
 COMING = ".artifact.uploading."
+# What Trackstack keeps of its own at the top of an artifact destination; in no backup.
+OWN_FOLDER = ".trackstack"
 
 
 class Tree:
@@ -55,13 +57,18 @@ class Tree:
     def list(self, folder: str = "") -> list[tuple[str, int | None]]:
         """What lies directly in ``folder``: paths, with bytes (None: it is a folder).
 
-        In a directory it leaves out what is neither, such as a broken link.
+        In a directory it leaves out what is neither, such as a broken link; at the top
+        `OWN_FOLDER`.
         """
         if self.directory:
             found = _look(self.directory, folder)
             return [(each.path, each.bytes) for each in found if not each.is_odd]
         entries = self._store().list_artifacts(folder or None)
-        return [(entry.path, None if entry.is_dir else entry.file_size or 0) for entry in entries]
+        return [
+            (entry.path, None if entry.is_dir else entry.file_size or 0)
+            for entry in entries
+            if entry.path != OWN_FOLDER
+        ]
 
     def files(self, left_out: Callable[[str], object] | None = None) -> Iterator[tuple[str, int]]:
         """All files below, with their bytes; links are followed.
@@ -133,7 +140,8 @@ def _look(root: Path, folder: str) -> list[_Entry]:
     """What lies in a folder by the system's own look: to MLflow a path is a URI, with escapes."""
     try:
         with os.scandir(root / folder) as entries:
-            found = [_entry(each, folder) for each in entries if not each.name.startswith(COMING)]
+            names = (each for each in entries if not each.name.startswith(COMING))
+            found = [_entry(each, folder) for each in names if folder or each.name != OWN_FOLDER]
     except (FileNotFoundError, NotADirectoryError):
         # As an artifact store has it, in which there are no folders but those of files.
         return []

@@ -65,8 +65,9 @@ def command(
     ctx.obj = to
     if ctx.invoked_subcommand:
         return
-    from runtime.backup import identity, make
+    from runtime.backup import make
     from runtime.backup.retention import Rule
+    from runtime.database import identity
     from runtime.database.engine import open_engine
 
     settings = runtime_settings.load()

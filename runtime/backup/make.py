@@ -11,11 +11,11 @@ from tempfile import TemporaryDirectory
 from sqlalchemy import Connection, Engine, inspect
 
 from runtime.artifacts.tree import Tree, scratch_of, sha256_of, told
-from runtime.backup import identity, loss, retention
+from runtime.backup import loss, retention
 from runtime.backup.format import artifacts, manifest, parts, rows
 from runtime.backup.format.manifest import ArtifactsPart, Manifest, Part, TablePart
 from runtime.backup.retention import Found, Rule
-from runtime.database import state
+from runtime.database import identity, state
 from runtime.database.engine import open_engine
 from runtime.database.lock import only_one
 from runtime.database.uri import shown_store

@@ -12,7 +12,7 @@ import click
 from sqlalchemy import Engine
 
 from runtime import settings as runtime_settings
-from runtime.database import state
+from runtime.database import identity, state
 from runtime.database.engine import open_engine
 from runtime.database.lock import only_one
 from runtime.database.uri import make_directories, shown_store
@@ -55,10 +55,12 @@ def restore(
     migrate: bool,
     dry_run: bool = False,
     accept: Set[str] = frozenset(),
+    recovers: bool = False,
 ) -> dict[str, object]:
     """Fill the store and the artifact destination; returns what was done.
 
-    ``accept`` are paths of artifacts that are not brought, as where the backup's are broken.
+    ``accept`` are paths of artifacts that are not brought, as where the backup's are broken. Where
+    a stack ``recovers``, its store is the backup's again if its destination still names that one.
 
     All of the backup is looked at before anything is changed: each table by its checksum, its rows
     by whether the store's database takes them, each artifact by its checksum where the backup lies
@@ -66,8 +68,9 @@ def restore(
     at any point it can be run again, and no server starts on half a store meanwhile. Raises
     UserError where the store is not empty or the backup is broken or does not fit.
     """
+    from runtime.artifacts import owner
     from runtime.artifacts.tree import Tree, told
-    from runtime.backup import arrival, filling, identity, make, schema
+    from runtime.backup import arrival, filling, make, schema
     from runtime.backup.format import manifest, parts
     from runtime.backup.upgrade import upgrade
     from runtime.tokens.store import Token, TokenTable
@@ -108,7 +111,8 @@ def restore(
             # What a killed restore brought is not the store's own.
             own = frozenset[Token]() if unfinished else TokenTable(engine).valid()
             # Before that too: a kill must not leave the one's rows with the other's identity.
-            identity.renounce(engine, of.store)
+            is_same = recovers and of.store is not None and owner.marked(target) == of.store
+            identity.renounce(engine, of.store, recovers=is_same)
             loaded = filling.load_database(engine, of, checked.tables)
             parts.refuse(filling.compare(engine, loaded), "the restore is not complete")
             if settle:
@@ -179,7 +183,9 @@ def fill_empty(settings: RuntimeSettings, engine: Engine) -> None:
             return
         name = settings.restore_backup
         click.echo(f"trackstack: restoring {name}", err=True)
-        done = restore(settings, None, name, force=True, with_artifacts=True, migrate=True)
+        done = restore(
+            settings, None, name, force=True, with_artifacts=True, migrate=True, recovers=True
+        )
         click.echo(f"trackstack: restored {done['rows']} rows, {done['files']} artifacts", err=True)
         _tell_of_tokens(done)
 

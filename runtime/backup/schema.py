@@ -4,8 +4,8 @@ from typing import Any, cast
 
 from sqlalchemy import Engine, MetaData, inspect, select, text
 
-from runtime.backup import identity
 from runtime.backup.format.rows import known_tables, reflect
+from runtime.database import identity
 from runtime.database.state import MARK, VERSION_TABLE
 from runtime.tokens.store import TABLES
 
@@ -42,7 +42,7 @@ def make_empty(engine: Engine, backup: str) -> None:
             connection.execute(text("SET SESSION foreign_key_checks = 0"))
         # Half-made copies of tables are what a killed migration leaves; what jobs noted of rows
         # that go, goes with them.
-        kept = {MARK.name, identity.TABLE}
+        kept = {MARK.name, *identity.TABLES}
         ours = [
             table
             for name, table in metadata.tables.items()

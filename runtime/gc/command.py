@@ -24,6 +24,7 @@ from sqlalchemy import Engine, MetaData
 from runtime import duration
 from runtime import settings as runtime_settings
 from runtime.artifacts.location import Destination
+from runtime.artifacts.owner import claim
 from runtime.database import schema
 from runtime.database.clock import now_of
 from runtime.database.engine import open_engine
@@ -87,6 +88,7 @@ def collect(older_than: str | None, dry_run: bool, retry: bool = False) -> Repor
     age = _age_ms(given)
     engine, metadata = _open(settings)
     now = now_of(engine)
+    claim(engine, settings.artifacts_destination, settings.adopt_artifacts, mark=not dry_run)
     destination = Destination(settings.artifacts_destination, settings.default_artifact_root)
     quarantine, report = Quarantine(now, retry), Report(dry_run)
     with only_one(engine, "gc"), _progress() as progress:
@@ -125,6 +127,7 @@ def look_for_orphans(delete: bool) -> tuple[list[orphans.Orphan], dict[str, str]
     """
     settings = runtime_settings.load()
     engine, metadata = _open(settings)
+    claim(engine, settings.artifacts_destination, settings.adopt_artifacts, mark=delete)
     destination = Destination(settings.artifacts_destination, settings.default_artifact_root)
     with only_one(engine, "gc"):
         with engine.connect() as connection:

@@ -27,7 +27,7 @@ from runtime.database.engine import can_connect, open_engine
 from runtime.database.uri import make_directories, shown_store, store_uri
 from runtime.errors import UserError
 from runtime.process import die_with_parent
-from runtime.server import forking
+from runtime.server import artifacts, forking
 from runtime.settings import RuntimeSettings
 from runtime.webhooks import encryption_key
 
@@ -141,6 +141,11 @@ def _open_store(settings: RuntimeSettings) -> None:
     if has not in (None, should):
         sys.exit(3)
     SqlAlchemyStore(uri, "mlflow-artifacts:/")
+    try:
+        artifacts.check(settings, engine)
+    except UserError as error:
+        click.echo(f"trackstack: {error}", err=True)
+        sys.exit(_SAID)
 
 
 def _check_store(settings: RuntimeSettings) -> None:

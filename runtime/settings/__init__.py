@@ -68,6 +68,8 @@ class RuntimeSettings(BaseModel):
     default_artifact_root: str | None = Field(None, alias="MLFLOW_DEFAULT_ARTIFACT_ROOT")
     artifact_locations: Words = Field((), alias="TRACKSTACK_ARTIFACT_LOCATIONS")
     """Where callers other than administrators may have artifacts besides the destination."""
+    adopt_artifacts: str | None = Field(None, alias="TRACKSTACK_ADOPT_ARTIFACTS")
+    """The store, gone for good, whose artifact destination is this one's from now on."""
     serve_artifacts: bool = Field(True, alias="MLFLOW_SERVE_ARTIFACTS")
     given_tracking_uri: str | None = Field(None, alias="MLFLOW_TRACKING_URI")
     tracking_token: SecretStr | None = Field(None, alias="MLFLOW_TRACKING_TOKEN")

@@ -16,6 +16,9 @@ class Creation:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = exchange_of(scope)
+        if locations.is_own_folder(exchange.method, exchange.path):
+            await answer_error(send, 403, "PERMISSION_DENIED", locations.OWN_FOLDER_REFUSAL)
+            return
         says = locations.may_say(exchange.method, exchange.path)
         if says and exchange.known_caller().role < Role.ADMIN:
             body = await bodies.read(receive, locations.LARGEST_BODY)

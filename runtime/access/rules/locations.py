@@ -5,17 +5,20 @@ only the server's own identity may open it would do so for everybody.
 """
 
 import json
+import posixpath
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
 from runtime.access.rules.roles import plain
-from runtime.artifacts.location import Destination, NotOwnError
+from runtime.artifacts.location import Destination, NotOwnError, fully_unquoted
+from runtime.artifacts.tree import OWN_FOLDER
 
 LARGEST_BODY = 1 << 20
 _CREATION = "/api/2.0/mlflow/experiments/create"
 _VERSION = "/api/2.0/mlflow/model-versions/create"
 _TRACE = re.compile(r"/api/[23]\.0/mlflow/traces/[^/]+(/tags)?")
+_ARTIFACT = re.compile(r"/api/2\.0/mlflow-artifacts/(?:artifacts|mpu/\w+)/(.*)", re.DOTALL)
 # MLflow looks these up, and checks whether they are the run's or the model's of the request.
 _LOOKED_UP = ("runs:/", "models:/")
 # What MLflow's own clients send as the source of a prompt, which has no artifacts.
@@ -26,6 +29,7 @@ REFUSAL = (
     "stack's artifactLocations say, plainly written, without '..', '?', '#' and '%'; an experiment "
     "made without an artifact_location gets a place of its own"
 )
+OWN_FOLDER_REFUSAL = f"{OWN_FOLDER} says whose the artifacts are; nobody writes there"
 
 
 class Allowed:
@@ -60,6 +64,16 @@ def may_say(method: str, path: str) -> bool:
     if method == "PATCH":
         return bool(_TRACE.fullmatch(path))
     return method == "POST" and path in (_CREATION, _VERSION)
+
+
+def is_own_folder(method: str, path: str) -> bool:
+    """Whether a request writes where Trackstack keeps what is its own among the artifacts."""
+    route = _ARTIFACT.fullmatch(plain(path))
+    if method in ("GET", "HEAD", "OPTIONS") or not route:
+        return False
+    # MLflow takes escapes out of a path once more, and so does a store.
+    below = posixpath.normpath(f"/{fully_unquoted(route[1])}")
+    return below.split("/")[1] == OWN_FOLDER
 
 
 def _is_within(other: Destination, location: str) -> bool:

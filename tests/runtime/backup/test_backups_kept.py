@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
+from runtime.artifacts.owner import claim
 from runtime.artifacts.tree import Tree
-from runtime.backup import identity, make
+from runtime.backup import make
 from runtime.backup import restore as restoring
 from runtime.backup.format import manifest
 from runtime.backup.retention import Rule
+from runtime.database import identity
 from runtime.database.engine import open_engine
 from runtime.errors import UserError
 from runtime.settings import RuntimeSettings
@@ -65,6 +67,31 @@ def test_a_restored_store_is_another_unless_it_was_that_store_already(
     assert manifest.complete(tree) == [kept, newest]
     assert _nightly(one, tree) in manifest.complete(tree)
     assert kept not in manifest.complete(tree)
+
+
+@pytest.mark.slow
+def test_a_stack_that_recovers_is_the_store_that_its_destination_names(
+    tmp_path: Path, store_in: StoreMaker
+) -> None:
+    tree, one = Tree(str(tmp_path / "backups")), store_in(tmp_path / "one")
+    claim(open_engine(one), one.artifacts_destination, None)
+    kept = _nightly(one, tree)
+    store = identity.known(open_engine(one))
+    # The same stack, its database lost; and another, into which the same backup is recovered.
+    lost, other = tmp_path / "lost", settings_of(tmp_path / "other")
+    shutil.copytree(one.artifacts_destination, lost / "artifacts")
+    whole: dict[str, Any] = {"force": True, "with_artifacts": True, "migrate": True}
+    restoring.restore(settings_of(lost), tree.uri, kept, **whole, recovers=True)
+    restoring.restore(other, tree.uri, kept, **whole, recovers=True)
+    engine = open_engine(settings_of(lost))
+    assert (identity.known(engine), identity.parent(engine)) == (store, None)
+    claim(engine, str(lost / "artifacts"), None)
+    engine = open_engine(other)
+    assert (identity.known(engine), identity.parent(engine)) == (None, store)
+    # It has a destination of its own by what was brought, and the first's is not its.
+    claim(engine, other.artifacts_destination, None)
+    with pytest.raises(UserError, match="this one is a copy"):
+        claim(engine, one.artifacts_destination, None)
 
 
 @pytest.mark.slow

@@ -37,6 +37,17 @@ def test_a_writer_says_no_other_place_of_a_version_or_a_trace() -> None:
         assert _ask(Inner(), role, tag, _TAG, "PATCH").status == status
 
 
+def test_nobody_writes_whose_the_artifacts_are() -> None:
+    root = "/api/2.0/mlflow-artifacts"
+    forms = ("/.trackstack/store", "//.trackstack/store", "/./.trackstack/x", "/a/../.trackstack/x")
+    for form in (*forms, "/%2e%74rackstack/store", "/.trackstack"):
+        assert _ask(Inner(), Role.ADMIN, b"x", f"{root}/artifacts{form}", "PUT").status == 403, form
+        assert _ask(Inner(), Role.ADMIN, b"", f"{root}/artifacts{form}", "DELETE").status == 403
+        assert _ask(Inner(), Role.ADMIN, b"", f"{root}/mpu/create{form}").status == 403
+    assert _ask(Inner(), Role.READ, b"", f"{root}/artifacts/.trackstack/x", "GET").status == 200
+    assert _ask(Inner(), Role.WRITE, b"", f"{root}/artifacts/1/.trackstack", "PUT").status == 200
+
+
 def test_what_is_allowed_comes_through_whole() -> None:
     inner, body = Inner(), b'{"name": "an experiment with a long name"}'
     assert _ask(inner, Role.WRITE, body).status == 200
