@@ -89,6 +89,8 @@ class Common(Keys):
             "max_request_bytes",
             "oci_config_file",
             "oci_config_profile",
+            "search_conditions",
+            "search_seconds",
             "tracking_certificate",
         }
     )

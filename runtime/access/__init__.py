@@ -22,13 +22,15 @@ def create_app() -> "ASGIApp":
 
     from runtime import settings
     from runtime.access.layered import layered
+    from runtime.access.served import bounding
     from runtime.errors import UserError
 
-    app = mlflow_app()
+    app, given = mlflow_app(), settings.load()
+    bounding.bound(app, given)
     if cast("Any", handlers)._add_static_prefix("/") != "/":
         # Its routes must be at the root: the layer that takes the prefix off alone knows it.
         raise UserError("`mlflow server` takes no path prefix here: use `trackstack server`", 2)
-    return layered(app, settings.load())
+    return layered(app, given)
 
 
 def mlflow_app() -> "ASGIApp":

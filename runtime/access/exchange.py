@@ -35,6 +35,8 @@ class Exchange:
     """Whom the issuer knows, but who may not sign in."""
     is_let_in: bool = False
     """Set by authorisation: the caller's role allows this."""
+    reads: bool = False
+    """Set by authorisation: it may change nothing, whoever asks for it."""
     status: int = 0
     """The answer's, once it has begun."""
 

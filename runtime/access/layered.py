@@ -55,7 +55,7 @@ def layered(mlflow: ASGIApp, settings: RuntimeSettings) -> ASGIApp:
     ]
 
     # From the innermost to the outermost.
-    app: ASGIApp = Forwarding(mlflow)
+    app: ASGIApp = Forwarding(mlflow, seconds=settings.search_seconds)
     app = Creation(app, _places(settings))
     app = OwnRoutes(app, by_role)
     app = Authorisation(app, protect_registry=settings.protect_registry)

@@ -62,6 +62,8 @@ def app_environment(settings: RuntimeSettings) -> dict[str, str]:
         "_MLFLOW_SERVER_BOOT_ID": uuid.uuid4().hex,
         "_MLFLOW_IN_JOB_EXECUTOR": "false",
         "MLFLOW_ENABLE_WORKSPACES": os.environ.get("MLFLOW_ENABLE_WORKSPACES", "false"),
+        # The package's own. Where there is no way out, asking for a newer one takes minutes.
+        "MLFLOW_MODEL_CATALOG_URI": os.environ.get("MLFLOW_MODEL_CATALOG_URI", ""),
     }
     if settings.serve_artifacts:
         environment["_MLFLOW_SERVER_SERVE_ARTIFACTS"] = "true"

@@ -107,6 +107,10 @@ class RuntimeSettings(BaseModel):
     audit_reads: bool = Field(False, alias="TRACKSTACK_AUDIT_READS")
     max_request_bytes: int = Field(64 << 20, ge=0, alias="TRACKSTACK_MAX_REQUEST_BYTES")
     max_artifact_bytes: int = Field(0, ge=0, alias="TRACKSTACK_MAX_ARTIFACT_BYTES")
+    search_seconds: float = Field(30, ge=0, alias="TRACKSTACK_SEARCH_SECONDS")
+    """How long a query of a request that only reads may take; 0 for any time."""
+    search_conditions: int = Field(100, ge=0, alias="TRACKSTACK_SEARCH_CONDITIONS")
+    """Conditions and orders that one search may have; 0 for any number."""
     allowed_hosts: Words = Field((), alias="MLFLOW_SERVER_ALLOWED_HOSTS")
     gc_ttl: Age = Field("30d0h0m0s", alias="MLFLOW_TRACKING_GC_TTL")
     entity_ttl_days: Days = Field(30, alias="MLFLOW_TRACKING_ENTITY_TTL")

@@ -18,6 +18,7 @@ class Authorisation:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = exchange_of(scope)
         needed = self._required_role(exchange)
+        exchange.reads = needed is Role.READ
         if exchange.known_caller().role >= needed:
             await self._let_in(scope, receive, send)
         elif exchange.method == WEBSOCKET:
@@ -40,6 +41,7 @@ class Authorisation:
         """GraphQL for who may only read: what is a query for certain, and nothing else."""
         body = await bodies.read(receive, queries.LARGEST_BODY)
         if body is not None and queries.is_query(body):
+            exchange_of(scope).reads = True
             await self._let_in(scope, bodies.again(body, receive), send)
         else:
             await self._deny(exchange_of(scope), send)

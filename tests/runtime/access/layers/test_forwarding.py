@@ -3,9 +3,10 @@
 from typing import Any
 
 import pytest
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
 
 from runtime.access.layers.forwarding import Forwarding
+from runtime.access.served import statements
 from runtime.tokens.store import Role
 from tests.runtime.access.layers.driving import Inner, asked, drive, http, websocket
 
@@ -36,3 +37,17 @@ def test_mlflow_sees_no_credentials_and_nothing_of_ours() -> None:
         seen = _seen(scope)
         assert seen.pop("headers") == [(b"cookie", b"a=b; c=d"), (b"accept", b"*/*")]
         assert seen == {name: value for name, value in scope.items() if name != "headers"}
+
+
+def test_a_reader_changes_nothing_and_what_reads_has_its_time() -> None:
+    seen: list[tuple[bool, float]] = []
+
+    async def mlflow(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        bounds = statements.current()
+        seen.append((bounds.changes, bounds.seconds))
+
+    for role, reads in ((Role.READ, True), (Role.WRITE, True), (Role.ADMIN, False)):
+        scope = asked(http("GET", "/version"), role, is_let_in=True, reads=reads)
+        drive(Forwarding(mlflow, seconds=30), scope)
+    assert seen == [(False, 30), (True, 30), (True, 0)]
+    assert statements.current() == statements.Bounds()

@@ -1,0 +1,1 @@
+"""MLflow's application as this server runs it: bounded in memory and in time."""

@@ -1,0 +1,76 @@
+"""Bounds of a request's statements, on a real SQLite database."""
+
+import contextvars
+import time
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.orm import Session
+
+from runtime.access.served.statements import Bounds, bounded, current, install, limited
+
+_ENDLESS = (
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n, n AS m"
+)
+
+
+@pytest.fixture
+def engine() -> Generator[Engine]:
+    take_back = install(lambda seconds: TimeoutError(f"{seconds} s"), lambda: PermissionError())
+    engine = create_engine("sqlite://")
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE t (x INTEGER)"))
+    try:
+        yield engine
+    finally:
+        take_back()
+
+
+def test_a_query_ends_when_its_time_is_over(engine: Engine) -> None:
+    began = time.monotonic()
+    ends = pytest.raises(TimeoutError, match=r"0\.2 s")
+    with bounded(Bounds(seconds=0.2)), ends, Session(engine) as session:
+        session.execute(text(_ENDLESS)).all()
+    assert time.monotonic() - began < 5
+    # The connection is as good as before, and what follows has time of its own.
+    time.sleep(0.3)
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO t VALUES (1)"))
+        assert connection.execute(text("SELECT count(*) FROM t")).scalar() == 1
+
+
+def test_whoever_may_only_read_changes_nothing(engine: Engine) -> None:
+    with engine.begin() as connection, bounded(Bounds(changes=False)):
+        assert not current().changes
+        for statement in (
+            "INSERT INTO t VALUES (1)",
+            "UPDATE t SET x = 2",
+            "DELETE FROM t",
+            " drop table t",
+            "REPLACE INTO t VALUES (1)",
+        ):
+            with pytest.raises(PermissionError):
+                connection.execute(text(statement))
+        connection.execute(text("PRAGMA foreign_keys = ON"))
+        assert connection.execute(text("SELECT count(*) FROM t")).scalar() == 0
+    assert current().changes
+
+
+def test_the_threads_of_a_request_keep_to_it_and_others_do_not(engine: Engine) -> None:
+    with ThreadPoolExecutor(1) as pool, bounded(Bounds(changes=False)):
+        context = contextvars.copy_context()
+        assert not pool.submit(context.run, current).result().changes
+        assert pool.submit(current).result().changes
+
+
+def test_each_database_is_told_the_time_in_its_own_words() -> None:
+    select = "SELECT x FROM t"
+    assert limited(select, "postgresql", 30) == f"SET LOCAL statement_timeout = 30000; {select}"
+    assert limited(select, "mysql", 1.5) == "SELECT /*+ MAX_EXECUTION_TIME(1500) */ x FROM t"
+    maria = limited(select, "mysql", 30, mariadb=True)
+    assert maria == f"SET STATEMENT max_statement_time = 30 FOR {select}"
+    assert limited(select, "sqlite", 30) == select
+    for dialect in ("postgresql", "mysql", "sqlite"):
+        assert limited("UPDATE t SET x = 1", dialect, 30) == "UPDATE t SET x = 1"
