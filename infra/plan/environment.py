@@ -66,6 +66,7 @@ def server(settings: Common, runtime: Runtime) -> dict[str, str]:
         path_prefix=settings.path_prefix,
         workers=settings.workers,
         log_level=settings.log_level,
+        log_format=settings.log_format,
         serve_artifacts=settings.serve_artifacts,
         artifact_locations=settings.artifact_locations,
         job_execution=settings.job_execution,

@@ -19,6 +19,7 @@ from runtime.errors import UserError
 from runtime.settings import (
     Age,
     Days,
+    LogFormat,
     LogLevel,
     Notice,
     PathPrefix,
@@ -103,6 +104,10 @@ class Common(Keys):
     workers: int = Field(2, ge=1, le=64, description="Server processes.")
     log_level: LogLevel | None = Field(
         None, description="The server's log; without it `info`, or what MLFLOW_GUNICORN_OPTS says."
+    )
+    log_format: LogFormat = _as_runtime(
+        "log_format",
+        "The server's log: text, or each line a JSON object. The audit log is one either way.",
     )
     serve_artifacts: bool = _as_runtime(
         "serve_artifacts", "Clients read and write artifacts through the server."

@@ -7,7 +7,24 @@ from pathlib import Path
 from typing import Any
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-_STDOUT = 1
+_STDOUT, _STDERR = 1, 2
+
+
+class _Standard:
+    """Where lines go that no file is named for."""
+
+    descriptor = _STDOUT
+
+
+def take_stdout() -> None:
+    """Keep what is now stdout for the audit log alone, and have all else go to stderr.
+
+    That is also what MLflow, a library or a child process prints.
+    """
+    if _Standard.descriptor == _STDOUT:
+        # A child process does not get it.
+        _Standard.descriptor = os.dup(_STDOUT)
+        os.dup2(_STDERR, _STDOUT)
 
 
 def is_worth_noting(method: str, status: int, *, reads: bool, writes: bool) -> bool:
@@ -20,7 +37,7 @@ class AuditLog:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._descriptor = _STDOUT if path is None else -1
+        self._descriptor = _Standard.descriptor if path is None else -1
 
     def write(self, entry: dict[str, Any]) -> None:
         """Add a line; ``time`` (UTC, ISO 8601) is added to ``entry``."""

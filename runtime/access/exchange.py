@@ -15,6 +15,8 @@ from runtime.tokens.store import Token
 KEY = "trackstack"
 # What stands for a method where there is none.
 WEBSOCKET = "WEBSOCKET"
+# Characters of a path, and of a method, that the audit log takes.
+_LONGEST_PATH, _LONGEST_METHOD = 512, 32
 _REQUEST_ID = re.compile(r"[\w-]{1,64}", re.ASCII)
 
 
@@ -64,8 +66,8 @@ class Exchange:
         return {
             "who": self.caller.name if self.caller else self.turned_away,
             "role": self.caller.role.name.lower() if self.caller else None,
-            "method": self.method,
-            "path": self.path,
+            "method": self.method[:_LONGEST_METHOD],
+            "path": self.path[:_LONGEST_PATH],
             "status": self.status,
             "client": self.address,
             "request": self.id,

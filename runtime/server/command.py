@@ -21,13 +21,14 @@ import click
 
 from runtime import metrics, paths
 from runtime import settings as runtime_settings
+from runtime.access.audit import take_stdout
 from runtime.access.prefix import check_public_url
 from runtime.backup import restore
 from runtime.database.engine import can_connect, open_engine
 from runtime.database.uri import make_directories, shown_store, store_uri
 from runtime.errors import UserError
 from runtime.process import die_with_parent
-from runtime.server import artifacts, forking
+from runtime.server import artifacts, forking, logs
 from runtime.settings import RuntimeSettings
 from runtime.webhooks import encryption_key
 
@@ -210,6 +211,8 @@ def command() -> None:
     """
     settings = runtime_settings.load()
     check_access(settings)
+    take_stdout()
+    logs.guard(as_json=settings.log_format == "json")
     options = forking.options(settings)
     if settings.supervised:
         die_with_parent()
@@ -228,4 +231,4 @@ def command() -> None:
     if settings.job_execution:
         _start_jobs(settings, environment)
     os.environ[metrics.VARIABLE] = metrics.SharedDirectory.make()
-    cast(Any, forking.Application(options)).run()
+    cast(Any, forking.Application(options, as_json=settings.log_format == "json")).run()

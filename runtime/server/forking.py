@@ -12,6 +12,7 @@ from uvicorn_worker import UvicornWorker
 from runtime import metrics
 from runtime.errors import UserError
 from runtime.process import die_with_parent
+from runtime.server import logs
 from runtime.server.timeouts import PatientProtocol
 from runtime.settings import RuntimeSettings
 
@@ -31,8 +32,9 @@ class _Worker(UvicornWorker):
 class Application(BaseApplication):
     """The access check with MLflow behind it, in gunicorn's processes."""
 
-    def __init__(self, options: Mapping[str, Any]) -> None:
-        self._options = options
+    def __init__(self, options: Mapping[str, Any], *, as_json: bool = False) -> None:
+        """``as_json`` says how the log is written."""
+        self._options, self._as_json = options, as_json
         super().__init__()
 
     def load_config(self) -> None:
@@ -42,7 +44,11 @@ class Application(BaseApplication):
     def load(self) -> Any:
         from runtime.access import create_app
 
-        return create_app()
+        app = create_app()
+        if self._as_json:
+            # All loggers are there now.
+            logs.use_json()
+        return app
 
 
 def _before_forking(_arbiter: Any) -> None:

@@ -26,6 +26,7 @@ from runtime.settings.values import (
     Age,
     Days,
     Issuer,
+    LogFormat,
     LogLevel,
     Notice,
     OciLogin,
@@ -84,6 +85,7 @@ class RuntimeSettings(BaseModel):
     gunicorn_opts: str | None = Field(None, alias="MLFLOW_GUNICORN_OPTS")
     log_level: LogLevel | None = Field(None, alias="TRACKSTACK_LOG_LEVEL")
     """Of the server; without it what MLFLOW_GUNICORN_OPTS says, else info."""
+    log_format: LogFormat = Field("text", alias="TRACKSTACK_LOG_FORMAT")
     job_execution: bool = Field(False, alias="MLFLOW_SERVER_ENABLE_JOB_EXECUTION")
     image: str | None = Field(None, alias="TRACKSTACK_IMAGE")
     supervised: bool = Field(False, alias="TRACKSTACK_SUPERVISED")

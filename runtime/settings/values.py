@@ -74,6 +74,7 @@ def _split(text: object) -> object:
 
 
 Words = Annotated[tuple[str, ...], BeforeValidator(_split)]
+LogFormat = Literal["text", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 # Under the names that oracle's ocifs gave them.
 OciLogin = Literal["api_key", "resource_principal", "instance_principal"]

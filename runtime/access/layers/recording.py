@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from runtime.access import pages
 from runtime.access.audit import AuditLog, is_worth_noting
 from runtime.access.exchange import Exchange, exchange_of
+from runtime.access.rules.limits import LineLimit
 from runtime.metrics import Metrics
 
 Observer = Callable[[Exchange], None]
@@ -48,11 +49,20 @@ def counted(metrics: Metrics) -> Observer:
 
 
 def audited(log: AuditLog, *, reads: bool) -> Observer:
-    """Write down what changes something and what was refused; with ``reads`` everything."""
+    """Write down what changes something and what was refused; with ``reads`` everything.
+
+    Of what is refused to nobody that is known, a line a second an address: nobody without a token
+    may push older lines out of the log. Each says how many were left out before it.
+    """
+    lines = LineLimit()
 
     def observe(exchange: Exchange) -> None:
         signs_in = exchange.path.startswith(pages.OIDC)
-        if is_worth_noting(exchange.method, exchange.status, reads=reads, writes=signs_in):
+        if not is_worth_noting(exchange.method, exchange.status, reads=reads, writes=signs_in):
+            return
+        if exchange.caller or exchange.turned_away:
             log.write(exchange.entry())
+        elif (left_out := lines.take(exchange.address)) is not None:
+            log.write(exchange.entry() | ({"left_out": left_out} if left_out else {}))
 
     return observe

@@ -40,6 +40,25 @@ class FailureLimit:
         return 0 if left >= 0 else int(1 / _REFILL) + 1
 
 
+class LineLimit:
+    """One line a second an address, in bounded memory; each worker counts by itself."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        # Address -> when its last line was, and how many were left out since.
+        self._last: OrderedDict[str, tuple[float, int]] = OrderedDict()
+
+    def take(self, address: str) -> int | None:
+        """How many lines were left out before this one; None where this is left out too."""
+        now = self._clock()
+        last, left_out = self._last.pop(address, (float("-inf"), 0))
+        is_due = now - last >= 1
+        self._last[address] = (now, 0) if is_due else (last, left_out + 1)
+        if len(self._last) > _ADDRESSES:
+            self._last.popitem(last=False)
+        return left_out if is_due else None
+
+
 def is_streamed(path: str) -> bool:
     """Whether uploads to and downloads from ``path`` are never held in memory."""
     return _STREAMED.fullmatch(path) is not None

@@ -29,6 +29,7 @@ from tests.infra.stack_files import AZURE, OCI, as_given
 _OF_SERVER = {
     "workers": 3,
     "log_level": "debug",
+    "log_format": "json",
     "serve_artifacts": False,
     "artifact_locations": ["s3://team-a/mlflow", "/srv/other"],
     "job_execution": True,

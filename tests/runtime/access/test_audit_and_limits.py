@@ -14,7 +14,7 @@ import pytest
 
 from infra.rehearsal.system.waiting import wait_for
 from runtime.access.audit import is_worth_noting
-from runtime.access.rules.limits import FailureLimit, largest
+from runtime.access.rules.limits import FailureLimit, LineLimit, largest
 from tests.runtime.serving import Answer, Serving, serving
 
 _CREATE = "/api/2.0/mlflow/experiments/create"
@@ -61,6 +61,15 @@ def test_failures_are_limited_by_address_and_forgiven_with_time() -> None:
     assert limit.fail("192.0.2.2") == 0
     now[0] = 3.0
     assert limit.fail("192.0.2.1") == 0
+
+
+def test_lines_of_an_address_are_a_second_apart_and_say_how_many_there_were() -> None:
+    now = [0.0]
+    lines = LineLimit(lambda: now[0])
+    assert [lines.take("192.0.2.1") for _ in range(5)] == [0, None, None, None, None]
+    assert lines.take("192.0.2.2") == 0
+    now[0] = 1.0
+    assert [lines.take("192.0.2.1") for _ in range(2)] == [4, None]
 
 
 def _largest(method: str, path: str, request: int = 10 << 20, artifact: int = 0) -> int:

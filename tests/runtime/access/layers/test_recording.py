@@ -83,3 +83,29 @@ def test_requests_are_counted_by_method_area_and_status(tmp_path: Path) -> None:
     for method, number in (("GET", 2), ("other", 1)):
         labels = f'{{area="api",method="{method}",status="200"}}'
         assert f"trackstack_http_requests_total{labels} {number}.0" in page
+
+
+def test_a_long_path_is_cut(tmp_path: Path) -> None:
+    scope = asked(http("B" * 5000, "/" + "\x00" * 60_000), Role.WRITE)
+    (entry,) = _entries(tmp_path / "log", scope)
+    assert (len(entry["path"]), len(entry["method"])) == (512, 32)
+    assert (tmp_path / "log").stat().st_size < 4096
+
+
+def test_whoever_is_not_known_adds_a_line_a_second(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+
+    async def refuse(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 401, "headers": []})
+
+    layer = Recording(refuse, [audited(AuditLog(log), reads=False)])
+    other = http("GET", "/", client=("192.0.2.2", 1))
+    for scope in [http("GET", "/")] * 500 + [other]:
+        drive(layer, asked(scope))
+    drive(layer, asked(http("GET", "/"), Role.READ))
+    entries = [json.loads(line)["audit"] for line in log.read_text().splitlines()]
+    addresses = [(entry["client"], entry["who"]) for entry in entries]
+    assert len(addresses) < 10
+    assert addresses[0] == ("192.0.2.1", None)
+    assert ("192.0.2.2", None) in addresses
+    assert ("192.0.2.1", "read") in addresses
