@@ -75,9 +75,9 @@ def _forge(server: Serving) -> None:
         server.request("POST", f"/api/2.0/mlflow/{path}", server.token, headers=headers, body=body)
 
     post("registered-models/create", name="m")
-    post("model-versions/create", name="m", source="mlflow-artifacts:/x")
+    post("model-versions/create", name="m", source="s3://bucket/x")
     with closing(sqlite3.connect(server.data_dir / "store" / "mydb.sqlite")) as link, link:
-        link.execute("UPDATE model_versions SET source = ?", (f"foo:/{_FORGED}",))
+        link.execute("UPDATE model_versions SET storage_location = ?", (f"foo:/{_FORGED}",))
     path = "/model-versions/get-artifact?name=m&version=1&path=y"
     assert server.request("GET", path, server.token).status == 500
 
