@@ -186,7 +186,7 @@ def _server(settings: Common, site: Site) -> Workload:
     if site.has_client_secret:
         names = names | environment.SIGN_IN_SECRETS
     # Only the proxy can reach it, which says whom it speaks for.
-    proxied = environment_of(upgrade=True) | {"FORWARDED_ALLOW_IPS": "*"}
+    proxied = environment_of(upgrade=True, forwarded_allow_ips="*")
     return Workload(
         name="server",
         kind="service",

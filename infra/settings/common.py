@@ -41,8 +41,8 @@ SECRETS = {
     "registryPassword": "The password of `registryUser`.",
     "tlsKey": "With `tls: files`: the certificate's private key in PEM.",
 }
-# What the stack sets beside RuntimeSettings: whose headers count, the managed identity.
-_OWNED = frozenset({"AZURE_CLIENT_ID", "CADDYFILE", "FORWARDED_ALLOW_IPS"})
+# What the stack sets beside RuntimeSettings: the managed identity, the proxy's configuration.
+_OWNED = frozenset({"AZURE_CLIENT_ID", "CADDYFILE"})
 
 
 def wrong(key: str, message: str) -> PydanticCustomError:

@@ -231,4 +231,6 @@ def command() -> None:
     if settings.job_execution:
         _start_jobs(settings, environment)
     os.environ[metrics.VARIABLE] = metrics.SharedDirectory.make()
-    cast(Any, forking.Application(options, as_json=settings.log_format == "json")).run()
+    as_json = settings.log_format == "json"
+    app = forking.Application(options, proxies=settings.proxies, as_json=as_json)
+    cast(Any, app).run()

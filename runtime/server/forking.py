@@ -13,6 +13,7 @@ from runtime import metrics
 from runtime.errors import UserError
 from runtime.process import die_with_parent
 from runtime.server import logs
+from runtime.server.proxied import behind
 from runtime.server.timeouts import PatientProtocol
 from runtime.settings import RuntimeSettings
 
@@ -21,10 +22,11 @@ _HANGING, _GRACE = 300, 25
 
 
 class _Worker(UvicornWorker):
-    # A proxy on this machine (FORWARDED_ALLOW_IPS: another) tells the scheme and the client.
     CONFIG_KWARGS = {  # noqa: RUF012
         **UvicornWorker.CONFIG_KWARGS,
         "http": PatientProtocol,
+        # See `proxied`.
+        "proxy_headers": False,
         "server_header": False,
     }
 
@@ -32,9 +34,11 @@ class _Worker(UvicornWorker):
 class Application(BaseApplication):
     """The access check with MLflow behind it, in gunicorn's processes."""
 
-    def __init__(self, options: Mapping[str, Any], *, as_json: bool = False) -> None:
-        """``as_json`` says how the log is written."""
-        self._options, self._as_json = options, as_json
+    def __init__(
+        self, options: Mapping[str, Any], *, proxies: str = "", as_json: bool = False
+    ) -> None:
+        """``proxies`` say who asks (see `proxied`); ``as_json`` says how the log is written."""
+        self._options, self._proxies, self._as_json = options, proxies, as_json
         super().__init__()
 
     def load_config(self) -> None:
@@ -44,7 +48,7 @@ class Application(BaseApplication):
     def load(self) -> Any:
         from runtime.access import create_app
 
-        app = create_app()
+        app = behind(create_app(), self._proxies)
         if self._as_json:
             # All loggers are there now.
             logs.use_json()

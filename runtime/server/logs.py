@@ -48,6 +48,9 @@ class Guarded(io.TextIOBase):
         self._is_new = True
 
     def write(self, text: str, /) -> int:
+        if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            # As a stream of texts says it: click tries which kind it has.
+            raise TypeError("write() takes a text")
         if self._as_json:
             *whole, self._pending = (self._pending + text).split("\n")
             lines = (json_line("info", self._name, line) for line in whole if line.strip())

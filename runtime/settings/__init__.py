@@ -105,6 +105,7 @@ class RuntimeSettings(BaseModel):
     tls_cert_file: Path | None = Field(None, alias="TRACKSTACK_TLS_CERT_FILE")
     tls_key_file: Path | None = Field(None, alias="TRACKSTACK_TLS_KEY_FILE")
     behind_proxy: bool = Field(False, alias="TRACKSTACK_BEHIND_PROXY")
+    forwarded_allow_ips: str | None = Field(None, alias="FORWARDED_ALLOW_IPS")
     audit_log: Path | None = Field(None, alias="TRACKSTACK_AUDIT_LOG")
     audit_reads: bool = Field(False, alias="TRACKSTACK_AUDIT_READS")
     max_request_bytes: int = Field(64 << 20, ge=0, alias="TRACKSTACK_MAX_REQUEST_BYTES")
@@ -145,6 +146,18 @@ class RuntimeSettings(BaseModel):
     def artifacts_destination(self) -> str:
         """Where artifacts are kept; a directory under the data directory unless given."""
         return self.given_artifacts_destination or str(self.data_dir.resolve() / "artifacts")
+
+    @property
+    def proxies(self) -> str:
+        """Whose X-Forwarded-For counts: addresses, ``*`` for whoever connects, or "" for nobody's.
+
+        Unless given, that of a proxy which alone can connect, or where users come by HTTPS and the
+        server has none, of this machine's.
+        """
+        if self.forwarded_allow_ips is not None or self.behind_proxy:
+            return self.forwarded_allow_ips or "*"
+        is_elsewhere = (self.given_public_url or "").startswith("https:") and not self.tls_cert_file
+        return "127.0.0.1,::1" if is_elsewhere else ""
 
     @property
     def oci_login(self) -> OciLogin:

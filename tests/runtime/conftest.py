@@ -16,7 +16,8 @@ from tests.runtime.serving import Serving, serving
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[Serving]:
-    with serving(tmp_path_factory.mktemp("server")) as running:
+    # As behind a proxy, so that tests ask from addresses of their own.
+    with serving(tmp_path_factory.mktemp("server"), FORWARDED_ALLOW_IPS="127.0.0.1") as running:
         yield running
 
 

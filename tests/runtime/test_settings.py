@@ -19,7 +19,8 @@ _PUBLISHED = """
     TRACKSTACK_PROTECT_REGISTRY TRACKSTACK_JOB_TOKEN TRACKSTACK_PUBLIC_URL TRACKSTACK_OIDC_ISSUER
     TRACKSTACK_OIDC_CLIENT_ID TRACKSTACK_OIDC_CLIENT_SECRET TRACKSTACK_ALLOWED_GROUPS
     TRACKSTACK_ALLOWED_USERS TRACKSTACK_ADMIN_GROUPS TRACKSTACK_READ_GROUPS
-    TRACKSTACK_TLS_CERT_FILE TRACKSTACK_TLS_KEY_FILE TRACKSTACK_BEHIND_PROXY TRACKSTACK_AUDIT_LOG
+    TRACKSTACK_TLS_CERT_FILE TRACKSTACK_TLS_KEY_FILE TRACKSTACK_BEHIND_PROXY FORWARDED_ALLOW_IPS
+    TRACKSTACK_AUDIT_LOG
     TRACKSTACK_AUDIT_READS TRACKSTACK_MAX_REQUEST_BYTES TRACKSTACK_MAX_ARTIFACT_BYTES
     TRACKSTACK_SEARCH_SECONDS TRACKSTACK_SEARCH_CONDITIONS
     MLFLOW_SERVER_ALLOWED_HOSTS MLFLOW_TRACKING_GC_TTL MLFLOW_TRACKING_ENTITY_TTL
@@ -147,3 +148,25 @@ def test_a_wrong_value_is_one_line_with_name_value_and_what_is_allowed(
     assert allowed in message
     assert "\n" not in message
     assert raised.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "proxies"),
+    [
+        ({}, ""),
+        ({"TRACKSTACK_PUBLIC_URL": "http://mlflow.example.com"}, ""),
+        ({"TRACKSTACK_PUBLIC_URL": "https://mlflow.example.com"}, "127.0.0.1,::1"),
+        (
+            {
+                "TRACKSTACK_PUBLIC_URL": "https://mlflow.example.com",
+                "TRACKSTACK_TLS_CERT_FILE": "c",
+            },
+            "",
+        ),
+        ({"TRACKSTACK_BEHIND_PROXY": "true"}, "*"),
+        ({"TRACKSTACK_BEHIND_PROXY": "true", "FORWARDED_ALLOW_IPS": "10.0.0.2"}, "10.0.0.2"),
+        ({"FORWARDED_ALLOW_IPS": "*"}, "*"),
+    ],
+)
+def test_only_a_proxy_that_is_known_says_who_asks(given: dict[str, str], proxies: str) -> None:
+    assert load(given).proxies == proxies

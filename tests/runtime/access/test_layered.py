@@ -41,8 +41,16 @@ class _Site:
     def bearer(self, role: Role) -> tuple[str, str]:
         return "authorization", f"Bearer {self.tokens[role]}"
 
-    def ask(self, method: str, path: str, *headers: tuple[str, str], body: bytes = b"") -> Driven:
-        return drive(self.app, http(method, self.prefix + path, *headers), body)
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *headers: tuple[str, str],
+        body: bytes = b"",
+        address: str = "192.0.2.1",
+    ) -> Driven:
+        scope = http(method, self.prefix + path, *headers, client=(address, 4711))
+        return drive(self.app, scope, body)
 
     def reached(self, scopes: list[Scope]) -> list[tuple[str, str, str]]:
         """Those requests that MLflow got."""
@@ -230,8 +238,9 @@ def test_refusals_come_in_order(site: _Site) -> None:
 def test_every_refusal_is_recorded_and_has_the_headers(site: _Site) -> None:
     reader, identified = site.bearer(Role.READ), ("x-request-id", "one")
     answers = [
-        site.ask("POST", _CREATE, ("content-length", "100001"), identified),
-        site.ask("POST", _CREATE, identified),
+        # From addresses of their own: nobody unknown gets more than a line a second.
+        site.ask("POST", _CREATE, ("content-length", "100001"), identified, address="192.0.2.2"),
+        site.ask("POST", _CREATE, identified, address="192.0.2.3"),
         site.ask("POST", _CREATE, reader, identified),
         site.ask("GET", "/no/such", reader, identified),
         site.ask("GET", "/trackstack/oidc/nothing", identified),

@@ -42,6 +42,12 @@ def test_a_text_in_pieces_makes_no_line_of_ours() -> None:
     assert not [line for line in lines[1:] if line.startswith("2026")]
 
 
+def test_it_takes_no_bytes() -> None:
+    stream: Any = Guarded(io.StringIO(), "stderr", as_json=False)
+    with pytest.raises(TypeError):
+        stream.write(b"")
+
+
 def test_each_line_is_a_json_object_by_choice() -> None:
     raw = io.StringIO()
     stream = Guarded(raw, "stdout", as_json=True)
