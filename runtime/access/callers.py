@@ -5,6 +5,7 @@ from runtime.database.engine import open_engine
 from runtime.settings import RuntimeSettings, secret_file
 from runtime.tokens.known import MountedTokens, TokenSet
 from runtime.tokens.store import Token, TokenTable
+from runtime.tokens.uses import TokenUses
 
 
 class Callers:
@@ -29,5 +30,6 @@ class Callers:
 
     def _set(self) -> TokenSet:
         if self._tokens is None:
-            self._tokens = TokenSet(self._mounted, TokenTable(open_engine(self._settings)))
+            engine = open_engine(self._settings)
+            self._tokens = TokenSet(self._mounted, TokenTable(engine), TokenUses(engine))
         return self._tokens

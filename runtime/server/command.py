@@ -36,6 +36,8 @@ from runtime.webhooks import encryption_key
 _SAID = 4
 # Seconds that every platform's probes leave a container to start in.
 _UNTOLD = 60
+# Characters that hold 128 bits in base64.
+_SHORTEST_TOKEN = 22
 _LOOPBACK = ("localhost", "localhost:*", "127.0.0.1", "127.0.0.1:*", "[::1]", "[::1]:*")
 
 
@@ -109,6 +111,18 @@ def check_access(settings: RuntimeSettings) -> None:
         rules_of(settings)
 
 
+def weak_token(settings: RuntimeSettings) -> str | None:
+    """What is wrong with the server's own token where it can be guessed; None where it cannot."""
+    given = settings.tracking_token.get_secret_value().split() if settings.tracking_token else []
+    shortest = min(map(len, given), default=_SHORTEST_TOKEN)
+    if shortest >= _SHORTEST_TOKEN:
+        return None
+    return (
+        f"MLFLOW_TRACKING_TOKEN is only {shortest} characters long, so that it can be guessed: set "
+        f"one of at least {_SHORTEST_TOKEN}, such as `openssl rand -base64 32` prints"
+    )
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -140,6 +154,11 @@ def _open_store(settings: RuntimeSettings) -> None:
         click.echo(f"trackstack: {error}", err=True)
         sys.exit(_SAID)
     has, should = revisions(engine)
+    if weak := weak_token(settings):
+        if has is None:
+            click.echo(f"trackstack: {weak}", err=True)
+            sys.exit(_SAID)
+        click.echo(f"trackstack: warning: {weak}", err=True)
     # MLflow would migrate one that lacks a table, with nothing backed up.
     if has not in (None, should):
         sys.exit(3)

@@ -3,15 +3,21 @@
 import json
 
 import click
+from sqlalchemy import Engine
 
 from runtime import duration, settings
 from runtime.database.engine import open_engine
 from runtime.errors import UserError
 from runtime.tokens.store import Role, TokenTable
+from runtime.tokens.uses import TokenUses
 
 
 def _table() -> TokenTable:
-    return TokenTable(open_engine(settings.load()))
+    return TokenTable(_engine())
+
+
+def _engine() -> Engine:
+    return open_engine(settings.load())
 
 
 @click.group()
@@ -55,7 +61,9 @@ def add(name: str, role: str, expires: str | None) -> None:
 @command.command("list")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def list_tokens(as_json: bool) -> None:
-    """List the named tokens; never their values."""
+    """List the named tokens, and when each was last used, to the hour; never their values."""
+    engine = _engine()
+    uses = TokenUses(engine).list()
     tokens = [
         {
             "name": token.name,
@@ -63,14 +71,16 @@ def list_tokens(as_json: bool) -> None:
             "created": token.created.isoformat() if token.created else None,
             "expires": token.expires.isoformat() if token.expires else None,
             "disabled": token.is_disabled,
+            "used": uses[token.name].isoformat(timespec="minutes") if token.name in uses else None,
         }
-        for token in _table().list()
+        for token in TokenTable(engine).list()
     ]
     if as_json:
         click.echo(json.dumps(tokens))
         return
     for token in tokens:
-        state = ", disabled" if token["disabled"] else ""
+        state = f", used {token['used']}Z" if token["used"] else ", never used"
+        state += ", disabled" if token["disabled"] else ""
         line = "{name:24} {role:6} made {created}Z, expires {expires}"
         click.echo(line.format(**token) + state)
     if not tokens:
@@ -81,7 +91,9 @@ def list_tokens(as_json: bool) -> None:
 @click.argument("name")
 def revoke(name: str) -> None:
     """Make a token invalid."""
-    _table().revoke(name)
+    engine = _engine()
+    TokenTable(engine).revoke(name)
+    TokenUses(engine).forget(name)
 
 
 @command.command()

@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from runtime.settings import RuntimeSettings, variable
 from runtime.tokens.store import JOB_TOKEN, STACK_TOKEN, Role, Token, TokenTable, hash_of, utc_now
+from runtime.tokens.uses import TokenUses
 
 # Seconds: a snapshot older than the first is renewed beside the request, older than the second
 # before it. Adding and revoking are thus effective within 5 s in every worker and replica.
@@ -73,8 +74,9 @@ def _source(
 class TokenSet:
     """All valid tokens, as this worker last saw them. Used from one event loop."""
 
-    def __init__(self, mounted: MountedTokens, table: TokenTable) -> None:
-        self._mounted, self._table = mounted, table
+    def __init__(self, mounted: MountedTokens, table: TokenTable, uses: TokenUses) -> None:
+        self._mounted, self._table, self._uses = mounted, table, uses
+        self._writing: set[asyncio.Task[None]] = set()
         self._tokens: list[Token] = []
         self._read_at = float("-inf")
         self._renewal: asyncio.Task[None] | None = None
@@ -83,14 +85,23 @@ class TokenSet:
         """The token of this value, where it is valid."""
         presented = hash_of(token)
         await self._keep_fresh()
-        return self._match(lambda known: hmac.compare_digest(known.hash, presented))
+        return self._used(lambda known: hmac.compare_digest(known.hash, presented))
 
     async def find_session(self, name: str, proof: str) -> Token | None:
         """The token that a signed-in browser named, as long as it is the same one."""
         await self._keep_fresh()
-        return self._match(
+        return self._used(
             lambda known: known.name == name and hmac.compare_digest(known.hash[:16], proof)
         )
+
+    def _used(self, matches: Callable[[Token], bool]) -> Token | None:
+        """The token that matches, its use being noted beside the request."""
+        found = self._match(matches)
+        if found and self._uses.is_due(found.name):
+            task = asyncio.create_task(asyncio.to_thread(self._uses.write, found.name))
+            self._writing.add(task)
+            task.add_done_callback(self._writing.discard)
+        return found
 
     def _match(self, matches: Callable[[Token], bool]) -> Token | None:
         now = utc_now()

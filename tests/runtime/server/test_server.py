@@ -13,7 +13,7 @@ import pytest
 
 from infra.rehearsal.system.waiting import wait_for
 from runtime import settings as runtime_settings
-from runtime.server.command import app_environment
+from runtime.server.command import app_environment, weak_token
 from runtime.server.forking import log_level
 from tests.runtime.serving import TRACKSTACK, Serving, serving, wait_until_ready
 
@@ -119,6 +119,26 @@ def test_a_quote_that_is_not_closed_is_told_before_anything_is_made(tmp_path: Pa
     assert "MLFLOW_GUNICORN_OPTS" in line
     assert "TRACKSTACK_LOG_LEVEL" in line
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("token", "length"), [("x" * 22, 0), ("", 0), ("short", 5), (f"{'x' * 43} {'y' * 21}", 21)]
+)
+def test_a_token_that_can_be_guessed_is_told(token: str, length: int) -> None:
+    said = weak_token(runtime_settings.load({"MLFLOW_TRACKING_TOKEN": token}))
+    assert bool(said) == bool(length)
+    assert not said or f"only {length} characters" in said
+
+
+@pytest.mark.slow
+def test_a_new_server_takes_no_token_that_can_be_guessed(tmp_path: Path) -> None:
+    environment = {**os.environ, "TRACKSTACK_DATA_DIR": str(tmp_path), "MLFLOW_TRACKING_TOKEN": "x"}
+    run = subprocess.run(
+        [TRACKSTACK, "server"], env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert run.returncode == 1
+    assert "only 1 characters" in run.stderr
+    assert "Traceback" not in run.stderr
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from infra.rehearsal.system.waiting import wait_for
 from tests.runtime.serving import REFUSED, Serving
 
 pytestmark = pytest.mark.slow
@@ -98,3 +99,19 @@ def test_the_token_serves_as_a_password(server: Serving, monkeypatch: pytest.Mon
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", server.token)
     client: Any = mlflow.MlflowClient(tracking_uri=server.uri)
     assert client.search_experiments(max_results=1)
+
+
+def test_list_says_when_a_token_was_last_used(server: Serving) -> None:
+    token = server.run("token", "add", "busy").stdout.strip()
+
+    def used() -> dict[str, Any]:
+        listed = json.loads(server.run("token", "list", "--json").stdout)
+        return {entry["name"]: entry["used"] for entry in listed}
+
+    assert used()["busy"] is None
+    server.wait_until(token, 200)
+    wait_for(lambda: used()["busy"], "its use", 10)
+    assert "busy" in server.run("token", "list").stdout
+    server.run("token", "revoke", "busy")
+    server.run("token", "add", "busy")
+    assert used()["busy"] is None
