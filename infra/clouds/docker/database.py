@@ -4,6 +4,7 @@ import pulumi
 import pulumi_docker as docker
 from pulumi import Output, ResourceOptions
 
+from infra.clouds.docker.awaited import awaited
 from infra.clouds.docker.identity import Identity, secret_volume
 from infra.clouds.docker.image import Images
 from infra.clouds.docker.network import Network
@@ -13,6 +14,7 @@ from infra.plan.docker import DockerPlan
 from infra.plan.workloads import SECRETS_DIRECTORY
 
 _USER = _DATABASE = "mlflow"
+_START_SECONDS = 180
 _CAPABILITIES = ["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_SETGID", "CAP_SETUID"]
 
 
@@ -37,7 +39,9 @@ class Database(Part):
         else:
             password = identity.secrets.generated("database_password")
             image = images.of("database")
-            self.ready.append(_postgresql(plan, password, image, network, scope.within(self)))
+            scope = scope.within(self)
+            container = _postgresql(plan, password, image, network, scope)
+            self.ready.append(awaited(container, "database", _START_SECONDS, scope.opts))
             self.uri = Output.concat(
                 f"postgresql://{_USER}:", password, f"@database:5432/{_DATABASE}"
             )
@@ -82,10 +86,8 @@ def _postgresql(
             interval="5s",
             timeout="5s",
             retries=12,
-            start_period="60s",
+            start_period="1m0s",
         ),
-        wait=True,
-        wait_timeout=180,
         destroy_grace_seconds=60,
         opts=ResourceOptions.merge(scope.opts, ResourceOptions(delete_before_replace=True)),
     )

@@ -4,8 +4,10 @@ published on.
 
 import pulumi_docker as docker
 
+from infra.clouds.shared.docker_command import publishers
 from infra.clouds.shared.part import Part, Scoped
 from infra.clouds.shared.ports import held, holder, is_free
+from infra.errors import StackError
 from infra.plan.docker import DockerPlan
 
 # The processes that hold a published port for the daemon.
@@ -23,11 +25,18 @@ class Network(Part):
 
 
 def check_port(plan: DockerPlan) -> None:
-    """Raise StackError where something else than a container holds the proxy's port."""
+    """Raise StackError where something else than the stack's own proxy holds its port."""
     if is_free(plan.port, plan.address):
         return
     process = holder(plan.port)
-    if process and process.name() in _DAEMON:
-        # Of this stack's own proxy, most likely; the daemon says so itself if it is not.
-        return
-    raise held(plan.port, process)
+    names = set(publishers(plan.port))
+    if not names and process and process.name() not in _DAEMON:
+        raise held(plan.port, process)
+    others = names - {f"{plan.name}-front"}
+    if others:
+        raise StackError(
+            f"trackstack:port: {plan.port} is held by the container {', '.join(sorted(others))}; "
+            "stop that one or choose a free port"
+        )
+    if not names and process is None:
+        raise held(plan.port, process)

@@ -27,6 +27,7 @@ _STACK = "pulumi:pulumi:Stack"
 # What a state may name, to be loaded when the resource goes. A line here is never taken off: where
 # a class moves, its old name stays importable.
 _PROVIDERS = {
+    "infra.clouds.docker.awaited.AwaitedProvider",
     "infra.clouds.local.database._DatabaseProvider",
     "infra.clouds.local.directory._DataDirectoryProvider",
     "infra.clouds.local.identity._SecretFileProvider",

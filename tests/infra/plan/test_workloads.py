@@ -229,11 +229,14 @@ def test_in_containers_of_this_machine() -> None:
     sidecar = containers[f"trackstack-test-{_SIDECAR.name}"]
     assert sidecar["command"] == ["relay", "--all"]
     assert sidecar["healthcheck"]["tests"] == ["CMD", "relay", "--alive"]
-    assert (sidecar["wait"], sidecar["restart"], sidecar["user"]) == (True, "always", "10001:10001")
+    assert (sidecar["restart"], sidecar["user"]) == ("always", "10001:10001")
+    awaited = {inputs["name"] for inputs in made.opened("AwaitedContainer")}
+    assert f"trackstack-test-{_SIDECAR.name}" in awaited
     assert sidecar["image"] == containers["trackstack-test-server"]["image"]
     assert "ports" not in sidecar or sidecar["ports"] == []
     init = containers["trackstack-test-prepares-something"]
-    assert (init["mustRun"], init["attach"], init["wait"]) == (False, True, False)
+    assert (init["mustRun"], init["attach"]) == (False, True)
+    assert init["name"] not in awaited
     assert plan.schedules[_JOB] == _SCHEDULE
 
 

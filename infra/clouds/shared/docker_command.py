@@ -1,0 +1,81 @@
+"""The docker command of this machine: what the provider cannot be asked."""
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+_TIMEOUT_SECONDS = 60
+_SOCKET = Path("/var/run/docker.sock")
+
+
+def environment(given: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment in which the command asks the daemon that the provider has.
+
+    The provider knows no contexts: it takes DOCKER_HOST, else the socket of this machine.
+    """
+    found = dict(os.environ if given is None else given)
+    if not found.get("DOCKER_HOST") and _SOCKET.exists():
+        found |= {"DOCKER_CONTEXT": "default"}
+    return found
+
+
+def run(
+    *arguments: str, timeout: float = _TIMEOUT_SECONDS, in_context: bool = False
+) -> "subprocess.CompletedProcess[str]":
+    """Run it to its end; raises RuntimeError where there is no such command, or no answer.
+
+    ``in_context`` leaves the choice of the daemon to the command.
+    """
+    try:
+        return subprocess.run(
+            ["docker", *arguments],
+            env=None if in_context else environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+        )
+    except FileNotFoundError:
+        raise RuntimeError("the command docker is not on PATH; install Docker's client") from None
+    except subprocess.TimeoutExpired:
+        raise RuntimeError(f"Docker does not answer in {timeout:g} s") from None
+
+
+def inspect(container: str) -> Mapping[str, Any] | None:
+    """What the daemon knows of a container, None where there is none.
+
+    Raises RuntimeError where the daemon does not answer.
+    """
+    done = run("container", "inspect", container)
+    if done.returncode == 0:
+        return cast("Mapping[str, Any]", json.loads(done.stdout)[0])
+    if "no such container" in done.stderr.lower():
+        return None
+    raise RuntimeError(done.stderr.strip())
+
+
+def has_image(reference: str) -> bool:
+    """Whether the daemon has an image, by name, digest or ID."""
+    return run("image", "inspect", "--format", "{{.Id}}", reference).returncode == 0
+
+
+def last_lines(container: str, count: int) -> str:
+    """What a container said last, on both of its streams."""
+    done = run("logs", "--tail", str(count), container)
+    lines = (done.stdout + done.stderr).strip().splitlines()
+    return "\n".join(lines[-count:])
+
+
+def publishers(port: int) -> list[str]:
+    """The names of the containers that hold a port of the daemon's machine; none where it does not
+    answer.
+    """
+    try:
+        done = run("ps", "--filter", f"publish={port}", "--format", "{{.Names}}")
+    except RuntimeError:
+        return []
+    return done.stdout.split() if done.returncode == 0 else []
