@@ -1,5 +1,6 @@
 """What a plan needs of this machine, read before it is made: files, home folders, versions."""
 
+import os
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -44,7 +45,8 @@ def read_place(
                     problems.append(f"{_key(field)}: cannot read {place.path(text)}: {error}")
     if problems:
         raise StackError(*problems)
-    return Place(stack, root, secret_keys, homes, texts, deployed_version())
+    cpus = os.cpu_count() or 1
+    return Place(stack, root, secret_keys, homes, texts, deployed_version(), cpus)
 
 
 def _own_home() -> dict[str, Path]:

@@ -14,6 +14,7 @@ from infra.settings import LocalContainer
 from runtime.jobs.schedules import schedules
 from runtime.settings import environment_of
 
+_CPUS = 2
 _LOOPBACK = ("localhost", "127.0.0.1")
 
 
@@ -88,7 +89,7 @@ def make_plan(settings: LocalContainer, place: Place) -> DockerPlan:
     )
     site = Site(
         runtime=runtime,
-        cpus=settings.cpus,
+        cpus=settings.cpus or min(_CPUS, place.cpus),
         memory=settings.memory,
         jobs="scheduler",
         has_client_secret="oidcClientSecret" in place.secret_keys,
@@ -102,7 +103,9 @@ def make_plan(settings: LocalContainer, place: Place) -> DockerPlan:
         secrets_dir=str(place.data_directory(settings.data_dir) / "secrets"),
         keep_data=settings.keep_data,
         protect=settings.protect,
-        image=plan_image(settings, settings, place, ("mysql", "postgresql", *stores)),
+        image=plan_image(
+            settings, settings, place, ("mysql", "postgresql", *stores), settings.platform
+        ),
         registry=settings.registry,
         registry_user=settings.registry_user,
         address=settings.address,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from infra.errors import StackError
 from infra.plan.place import Place
-from infra.settings.common import DEFAULT_BASE, Common, ImageKeys
+from infra.settings.common import DEFAULT_BASE, DEFAULT_PLATFORM, Common, ImageKeys
 
 # Scheme of a destination -> extra of pyproject.toml.
 _STORE_EXTRAS = {"wasbs": "azure", "oci": "oci", "s3": "s3"}
@@ -16,7 +16,8 @@ class ImagePlan:
     """``digest`` names an image that is there; without it, one is built from ``root``.
 
     ``arguments`` are the Dockerfile's build arguments; none is secret. ``inputs`` are the paths
-    under ``root`` that the build can see. ``version`` names what is in it.
+    under ``root`` that the build can see. ``version`` names what is in it. ``platform`` is what the
+    machines are that run it, as Docker names it.
     """
 
     digest: str | None
@@ -25,6 +26,7 @@ class ImagePlan:
     inputs: tuple[str, ...]
     arguments: tuple[tuple[str, str], ...]
     version: str
+    platform: str = DEFAULT_PLATFORM
 
     @property
     def trusted(self) -> str:
@@ -51,7 +53,11 @@ def store_extras(*destinations: str | None) -> tuple[str, ...]:
 
 
 def plan_image(
-    settings: Common, keys: ImageKeys, place: Place, extras: tuple[str, ...]
+    settings: Common,
+    keys: ImageKeys,
+    place: Place,
+    extras: tuple[str, ...],
+    platform: str = DEFAULT_PLATFORM,
 ) -> ImagePlan:
     """The image for these keys, with the optional dependencies ``extras``.
 
@@ -71,4 +77,5 @@ def plan_image(
         inputs=("pyproject.toml", "requirements.lock", "runtime"),
         arguments=tuple(sorted((name, value) for name, value in arguments.items() if value)),
         version=place.version,
+        platform=platform,
     )

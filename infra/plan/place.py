@@ -24,7 +24,8 @@ class Place:
 
     ``secret_keys`` are the secret keys that it has; their values are no part of a plan. ``homes``
     are the folders that ``~`` and ``~user`` stand for, as far as it names them; ``texts`` are the
-    files that it names, by key; ``version`` names the versions that are deployed.
+    files that it names, by key; ``version`` names the versions that are deployed. ``cpus`` is how
+    many this machine has.
     """
 
     stack: str
@@ -33,6 +34,7 @@ class Place:
     homes: Mapping[str, Path] = field(default_factory=dict[str, Path])
     texts: Mapping[str, str] = field(default_factory=dict[str, str])
     version: str = ""
+    cpus: int = 2
 
     def path(self, text: str) -> Path:
         """A path of the stack file: relative ones begin at the project's root.

@@ -34,6 +34,8 @@ from runtime.settings import (
 _NIGHTLY = "30 1 * * *"
 # What the image is built on.
 DEFAULT_BASE = "docker.io/library/python:3.12-slim-bookworm"
+# Of the clouds' machines.
+DEFAULT_PLATFORM = "linux/amd64"
 # The secret keys, which are no fields: the program alone has their values (infra.inputs).
 SECRETS = {
     "backendStoreUri": "The SQLAlchemy URI of your own PostgreSQL or MySQL.",

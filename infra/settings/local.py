@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from infra.settings.common import Common, ImageKeys, wrong
+from infra.settings.common import DEFAULT_PLATFORM, Common, ImageKeys, wrong
 from infra.settings.proxy import ProxyKeys
 from infra.settings.values import Line
 from runtime.settings import default
@@ -79,8 +79,17 @@ class LocalContainer(Common, ImageKeys, ProxyKeys):
     registry_user: Line | None = Field(
         None, description="The user there; the secret `registryPassword` goes with it."
     )
-    cpus: float = Field(
-        2, ge=0.5, le=256, description="CPUs of server, scheduler and reverse proxy together."
+    platform: Literal["linux/amd64", "linux/arm64"] = Field(
+        DEFAULT_PLATFORM,
+        description="What the image is built for: the machine of the Docker daemon, and those of "
+        "the stacks that run this image too.",
+    )
+    cpus: float | None = Field(
+        None,
+        ge=0.5,
+        le=256,
+        description="CPUs of server, scheduler and reverse proxy together; without it 2, or all of "
+        "a smaller machine.",
     )
     memory: float = Field(
         2, ge=1, le=1024, description="GiB of server, scheduler and reverse proxy together."

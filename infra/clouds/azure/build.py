@@ -12,6 +12,7 @@ from pulumi import Input, InvokeOutputOptions, Output, ResourceOptions
 from pulumi_azure_native import containerregistry as acr
 
 from infra.clouds.azure.scope import Scope
+from infra.clouds.shared import content
 from infra.clouds.shared.image import content_tag, files
 from infra.plan.image import ImagePlan
 
@@ -42,7 +43,9 @@ def build_image(
             docker_file_path=plan.dockerfile,
             source_location=told.apply(lambda given: _upload(plan, given)),
             arguments=[acr.ArgumentArgs(name=k, value=v) for k, v in plan.arguments],
-            platform=acr.PlatformPropertiesArgs(os="Linux", architecture="amd64"),
+            platform=acr.PlatformPropertiesArgs(
+                os="Linux", architecture=plan.platform.rpartition("/")[2]
+            ),
             timeout=_LONGEST_SECONDS,
         ),
         **scope.nested,
@@ -89,5 +92,8 @@ def packed(plan: ImagePlan) -> bytes:
     into = io.BytesIO()
     with tarfile.open(fileobj=into, mode="w:gz") as archive:
         for file in files(plan):
-            archive.add(file, file.relative_to(plan.root).as_posix())
+            entry = archive.gettarinfo(file, file.relative_to(plan.root).as_posix())
+            entry.mode = content.rights(file)
+            with file.open("rb") as read:
+                archive.addfile(entry, read)
     return into.getvalue()

@@ -13,6 +13,11 @@ def files(root: Path, names: Iterable[str]) -> list[Path]:
     return sorted(file for file in found if file.is_file() and "__pycache__" not in file.parts)
 
 
+def rights(file: Path) -> int:
+    """A file's mode as every checkout is to have it, whatever the umask there."""
+    return 0o755 if os.access(file, os.X_OK) else 0o644
+
+
 def digest(root: Path, names: Iterable[str], *more: object) -> str:
     """16 hexadecimal digits of the files, their names and rights to run, and of ``more``."""
     found = hashlib.sha256("".join(map(repr, more)).encode())

@@ -1,7 +1,9 @@
 """The runtime image: built by the Docker daemon of this machine, pushed, and named by digest."""
 
 import os
-import subprocess
+import shutil
+import tempfile
+import time
 from pathlib import Path
 
 import pulumi_docker as docker
@@ -9,6 +11,10 @@ from pulumi import ComponentResource, Input, Output, ResourceOptions
 
 from infra.clouds.shared import content
 from infra.plan.image import ImagePlan
+from infra.settings.common import DEFAULT_PLATFORM
+
+_IGNORED = ".dockerignore"
+_KEPT_SECONDS = 24 * 3600
 
 
 def files(plan: ImagePlan) -> list[Path]:
@@ -18,17 +24,35 @@ def files(plan: ImagePlan) -> list[Path]:
 
 def content_tag(plan: ImagePlan) -> str:
     """A tag that is another when anything that goes into the image is another."""
-    return content.digest(plan.root, plan.inputs, plan.arguments)
+    # Images of before there was a choice were for this one, and have their tags.
+    platform = () if plan.platform == DEFAULT_PLATFORM else (plan.platform,)
+    return content.digest(plan.root, plan.inputs, plan.arguments, *platform)
 
 
-def revision(plan: ImagePlan) -> str:
-    """The commit that last changed what goes into the image; empty outside a repository."""
-    command = ["git", "-C", str(plan.root), "log", "-1", "--format=%H", "--", *plan.inputs]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True)
-    except FileNotFoundError:
-        return ""
-    return done.stdout.strip()
+def context(plan: ImagePlan) -> Path:
+    """A copy of all that the build can see, where files have the same rights in every checkout.
+
+    It is made where there is none of this content; those of other contents go after a day.
+    """
+    folder = plan.root / ".trackstack" / "context"
+    target = folder / content.digest(plan.root, (_IGNORED, *plan.inputs))
+    if not target.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in folder.iterdir():
+            if old.stat().st_mtime < time.time() - _KEPT_SECONDS:
+                shutil.rmtree(old, ignore_errors=True)
+        made = Path(tempfile.mkdtemp(dir=folder))
+        for file in [plan.root / _IGNORED, *files(plan)]:
+            copy = made / file.relative_to(plan.root)
+            copy.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+            shutil.copyfile(file, copy)
+            copy.chmod(content.rights(file))
+        try:
+            made.rename(target)
+        except OSError:
+            # Another `up` of this checkout was first.
+            shutil.rmtree(made)
+    return target
 
 
 class RuntimeImage(ComponentResource):
@@ -64,18 +88,18 @@ class RuntimeImage(ComponentResource):
         repository: Input[str],
         registry: docker.RegistryArgs | None,
     ) -> docker.Image:
-        tag = content_tag(plan)
-        labels = {"VERSION": plan.version, "REVISION": revision(plan)}
         # Relative to the program's folder, where the engine starts the provider: another checkout
         # of the same content is no change.
-        root = os.path.relpath(plan.root)
+        root = os.path.relpath(context(plan))
         return docker.Image(
             f"{name}-build",
-            image_name=Output.concat(repository, ":", tag),
+            image_name=Output.concat(repository, ":", content_tag(plan)),
             build=docker.DockerBuildArgs(
                 context=root,
                 dockerfile=f"{root}/{plan.dockerfile}",
-                args={**dict(plan.arguments), **{k: v for k, v in labels.items() if v}},
+                # No commit: the same content is the same image, whoever's checkout it is.
+                args={**dict(plan.arguments), "VERSION": plan.version},
+                platform=plan.platform,
             ),
             registry=registry,
             skip_push=registry is None,

@@ -66,7 +66,7 @@ _OF_INFRA = {
     *("image", "base_image", "extra_packages", "extra_ca_file"),
     *("front_image", "hostname", "tls", "acme_email", "acme_directory", "tls_certificate_file"),
     *("port", "address", "data_dir", "artifacts_destination", "database_image"),
-    *("registry", "registry_user", "cpus", "memory", "name", "region", "tags"),
+    *("registry", "registry_user", "platform", "cpus", "memory", "name", "region", "tags"),
     *("allowed_cidrs", "private", "network_cidr", "ssh_cidrs", "ssh_public_key"),
     *("min_replicas", "max_replicas", "database", "database_storage", "database_backup_days"),
     *("high_availability", "versioning", "alert_email"),

@@ -89,6 +89,7 @@ _VALUES: dict[str, Any] = {
     "baseImage": "registry.example/python:3",
     "extraPackages": ["cowsay"],
     "alertEmail": "a@example.com",
+    "platform": "linux/arm64",
     "cpus": 3,
     "memory": 6,
     "availabilityDomain": 2,
