@@ -5,7 +5,7 @@ from typing import Literal
 import pulumi_docker as docker
 from pulumi import Output
 
-from infra.clouds.docker.scope import server_of
+from infra.clouds.docker.scope import registry_password, server_of
 from infra.clouds.shared.image import RuntimeImage
 from infra.clouds.shared.part import Part, Scoped
 from infra.inputs import Secrets
@@ -25,7 +25,7 @@ class Images(Part):
             docker.RegistryArgs(
                 server=server_of(plan.registry),
                 username=plan.registry_user,
-                password=secrets.registry_password,
+                password=registry_password(plan, secrets),
             )
             if plan.registry
             else None

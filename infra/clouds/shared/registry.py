@@ -27,10 +27,17 @@ _MANIFESTS = (
     "application/vnd.oci.image.index.v1+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
 )
+DOCKER_HUB = "docker.io"
+# What `docker login` calls it.
+_HUB_KEY = "https://index.docker.io/v1/"
 _TIMEOUT_SECONDS = 60
 _CHUNK = 1 << 20
 _CERTIFICATES = Path("/etc/docker/certs.d")
 _PARAMETER = re.compile(r'(\w+)="([^"]*)"')
+
+
+class RefusedError(UserError):
+    """The registry does not know a login, or does not let it."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +48,16 @@ class Login:
     password: str = field(default="", repr=False)
 
 
+def registry_of(image: str) -> str:
+    """The registry of an image's name, as Docker reads it."""
+    first, sign, _ = image.partition("/")
+    named = bool(sign) and ("." in first or ":" in first or first == "localhost")
+    return first if named else DOCKER_HUB
+
+
 def login_of_docker(host: str) -> Login:
     """What `docker login` keeps for a registry on this machine; an empty one where it has none."""
+    host = _HUB_KEY if host == DOCKER_HUB else host
     folder = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
     try:
         config: dict[str, Any] = json.loads((folder / "config.json").read_text())
@@ -84,7 +99,7 @@ class Repository:
         except requests.RequestException as error:
             raise UserError(f"the registry {self.host} cannot be reached: {error}") from None
         if answer.status_code in (401, 403):
-            raise UserError(
+            raise RefusedError(
                 f"{self.host} refuses your login to {self.path} ({answer.status_code}): copying "
                 f"takes the right to pull from the one and to push to the other; docker login "
                 f"{self.host}"
@@ -122,6 +137,20 @@ class Repository:
         )
         given: dict[str, Any] = answer.json() if answer.ok else {}
         self._authorization = f"Bearer {given.get('token') or given.get('access_token')}"
+
+
+def is_refused(host: str, login: Login) -> bool:
+    """Whether a registry says that it does not know a login.
+
+    False where it cannot be reached from here: the daemon may know a way to it.
+    """
+    try:
+        Repository(f"{host}/", login).ask("GET", f"https://{host}/v2/")
+    except RefusedError:
+        return True
+    except UserError:
+        return False
+    return False
 
 
 def copy(source: Repository, digest: str, target: Repository) -> None:
