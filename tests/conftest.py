@@ -6,8 +6,29 @@ from collections.abc import Generator
 
 import pytest
 
+from infra.rehearsal.docker.plugin import find
 from infra.rehearsal.system.ports import find_free_port
 from tests import examples as examples
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--docker-plugin",
+        action="store_true",
+        help="stacks of local-container on the real Docker provider in place of the stand-in",
+    )
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Which Docker provider the tests run on."""
+    given = config.getoption("--docker-plugin")
+    return f"docker provider: {find() if given else 'the stand-in'}"
+
+
+@pytest.fixture(scope="session")
+def is_real_docker(pytestconfig: pytest.Config) -> bool:
+    """Whether --docker-plugin was said."""
+    return bool(pytestconfig.getoption("--docker-plugin"))
 
 
 @pytest.hookimpl(tryfirst=True)

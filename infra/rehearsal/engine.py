@@ -52,13 +52,15 @@ class Engine:
     """A stack of the project in ``project_dir``, with its state and login under ``state_dir``.
 
     ``providers`` is a value of PULUMI_DEBUG_PROVIDERS (``name:port,...``): servers to attach to
-    instead of starting a plugin. ``environment`` is added to the process's own.
+    instead of starting a plugin; ``plugin`` is one that is started. ``environment`` is added to the
+    process's own.
     """
 
     project_dir: Path
     state_dir: Path
     stack: str = "test"
     providers: str = ""
+    plugin: Path | None = None
     passphrase: str = "a passphrase of rehearsals"
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     timeout: float = 540
@@ -155,6 +157,8 @@ class Engine:
         }
         # The language host runs the first `python` on PATH and finds its scripts beside itself.
         path = [Path(sys.executable).parent, Path(find_engine()).parent, inherited["PATH"]]
+        if self.plugin:
+            path.insert(0, self.plugin.parent)
         return {
             **inherited,
             "PATH": os.pathsep.join(map(str, path)),

@@ -12,13 +12,15 @@ from infra.place import ROOT
 from infra.rehearsal.engine import Engine
 
 
-def make_project(folder: Path, stack: str = "test", *, providers: str = "") -> Engine:
+def make_project(
+    folder: Path, stack: str = "test", *, providers: str = "", plugin: Path | None = None
+) -> Engine:
     """An engine on a copy of Pulumi.yaml with the real infra/ behind it."""
     project = folder / "project"
     (project / "stacks").mkdir(parents=True)
     shutil.copy(ROOT / "Pulumi.yaml", project)
     (project / "infra").symlink_to(ROOT / "infra")
-    return Engine(project, folder / "state", stack=stack, providers=providers)
+    return Engine(project, folder / "state", stack=stack, providers=providers, plugin=plugin)
 
 
 def configure(engine: Engine, config: dict[str, Any]) -> None:

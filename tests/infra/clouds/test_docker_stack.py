@@ -6,6 +6,7 @@ import os
 import secrets
 import signal
 import ssl
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Generator
@@ -14,14 +15,13 @@ from typing import Any
 
 import pytest
 
-from infra.rehearsal.docker import cloud as docker_cloud
+from infra.rehearsal.docker.plugin import docker_provider
 from infra.rehearsal.engine import Engine
-from infra.rehearsal.errors import RehearsalError
-from infra.rehearsal.provider.serving import serving
+from infra.rehearsal.errors import EngineError, RehearsalError
 from infra.rehearsal.system import daemon
 from infra.rehearsal.system.ports import find_free_port
 from infra.rehearsal.system.waiting import wait_for
-from tests.infra.project import configure, make_project
+from tests.infra.project import configure, make_project, run_operation
 
 pytestmark = pytest.mark.slow
 
@@ -31,12 +31,12 @@ _CONTAINERS = ("database", "server", "scheduler", "front")
 class Stack:
     """A stack in containers; what it makes on the daemon begins with ``name``."""
 
-    def __init__(self, folder: Path, providers: str) -> None:
+    def __init__(self, folder: Path, providers: str, plugin: Path | None) -> None:
         self.name = f"trackstack-t{secrets.token_hex(4)}"
         self.folder = folder
         self.registry = daemon.registry()
         stack = self.name.removeprefix("trackstack-")
-        self.engine: Engine = make_project(folder, stack, providers=providers)
+        self.engine: Engine = make_project(folder, stack, providers=providers, plugin=plugin)
         self.config: dict[str, Any] = {
             "trackstack:cloud": "local",
             "trackstack:compute": "container",
@@ -92,11 +92,11 @@ class Stack:
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Generator[Stack]:
+def stack(tmp_path_factory: pytest.TempPathFactory, is_real_docker: bool) -> Generator[Stack]:
     daemon.ensure_daemon()
     folder = tmp_path_factory.mktemp("containers")
-    with serving(docker_cloud.open_cloud(folder / "cloud")) as providers:
-        made = Stack(folder, providers)
+    with docker_provider(folder / "cloud", is_real=is_real_docker) as (providers, plugin):
+        made = Stack(folder, providers, plugin)
         try:
             made.up()
             yield made
@@ -123,11 +123,12 @@ def client(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def _changed(said: str) -> set[str]:
-    """The names of the resources that an `up` made, changed or replaced."""
+    """The names of the resources that an `up` made, changed or replaced, but for what waited."""
     return {
         words[2]
         for words in (line.split() for line in said.splitlines())
         if len(words) > 3 and words[1].count(":") > 1 and words[0] in ("+", "~", "+-", "++", "-+")
+        if not words[2].endswith("-awaited")
     }
 
 
@@ -191,8 +192,12 @@ def test_no_secret_is_in_plain_text(stack: Stack) -> None:
     assert {path.stat().st_mode & 0o077 for path in kept.iterdir()} == {0}
 
 
-def test_a_second_up_changes_nothing(stack: Stack) -> None:
+def test_a_second_up_changes_nothing_and_finds_no_drift(stack: Stack) -> None:
     assert _changed(stack.up()) == set()
+    stack.engine.run("preview", "--expect-no-changes")
+    stack.engine.run("refresh", "--preview-only", "--expect-no-changes")
+    drift = run_operation(stack.engine, "drift")
+    assert drift.returncode == 0, drift.stdout + drift.stderr
 
 
 def test_gc_and_prune_run_on_schedule_inside(stack: Stack, client: Any) -> None:
@@ -234,14 +239,44 @@ def test_what_docker_kill_stops_an_up_starts_again(stack: Stack, client: Any) ->
         daemon.docker("kill", f"{stack.name}-{name}")
     stack.engine.run("up", "--refresh")
     assert all(stack.is_healthy(name) for name in _CONTAINERS)
-    wait_for(lambda: _answers(client), "the server answers", 120)
+    # `up` has waited: nobody need wait any more.
+    assert _answers(client)
     assert client.get_experiment_by_name("day")
 
 
 def test_a_changed_key_replaces_only_what_it_must(stack: Stack, client: Any) -> None:
     assert _changed(stack.up(pruneSchedule="0 3 * * *")) == {"scheduler"}
     assert _changed(stack.up(workers=1)) == {"server"}
-    wait_for(lambda: _answers(client), "the server answers", 120)
+    assert _answers(client)
+    before = {name: stack.inspect(name)["Id"] for name in _CONTAINERS}
+    stack.up(memory=3)
+    assert {name: stack.inspect(name)["Id"] for name in _CONTAINERS} == before
+    assert stack.inspect("server")["HostConfig"]["Memory"] == 3 * 1024**3
+
+
+def test_a_server_that_cannot_start_ends_up_at_once_and_each_time(stack: Stack) -> None:
+    began = time.monotonic()
+    for _ in range(2):
+        # No folder for the jobs' state: the process ends as it starts.
+        with pytest.raises(EngineError) as failed:
+            stack.up(environment={"MLFLOW_GUNICORN_OPTS": "--no-such-option"})
+        assert "ended with exit code" in failed.value.output
+        assert "no-such-option" in failed.value.output
+    assert time.monotonic() - began < 120
+    stack.config.pop("trackstack:environment")
+    stack.up()
+    drift = run_operation(stack.engine, "drift")
+    assert drift.returncode == 0, drift.stdout + drift.stderr
+
+
+def test_a_network_that_was_taken_away_comes_back_with_make_up(stack: Stack) -> None:
+    daemon.docker("network", "disconnect", stack.name, f"{stack.name}-scheduler")
+    assert run_operation(stack.engine, "drift").returncode == 2
+    done = run_operation(stack.engine, "up")
+    assert done.returncode == 0, done.stdout + done.stderr
+    networks = stack.inspect("scheduler")["NetworkSettings"]["Networks"]
+    assert list(networks) == [stack.name]
+    assert "scheduler" in networks[stack.name]["Aliases"]
 
 
 def test_destroy_leaves_the_data_and_the_next_up_finds_them(stack: Stack, client: Any) -> None:
