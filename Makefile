@@ -12,8 +12,8 @@ UV = $(shell command -v uv || echo .venv/bin/uv)
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
-up: setup ## bring up STACK (default: local); what holds data is lost only where DATA= names it
-	@$(ENTER) python -m infra.operations.up "$(STACK)" $(TAKEN)
+up: setup ## bring up STACK (default: local); what holds data is lost only where DATA= names it; WAIT=0 does not ask the server
+	@$(ENTER) python -m infra.operations.up "$(STACK)" $(TAKEN) $(if $(WAIT),--wait "$(WAIT)")
 
 down: setup ## stop STACK and say what is kept; asks (or needs YES=1) where data are lost
 	@$(ENTER) python -m infra.operations.down "$(STACK)" $(if $(YES),--yes)

@@ -57,7 +57,7 @@ def _backend_store(settings: RuntimeSettings) -> Finding:
     return Finding("backend store", False, found, "run `trackstack upgrade`")
 
 
-def _server(settings: RuntimeSettings) -> Finding:
+def server(settings: RuntimeSettings) -> Finding:
     status, body = request(settings, "GET", health.PATH, None)
     if status == 200:
         return Finding("server", True, f"{settings.tracking_uri} answers")
@@ -65,7 +65,7 @@ def _server(settings: RuntimeSettings) -> Finding:
     return Finding("server", False, found, "start it, or set MLFLOW_TRACKING_URI; see its log")
 
 
-def _access(settings: RuntimeSettings) -> Finding:
+def access(settings: RuntimeSettings) -> Finding:
     path = "/api/2.0/mlflow/experiments/search?max_results=1"
     token = token_of(settings)
     if not token:
@@ -116,7 +116,7 @@ def _jobs(settings: RuntimeSettings) -> Finding:
 
 
 # What can be asked from any machine that the server answers.
-REMOTE_CHECKS: tuple[Callable[[RuntimeSettings], Finding], ...] = (_server, _access, _artifacts)
+REMOTE_CHECKS: tuple[Callable[[RuntimeSettings], Finding], ...] = (server, access, _artifacts)
 CHECKS = (_data_directory, _backend_store, *REMOTE_CHECKS, _jobs)
 
 

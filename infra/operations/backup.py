@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from infra.operations.stack import client_of
+from infra.operations.stack.served import client_of
 from runtime.errors import UserError
 from runtime.probe import request, token_of
 from runtime.settings import RuntimeSettings

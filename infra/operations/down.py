@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from infra.operations.stack import Resource, Stack, main, standing
+from infra.operations.stack import Resource, Stack, docker, main, standing
 from infra.operations.stack import file as stack_file
 from infra.operations.stack.protection import lifted
 from infra.settings import Settings
@@ -152,13 +152,16 @@ def command(name: str, yes: bool, dry_run: bool, as_json: bool) -> int:
       python -m infra.operations.down azure-prod --dry-run --json
     """
     stack = Stack(name)
-    teardown = decide(name, stack.outputs(), stack.resources(), _settings(stack))
+    settings = _settings(stack)
+    teardown = decide(name, stack.outputs(), stack.resources(), settings)
     click.echo(json.dumps(asdict(teardown)) if as_json else summary(teardown))
     if dry_run:
         if teardown.differing:
             click.echo(f"down: {teardown.differing}", err=True)
         return 0
     confirm(teardown, yes)
+    docker.forget(stack, stack.resources())
+    docker.require(None, stack.resources())
     if apply(stack, teardown, quiet=as_json):
         return 1
     if not as_json:

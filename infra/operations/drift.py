@@ -7,9 +7,8 @@ from typing import Any
 
 import click
 
-from infra.operations.stack import Resource, Stack, main, table
+from infra.operations.stack import Resource, Stack, docker, main, table
 
-_HIDDEN = frozenset({"__provider", "__inputs", "__meta", "__defaults"})
 _DRIFTED = 2
 
 
@@ -39,7 +38,7 @@ def decide(stack: str, steps: Sequence[Mapping[str, Any]]) -> list[Drift]:
             found.append(Drift(name, kind, (), _remedy_of_a_loss(stack, resource)))
             continue
         detailed: Mapping[str, Any] = step.get("detailedDiff") or {}
-        keys = _differing(old, new) | detailed.keys()
+        keys = {key for key in detailed if not key.startswith("__")} or _differing(old, new)
         if keys:
             found.append(Drift(name, kind, tuple(sorted(keys)), _remedy(stack, keys, inputs)))
     return found
@@ -48,7 +47,13 @@ def decide(stack: str, steps: Sequence[Mapping[str, Any]]) -> list[Drift]:
 def _differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> set[str]:
     was: Mapping[str, Any] = old.get("outputs") or {}
     now: Mapping[str, Any] = new.get("outputs") or {}
-    return {key for key in was.keys() | now.keys() if was.get(key) != now.get(key)} - _HIDDEN
+    names = {key for key in was.keys() | now.keys() if not key.startswith("__")}
+    return {key for key in names if _filled(was.get(key)) != _filled(now.get(key))}
+
+
+def _filled(value: Any) -> Any:
+    """What is empty in a way, as providers now give none of it and now an empty list."""
+    return value or None
 
 
 def _remedy_of_a_loss(stack: str, resource: Resource) -> str:
@@ -76,7 +81,9 @@ def command(stack: str, as_json: bool) -> int:
       make drift STACK=azure-prod
       python -m infra.operations.drift azure-prod --json
     """
-    preview = Stack(stack).ask("refresh", "--preview-only", "--json")
+    known = Stack(stack)
+    docker.require(None, known.resources())
+    preview = known.ask("refresh", "--preview-only", "--json")
     drifts = decide(stack, preview.get("steps") or [])
     if as_json:
         click.echo(json.dumps({"stack": stack, "drift": [asdict(drift) for drift in drifts]}))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from infra.operations.stack import Stack, guard, main
+from infra.operations.stack import Stack, docker, guard, main
 from infra.operations.stack.findings import lines
 
 # The engine starts it from the program's own folder.
@@ -20,7 +20,9 @@ def command(name: str) -> int:
     policies hold, 1 otherwise.
     """
     stack = Stack(name)
-    preview, taken = guard.look(stack, stack.resources(), "--policy-pack", POLICIES, silent=False)
+    state = stack.resources()
+    docker.require(stack.settings(), state)
+    preview, taken = guard.look(stack, state, "--policy-pack", POLICIES, silent=False)
     if taken:
         click.echo("\n".join(lines(taken, "`make up` will stop: this takes what holds data")))
     return 1 if preview.code else 0

@@ -4,7 +4,6 @@ import getpass
 import json
 import re
 import sys
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -14,11 +13,11 @@ import click
 from infra.operations.backup import back_up
 from infra.operations.cost import Change, foresee
 from infra.operations.preview import POLICIES
-from infra.operations.stack import Stack, client_of, guard, main
+from infra.operations.stack import Stack, guard, main
 from infra.operations.stack.findings import Finding
 from infra.operations.stack.protection import lifted
+from infra.operations.stack.served import check
 from infra.settings.common import ImageKeys
-from runtime import doctor
 from runtime.errors import UserError
 
 _BY_DIGEST = re.compile(r"\S+@sha256:[0-9a-f]{64}")
@@ -99,25 +98,6 @@ def decide(
         # A cloud's stack runs a copy of it, in a registry of its own.
         needed=before.rpartition("@")[2] != image.rpartition("@")[2],
     )
-
-
-def check(outputs: Mapping[str, Any], seconds: float = 0) -> list[str]:
-    """What is not well with a server: its answer, its access check, an artifact's way, its image.
-
-    A server does not start on a backend store of another schema, so one that answers is migrated.
-    Asks again for ``seconds``, while a new one starts and the one before still answers.
-    """
-    deadline = time.monotonic() + seconds
-    with client_of(outputs) as settings:
-        while True:
-            found = [one(settings) for one in doctor.REMOTE_CHECKS]
-            problems = [f"{one.check}: {one.found}" for one in found if not one.well]
-            runs = None if problems else doctor.image_of(settings)
-            if runs and runs != outputs.get("image"):
-                problems = [f"server: still runs {runs}"]
-            if not problems or time.monotonic() >= deadline:
-                return problems
-            time.sleep(2)
 
 
 class Target:

@@ -20,8 +20,9 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 import click
 
-from infra.operations.stack import Stack, client_of, guard, main
+from infra.operations.stack import Stack, guard, main
 from infra.operations.stack import file as stack_file
+from infra.operations.stack.served import client_of
 from infra.plan.local import LocalPlan
 from runtime.errors import UserError
 from runtime.probe import request, token_of

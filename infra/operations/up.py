@@ -6,10 +6,11 @@ import sys
 import click
 
 from infra.operations import status
-from infra.operations.stack import Stack, guard, main
+from infra.operations.stack import Stack, docker, guard, main, served
 from infra.operations.stack import file as stack_file
 from infra.settings import LocalContainer, Settings
 from infra.settings.cloud import CloudKeys
+from runtime import doctor
 from runtime.errors import UserError
 
 _OTHER_SALT = """\
@@ -48,12 +49,19 @@ def select(name: str) -> None:
 @click.command()
 @click.argument("name", metavar="STACK")
 @click.option("--data", default="", help="What may be lost: replace:NAME or delete:NAME, by comma.")
-def command(name: str, data: str) -> int:
+@click.option(
+    "--wait",
+    default=180.0,
+    help="Seconds in which the new server must answer users, 0: it is not asked (180).",
+)
+def command(name: str, data: str, wait: float) -> int:
     """Bring STACK up, or bring it to what its stack file says.
 
     Stops, with exit code 1 and nothing changed, where that deletes, replaces or leaves behind what
     holds data, unless --data (DATA= with make) names it. In a cloud and on a terminal the engine
-    asks first. Exits with 2 where what was typed, or the stack file, is wrong.
+    asks first. Ends well only when the server that was deployed answers at its public address, to
+    its own token; with --wait 0 (WAIT=0 with make) it is not asked. Exits with 2 where what was
+    typed, or the stack file, is wrong.
 
     \b
     Examples:
@@ -64,10 +72,31 @@ def command(name: str, data: str) -> int:
     stack_file.require(name)
     select(name)
     stack = Stack(name)
-    if guard.up(stack, *options(stack.settings(), sys.stdin.isatty()), allowed=allowed):
+    settings, state = stack.settings(), stack.resources()
+    docker.require(settings, state)
+    again = [word for urn in docker.pruned(state) for word in ("--replace", urn)]
+    if guard.up(stack, *options(settings, sys.stdin.isatty()), *again, allowed=allowed):
         return 1
+    if wait:
+        _require_served(stack, wait)
     click.echo(status.text(stack))
     return 0
+
+
+def _require_served(stack: Stack, seconds: float) -> None:
+    """Raise UserError where the server that was deployed does not answer users in time."""
+    outputs = stack.outputs(secrets=True)
+    certificate = getattr(stack.plan(), "tls_certificate", None)
+    if certificate and "ca_certificate" not in outputs:
+        outputs["ca_certificate"] = certificate
+    if problems := served.check(outputs, seconds, (doctor.server, doctor.access)):
+        flag = "" if stack.name == "local" else f" STACK={stack.name}"
+        problems = [
+            *problems,
+            f"it was brought up, and does not serve after {seconds:g} s: see make logs{flag}; "
+            "where this machine may not reach it, WAIT=0 does not ask",
+        ]
+        raise UserError("\n".join(problems))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The services beside the server, under the supervisor: the scheduler, which runs the jobs."""
 
+import time
 from typing import Any
 
 from pulumi import ResourceOptions
@@ -9,6 +10,8 @@ from infra.clouds.local import supervisor
 from infra.clouds.shared.dynamic import DynamicProvider, Props
 
 _SCHEDULER = "scheduler"
+# One that cannot start ends sooner.
+_STEADY_SECONDS = 3
 
 
 def _name(props: Props) -> str:
@@ -23,7 +26,16 @@ class _SchedulerProvider(DynamicProvider):
 
     def apply(self, props: Props) -> Props:
         command = props.get("command", [_SCHEDULER])
-        supervisor.set_program(props["data_dir"], _name(props), props["environment"], command)
+        data_dir, name = str(props["data_dir"]), _name(props)
+        supervisor.set_program(data_dir, name, props["environment"], command)
+        steady = time.monotonic() + _STEADY_SECONDS
+        while time.monotonic() < steady:
+            if supervisor.program_state(data_dir, name) in ("BACKOFF", "FATAL", "ABSENT"):
+                raise RuntimeError(
+                    f"the {name} ended while it was starting; the end of its log:\n"
+                    f"{supervisor.last_lines(data_dir, name)}"
+                )
+            time.sleep(0.2)
         return {}
 
     def remove(self, props: Props) -> None:

@@ -3,7 +3,6 @@
 import time
 import urllib.error
 import urllib.request
-from pathlib import Path
 from typing import Any
 
 from pulumi import ResourceOptions
@@ -30,11 +29,6 @@ def _healthy(props: Props) -> bool:
         return False
 
 
-def _last_lines(data_dir: str) -> str:
-    lines = (Path(data_dir) / "logs" / "server.log").read_text(errors="replace").splitlines()
-    return "\n".join(lines[-15:])
-
-
 def _wait_until_ready(props: Props) -> None:
     data_dir, deadline = props["data_dir"], time.monotonic() + _READY_SECONDS
     while time.monotonic() < deadline:
@@ -43,12 +37,12 @@ def _wait_until_ready(props: Props) -> None:
         if supervisor.program_state(data_dir, "server") in ("BACKOFF", "FATAL", "ABSENT"):
             raise RuntimeError(
                 f"the server ended while it was starting; the end of its log:\n"
-                f"{_last_lines(data_dir)}"
+                f"{supervisor.last_lines(data_dir, 'server')}"
             )
         time.sleep(0.2)
     raise RuntimeError(
         f"the server did not answer on port {int(props['port'])} within {_READY_SECONDS} s; "
-        f"the end of its log:\n{_last_lines(data_dir)}"
+        f"the end of its log:\n{supervisor.last_lines(data_dir, 'server')}"
     )
 
 

@@ -25,6 +25,7 @@ from runtime.process import trackstack
 # A process that ends sooner has not started: a server needs some seconds to find out.
 _START_SECONDS = 15
 _STOP_SECONDS = 30
+_LINES = 20
 _MODULE = "supervisor.supervisord"
 _CONFIGURATION = "/supervisord.conf"
 
@@ -210,6 +211,12 @@ def _remove_group(control: Any, name: str) -> None:
     except Fault as fault:
         if fault.faultCode != Faults.BAD_NAME:
             raise
+
+
+def last_lines(data_dir: str, name: str) -> str:
+    """What a program said last."""
+    log = Path(data_dir) / "logs" / f"{name}.log"
+    return "\n".join(log.read_text(errors="replace").splitlines()[-_LINES:])
 
 
 def program_state(data_dir: str, name: str) -> str:

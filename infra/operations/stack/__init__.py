@@ -16,12 +16,11 @@ import click
 from infra import settings
 from infra.clouds import data
 from infra.errors import StackError
+from infra.operations.stack.reasons import reason
 from infra.place import read_place
 from infra.plan import Plan, make_plan
 from infra.settings import PROJECT, Settings
-from runtime import settings as runtime_settings
 from runtime.errors import UserError
-from runtime.settings import RuntimeSettings
 
 
 class MistakeError(UserError):
@@ -88,8 +87,23 @@ class Stack:
             text=True,
         )
         if done.returncode:
-            raise UserError(f"pulumi {' '.join(arguments)}: {_reason(done)}")
+            raise UserError(f"pulumi {' '.join(arguments)}: {reason(done)}")
         return json.loads(done.stdout)
+
+    def state(self) -> dict[str, Any]:
+        """Its state as the engine exports it."""
+        return cast("dict[str, Any]", self.ask("stack", "export"))
+
+    def put_state(self, exported: Mapping[str, Any]) -> None:
+        """Put another state in its place; raises UserError where the engine refuses it."""
+        done = subprocess.run(
+            ["pulumi", "stack", "import", "--stack", self.name, "--non-interactive"],
+            input=json.dumps(exported),
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode:
+            raise UserError(f"pulumi stack import: {reason(done)}")
 
     def run(
         self,
@@ -104,6 +118,17 @@ class Stack:
         added to this process's own.
         """
         return self._run(arguments, sys.stderr if quiet else None, environment)[0]
+
+    def update(
+        self, *options: str, quiet: bool = False, environment: Mapping[str, str] | None = None
+    ) -> tuple[int, tuple[str, ...]]:
+        """`pulumi up` as by ``run``; its exit code, and the lines of its event log."""
+        debugging = {**(environment or {}), "PULUMI_DEBUG_COMMANDS": "true"}
+        with TemporaryDirectory() as folder:
+            log = Path(folder) / "events.jsonl"
+            arguments = ["up", *options, "--event-log", str(log)]
+            code, _ = self._run(arguments, sys.stderr if quiet else None, debugging)
+            return code, tuple(log.read_text().splitlines()) if log.exists() else ()
 
     def preview(
         self,
@@ -184,8 +209,7 @@ class Stack:
 
     def resources(self) -> list[Resource]:
         """What is in its state, but for the stack itself and the providers."""
-        exported = self.ask("stack", "export")
-        found: Sequence[dict[str, Any]] = exported["deployment"].get("resources") or []
+        found: Sequence[dict[str, Any]] = self.state()["deployment"].get("resources") or []
         return [
             Resource(
                 name=str(resource["urn"]).rsplit("::", 1)[1],
@@ -208,22 +232,6 @@ def _told() -> Generator[None]:
         yield
     except StackError as error:
         raise MistakeError("\n".join(error.problems)) from None
-
-
-@contextmanager
-def client_of(outputs: Mapping[str, Any]) -> Generator[RuntimeSettings]:
-    """The settings of a client of the stack that exports ``outputs``, with its secrets."""
-    with TemporaryDirectory() as folder:
-        authority = None
-        if outputs.get("ca_certificate"):
-            authority = Path(folder) / "ca.pem"
-            authority.write_text(str(outputs["ca_certificate"]))
-        environment = runtime_settings.environment_of(
-            given_tracking_uri=outputs["tracking_uri"],
-            tracking_token=outputs["tracking_token"],
-            tracking_certificate=authority,
-        )
-        yield runtime_settings.load(environment)
 
 
 def _needs(resource: Mapping[str, Any]) -> frozenset[str]:
@@ -252,12 +260,6 @@ def standing(resources: Sequence[Resource]) -> frozenset[str]:
             found.add(urn)
             ahead += known[urn].needs if urn in known else ()
     return frozenset(found)
-
-
-def _reason(done: "subprocess.CompletedProcess[str]") -> str:
-    said = [line.strip() for line in (done.stderr + done.stdout).splitlines() if line.strip()]
-    errors = [line for line in said if line.startswith("error:")]
-    return (errors or said or [f"exit code {done.returncode}"])[-1].removeprefix("error: ")
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import click
 
 from infra.clouds import data
-from infra.operations.stack import MistakeError, Preview, Resource, Stack
+from infra.operations.stack import MistakeError, Preview, Resource, Stack, docker
 from infra.operations.stack.findings import Finding, decide, lines
 from infra.operations.stack.protection import lifted
 from runtime.errors import UserError
@@ -118,7 +118,9 @@ def up(
             refuse(findings, allowed)
             if preview.code:
                 raise failed(preview)
-        code = stack.run("up", *options, quiet=quiet, environment=environment(state))
+        code, events = stack.update(*options, quiet=quiet, environment=environment(state))
         if not code:
             done()
+    for build in docker.failed_builds(events) if code else ():
+        click.echo(docker.told(build), err=True)
     return code

@@ -56,7 +56,8 @@ class Stack:
         configure(self.engine, {f"trackstack:{key}": value for key, value in given.items()})
 
     def up(self, *arguments: str) -> tuple[int, str]:
-        done = run_operation(self.engine, "up", *arguments)
+        # Nothing runs behind these clouds.
+        done = run_operation(self.engine, "up", "--wait", "0", *arguments)
         return done.returncode, done.stdout + done.stderr
 
     def protected(self) -> set[str]:

@@ -1,0 +1,182 @@
+"""The Docker daemon of a stack, looked at before the engine is started."""
+
+import http.client
+import json
+import os
+import socket
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import click
+
+from infra.clouds.shared import docker_command
+from infra.operations.stack import Resource, Stack
+from infra.place import ROOT
+from infra.settings import LocalContainer, Settings
+from infra.settings.common import ImageKeys
+from runtime.errors import UserError
+
+_SOCKET = "unix:///var/run/docker.sock"
+_PREFIXES = ("docker:", "pulumi:providers:docker")
+_TIMEOUT_SECONDS = 10
+_BUILD_SECONDS = 3600
+_LINES = 20
+_PROGRAM = ROOT / "infra"
+
+
+class _Ping(http.client.HTTPConnection):
+    """To a daemon's socket, or to its port."""
+
+    def __init__(self, address: str) -> None:
+        self._url = urlsplit(address)
+        super().__init__(self._url.hostname or "localhost", timeout=_TIMEOUT_SECONDS)
+
+    def connect(self) -> None:
+        if self._url.scheme == "unix":
+            self.sock = socket.socket(socket.AF_UNIX)
+            self.sock.settimeout(_TIMEOUT_SECONDS)
+            self.sock.connect(self._url.path)
+        else:
+            to = (self._url.hostname or "localhost", self._url.port or 2375)
+            self.sock = socket.create_connection(to, _TIMEOUT_SECONDS)
+
+
+def answers(address: str) -> bool:
+    """Whether a daemon answers; True where it is not reached by plain HTTP, and cannot be told."""
+    if urlsplit(address).scheme not in ("unix", "tcp", "http") or os.environ.get(
+        "DOCKER_TLS_VERIFY"
+    ):
+        return True
+    connection = _Ping(address)
+    try:
+        connection.request("GET", "/_ping")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def address() -> str:
+    """Where the provider finds the daemon: DOCKER_HOST, which is set here to that of the `docker
+    context` in use, since the provider knows no contexts; else this machine's socket.
+    """
+    if given := os.environ.get("DOCKER_HOST"):
+        return given
+    host = _context_host()
+    if host and host != _SOCKET:
+        os.environ["DOCKER_HOST"] = host
+    return host or _SOCKET
+
+
+def _context_host() -> str:
+    """The address of the context in use; empty without the command."""
+    try:
+        done = docker_command.run("context", "inspect", in_context=True)
+    except RuntimeError:
+        return ""
+    if done.returncode:
+        return ""
+    found = cast("list[dict[str, Any]]", json.loads(done.stdout))
+    endpoints: Mapping[str, Any] = found[0].get("Endpoints", {}) if found else {}
+    return str(cast("Mapping[str, Any]", endpoints.get("docker", {})).get("Host", ""))
+
+
+def needed(settings: Settings | None, state: Sequence[Resource]) -> bool:
+    """Whether an engine's command on the stack starts a provider that asks the daemon. Pure."""
+    if any(resource.type.startswith("docker:") for resource in state):
+        return True
+    if isinstance(settings, LocalContainer):
+        return True
+    builds = isinstance(settings, ImageKeys) and not settings.image
+    return builds and getattr(settings, "image_build", "docker") == "docker"
+
+
+def require(settings: Settings | None, state: Sequence[Resource]) -> None:
+    """Raise UserError where the stack needs a daemon, and none answers."""
+    if needed(settings, state) and not answers(where := address()):
+        raise UserError(
+            f"Docker does not answer at {where}, and this stack needs it; start it, or set "
+            "DOCKER_HOST (`docker info` must work); nothing was changed"
+        )
+
+
+def forget(stack: Stack, state: Sequence[Resource]) -> None:
+    """Take images out of a cloud's stack that goes, where no daemon answers: they stay where they
+    are in any case, and the engine would ask the daemon.
+    """
+    mine = [one for one in state if one.type.startswith("docker:")]
+    only_images = all(one.type == "docker:index/image:Image" for one in mine)
+    if mine and only_images and not answers(address()):
+        names = ", ".join(one.name for one in mine)
+        click.echo(f"down: Docker does not answer; it is not asked about {names}", err=True)
+        stack.put_state(without_docker(stack.state()))
+
+
+def without_docker(exported: Mapping[str, Any]) -> dict[str, Any]:
+    """A state without what Docker's provider made, itself, and all mention of them. Pure."""
+    deployment = dict(cast("Mapping[str, Any]", exported["deployment"]))
+    resources = cast("list[dict[str, Any]]", deployment.get("resources") or [])
+    gone = {one["urn"] for one in resources if str(one["type"]).startswith(_PREFIXES)}
+    deployment["resources"] = [_without(one, gone) for one in resources if one["urn"] not in gone]
+    return {**exported, "deployment": deployment}
+
+
+def _without(resource: Mapping[str, Any], gone: set[str]) -> dict[str, Any]:
+    left = dict(resource)
+    if "dependencies" in left:
+        left["dependencies"] = [urn for urn in left["dependencies"] or () if urn not in gone]
+    by_property = cast("Mapping[str, Sequence[str] | None]", left.get("propertyDependencies") or {})
+    if by_property:
+        left["propertyDependencies"] = {
+            name: [urn for urn in urns or () if urn not in gone]
+            for name, urns in by_property.items()
+        }
+    return left
+
+
+def failed_builds(events: Iterable[str]) -> list[Mapping[str, Any]]:
+    """The inputs of images that an update could not build; ``events`` are the lines of its event
+    log. Pure.
+    """
+    found: list[Mapping[str, Any]] = []
+    for event in map(json.loads, events):
+        step: Mapping[str, Any] = event.get("resOpFailedEvent", {}).get("metadata") or {}
+        if step.get("type") == "docker:index/image:Image":
+            new: Mapping[str, Any] = step.get("new") or {}
+            found.append(new.get("inputs") or {})
+    return found
+
+
+def told(image: Mapping[str, Any]) -> str:
+    """What the build of an image says last: the provider keeps it to itself.
+
+    The build is run once more; what went well of it comes from the builder's cache.
+    """
+    build: Mapping[str, Any] = image.get("build") or {}
+    arguments: Mapping[str, str] = build.get("args") or {}
+    words = [f"--build-arg={name}={value}" for name, value in sorted(arguments.items())]
+    words += [f"--platform={build['platform']}"] if build.get("platform") else []
+    # Paths begin where the engine starts the provider.
+    command = ["build", "--progress=plain", *words]
+    command += [f"--file={_PROGRAM / build['dockerfile']}", str(_PROGRAM / build["context"])]
+    try:
+        done = docker_command.run(*command, timeout=_BUILD_SECONDS)
+    except RuntimeError as error:
+        return f"the build cannot be looked at: {error}"
+    if done.returncode == 0:
+        return "run again, the build went well; run `make up` again"
+    lines = (done.stdout + done.stderr).strip().splitlines()[-_LINES:]
+    return "\n".join(["the build of the image failed; the last that it said:", *lines])
+
+
+def pruned(state: Sequence[Resource]) -> list[str]:
+    """The URNs of images that were built, are in no registry, and are no longer in the daemon."""
+    return [
+        one.urn
+        for one in state
+        if one.type == "docker:index/image:Image"
+        and one.inputs.get("skipPush")
+        and not docker_command.has_image(str(one.inputs["imageName"]))
+    ]
