@@ -262,7 +262,8 @@ def _is_elected(name: str, settings: RuntimeSettings) -> bool:
     crons = schedules(settings)
     if name not in crons:
         raise UserError(f"{name} has no schedule; see {variable(SCHEDULES[name])}", 2)
-    return acquire(open_engine(settings), name, cron.last_time(crons[name], _now()))
+    now = _now()
+    return acquire(open_engine(settings), name, cron.last_time(crons[name], now), now)
 
 
 def _run_once(name: str, settings: RuntimeSettings) -> int:

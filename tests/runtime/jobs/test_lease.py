@@ -34,7 +34,7 @@ def test_one_of_many_takes_each_turn(
         with ThreadPoolExecutor(_REPLICAS) as replicas:
 
             def elected(job: str, due: datetime) -> list[bool]:
-                taken = [replicas.submit(acquire, engine, job, due) for engine in engines]
+                taken = [replicas.submit(acquire, engine, job, due, due) for engine in engines]
                 return sorted(one.result() for one in taken)
 
             one = [False] * (_REPLICAS - 1) + [True]
@@ -44,6 +44,10 @@ def test_one_of_many_takes_each_turn(
             assert elected("gc", _DUE + timedelta(minutes=10)) == one
             # A clock that is behind.
             assert elected("gc", _DUE) == [False] * _REPLICAS
+            # One that was wrong keeps nobody from the work for long.
+            assert elected("gc", _DUE + timedelta(days=200)) == one
+            assert elected("gc", _DUE + timedelta(minutes=20)) == one
+            assert elected("gc", _DUE + timedelta(minutes=20)) == [False] * _REPLICAS
 
 
 def test_the_scheduler_leaves_to_another_what_that_one_took(tmp_path: Path) -> None:
