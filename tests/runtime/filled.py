@@ -13,7 +13,7 @@ from runtime.database.engine import open_engine
 from runtime.database.uri import make_directories, store_uri
 from runtime.settings import RuntimeSettings
 from runtime.tokens.store import Role, TokenTable
-from tests.runtime.empty import put_empty_store
+from tests.runtime.database.empty import put_empty_store
 
 # Makes a filled store in a folder.
 StoreMaker = Callable[[Path], RuntimeSettings]

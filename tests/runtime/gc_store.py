@@ -14,8 +14,8 @@ from sqlalchemy import Engine, Table, create_engine, insert, select, update
 
 from runtime.database import schema
 from runtime.gc.command import command
+from tests.runtime.database.empty import empty_sqlite
 from tests.runtime.databases import mariadb, postgresql
-from tests.runtime.empty import empty_sqlite
 
 # As for a file that is immutable, or on a disk that fails: root may delete all else.
 _RM = """#!/bin/sh

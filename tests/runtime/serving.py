@@ -16,7 +16,7 @@ from typing import Any
 
 from infra.rehearsal.system.ports import find_free_port
 from infra.rehearsal.system.waiting import wait_for
-from tests.runtime.empty import put_empty_store
+from tests.runtime.database.empty import put_empty_store
 
 TRACKSTACK = str(Path(sys.executable).with_name("trackstack"))
 _READY_SECONDS = 120

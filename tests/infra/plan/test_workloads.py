@@ -12,14 +12,12 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from infra.plan import naming, workloads
-from infra.plan.naming import AZURE, Naming, Rule, fit
 from infra.plan.workloads import Probe, Site, Workload
 from infra.settings.common import Common
 from runtime.jobs import schedules as jobs
+from tests.infra.plan.test_naming import is_a_label
 from tests.infra.recording import deploy_azure, deploy_here, deploy_oci
 
 _JOB = "archive-traces-of-old-experiments"
@@ -62,7 +60,6 @@ _OCI = {
     "compartmentId": "ocid1.compartment.oc1..aaaatest",
     "region": "eu-frankfurt-1",
 }
-_LABEL = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
 
 
 @pytest.fixture(autouse=True)
@@ -87,17 +84,13 @@ def _by_name(containers: list[dict[str, Any]], key: str = "name") -> dict[str, d
     return found
 
 
-def _is_a_label(name: str, longest: int) -> bool:
-    return bool(_LABEL.fullmatch(name)) and len(name) <= longest and "--" not in name
-
-
 def test_on_azure_s_container_instances() -> None:
     plan, made = deploy_azure(_keys(_AZURE, "container"))
     [group] = made.opened("containerinstance:ContainerGroup")
     services = _by_name(group["containers"])
     [init] = group["initContainers"]
     names = [*services, init["name"], *(volume["name"] for volume in group["volumes"])]
-    assert all(_is_a_label(name, 63) for name in names)
+    assert all(is_a_label(name, 63) for name in names)
     [name] = services.keys() - {"server", "scheduler", "front"}
     sidecar = services[name]
     assert sidecar["image"] == services["server"]["image"] == init["image"]
@@ -143,12 +136,12 @@ def test_on_azure_s_container_apps() -> None:
     sizes = [service["resources"] for service in services.values()]
     assert sum(size["cpu"] for size in sizes) == 2
     assert sum(float(size["memory"].removesuffix("Gi")) for size in sizes) == 4
-    assert all(_is_a_label(label, 63) for label in (name, init["name"], *volumes))
+    assert all(is_a_label(label, 63) for label in (name, init["name"], *volumes))
     by_job = {job["template"]["containers"][0]["args"][-1]: job for job in made.opened("app:Job")}
     assert by_job.keys() == {"gc", "prune", "backup", _JOB}
     job = by_job[_JOB]
     assert job["jobName"] == plan.names.jobs[_JOB]
-    assert _is_a_label(job["jobName"], 32)
+    assert is_a_label(job["jobName"], 32)
     assert job["configuration"]["scheduleTriggerConfig"]["cronExpression"] == _SCHEDULE
     # As they have been called since the first stack.
     assert by_job["gc"]["jobName"] == "a-name-of-thirty-two-char-gc"
@@ -261,36 +254,6 @@ def test_no_cloud_asks_for_a_workload_s_name() -> None:
     )
     for path in (*files, root / "plan" / "machine.py"):
         assert not asking.search(path.read_text()), path
-
-
-_NAMES = st.from_regex(r"[a-z][a-z0-9]{0,30}(-[a-z0-9]{1,12}){0,4}", fullmatch=True)
-
-
-@given(base=_NAMES, parts=st.sets(_NAMES, min_size=2, max_size=5))
-def test_names_keep_within_the_limit_and_apart(base: str, parts: set[str]) -> None:
-    for rule in (AZURE["container_app_job"], Rule(24, unique=True), Rule(40, hyphens=False)):
-        named = [Naming(base, "account").name(rule, part) for part in sorted(parts)]
-        for name in named:
-            assert len(name) <= rule.longest
-            assert rule.hyphens or "-" not in name
-            assert _is_a_label(name, rule.longest)
-        if rule.hyphens:
-            assert len(set(named)) == len(named)
-    fitted = [fit(AZURE["container"], part) for part in sorted(parts)]
-    assert len(set(fitted)) == len(fitted)
-    assert all(_is_a_label(name, 63) for name in fitted)
-
-
-@given(base=_NAMES, part=st.sampled_from(["gc", "prune", "backup"]))
-def test_the_jobs_of_stacks_that_are_up_keep_their_names(base: str, part: str) -> None:
-    before = f"{base[:32].rstrip('-')[:25].rstrip('-')}-{part}"
-    assert Naming(base, "account").name(AZURE["container_app_job"], part) == before
-
-
-def test_bases_that_begin_alike_do_not_share_a_long_job_s_name() -> None:
-    rule = AZURE["container_app_job"]
-    names = {Naming(f"trackstack-of-team-{n}", "a").name(rule, _JOB) for n in range(20)}
-    assert len(names) == 20
 
 
 def test_a_server_is_given_what_the_others_leave() -> None:

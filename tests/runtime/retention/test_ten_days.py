@@ -108,7 +108,9 @@ def _site(folder: Path) -> Generator[Site]:
     }
     with ExitStack() as stack:
         one, other = (
-            stack.enter_context(serving(folder / name, port=None, authority=None, **shared))
+            stack.enter_context(
+                serving(folder / name, port=None, authority=None, makes_store=False, **shared)
+            )
             for name in "ab"
         )
         replicas = [stack.enter_context(replica(each.environment)) for each in (one, other)]

@@ -18,8 +18,8 @@ from runtime.retention.entities import Stale
 from runtime.retention.find import Source, find_stale, still_stale
 from runtime.retention.store.rows import Store
 from runtime.retention.usage import Api
+from tests.runtime.database.empty import put_empty_store
 from tests.runtime.databases import Server, mariadb, postgresql
-from tests.runtime.empty import put_empty_store
 from tests.runtime.filled import settings_of
 
 _LINKS = "_mlflow_experiment_ids"
