@@ -1,13 +1,13 @@
 # The words a person types. `make` alone lists them.
 STACK ?= local
 SHELL := /bin/sh
-GROUPS := infra infra-docker infra-azure infra-oci rehearsal engine image dev
+GROUPS := infra infra-docker infra-azure infra-oci rehearsal engine image docs dev
 ENTER := . ./env &&
 # What holds data that an update may take, as an update that was stopped names it.
 TAKEN = $(if $(DATA),--data "$(DATA)")
 UV = $(shell command -v uv || echo .venv/bin/uv)
 
-.PHONY: help up down preview refresh drift promote recover run status token logs rehearse dump setup test check nightly lint bench reference lock clean
+.PHONY: help up down preview refresh drift promote recover run status token logs rehearse dump setup test check nightly lint bench reference docs lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -68,6 +68,10 @@ setup: .trackstack/infra.ready ## install the virtual environment, the engine an
 	@tools/venv.sh infra rehearsal
 	@touch $@
 
+.trackstack/docs.ready: .trackstack/infra.ready
+	@tools/venv.sh infra docs
+	@touch $@
+
 .trackstack/dev.ready: .trackstack/infra.ready
 	@tools/venv.sh infra infra-docker infra-azure infra-oci rehearsal dev
 	@touch $@
@@ -88,8 +92,11 @@ lint: .trackstack/dev.ready
 bench: .trackstack/dev.ready ## ours beside plain MLflow, in one run: make bench BENCH="server gc"
 	@$(ENTER) python -m tests.bench $(BENCH)
 
-reference: .trackstack/dev.ready ## renew stacks/README.md and stacks/schema.json from infra/settings
+reference: .trackstack/dev.ready ## renew docs/reference and stacks/schema.json from the code
 	@$(ENTER) python -m tools.reference
+
+docs: .trackstack/docs.ready ## build the site of docs/, and fail where a link leads nowhere: .trackstack/site/index.html
+	@$(ENTER) NO_MKDOCS_2_WARNING=true mkdocs build --strict --clean
 
 lock: .trackstack/dev.ready ## renew requirements.lock from pyproject.toml
 	@$(UV) pip compile --quiet pyproject.toml --universal --generate-hashes --upgrade \

@@ -2,8 +2,28 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
+
+# Output -> what it is.
+OUTPUTS = {
+    "tracking_uri": "The server's address, for clients and people: MLFLOW_TRACKING_URI.",
+    "registry_uri": "The model registry's address, which is the same.",
+    "tracking_token": "The stack's own token, of role `admin`: a secret; `make token` prints it.",
+    "artifacts_destination": "Where artifacts are kept.",
+    "backup_destination": "Where backups go.",
+    "backend_store": "The backend store's URI, without its password.",
+    "schedules": "Job -> when it runs, for those that do.",
+    "retention": "What is deleted, and after how long.",
+    "version": "The versions of Trackstack and MLflow.",
+    "logs": "The command that shows the server's log.",
+    "protected": "Whether `make down` asks for the stack's name though nothing is lost.",
+    "command": "How `trackstack` is run beside the server, with the words that follow it; none "
+    "where nobody can run a command.",
+    "image": "The image that runs, by digest: what another stack may run by its key `image`.",
+    "ca_certificate": "The authority to trust, in PEM, where it is the stack's own.",
+}
 
 
 @dataclass(frozen=True)
@@ -25,27 +45,17 @@ class Deployment:
 
 
 def export(deployment: Deployment, retention: Mapping[str, str]) -> None:
-    """Export the stack's outputs.
+    """Export the stack's outputs; those that a deployment does not have are left out.
 
     ``retention`` is what `environment.retention` makes of the stack file.
-    ``logs`` is the command that shows the server's log; ``image`` what another stack may run by
-    its key ``image``; ``command`` how `trackstack` is run there, from this machine, with the words
-    that follow it; ``ca_certificate`` the authority to trust where it is the stack's own.
     """
-    pulumi.export("tracking_uri", deployment.tracking_uri)
-    pulumi.export("registry_uri", deployment.tracking_uri)
-    pulumi.export("tracking_token", pulumi.Output.secret(deployment.tracking_token))
-    pulumi.export("artifacts_destination", deployment.artifacts_destination)
-    pulumi.export("backup_destination", deployment.backup_destination)
-    pulumi.export("backend_store", deployment.backend_store)
-    pulumi.export("schedules", dict(deployment.schedules))
-    pulumi.export("retention", dict(retention))
-    pulumi.export("version", deployment.version)
-    pulumi.export("logs", deployment.logs)
-    pulumi.export("protected", deployment.protected)
-    if deployment.command is not None:
-        pulumi.export("command", deployment.command)
-    if deployment.image is not None:
-        pulumi.export("image", deployment.image)
-    if deployment.ca_certificate is not None:
-        pulumi.export("ca_certificate", deployment.ca_certificate)
+    values: dict[str, Any] = {
+        **vars(deployment),
+        "registry_uri": deployment.tracking_uri,
+        "tracking_token": pulumi.Output.secret(deployment.tracking_token),
+        "schedules": dict(deployment.schedules),
+        "retention": dict(retention),
+    }
+    for name in OUTPUTS:
+        if values[name] is not None:
+            pulumi.export(name, values[name])

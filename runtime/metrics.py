@@ -152,6 +152,20 @@ def job_families(runs: Mapping[str, "LastRun"]) -> Iterable[Any]:
     )
 
 
+def store_families(counts: Mapping[tuple[str, str], int], *, is_up: bool) -> Iterable[Any]:
+    """Whether the store can be read, and what it holds by kind and stage, as metrics. Pure."""
+    from prometheus_client.core import GaugeMetricFamily
+
+    up = GaugeMetricFamily("trackstack_store_up", "1 where the backend store can be read.")
+    up.add_metric([], is_up)
+    gauge = GaugeMetricFamily(
+        "trackstack_entities", "What the store holds.", labels=["kind", "stage"]
+    )
+    for labels, number in counts.items():
+        gauge.add_metric(labels, number)
+    return up, gauge
+
+
 def count(engine: "Engine") -> dict[tuple[str, str], int]:
     """What the store holds: (kind, lifecycle stage) -> number. Tokens are the named, valid or not.
 
@@ -190,18 +204,18 @@ class Metrics:
         self._engine: Engine | None = None
         self._counted, self._counts = -1e9, dict[tuple[str, str], int]()
         self._store_up = False
-        self._own = CollectorRegistry()
-        self._requests = Counter(
+        self.requests = CollectorRegistry()
+        self._answered = Counter(
             "trackstack_http_requests",
             "Answered requests.",
             ["method", "area", "status"],
-            registry=self._own,
+            registry=self.requests,
         )
         self._seconds = Histogram(
             "trackstack_http_request_duration_seconds",
             "From a request's first byte to its answer's last.",
             ["area"],
-            registry=self._own,
+            registry=self.requests,
             buckets=(0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120, 600),
         )
 
@@ -209,7 +223,7 @@ class Metrics:
         """Note one answered request; a ``status`` of 0 is a client that went away."""
         area = area_of(path)
         named = method if method in _METHODS else "other"
-        self._requests.labels(named, area, str(status)).inc()
+        self._answered.labels(named, area, str(status)).inc()
         self._seconds.labels(area).observe(seconds)
 
     def render(self) -> bytes:
@@ -217,7 +231,7 @@ class Metrics:
         from prometheus_client import CollectorRegistry, generate_latest
         from prometheus_client.multiprocess import MultiProcessCollector
 
-        registry = self._own
+        registry = self.requests
         if SharedDirectory.path:
             registry = CollectorRegistry()
             cast(Any, MultiProcessCollector)(registry, SharedDirectory.path)
@@ -227,22 +241,12 @@ class Metrics:
 
     def collect(self) -> Iterable[Any]:
         """What is read when it is asked for."""
-        from prometheus_client.core import GaugeMetricFamily
-
         from runtime.jobs.scheduler import read_state
 
         yield from job_families(read_state(self._settings.data_dir))
         yield build_info(self._settings.image)
         self._count()
-        up = GaugeMetricFamily("trackstack_store_up", "1 where the backend store can be read.")
-        up.add_metric([], self._store_up)
-        yield up
-        gauge = GaugeMetricFamily(
-            "trackstack_entities", "What the store holds.", labels=["kind", "stage"]
-        )
-        for labels, number in self._counts.items():
-            gauge.add_metric(labels, number)
-        yield gauge
+        yield from store_families(self._counts, is_up=self._store_up)
 
     def _count(self) -> None:
         if time.monotonic() - self._counted < _COUNT_EVERY_SECONDS:

@@ -1,6 +1,6 @@
 """All keys of a stack file, for people (a page) and for editors (a JSON schema), from the models.
 
-Both are committed in stacks/; `make reference` writes them. Pure.
+Committed as docs/reference/keys.md and stacks/schema.json; `make reference` writes both. Pure.
 """
 
 import json
@@ -13,9 +13,9 @@ from infra.settings.common import SECRETS, Common
 _HEAD = """\
 # All keys of a stack file
 
-`make reference` writes this page and `schema.json` from `infra/settings/`, where the words of this
-page stand. Editors that know JSON schemas for YAML check a stack file while you write, and propose
-its keys, where it begins with this line:
+`make reference` writes this page and `stacks/schema.json` from `infra/settings/`, where the words of
+this page stand. Editors that know JSON schemas for YAML check a stack file while you write, and
+propose its keys, where it begins with this line:
 
 ```yaml
 # yaml-language-server: $schema=schema.json

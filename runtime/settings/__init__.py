@@ -84,7 +84,6 @@ class RuntimeSettings(BaseModel):
     path_prefix: PathPrefix = Field("", alias="MLFLOW_STATIC_PREFIX")
     gunicorn_opts: str | None = Field(None, alias="MLFLOW_GUNICORN_OPTS")
     log_level: LogLevel | None = Field(None, alias="TRACKSTACK_LOG_LEVEL")
-    """Of the server; without it what MLFLOW_GUNICORN_OPTS says, else info."""
     log_format: LogFormat = Field("text", alias="TRACKSTACK_LOG_FORMAT")
     job_execution: bool = Field(False, alias="MLFLOW_SERVER_ENABLE_JOB_EXECUTION")
     image: str | None = Field(None, alias="TRACKSTACK_IMAGE")
@@ -121,13 +120,11 @@ class RuntimeSettings(BaseModel):
     prune_schedule: Schedule = Field("0 0 * * *", alias="TRACKSTACK_PRUNE_SCHEDULE")
     prune_action: PruneAction = Field("report", alias="TRACKSTACK_PRUNE_ACTION")
     prune_notice: Notice = Field("7d", alias="TRACKSTACK_PRUNE_NOTICE")
-    """How long something stands in every report before the scheduled prune deletes it."""
     prune_registry: bool = Field(False, alias="TRACKSTACK_PRUNE_REGISTRY")
     backup_schedule: Schedule = Field(duration.NEVER, alias="TRACKSTACK_BACKUP_SCHEDULE")
     backup_destination: str | None = Field(None, alias="TRACKSTACK_BACKUP_DESTINATION")
     backup_keep: int = Field(7, ge=1, alias="TRACKSTACK_BACKUP_KEEP")
     backup_alarm: int = Field(50, ge=0, le=100, alias="TRACKSTACK_BACKUP_ALARM")
-    """Percent of an earlier backup's rows or files below which a new one is an alarm; 0: never."""
     restore_backup: str | None = Field(None, alias="TRACKSTACK_RESTORE_BACKUP")
     database_admin_uri: Annotated[SecretStr | None, AfterValidator(_with_driver)] = Field(
         None, alias="TRACKSTACK_DATABASE_ADMIN_URI"
@@ -140,7 +137,6 @@ class RuntimeSettings(BaseModel):
     oci_metrics: str | None = Field(
         None, alias="TRACKSTACK_OCI_METRICS", pattern=r"^ocid1\.[^/]+/[^/]+$"
     )
-    """Compartment and stack: where OCI Monitoring is told how jobs went."""
 
     @property
     def artifacts_destination(self) -> str:

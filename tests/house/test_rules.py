@@ -129,6 +129,7 @@ def _declared() -> dict[str, set[str]]:
         "infra/rehearsal": rehearsal,
         "tests": rehearsal | groups["dev"],
         "tools": set(),
+        "tools/reference": infra,
     }
 
 
@@ -142,7 +143,8 @@ def _normal(name: str) -> str:
 
 def _area(path: Path) -> str:
     name = _name(path)
-    return "infra/rehearsal" if name.startswith("infra/rehearsal/") else name.split("/")[0]
+    parts = (part for part in ("infra/rehearsal", "tools/reference") if name.startswith(f"{part}/"))
+    return next(parts, name.split("/")[0])
 
 
 def _distributions(module: str) -> set[str]:
@@ -159,7 +161,9 @@ def _installed() -> Mapping[str, list[str]]:
     return packages_distributions()
 
 
-@pytest.mark.parametrize("area", ["runtime", "infra", "infra/rehearsal", "tests", "tools"])
+@pytest.mark.parametrize(
+    "area", ["runtime", "infra", "infra/rehearsal", "tests", "tools", "tools/reference"]
+)
 def test_what_is_imported_is_declared(area: str) -> None:
     declared = _declared()[area]
     undeclared = {
