@@ -5,13 +5,13 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, cast
 
 import pytest
 import yaml
 
 from infra.place import ROOT
 from tests.go import build_go
+from tests.workflows import OWN, scripts
 
 _PIPELINES = ROOT / "stacks" / "pipelines"
 _GITHUB, _AZURE, _OCI = (
@@ -22,25 +22,9 @@ _ALL = (_GITHUB, _AZURE, _OCI)
 _MODULE = Path(__file__).parents[1] / "tools" / "actionlint"
 
 
-def _scripts(node: Any) -> list[str]:
-    """Every shell script in a pipeline, whatever its maker calls it."""
-    if isinstance(node, dict):
-        found = cast("dict[str, Any]", node)
-        own = [
-            str(text)
-            for key, text in found.items()
-            if key in ("run", "script", "inlineScript", "command") and isinstance(text, str)
-        ]
-        return own + [script for value in found.values() for script in _scripts(value)]
-    if isinstance(node, list):
-        items = cast("list[Any]", node)
-        return [script for item in items for script in _scripts(item)]
-    return []
-
-
 def _makes(path: Path) -> list[tuple[str, tuple[str, ...]]]:
     """Target and variables of every `make` in a pipeline."""
-    text = "\n".join(_scripts(yaml.safe_load(path.read_text())))
+    text = "\n".join(scripts(yaml.safe_load(path.read_text())))
     calls = re.findall(r"\bmake ([a-z]+)((?: [A-Z]+=(?:\"[^\"]*\"|\S+))*)", text)
     return [(target, tuple(re.findall(r"([A-Z]+)=", given))) for target, given in calls]
 
@@ -64,9 +48,9 @@ def test_no_pipeline_stores_a_key(path: Path) -> None:
 
 @pytest.mark.parametrize("path", _ALL, ids=lambda path: path.stem)
 def test_every_script_is_one_that_a_shell_reads(path: Path) -> None:
-    scripts = _scripts(yaml.safe_load(path.read_text()))
-    assert scripts
-    for script in scripts:
+    found = scripts(yaml.safe_load(path.read_text()))
+    assert found
+    for script in found:
         plain = re.sub(r"\$\{\{.*?\}\}", "x", script)
         done = subprocess.run(["bash", "-n"], input=plain, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
@@ -98,10 +82,10 @@ def test_a_pipeline_fits_the_published_schema_and_a_broken_one_does_not(
 
 
 @pytest.mark.slow
-def test_actionlint_finds_nothing_in_the_workflow_but_in_a_broken_one(tmp_path: Path) -> None:
+def test_actionlint_finds_nothing_in_the_workflows_but_in_a_broken_one(tmp_path: Path) -> None:
     package = "github.com/rhysd/actionlint/cmd/actionlint"
     built = build_go(_MODULE, package, tmp_path / "actionlint")
-    done = subprocess.run([built, _GITHUB], capture_output=True, text=True)
+    done = subprocess.run([built, _GITHUB, *OWN], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     broken = tmp_path / "broken.yml"
     broken.write_text(
