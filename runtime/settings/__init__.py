@@ -68,9 +68,7 @@ class RuntimeSettings(BaseModel):
     given_artifacts_destination: str | None = Field(None, alias="MLFLOW_ARTIFACTS_DESTINATION")
     default_artifact_root: str | None = Field(None, alias="MLFLOW_DEFAULT_ARTIFACT_ROOT")
     artifact_locations: Words = Field((), alias="TRACKSTACK_ARTIFACT_LOCATIONS")
-    """Where callers other than administrators may have artifacts besides the destination."""
     adopt_artifacts: str | None = Field(None, alias="TRACKSTACK_ADOPT_ARTIFACTS")
-    """The store, gone for good, whose artifact destination is this one's from now on."""
     serve_artifacts: bool = Field(True, alias="MLFLOW_SERVE_ARTIFACTS")
     given_tracking_uri: str | None = Field(None, alias="MLFLOW_TRACKING_URI")
     tracking_token: SecretStr | None = Field(None, alias="MLFLOW_TRACKING_TOKEN")
@@ -110,9 +108,7 @@ class RuntimeSettings(BaseModel):
     max_request_bytes: int = Field(64 << 20, ge=0, alias="TRACKSTACK_MAX_REQUEST_BYTES")
     max_artifact_bytes: int = Field(0, ge=0, alias="TRACKSTACK_MAX_ARTIFACT_BYTES")
     search_seconds: float = Field(30, ge=0, alias="TRACKSTACK_SEARCH_SECONDS")
-    """How long a query of a request that only reads may take; 0 for any time."""
     search_conditions: int = Field(100, ge=0, alias="TRACKSTACK_SEARCH_CONDITIONS")
-    """Conditions and orders that one search may have; 0 for any number."""
     allowed_hosts: Words = Field((), alias="MLFLOW_SERVER_ALLOWED_HOSTS")
     gc_ttl: Age = Field("30d0h0m0s", alias="MLFLOW_TRACKING_GC_TTL")
     entity_ttl_days: Days = Field(30, alias="MLFLOW_TRACKING_ENTITY_TTL")
