@@ -172,6 +172,6 @@ def _such(examples: Iterable[Any] | None) -> str:
 
 
 def _shown(value: Any) -> str:
-    if value in (None, [], {}):
+    if value in (None, "", [], {}):
         return ""
     return f"`{value}`" if isinstance(value, str) else f"`{json.dumps(value)}`"
