@@ -13,8 +13,8 @@ from infra.settings.common import SECRETS, Common
 _HEAD = """\
 # All keys of a stack file
 
-`make reference` writes this page and `stacks/schema.json` from `infra/settings/`, where the words of
-this page stand. Editors that know JSON schemas for YAML check a stack file while you write, and
+`make reference` writes this page and `stacks/schema.json` from `infra/settings/`, where the words
+of this page stand. Editors that know JSON schemas for YAML check a stack file while you write, and
 propose its keys, where it begins with this line:
 
 ```yaml
