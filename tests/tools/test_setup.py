@@ -52,3 +52,14 @@ def test_a_backend_of_the_user_s_own_is_used(tmp_path: Path, elsewhere: dict[str
     )
     wanted = elsewhere.get("PULUMI_BACKEND_URL", f"file://{tmp_path}/.trackstack/state")
     assert done.stdout.strip() == wanted
+
+
+@pytest.mark.parametrize("stack", ["local", "local-container"])
+def test_no_stack_file_of_one_machine_is_in_the_repository(stack: str) -> None:
+    """Its salt is of that machine's passphrase: everybody else's first `make up` would fail."""
+    name = f"stacks/Pulumi.{stack}.yaml"
+    tracked = subprocess.run(
+        ["git", "ls-files", "--", name], cwd=_ROOT, capture_output=True, text=True
+    )
+    assert tracked.stdout == ""
+    assert f"/{name}" in (_ROOT / ".gitignore").read_text().splitlines()
