@@ -3,7 +3,7 @@ STACK ?= local
 SHELL := /bin/sh
 GROUPS := infra infra-docker infra-azure infra-oci rehearsal engine image docs dev
 ENTER := . ./env &&
-# What holds data that an update may take, as an update that was stopped names it.
+# What holds data that an update or a teardown may take, as one that was stopped names it.
 TAKEN = $(if $(DATA),--data "$(DATA)")
 UV = $(shell command -v uv || echo .venv/bin/uv)
 
@@ -15,8 +15,8 @@ help: ## list the targets
 up: setup ## bring up STACK (default: local); what holds data is lost only where DATA= names it; WAIT=0 does not ask the server
 	@$(ENTER) python -m infra.operations.up "$(STACK)" $(TAKEN) $(if $(WAIT),--wait "$(WAIT)")
 
-down: setup ## stop STACK and say what is kept; asks (or needs YES=1) where data are lost
-	@$(ENTER) python -m infra.operations.down "$(STACK)" $(if $(YES),--yes)
+down: setup ## stop STACK and say what is kept; asks (or needs YES=1, or DATA=) where data are lost
+	@$(ENTER) python -m infra.operations.down "$(STACK)" $(if $(YES),--yes) $(TAKEN)
 
 preview: setup ## show what `make up` would change, and whether the policies hold
 	@$(ENTER) python -m infra.operations.preview "$(STACK)"

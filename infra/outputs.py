@@ -1,6 +1,6 @@
 """What every stack exports: the same names on every cloud."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,17 +44,26 @@ class Deployment:
     protected: bool = False
 
 
-def export(deployment: Deployment, retention: Mapping[str, str]) -> None:
-    """Export the stack's outputs; those that a deployment does not have are left out.
+def export(
+    deployment: Deployment, retention: Mapping[str, str], made: Sequence[pulumi.Resource]
+) -> None:
+    """Export the stack's outputs, once all of ``made`` is there.
+
+    An update that fails so leaves them as they were: the server that is up has the stores that
+    they tell, and to go back to these takes nothing.
 
     ``retention`` is what `environment.retention` makes of the stack file.
     """
+    # The URNs are known in a preview, too.
+    there = pulumi.Output.all(*(resource.urn for resource in made))
+    store = pulumi.Output.all(deployment.backend_store, there).apply(lambda both: str(both[0]))
     values: dict[str, Any] = {
         **vars(deployment),
         "registry_uri": deployment.tracking_uri,
         "tracking_token": pulumi.Output.secret(deployment.tracking_token),
         "schedules": dict(deployment.schedules),
         "retention": dict(retention),
+        "backend_store": store,
     }
     for name in OUTPUTS:
         if values[name] is not None:

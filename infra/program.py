@@ -20,8 +20,21 @@ def run() -> None:
         stack_settings, secrets = inputs.load()
         place = read_place(stack_settings, pulumi.get_stack(), secrets.keys())
         plan = make_plan(stack_settings, place)
-        outputs.export(deploy(plan, secrets), environment.retention(stack_settings))
+        made = _all_made()
+        deployment = deploy(plan, secrets)
+        outputs.export(deployment, environment.retention(stack_settings), made)
     except StackError as error:
         for problem in error.problems:
             pulumi.log.error(problem)
         sys.exit(_ALREADY_SAID)
+
+
+def _all_made() -> list[pulumi.Resource]:
+    """A list of the program's resources, which grows as they are registered."""
+    made: list[pulumi.Resource] = []
+
+    def note(given: pulumi.ResourceTransformationArgs) -> None:
+        made.append(given.resource)
+
+    pulumi.runtime.register_stack_transformation(note)
+    return made

@@ -209,20 +209,26 @@ class Stack:
 
     def resources(self) -> list[Resource]:
         """What is in its state, but for the stack itself and the providers."""
+        return self.exported()[0]
+
+    def exported(self) -> tuple[list[Resource], Mapping[str, Any]]:
+        """Its resources, and what it exported last, read at once; secrets are encrypted."""
         found: Sequence[dict[str, Any]] = self.state()["deployment"].get("resources") or []
-        return [
-            Resource(
-                name=str(resource["urn"]).rsplit("::", 1)[1],
-                type=str(resource["type"]),
-                inputs=resource.get("inputs") or {},
-                protected=bool(resource.get("protect")),
-                retained=bool(resource.get("retainOnDelete")),
-                urn=str(resource["urn"]),
-                needs=_needs(resource),
-            )
-            for resource in found
-            if not str(resource["type"]).startswith("pulumi:")
-        ]
+        outputs = [one.get("outputs") for one in found if one["type"] == "pulumi:pulumi:Stack"]
+        resources = [_resource(one) for one in found if not one["type"].startswith("pulumi:")]
+        return resources, next(iter(outputs), None) or {}
+
+
+def _resource(exported: Mapping[str, Any]) -> Resource:
+    return Resource(
+        name=str(exported["urn"]).rsplit("::", 1)[1],
+        type=str(exported["type"]),
+        inputs=exported.get("inputs") or {},
+        protected=bool(exported.get("protect")),
+        retained=bool(exported.get("retainOnDelete")),
+        urn=str(exported["urn"]),
+        needs=_needs(exported),
+    )
 
 
 @contextmanager

@@ -41,9 +41,14 @@ def find(stack: str, root: Path = Path()) -> Path:
 def require(stack: str) -> None:
     """Make sure that a stack has a file of its own; an example of this machine is copied to be it.
 
-    Those of clouds name accounts, which are the user's. Raises MistakeError where there is none.
+    Those of clouds name accounts, which are the user's. Raises MistakeError where there is none,
+    or where it is no YAML, of which the engine says little.
     """
     if path(stack).exists():
+        try:
+            read(path(stack))
+        except StackError as error:
+            raise MistakeError("\n".join(error.problems)) from None
         return
     try:
         example = find(stack)
@@ -107,9 +112,22 @@ def keys(stack: str) -> dict[str, str]:
     return {key: _as_text(value) for key, value in (_defaults() | own).items()}
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML as the engine reads it: a key that stands there twice is a mistake."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        lines: dict[str, int] = {}
+        pairs = cast("list[tuple[yaml.Node, yaml.Node]]", node.value)
+        for key, line in ((str(key.value), key.start_mark.line + 1) for key, _ in pairs):
+            if key in lines:
+                raise yaml.YAMLError(f"{key} stands in line {lines[key]}, and again in line {line}")
+            lines[key] = line
+        return super().construct_mapping(node, deep)
+
+
 def _load(file: Path) -> dict[str, Any]:
     try:
-        return _mapping(yaml.safe_load(file.read_text()))
+        return _mapping(yaml.load(file.read_text(), _Loader))  # noqa: S506 - a safe one
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise StackError(f"{file}: is no YAML: {' '.join(str(error).split())}") from None
 

@@ -37,8 +37,12 @@ def allowances(text: str) -> frozenset[str]:
 
 
 def refuse(findings: Iterable[Finding], allowed: Collection[str]) -> None:
-    """Raise DataLossError where one of them is not allowed; say the others."""
+    """Raise DataLossError where one of them is not allowed; say the others, and what is allowed
+    in vain.
+    """
     findings = tuple(findings)
+    if vain := told_in_vain(allowed, [finding.allowance for finding in findings]):
+        click.echo(f"{vain}; the update takes nothing by that name", err=True)
     stopped = [finding for finding in findings if finding.allowance not in allowed]
     for finding in findings:
         if finding not in stopped:
@@ -47,6 +51,13 @@ def refuse(findings: Iterable[Finding], allowed: Collection[str]) -> None:
         return
     head = "stopped: this update takes what holds data; nothing was changed"
     raise DataLossError("\n".join([*lines(stopped, head), *_ways_out(findings)]))
+
+
+def told_in_vain(allowed: Collection[str], there: Collection[str]) -> str:
+    """What DATA= names that is not ``there``, and what it could name; empty where all is. Pure."""
+    others = sorted(set(allowed) - set(there))
+    could = f"it could name {', '.join(dict.fromkeys(there))}" if there else "nothing can be named"
+    return f"DATA={','.join(others)}: {could}" if others else ""
 
 
 def _ways_out(findings: Iterable[Finding]) -> list[str]:
@@ -111,7 +122,9 @@ def up(
     state = stack.resources()
     with lifted(stack, protected(state, allowed), quiet=quiet) as done:
         # A stack that is not up has nothing to lose, and need not wait for a preview.
-        if any(resource.holds_data for resource in state):
+        if not any(resource.holds_data for resource in state):
+            refuse((), allowed)
+        else:
             refreshing = [option for option in options if option == "--refresh"]
             preview, findings = look(stack, state, *refreshing)
             # What is protected makes the preview fail, and stands in its plan all the same.

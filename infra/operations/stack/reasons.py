@@ -6,12 +6,15 @@ from typing import Any, cast
 
 
 def reason(done: "subprocess.CompletedProcess[str]") -> str:
-    """One line; of what it prints as JSON, the errors."""
+    """One line: its last error with what follows, such as the line of a stack file that is wrong;
+    of what it prints as JSON, the errors.
+    """
     if told := _diagnostics(done.stdout):
         return told
-    said = [line.strip() for line in (done.stderr + done.stdout).splitlines() if line.strip()]
-    errors = [line for line in said if line.startswith("error:")]
-    return (errors or said or [f"exit code {done.returncode}"])[-1].removeprefix("error: ")
+    said = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+    errors = [number for number, line in enumerate(said) if line.startswith("error:")]
+    last = said[errors[-1] :] if errors else said[-1:] or [f"exit code {done.returncode}"]
+    return " ".join(last).removeprefix("error: ")
 
 
 def _diagnostics(printed: str) -> str:

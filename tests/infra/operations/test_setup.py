@@ -10,11 +10,12 @@ import pytest
 from infra.errors import StackError
 from infra.operations import setup
 from infra.operations.setup import Needs
-from infra.operations.stack import MistakeError
+from infra.operations.stack import MistakeError, Stack
 from infra.operations.stack import file as stack_file
 from infra.operations.up import options
 from infra.place import ROOT
 from infra.settings import parse
+from runtime.errors import UserError
 
 _DOCKER, _AZURE, _OCI = "docker", "azure-native", "oci"
 
@@ -81,6 +82,25 @@ def test_a_file_is_read_as_yaml_whatever_its_style(
     _write(tmp_path, "config: [\n", monkeypatch)
     with pytest.raises(StackError, match=r"Pulumi\.a\.yaml: is no YAML"):
         stack_file.keys("a")
+
+
+def test_a_key_that_stands_there_twice_is_named_with_its_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "config:\n  trackstack:cloud: local\n  trackstack:port: 1\n  trackstack:port: 2\n"
+    _write(tmp_path, text, monkeypatch)
+    with pytest.raises(
+        MistakeError, match=r"trackstack:port stands in line 3, and again in li.* 4"
+    ):
+        stack_file.require("a")
+    # Of a stack that is there, the engine says it in a second line.
+    said = "error: yaml: unmarshal errors:\n  line 4: mapping key already defined\n"
+    engine = tmp_path / "pulumi"
+    engine.write_text(f"#!/bin/sh\nprintf '{said}' >&2\nexit 6\n")
+    engine.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    with pytest.raises(UserError, match="line 4: mapping key already defined"):
+        Stack("a").settings()
 
 
 def test_setup_refuses_an_unknown_cloud_and_lets_a_missing_file_be(

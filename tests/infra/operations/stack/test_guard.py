@@ -105,6 +105,18 @@ def test_only_what_is_named_is_let_go(capsys: pytest.CaptureFixture[str]) -> Non
             guard.refuse([_DATABASE], wrong)
 
 
+def test_what_is_allowed_in_vain_is_told_with_what_could_be(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    guard.refuse([_BUCKET], {"delete:artifacts", "replace:data"})
+    said = capsys.readouterr().err
+    assert "DATA=replace:data: it could name delete:artifacts; the update takes nothing" in said
+    guard.refuse((), {"replace:data"})
+    assert "DATA=replace:data: nothing can be named" in capsys.readouterr().err
+    guard.refuse([_BUCKET], {"delete:artifacts"})
+    assert "could name" not in capsys.readouterr().err
+
+
 def test_allowances_are_typed_in_full() -> None:
     assert guard.allowances("") == frozenset()
     both = {"replace:data", "delete:database-data"}

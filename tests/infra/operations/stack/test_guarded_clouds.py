@@ -92,6 +92,17 @@ def test_what_is_protected_and_kept_is_what_holds_data(stack: Stack) -> None:
     assert {n for n, one in resources.items() if one.get("retainOnDelete")} == stack.protected()
 
 
+def test_a_plain_destroy_is_refused_and_takes_nothing_that_holds_data(stack: Stack) -> None:
+    before = stack.engine.resources()
+    destroyed = stack.engine.run("destroy", check=False)
+    assert destroyed.code
+    assert "protect" in destroyed.output
+    left = stack.engine.resources()
+    holding = {n for n, one in before.items() if data.holds_data(str(one["type"]), n)}
+    assert holding <= left.keys()
+    assert {n for n, one in left.items() if one.get("protect")} >= holding
+
+
 _OTHERS: dict[str, dict[str, str]] = {
     "oci": {
         "name": "elsewhere",

@@ -121,6 +121,19 @@ def test_another_store_stops_the_update_though_no_resource_goes(stack: Stack) ->
     assert stack.up("--data", both)[0] == 0
 
 
+def test_an_update_to_another_store_that_failed_can_be_undone(stack: Stack) -> None:
+    stack.configure()
+    uri = f"sqlite:///{stack.folder}/none/such.sqlite"
+    (stack.folder / "none").write_text("a file, and no folder")
+    stack.engine.run("config", "set", "--secret", "trackstack:backendStoreUri", uri)
+    code, said = stack.up("--data", "replace:backend-store")
+    assert code == 1, said
+    stack.configure()
+    code, said = stack.up()
+    assert code == 0, said
+    assert stack.answers(stack.port)
+
+
 def test_a_protected_directory_is_named_and_else_stays_protected(stack: Stack) -> None:
     stack.configure(protect=True)
     assert stack.up()[0] == 0
