@@ -7,10 +7,10 @@ ENTER := . ./env &&
 TAKEN = $(if $(DATA),--data "$(DATA)")
 UV = $(shell command -v uv || echo .venv/bin/uv)
 
-.PHONY: help up down preview refresh drift promote recover run status token logs rehearse dump setup test check nightly lint bench reference docs lock clean
+.PHONY: help up down preview refresh drift promote recover upgrade-database run status token logs rehearse dump setup test check nightly lint bench reference docs lock clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
 up: setup ## bring up STACK (default: local); what holds data is lost only where DATA= names it; WAIT=0 does not ask the server
 	@$(ENTER) python -m infra.operations.up "$(STACK)" $(TAKEN) $(if $(WAIT),--wait "$(WAIT)")
@@ -35,6 +35,9 @@ recover: setup ## fill STACK from the newest backup in FROM, and bring it up
 	@$(ENTER) pulumi stack select --create "$(STACK)" >/dev/null
 	@$(ENTER) python -m infra.operations.recover "$(STACK)" --from "$(FROM)" $(if $(BACKUP),--backup "$(BACKUP)")
 	@$(ENTER) python -m infra.operations.up "$(STACK)" $(TAKEN)
+
+upgrade-database: setup ## back STACK up, and give its database server VERSION, in place
+	@$(ENTER) python -m infra.operations.upgrade_database "$(STACK)" "$(VERSION)" $(if $(YES),--yes)
 
 run: ## run a trackstack command beside STACK's server: make run ARGS="backup verify"
 	@$(ENTER) python -m infra.operations.run "$(STACK)" $(ARGS)

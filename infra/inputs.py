@@ -16,8 +16,18 @@ class Secrets:
 
     backend_store_uri: pulumi.Output[str] | None = None
     oidc_client_secret: pulumi.Output[str] | None = None
+    prune_webhook: pulumi.Output[str] | None = None
     registry_password: pulumi.Output[str] | None = None
     tls_key: pulumi.Output[str] | None = None
+
+    @property
+    def of_processes(self) -> dict[str, pulumi.Output[str]]:
+        """Those that server and jobs read as they are, by the names of their files."""
+        given = {
+            "oidc_client_secret": self.oidc_client_secret,
+            "prune_webhook": self.prune_webhook,
+        }
+        return {name: value for name, value in given.items() if value is not None}
 
     def keys(self) -> frozenset[str]:
         """The keys that are given, as the stack file names them."""

@@ -92,7 +92,11 @@ def _pruned(retention: Mapping[str, str], schedules: Mapping[str, str]) -> str:
     if retention["entity_ttl_days"] == NEVER:
         return f"nothing is stale (entityTtlDays: {NEVER})"
     age, when = _age(f"{retention['entity_ttl_days']}d"), _when(schedules["prune"])
-    return f"what nobody used for {age}, {when} (pruneAction: report stops it)"
+    # A stack of an earlier version does not say how long.
+    notice = f" after {_age(retention['prune_notice'])} in its reports" * (
+        "prune_notice" in retention
+    )
+    return f"what nobody used for {age}, {when}{notice} (pruneAction: report stops it)"
 
 
 def _age(text: str) -> str:

@@ -144,7 +144,7 @@ def make_plan(settings: Azure, place: Place) -> AzurePlan:
         cpus=settings.cpus,
         memory=settings.memory,
         jobs="scheduler" if settings.compute == "container" else "platform",
-        has_client_secret="oidcClientSecret" in place.secret_keys,
+        secret_keys=place.secret_keys,
         proxy=reverse_proxy(settings, (hostname,), upstream=upstream) if hostname else None,
     )
     return AzurePlan(

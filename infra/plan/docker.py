@@ -92,7 +92,7 @@ def make_plan(settings: LocalContainer, place: Place) -> DockerPlan:
         cpus=settings.cpus or min(_CPUS, place.cpus),
         memory=settings.memory,
         jobs="scheduler",
-        has_client_secret="oidcClientSecret" in place.secret_keys,
+        secret_keys=place.secret_keys,
         proxy=reverse_proxy(settings, hostnames, upstream=upstream),
         # Several names lead to this machine, and the jobs call the server by the network's name.
         for_server=environment_of(allowed_hosts=("server", *hostnames)),

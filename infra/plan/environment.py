@@ -18,7 +18,9 @@ SERVER_SECRETS = STORE_SECRETS | {
     file_variable("job_token"): "job_token",
 }
 JOB_SECRETS = STORE_SECRETS | {file_variable("tracking_token"): "job_token"}
-SIGN_IN_SECRETS = {file_variable("oidc_client_secret"): "oidc_client_secret"}
+# The secret key of a stack file that a process reads -> as above; only where it is given.
+SERVER_KEYS = {"oidcClientSecret": {file_variable("oidc_client_secret"): "oidc_client_secret"}}
+JOB_KEYS = {"pruneWebhook": {file_variable("prune_webhook"): "prune_webhook"}}
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,8 @@ def scheduler(settings: Common, runtime: Runtime) -> dict[str, str]:
         prune_action=settings.prune_action,
         prune_notice=settings.prune_notice,
         prune_registry=settings.prune_registry or None,
+        # For owners, whom prune tells.
+        given_public_url=runtime.public_url,
         entity_ttl_days=_days(settings.entity_ttl_days),
     )
 
@@ -105,5 +109,6 @@ def retention(settings: Common) -> dict[str, str]:
     return {
         "gc_ttl": settings.gc_ttl,
         "prune_action": settings.prune_action,
+        "prune_notice": settings.prune_notice,
         "entity_ttl_days": _days(settings.entity_ttl_days),
     }

@@ -85,7 +85,7 @@ def make_plan(settings: Local, place: Place) -> LocalPlan:
         cpus=0,
         memory=0,
         jobs="scheduler",
-        has_client_secret="oidcClientSecret" in place.secret_keys,
+        secret_keys=place.secret_keys,
         store_file="backendStoreUri" in place.secret_keys,
         is_proxied=False,
         secrets_directory=secrets_directory(str(data_dir)),

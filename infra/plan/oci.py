@@ -149,7 +149,7 @@ def make_plan(settings: Oci, place: Place) -> OciPlan:
         cpus=settings.cpus,
         memory=settings.memory,
         jobs=_SCHEDULERS[settings.compute],
-        has_client_secret="oidcClientSecret" in place.secret_keys,
+        secret_keys=place.secret_keys,
         # Otherwise it is in Vault, where the server reads it by itself.
         store_file=given,
         makes_database=not (given or settings.database_secret_id),

@@ -128,7 +128,7 @@ class Site:
     """What a cloud decides about the workloads of a stack.
 
     ``cpus`` and ``memory`` (GiB) are those of all together. ``store_file`` says whether the store's
-    login comes in a file, ``has_client_secret`` whether the sign-in has one beside PKCE,
+    login comes in a file, ``secret_keys`` are those that the stack file has,
     ``makes_database`` whether database and user are still to be made in a server that is there.
     Without a ``proxy`` of the stack's own, the platform has TLS; ``is_proxied`` is False where
     nothing stands before the server. ``for_server`` and ``for_jobs`` are more variables.
@@ -138,7 +138,7 @@ class Site:
     cpus: float
     memory: float
     jobs: Schedulers
-    has_client_secret: bool
+    secret_keys: frozenset[str]
     store_file: bool = True
     makes_database: bool = False
     proxy: Workload | None = None
@@ -146,6 +146,13 @@ class Site:
     secrets_directory: str = SECRETS_DIRECTORY
     for_server: Mapping[str, str] = field(default_factory=dict[str, str])
     for_jobs: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def given(
+        self, names: Mapping[str, str], by_key: Mapping[str, Mapping[str, str]]
+    ) -> dict[str, str]:
+        """``names`` with those of the secret keys that the stack file has."""
+        keys = [variables for key, variables in by_key.items() if key in self.secret_keys]
+        return {**names, **{name: file for variables in keys for name, file in variables.items()}}
 
     def secrets(self, names: Mapping[str, str]) -> dict[str, str]:
         """The variables that name secret files; the store's only where there is one."""
@@ -182,9 +189,7 @@ def entries(settings: Common, site: Site) -> tuple[Workload, ...]:
 
 def _server(settings: Common, site: Site) -> Workload:
     """`trackstack server`, which migrates the backend store before it serves."""
-    names = environment.SERVER_SECRETS
-    if site.has_client_secret:
-        names = names | environment.SIGN_IN_SECRETS
+    names = site.given(environment.SERVER_SECRETS, environment.SERVER_KEYS)
     # Only the proxy can reach it, which says whom it speaks for.
     proxied = environment_of(upgrade=True, forwarded_allow_ips="*")
     return Workload(
@@ -214,16 +219,17 @@ def _server(settings: Common, site: Site) -> Workload:
 
 def _scheduler(settings: Common, site: Site) -> Workload:
     """`trackstack scheduler`: all jobs by cron; exactly one for a store."""
+    names = site.given(environment.JOB_SECRETS, environment.JOB_KEYS)
     return Workload(
         name="scheduler",
         kind="service",
         command=("scheduler",),
         environment={
             **environment.scheduler(settings, site.runtime),
-            **site.secrets(environment.JOB_SECRETS),
+            **site.secrets(names),
             **site.for_jobs,
         },
-        secret_files=_files(site, environment.JOB_SECRETS),
+        secret_files=_files(site, names),
         cpus=site.cpus,
         memory_request=_SCHEDULER_REQUEST,
         memory_limit=_JOB_LIMIT,

@@ -40,6 +40,8 @@ DEFAULT_PLATFORM = "linux/amd64"
 SECRETS = {
     "backendStoreUri": "The SQLAlchemy URI of your own PostgreSQL or MySQL.",
     "oidcClientSecret": "The client's secret, where the issuer asks for one.",
+    "pruneWebhook": "The `https://` address that is told what the scheduled prune is going to "
+    "delete, `pruneNotice` before. Where it does not answer, nothing is deleted.",
     "registryPassword": "The password of `registryUser`.",
     "tlsKey": "With `tls: files`: the certificate's private key in PEM.",
 }
@@ -78,7 +80,7 @@ class Common(Keys):
     # The computes that run on virtual machines.
     machines: ClassVar[tuple[str, ...]] = ()
     # Those of infra.inputs.Secrets that this kind of stack takes, as keys.
-    secret_keys: ClassVar[frozenset[str]] = frozenset({"oidcClientSecret"})
+    secret_keys: ClassVar[frozenset[str]] = frozenset({"oidcClientSecret", "pruneWebhook"})
     # The fields of RuntimeSettings that no key sets, so that `environment` may. All others are
     # set by a key, or by the stack itself.
     free_variables: ClassVar[frozenset[str]] = frozenset(

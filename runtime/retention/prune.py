@@ -12,8 +12,8 @@ from runtime import duration
 from runtime import settings as runtime_settings
 from runtime.database.lock import only_one
 from runtime.errors import UserError
+from runtime.retention import announcement, plan
 from runtime.retention import inventory as tracking
-from runtime.retention import plan
 from runtime.retention.entities import Kind, Stale, milliseconds
 from runtime.retention.find import Server, find_stale, reach, say_of_never, still_stale
 from runtime.retention.inventory import Client
@@ -177,7 +177,8 @@ def command(
     (MLFLOW_TRACKING_GC_TTL), `trackstack undelete` brings them back.
 
     On schedule it only counts these, unless TRACKSTACK_PRUNE_ACTION=delete; then it deletes what
-    stood in every scheduled report for TRACKSTACK_PRUNE_NOTICE (7d). A pass that would take more
+    stood in every scheduled report for TRACKSTACK_PRUNE_NOTICE (7d), and was announced by a POST
+    to TRACKSTACK_PRUNE_WEBHOOK, where that is set, as long ago. A pass that would take more
     than half of the live runs, where there are more than ten, stops and deletes nothing.
 
     What a server answers with 429 or 5xx is tried again with growing pauses. Exits 1 where
@@ -197,7 +198,7 @@ def command(
     found = find_stale(server.source, server.now, settings.entity_ttl_days)
     pass_id = f"{server.now:{_UTC}}"
     entities, registry = plan.without_registry(found.stale, settings.prune_registry)
-    due = _noted(settings, server, entities, dry_run) if scheduled else entities
+    due = noted(settings, server, entities, dry_run) if scheduled else entities
     chosen = (entities if dry_run else due)[:limit]
     if dry_run:
         outcome = Outcome({kind.value: n for kind, n in plan.counts(chosen).items()})
@@ -216,7 +217,7 @@ def command(
         raise SystemExit(1)
 
 
-def _noted(
+def noted(
     settings: RuntimeSettings, server: Server, entities: Sequence[Stale], dry_run: bool
 ) -> list[Stale]:
     """Note a report of ``entities``; returns those that may be deleted on schedule now."""
@@ -228,8 +229,18 @@ def _noted(
             "finds none here; see MLFLOW_BACKEND_STORE_URI, or prune by hand",
             2,
         )
-    now = milliseconds(server.now)
+    now, notice = milliseconds(server.now), duration.parse_age(settings.prune_notice)
+    webhook, where = settings.prune_webhook, settings.given_public_url or settings.tracking_uri
+
+    def tell(anew: Sequence[Stale]) -> None:
+        assert webhook  # noqa: S101 - asked below
+        told = announcement.payload(anew, where, server.now, notice)
+        announcement.announce(webhook.get_secret_value(), told)
+
     with only_one(server.store, "prune"):
         first = notices.note(server.store, entities, now)
-    notice = int(duration.parse_age(settings.prune_notice).total_seconds() * 1000)
-    return plan.due(entities, first, now, notice)
+        if webhook and not dry_run:
+            # A report that deletes nothing tells nobody, and its notices are none to owners.
+            known = notices.note_told(server.store, entities, now, tell)
+            first = {entity: max(since, known[entity]) for entity, since in first.items()}
+    return plan.due(entities, first, now, int(notice.total_seconds() * 1000))

@@ -1,6 +1,6 @@
 """What is stale and unused. Pure: entities in, decisions with their reasons out."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 
 from runtime.duration import MOST_DAYS, NEVER
@@ -15,7 +15,6 @@ from runtime.retention.entities import (
     days_before,
     is_kept,
 )
-from runtime.retention.kept import kept_along
 
 TTL_TAG = "trackstack.ttl_days"
 # MLflow's own experiment, which cannot be made again under its number.
@@ -77,7 +76,7 @@ def decide(inventory: Inventory, now: datetime, ttl_days: int | None) -> tuple[S
         return not kept and not in_use and is_old(run.touched, _ttl_days(experiment, ttl_days))
 
     old = [run.id for run in inventory.runs if is_stale_run(run)]
-    stale_runs, used_experiments = kept_along(old, inventory.runs)
+    stale_runs, used_experiments = _kept_along(old, inventory.runs)
     runs = [run for run in inventory.runs if run.id in stale_runs]
     busy = {run.experiment_id for run in inventory.runs if run.id not in stale_runs}
     empty = [
@@ -113,6 +112,27 @@ def decide(inventory: Inventory, now: datetime, ttl_days: int | None) -> tuple[S
         *(_stale_version(version, since(None)) for version in versions),
         *(Stale(Kind.REGISTERED_MODEL, m.name, m.name, "", m.updated, since(None)) for m in models),
     )
+
+
+def _kept_along(stale: Collection[str], runs: Iterable[Run]) -> tuple[set[str], set[str]]:
+    """The stale runs without those that a kept run is nested in or was made from, at any depth;
+    and the experiments
+    that kept runs point to.
+
+    ``runs`` are all live ones.
+    """
+    left, experiments = set(stale), set[str]()
+    by_id = {run.id: run for run in runs}
+    # What was taken out of the stale is met once, so that runs that point in a circle end.
+    kept = [run for run in by_id.values() if run.id not in left]
+    while kept:
+        for kind, key in kept.pop().points_to:
+            if kind is Kind.EXPERIMENT:
+                experiments.add(key)
+            elif key in left:
+                left.remove(key)
+                kept.append(by_id[key])
+    return left, experiments
 
 
 def _stale_run(

@@ -117,6 +117,7 @@ class RuntimeSettings(BaseModel):
     prune_action: PruneAction = Field("report", alias="TRACKSTACK_PRUNE_ACTION")
     prune_notice: Notice = Field("7d", alias="TRACKSTACK_PRUNE_NOTICE")
     prune_registry: bool = Field(False, alias="TRACKSTACK_PRUNE_REGISTRY")
+    prune_webhook: SecretStr | None = Field(None, alias="TRACKSTACK_PRUNE_WEBHOOK")
     backup_schedule: Schedule = Field(duration.NEVER, alias="TRACKSTACK_BACKUP_SCHEDULE")
     backup_destination: str | None = Field(None, alias="TRACKSTACK_BACKUP_DESTINATION")
     backup_keep: int = Field(7, ge=1, alias="TRACKSTACK_BACKUP_KEEP")

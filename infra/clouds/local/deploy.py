@@ -53,9 +53,9 @@ def deploy(plan: LocalPlan, secrets: Secrets) -> Deployment:
     inside = ResourceOptions(depends_on=[directory])
     token = make_token("tracking_token", plan.data_dir, inside)
     proofs: list[pulumi.Resource] = [token, make_token("job_token", plan.data_dir, inside)]
-    if secrets.oidc_client_secret:
-        given = place | {"file": "oidc_client_secret", "value": secrets.oidc_client_secret}
-        proofs.append(SecretFile("oidc-client-secret", given, inside))
+    for name, value in secrets.of_processes.items():
+        given = place | {"file": name, "value": value}
+        proofs.append(SecretFile(name.replace("_", "-"), given, inside))
     database = Database("database", place | {"version": plan.version} | store, inside)
     supervisor = Supervisor("supervisor", place, inside)
     ready = ResourceOptions(depends_on=[*proofs, database, supervisor])

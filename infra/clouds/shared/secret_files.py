@@ -42,8 +42,7 @@ class SecretFiles:
             "tracking_token": self.token,
             "job_token": self.generated("job_token"),
         }
-        if secrets.oidc_client_secret:
-            self.files["oidc_client_secret"] = secrets.oidc_client_secret
+        self.files |= secrets.of_processes
         self.ca_certificate: Output[str] | None = None
         if tls == "internal":
             named = {**self._place, "common_name": f"{base} certificate authority"}

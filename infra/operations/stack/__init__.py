@@ -45,6 +45,7 @@ class Resource:
     retained: bool
     urn: str = ""
     needs: frozenset[str] = frozenset()
+    id: str = ""
 
     @property
     def holds_data(self) -> bool:
@@ -227,6 +228,7 @@ def _resource(exported: Mapping[str, Any]) -> Resource:
         protected=bool(exported.get("protect")),
         retained=bool(exported.get("retainOnDelete")),
         urn=str(exported["urn"]),
+        id=str(exported.get("id") or ""),
         needs=_needs(exported),
     )
 

@@ -32,7 +32,10 @@ def _deployed(
     return plan.workloads.secret_files, found
 
 
-@pytest.mark.parametrize("secrets", [{"oidcClientSecret"}, {"oidcClientSecret", "backendStoreUri"}])
+_OF_PROCESSES = frozenset({"oidcClientSecret", "pruneWebhook"})
+
+
+@pytest.mark.parametrize("secrets", [_OF_PROCESSES, _OF_PROCESSES | {"backendStoreUri"}])
 @pytest.mark.parametrize(
     ("keys", "made"),
     [
@@ -45,7 +48,7 @@ def _deployed(
     ids=["docker", "azure", "azure-scale", "oci", "oci-vm"],
 )
 def test_in_containers_and_on_machines(
-    keys: dict[str, Any], made: type[Made], secrets: set[str], monkeypatch: pytest.MonkeyPatch
+    keys: dict[str, Any], made: type[Made], secrets: frozenset[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[SecretFiles] = []
     make = SecretFiles.__init__
@@ -55,15 +58,15 @@ def test_in_containers_and_on_machines(
         seen.append(self)
 
     monkeypatch.setattr(SecretFiles, "__init__", noting)
-    read, _ = _deployed(keys, made(), frozenset(secrets))
+    read, _ = _deployed(keys, made(), secrets)
     [files] = seen
-    assert "oidc_client_secret" in files.files
+    assert {"oidc_client_secret", "prune_webhook"} <= files.files.keys() & read
     assert read - files.files.keys() == set()
 
 
 def test_in_processes_of_this_machine() -> None:
     keys = {"cloud": "local", "port": 65124}
-    read, found = _deployed(keys, Made(), frozenset({"oidcClientSecret"}))
+    read, found = _deployed(keys, Made(), _OF_PROCESSES)
     files = {r.inputs["file"] for r in found if "file" in r.inputs}
-    assert "oidc_client_secret" in files
+    assert {"oidc_client_secret", "prune_webhook"} <= files & read
     assert read - files == set()

@@ -24,7 +24,8 @@ from runtime.jobs.schedules import schedules
         (
             {"pruneAction": "delete", "entityTtlDays": "90", "gcSchedule": "* * * * *"},
             "what users deleted 30 days ago, every minute (gcTtl: never stops it); "
-            "what nobody used for 90 days, daily at 00:00 UTC (pruneAction: report stops it)",
+            "what nobody used for 90 days, daily at 00:00 UTC after 7 days in its "
+            "reports (pruneAction: report stops it)",
         ),
         (
             {"gcTtl": "never", "pruneAction": "delete", "entityTtlDays": "never"},

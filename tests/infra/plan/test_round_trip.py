@@ -173,7 +173,7 @@ def test_server_and_jobs_are_told_where_they_are(stack: str) -> None:
     assert processes.server[runtime_settings.variable("host")] == server.host
     # Container Apps have an address that only Azure knows: their own part fills it in.
     uri = plan.tracking_uri or None
-    assert (server.given_public_url, job.given_public_url) == (uri, None)
+    assert (server.given_public_url, job.given_public_url) == (uri, uri)
     assert bool(job.given_tracking_uri) == bool(uri)
     for settings in (server, job):
         assert settings.artifacts_destination == plan.artifacts_destination

@@ -51,6 +51,7 @@ def test_the_outputs_are_those_of_every_cloud(stack: Stack) -> None:
         "prune": "0 0 * * *",
         "backup": "30 1 * * *",
     }
+    assert outputs["retention"].pop("prune_notice") == "7d"
     retention = {"gc_ttl": "30d0h0m0s", "prune_action": "report", "entity_ttl_days": "30"}
     assert outputs["retention"] == retention
     assert "mlflow 3.17.2" in outputs["version"]
