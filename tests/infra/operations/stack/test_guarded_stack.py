@@ -70,6 +70,10 @@ def test_up_says_how_the_stack_is_used_and_again_changes_nothing(stack: Stack) -
     code, said = stack.up()
     assert code == 0, said
     assert "8 unchanged" in said
+    # Not by `make down`: it takes the rest at most, which the next update makes again.
+    assert stack.engine.run("destroy", check=False).code
+    assert stack.engine.resources()["data"]["protect"] is True
+    assert (stack.folder / "d" / "store" / "mydb.sqlite").exists()
 
 
 @pytest.mark.parametrize(("keep_data", "moves"), [(True, True), (False, False)])
