@@ -143,5 +143,5 @@ def test_a_stack_without_a_server_of_its_own_has_nothing_to_upgrade(prepare: Pre
 def test_every_server_that_holds_data_can_be_upgraded() -> None:
     from infra.clouds import data
 
-    servers = {kind for kind in data.TYPES if kind.endswith((":Server", "DbSystem"))}
+    servers = {kind for kind in data.ALWAYS if kind.endswith((":Server", "DbSystem"))}
     assert servers == set(_OF)
