@@ -2,10 +2,10 @@
 blob for an error. https://learn.microsoft.com/rest/api/storageservices/blob-batch
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from runtime.artifacts.bulk import path_of
+from runtime.artifacts.bulk import Found, Upload, path_of
 
 _DELETED, _WAS_NOT_THERE = 202, 404
 
@@ -23,13 +23,27 @@ class BlobContainer:
         self._client: Any = kind(uri).client.get_container_client(container)
 
     def names(self, uri: str) -> list[str]:
+        return [blob.name for blob in self._blobs(uri)]
+
+    def found(self, uri: str) -> Iterator[Found]:
+        for blob in self._blobs(uri):
+            yield Found(blob.name, blob.size, blob.last_modified.timestamp())
+
+    def _blobs(self, uri: str) -> Iterator[Any]:
         from azure.core.exceptions import ResourceNotFoundError
 
         path = path_of(uri)
         try:
-            return [blob.name for blob in self._client.list_blobs(name_starts_with=f"{path}/")]
+            yield from self._client.list_blobs(name_starts_with=f"{path}/")
         except ResourceNotFoundError:
-            return []
+            return
+
+    def unfinished(self, uri: str) -> Iterator[Upload]:
+        # Blocks that were never committed go by themselves after a week.
+        return iter(())
+
+    def abort(self, upload: Upload) -> None:
+        raise NotImplementedError(f"{upload.name}: there are no unfinished uploads here")
 
     def delete(self, names: list[str]) -> Mapping[str, str]:
         answers = self._client.delete_blobs(

@@ -2,12 +2,31 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Protocol
 
 
+@dataclass(frozen=True)
+class Found:
+    """An object: its whole name, its bytes, and when it was written last (Unix time)."""
+
+    name: str
+    size: int
+    modified: float
+
+
+@dataclass(frozen=True)
+class Upload:
+    """An upload in parts that was begun (Unix time) and never ended; ``name`` is the object's."""
+
+    name: str
+    id: str
+    begun: float
+
+
 class Container(Protocol):
-    """A container or bucket; both its methods are called from several threads."""
+    """A container or bucket; ``names`` and ``delete`` are called from several threads."""
 
     most_in_a_batch: int
 
@@ -15,8 +34,20 @@ class Container(Protocol):
         """All objects under a URI; none where there is no such place."""
         ...
 
+    def found(self, uri: str) -> Iterator[Found]:
+        """As ``names``, with what else is known of them, in order."""
+        ...
+
     def delete(self, names: list[str]) -> Mapping[str, str]:
         """Delete objects; returns those that are still there, and why."""
+        ...
+
+    def unfinished(self, uri: str) -> Iterator[Upload]:
+        """Uploads under a URI; none where the store forgets them by itself."""
+        ...
+
+    def abort(self, upload: Upload) -> None:
+        """Drop the parts of an upload that came; raises what the store's SDK raises."""
         ...
 
 

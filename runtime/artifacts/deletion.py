@@ -25,6 +25,12 @@ _CONTAINERS: Mapping[str, Callable[[str], bulk.Container]] = {
 }
 
 
+def container_of(place: str) -> bulk.Container | None:
+    """What holds a place, in a store that lists all of it at once; None for any other."""
+    open_container = _CONTAINERS.get(_scheme(place))
+    return open_container(place) if open_container else None
+
+
 def entries(place: str) -> set[str] | None:
     """The names in a folder; None where the store cannot tell them at once.
 
@@ -36,11 +42,11 @@ def entries(place: str) -> set[str] | None:
             return set(os.listdir(path))  # noqa: PTH208
         except FileNotFoundError:
             return set()
-    open_container = _CONTAINERS.get(_scheme(place))
-    if open_container is None:
+    container = container_of(place)
+    if container is None:
         return None
     prefix = f"{bulk.path_of(place)}/"
-    names = open_container(place).names(place)
+    names = container.names(place)
     return {name.removeprefix(prefix).partition("/")[0] for name in names}
 
 

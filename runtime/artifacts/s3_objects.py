@@ -2,10 +2,10 @@
 refused. https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from runtime.artifacts.bulk import path_of
+from runtime.artifacts.bulk import Found, Upload, path_of
 
 
 class S3Bucket:
@@ -21,11 +21,26 @@ class S3Bucket:
         self._bucket = uri.split("/", 3)[2]
 
     def names(self, uri: str) -> list[str]:
-        path = path_of(uri)
-        pages = self._client.get_paginator("list_objects_v2").paginate(
-            Bucket=self._bucket, Prefix=f"{path}/"
+        return [found["Key"] for found in self._pages("list_objects_v2", "Contents", uri)]
+
+    def found(self, uri: str) -> Iterator[Found]:
+        for each in self._pages("list_objects_v2", "Contents", uri):
+            yield Found(each["Key"], each["Size"], each["LastModified"].timestamp())
+
+    def unfinished(self, uri: str) -> Iterator[Upload]:
+        for each in self._pages("list_multipart_uploads", "Uploads", uri):
+            yield Upload(each["Key"], each["UploadId"], each["Initiated"].timestamp())
+
+    def abort(self, upload: Upload) -> None:
+        self._client.abort_multipart_upload(
+            Bucket=self._bucket, Key=upload.name, UploadId=upload.id
         )
-        return [found["Key"] for page in pages for found in page.get("Contents", ())]
+
+    def _pages(self, operation: str, part: str, uri: str) -> Iterator[Any]:
+        pages = self._client.get_paginator(operation).paginate(
+            Bucket=self._bucket, Prefix=f"{path_of(uri)}/"
+        )
+        return (each for page in pages for each in page.get(part, ()))
 
     def delete(self, names: list[str]) -> Mapping[str, str]:
         objects = {"Objects": [{"Key": name} for name in names], "Quiet": True}

@@ -123,7 +123,8 @@ def _progress() -> Generator[Callable[[str, int], None]]:
 def look_for_orphans(delete: bool) -> tuple[list[orphans.Orphan], dict[str, str]]:
     """The orphans of the store, and where ``delete`` says so, those that could not be deleted.
 
-    Raises UserError where the artifacts are in no directory, or another gc works on the store.
+    Raises UserError where the artifacts are in a store that does not list all that it has, or are
+    another store's, or another gc works on the store.
     """
     settings = runtime_settings.load()
     engine, metadata = _open(settings)
@@ -158,11 +159,11 @@ def _show(report: Report) -> None:
 def _run_orphans(delete: bool, as_json: bool) -> None:
     found, failed = look_for_orphans(delete)
     if as_json:
-        shown = [{"path": str(orphan.path), "bytes": orphan.size} for orphan in found]
+        shown = [{"path": orphan.place, "bytes": orphan.size} for orphan in found]
         click.echo(json.dumps({"orphans": shown, "deleted": delete, "failed": failed}))
     else:
         for orphan in found:
-            click.echo(f"{orphan.size:>14} {orphan.path}")
+            click.echo(f"{orphan.size:>14} {orphan.place}")
         verb = "deleted" if delete else "found; --orphans --delete-orphans deletes"
         click.echo(f"{len(found)} orphans, {sum(o.size for o in found)} bytes: {verb}")
         for path, reason in failed.items():

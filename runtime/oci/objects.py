@@ -18,6 +18,7 @@ _PIECE_BYTES = 1 << 20
 # https://docs.oracle.com/iaas/Content/Object/Tasks/batch-delete-objects.htm
 MOST_IN_A_BATCH = 1000
 _NOT_FOUND = 404
+_FIELDS = "name,size"
 
 
 class NotDeletedError(OSError):
@@ -43,19 +44,21 @@ class Bucket:
     namespace: str
     name: str
 
-    def objects(self, prefix: str) -> Iterator[Any]:
-        """All objects whose names begin with ``prefix``: ``name`` and ``size`` in bytes."""
-        return (found for found, is_folder in self._list(prefix, {}) if not is_folder)
+    def objects(self, prefix: str, fields: str = _FIELDS) -> Iterator[Any]:
+        """All objects whose names begin with ``prefix``, with the service's ``fields`` of each:
+        ``name`` and ``size`` in bytes.
+        """
+        return (found for found, is_folder in self._list(prefix, fields) if not is_folder)
 
     def entries(self, prefix: str) -> Iterator[tuple[Any, bool]]:
         """What a folder holds: an object and False, or the name of a folder and True."""
-        return self._list(prefix, {"delimiter": "/"})
+        return self._list(prefix, _FIELDS, delimiter="/")
 
-    def _list(self, prefix: str, options: dict[str, str]) -> Iterator[tuple[Any, bool]]:
+    def _list(self, prefix: str, fields: str, **options: str) -> Iterator[tuple[Any, bool]]:
         start = None
         while True:
             page = _storage().list_objects(
-                self.namespace, self.name, prefix=prefix, start=start, fields="name,size", **options
+                self.namespace, self.name, prefix=prefix, start=start, fields=fields, **options
             )
             yield from ((found, False) for found in page.data.objects)
             yield from ((folder, True) for folder in page.data.prefixes or ())
@@ -113,8 +116,23 @@ class Bucket:
         while versions := _storage().list_object_versions(*place).data.items:
             for version in versions:
                 _storage().delete_object(*place, version.name, version_id=version.version_id)
-        for upload in _storage().list_multipart_uploads(*place).data:
-            _storage().abort_multipart_upload(*place, upload.object, upload.upload_id)
+        for upload in list(self.uploads()):
+            self.abort(upload.object, upload.upload_id)
+
+    def uploads(self) -> Iterator[Any]:
+        """Uploads in parts that were begun and not ended."""
+        page = None
+        while True:
+            more = {"page": page} if page else {}
+            answer = _storage().list_multipart_uploads(self.namespace, self.name, **more)
+            yield from answer.data
+            page = answer.next_page
+            if not page:
+                return
+
+    def abort(self, name: str, upload: str) -> None:
+        """Drop an upload in parts, with the parts that came."""
+        _storage().abort_multipart_upload(self.namespace, self.name, name, upload)
 
 
 def parse(uri: str) -> tuple[Bucket, str]:

@@ -42,9 +42,16 @@ class Stored:
 
 
 @dataclass
-class _Upload:
+class Unfinished:
+    """An upload in parts, and when it was begun (RFC 3339)."""
+
     name: str
+    begun: str
     parts: dict[int, bytes] = field(default_factory=dict[int, bytes])
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat()
 
 
 def _md5(content: bytes) -> Any:
@@ -69,7 +76,7 @@ class ObjectStorage:
     may: May
     buckets: dict[str, dict[str, Stored]] = field(default_factory=dict[str, dict[str, Stored]])
     batches: list[int] = field(default_factory=list[int])
-    uploads: dict[str, _Upload] = field(default_factory=dict[str, _Upload])
+    uploads: dict[str, Unfinished] = field(default_factory=dict[str, Unfinished])
     numbers: Iterator[int] = field(default_factory=itertools.count)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -177,6 +184,7 @@ class _Operation:
                 stored = self._objects[name]
                 size = len(stored.content)
                 whole = {"name": name, "size": size, "timeCreated": stored.made}
+                whole["timeModified"] = stored.made
                 objects.append({field: whole[field] for field in fields})
         return json_response(200, {"objects": objects, "prefixes": folders, "nextStartWith": after})
 
@@ -189,7 +197,7 @@ class _Operation:
         known = self.storage.uploads.items()
         here = [
             {"namespace": self.storage.namespace, "bucket": self.bucket, "uploadId": id}
-            | {"object": upload.name}
+            | {"object": upload.name, "timeCreated": upload.begun}
             for id, upload in known
         ]
         return json_response(200, here)
@@ -199,7 +207,7 @@ class _Operation:
         return Response(200, headers={"opc-content-md5": md5, "etag": md5})
 
     def _keep(self, name: str, content: bytes) -> str:
-        stored = Stored(content, datetime.now(timezone.utc).isoformat())
+        stored = Stored(content, _now())
         self._objects[name] = stored
         return stored.md5
 
@@ -215,7 +223,7 @@ class _Operation:
         del self._objects[name]
         return Response(204)
 
-    def _upload(self) -> tuple[str, _Upload]:
+    def _upload(self) -> tuple[str, Unfinished]:
         id = self.request.query.get("uploadId", "")
         if id not in self.storage.uploads:
             raise RefusedError(404, "NoSuchUpload", "The multipart upload does not exist")
@@ -226,7 +234,7 @@ class _Operation:
         if name:
             return self._commit(name, body["partsToCommit"])
         id = f"upload-{next(self.storage.numbers)}"
-        self.storage.uploads[id] = _Upload(body["object"])
+        self.storage.uploads[id] = Unfinished(body["object"], _now())
         made = {"namespace": self.storage.namespace, "bucket": self.bucket, "uploadId": id}
         return json_response(200, {**made, "object": body["object"]})
 

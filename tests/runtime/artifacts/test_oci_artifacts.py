@@ -22,6 +22,8 @@ from infra.rehearsal.oci.objects import ObjectStorage
 from runtime.database import schema
 from runtime.gc.command import command
 from runtime.oci.objects import parse
+from tests.runtime.gc.leftovers import found, leave
+from tests.runtime.gc_store import Store
 from tests.runtime.serving import serving
 
 pytestmark = pytest.mark.slow
@@ -185,7 +187,7 @@ def test_gc_deletes_many_runs_in_bulk_and_keeps_the_rows_of_what_it_may_not(
     store: Any = SqlAlchemyStore(uri, f"{_ROOT}/gc")
     environment = {
         "MLFLOW_BACKEND_STORE_URI": uri,
-        "MLFLOW_ARTIFACTS_DESTINATION": _ROOT,
+        "MLFLOW_ARTIFACTS_DESTINATION": f"{_ROOT}/gc",
         "TRACKSTACK_DATA_DIR": str(tmp_path),
     }
     runs = [store.create_run("0", "someone", 1, [], "run").info for _ in range(21)]
@@ -219,4 +221,31 @@ def test_gc_deletes_many_runs_in_bulk_and_keeps_the_rows_of_what_it_may_not(
     assert gc("--retry")[0] == 0
     assert left() == {live.run_id}
     assert sorted(oci.storage.batches) == [140, 1000]
-    assert len([name for name in objects if name.startswith("store/gc/")]) == 60
+    assert len([name for name in objects if name.startswith("store/gc/0/")]) == 60
+
+
+def test_what_no_row_points_to_is_found_and_goes_with_what_uploads_left(
+    oci: Oci, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from infra.rehearsal.oci.objects import Stored, Unfinished
+
+    root = "oci://artifacts@rehearsal/orphans"
+    store = Store(tmp_path, root=root)
+    store.environment["MLFLOW_ARTIFACTS_DESTINATION"] = root
+    objects, made = oci.storage.buckets["artifacts"], "2026-01-01T00:00:00.000Z"
+
+    def put(path: str) -> None:
+        objects[f"orphans/{path}"] = Stored(b"xyz", made)
+
+    left = leave(store, put)
+    oci.storage.uploads["begun"] = Unfinished("orphans/0/run/artifacts/large", made)
+    oci.storage.uploads["of-others"] = Unfinished("orphans/77/run/artifacts/large", made)
+    upload = f"{root}/0/run/artifacts/large (unfinished upload begun)"
+    orphans = {**{f"{root}/{place}": 6 for place in left.lost}, upload: 0}
+    assert found(store, monkeypatch) == orphans
+    found(store, monkeypatch, "--delete-orphans")
+    kept = {f"orphans/{place}/artifacts/file" for place in left.known}
+    assert {name for name in objects if name.endswith("artifacts/file")} >= kept
+    assert not [name for name in objects for lost in left.lost if f"orphans/{lost}/" in name]
+    assert list(oci.storage.uploads) == ["of-others"]
+    oci.storage.uploads.clear()

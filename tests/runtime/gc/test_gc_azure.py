@@ -15,6 +15,8 @@ from infra.rehearsal.host import azurite
 from infra.rehearsal.system.waiting import wait_for
 from runtime.database import schema
 from runtime.gc.command import command
+from tests.runtime.gc.leftovers import found, leave
+from tests.runtime.gc_store import Store as AnyStore
 
 pytestmark = pytest.mark.slow
 
@@ -60,10 +62,12 @@ class Store:
         from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
         self.uri = f"sqlite:///{folder}/store.sqlite"
-        self.mlflow: Any = SqlAlchemyStore(self.uri, _ROOT)
+        # A destination is one store's.
+        root = f"{_ROOT}/{folder.name}"
+        self.mlflow: Any = SqlAlchemyStore(self.uri, root)
         self.environment = {
             "MLFLOW_BACKEND_STORE_URI": self.uri,
-            "MLFLOW_ARTIFACTS_DESTINATION": _ROOT,
+            "MLFLOW_ARTIFACTS_DESTINATION": root,
             "TRACKSTACK_DATA_DIR": str(folder),
         }
 
@@ -99,7 +103,7 @@ def test_many_blobs_of_many_runs_go_in_bulk_and_those_of_live_runs_stay(
         store.mlflow.delete_run(info.run_id)
     assert store.gc()["deleted"]["runs"] == 4
     assert store.left() == {live.run_id}
-    names = [blob.name for blob in blobs.list_blobs()]
+    names = [blob.name for blob in blobs.list_blobs() if ".trackstack" not in blob.name]
     assert len(names) == 100
     assert all(name.startswith(_path(live, "deep/")) for name in names)
     blobs.delete_blobs(*names)
@@ -119,6 +123,22 @@ def test_a_run_without_a_single_blob_is_purged_where_mlflow_gc_blocks_for_ever(
     assert store.left() == {empty.run_id}
     assert store.gc()["deleted"]["runs"] == 1
     assert store.left() == set()
+
+
+def test_what_no_row_points_to_is_found_in_blob_storage(
+    blobs: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = _ROOT.replace("/store", "/orphans")
+    store = AnyStore(tmp_path, root=root)
+    store.environment["MLFLOW_ARTIFACTS_DESTINATION"] = root
+    left = leave(store, lambda path: blobs.upload_blob(f"orphans/{path}", b"xyz"))
+    assert found(store, monkeypatch) == {f"{root}/{place}": 6 for place in left.lost}
+    found(store, monkeypatch, "--delete-orphans")
+    names = {blob.name for blob in blobs.list_blobs(name_starts_with="orphans/")}
+    ends = ("artifacts/file", "artifacts/deep/file")
+    kept = {f"orphans/{place}/{end}" for place in left.known for end in ends}
+    assert names == {*kept, "orphans/0/README", "orphans/.trackstack/store"}
+    blobs.delete_blobs(*names)
 
 
 def test_a_store_that_cannot_be_had_keeps_the_rows(

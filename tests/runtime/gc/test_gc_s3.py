@@ -12,6 +12,7 @@ from sqlalchemy import create_engine, select
 from runtime.artifacts.s3_objects import S3Bucket
 from runtime.database import schema
 from runtime.gc.command import command
+from tests.runtime.gc.leftovers import found, leave
 from tests.runtime.gc_store import Store
 
 pytestmark = pytest.mark.slow
@@ -41,7 +42,8 @@ def s3() -> Generator[Any]:
 
 def _keys(s3: Any) -> set[str]:
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket="artifacts")
-    return {found["Key"] for page in pages for found in page.get("Contents", ())}
+    keys = {each["Key"] for page in pages for each in page.get("Contents", ())}
+    return {key for key in keys if "/.trackstack/" not in key}
 
 
 def test_many_objects_of_many_runs_go_in_bulk_and_what_is_refused_keeps_its_run(
@@ -97,8 +99,9 @@ def test_many_objects_of_many_runs_go_in_bulk_and_what_is_refused_keeps_its_run(
 
 
 def test_what_is_chosen_or_needed_by_another_stays_in_the_bucket(s3: Any, tmp_path: Path) -> None:
-    store = Store(tmp_path, root=_ROOT)
-    store.environment["MLFLOW_ARTIFACTS_DESTINATION"] = _ROOT
+    root = "s3://artifacts/needed"
+    store = Store(tmp_path, root=root)
+    store.environment["MLFLOW_ARTIFACTS_DESTINATION"] = root
     store.environment["MLFLOW_S3_ENDPOINT_URL"] = s3.meta.endpoint_url
 
     def put(location: str) -> str:
@@ -113,7 +116,7 @@ def test_what_is_chosen_or_needed_by_another_stays_in_the_bucket(s3: Any, tmp_pa
     # A location that ends in the number, all of the bucket, another bucket, and a shared folder.
     number = int(store.mlflow.create_experiment("first"))
     chosen = f"s3://artifacts/data/{number + 1}"
-    shared = f"{_ROOT}/{number}"
+    shared = f"{root}/{number}"
     locations = [chosen, "s3://artifacts", f"s3://other/{number + 3}", shared]
     experiments = [store.mlflow.create_experiment(at, at) for at in locations]
     kept = {put(chosen), put(run(experiments[3]))}
@@ -129,10 +132,10 @@ def test_what_is_chosen_or_needed_by_another_stays_in_the_bucket(s3: Any, tmp_pa
     trace = {"timestamp_ms": 1, "status": "OK", "execution_time_ms": 1}
     emptied = store.mlflow.create_experiment("emptied")
     store.add("trace_info", request_id="tr-1", experiment_id=int(emptied), **trace)
-    at = f"{_ROOT}/{emptied}/traces/tr-1/artifacts"
+    at = f"{root}/{emptied}/traces/tr-1/artifacts"
     store.add("trace_tags", request_id="tr-1", key="mlflow.artifactLocation", value=at)
     gone.add(put(at))
-    kept.add(put(f"{_ROOT}/{emptied}/traces/tr-10/artifacts"))
+    kept.add(put(f"{root}/{emptied}/traces/tr-10/artifacts"))
     for experiment in (str(number), *experiments[:3], emptied):
         store.mlflow.delete_experiment(experiment)
 
@@ -142,14 +145,47 @@ def test_what_is_chosen_or_needed_by_another_stays_in_the_bucket(s3: Any, tmp_pa
     assert said["kept_registered"] == {"runs": 1, "logged_models": 0}
     of_run = outside.removeprefix("s3://artifacts/").partition("/")[0]
     assert said["kept_artifacts"] == {
-        of_run: f"{outside} is outside of {_ROOT}",
+        of_run: f"{outside} is outside of {root}",
         **{
-            f"experiment {experiment}": f"{at} is outside of {_ROOT}"
+            f"experiment {experiment}": f"{at} is outside of {root}"
             for experiment, at in zip(experiments[:3], locations, strict=False)
         },
     }
     left = store.keys("experiments", "experiment_id")
     assert left == {0, number, int(experiments[3])}
+
+
+def test_what_no_row_points_to_is_found_and_goes_with_what_uploads_left(
+    s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = "s3://artifacts/orphans"
+    store = Store(tmp_path, root=root)
+    store.environment["MLFLOW_ARTIFACTS_DESTINATION"] = root
+    store.environment["MLFLOW_S3_ENDPOINT_URL"] = s3.meta.endpoint_url
+
+    def put(path: str) -> None:
+        s3.put_object(Bucket="artifacts", Key=f"orphans/{path}", Body=b"xyz")
+
+    left = leave(store, put)
+    begun = [
+        s3.create_multipart_upload(Bucket="artifacts", Key=f"orphans/{name}")["UploadId"]
+        for name in ("0/run/artifacts/large", "77/run/artifacts/large")
+    ]
+    before = _keys(s3)
+    # What was just written is none; to this server, each upload was begun long ago.
+    young = json.loads(store.gc("--orphans").stdout)["orphans"]
+    assert [orphan for orphan in young if "upload" not in orphan["path"]] == []
+    orphans = found(store, monkeypatch)
+    upload = f"{root}/0/run/artifacts/large (unfinished upload {begun[0]})"
+    assert orphans == {**{f"{root}/{place}": 6 for place in left.lost}, upload: 0}
+    assert _keys(s3) == before
+    found(store, monkeypatch, "--delete-orphans")
+    gone = {key.removeprefix("orphans/") for key in before - _keys(s3)}
+    ends = ("artifacts/file", "artifacts/deep/file")
+    assert gone == {f"{lost}/{end}" for lost in left.lost for end in ends}
+    uploads = s3.list_multipart_uploads(Bucket="artifacts").get("Uploads", [])
+    assert [each["UploadId"] for each in uploads] == begun[1:]
+    assert found(store, monkeypatch) == {}
 
 
 def _with(client: Any) -> Any:
