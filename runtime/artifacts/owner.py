@@ -20,6 +20,7 @@ from runtime.artifacts.tree import OWN_FOLDER, Tree
 from runtime.database import identity
 from runtime.database.schema import among, tables
 from runtime.errors import UserError
+from runtime.settings import RuntimeSettings
 
 # What TRACKSTACK_ADOPT_ARTIFACTS says of a destination that names no store.
 NOBODY = "unmarked"
@@ -57,6 +58,16 @@ def refusal(store: str, signs: Signs, adopts: str | None, parent: str | None) ->
         f"{what}; give this store an artifact destination of its own, or where the other is gone "
         f"for good, start once with TRACKSTACK_ADOPT_ARTIFACTS={word}"
     )
+
+
+def claim_all(engine: Engine, settings: RuntimeSettings, *, mark: bool = True) -> None:
+    """As `claim`, of wherever a store with these settings has its artifacts."""
+    uris = [settings.artifacts_destination]
+    root = settings.default_artifact_root
+    if root and not root.startswith("mlflow-artifacts:") and Tree(root).uri != Tree(uris[0]).uri:
+        uris.append(root)
+    for uri in uris:
+        claim(engine, uri, settings.adopt_artifacts, mark=mark)
 
 
 def claim(engine: Engine, uri: str, adopts: str | None, *, mark: bool = True) -> None:

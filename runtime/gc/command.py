@@ -24,7 +24,7 @@ from sqlalchemy import Engine, MetaData
 from runtime import duration
 from runtime import settings as runtime_settings
 from runtime.artifacts.location import Destination
-from runtime.artifacts.owner import claim
+from runtime.artifacts.owner import claim_all
 from runtime.database import schema
 from runtime.database.clock import now_of
 from runtime.database.engine import open_engine
@@ -73,6 +73,22 @@ def _open(settings: RuntimeSettings) -> tuple[Engine, MetaData]:
     return engine, metadata
 
 
+def _check_artifacts(engine: Engine, settings: RuntimeSettings, *, mark: bool) -> None:
+    """Raise UserError where the artifacts are another store's, or cannot be had (exit code 75)."""
+    try:
+        claim_all(engine, settings, mark=mark)
+    except UserError:
+        raise
+    except Exception as error:
+        reason = (str(error).splitlines() or [""])[0]
+        where = settings.artifacts_destination
+        raise UserError(
+            f"nothing is deleted: the artifacts in {where} cannot be had: "
+            f"{type(error).__name__}: {reason}",
+            75,
+        ) from None
+
+
 def collect(older_than: str | None, dry_run: bool, retry: bool = False) -> Report:
     """Purge what was deleted longer ago than ``older_than`` (default: MLFLOW_TRACKING_GC_TTL).
 
@@ -88,7 +104,7 @@ def collect(older_than: str | None, dry_run: bool, retry: bool = False) -> Repor
     age = _age_ms(given)
     engine, metadata = _open(settings)
     now = now_of(engine)
-    claim(engine, settings.artifacts_destination, settings.adopt_artifacts, mark=not dry_run)
+    _check_artifacts(engine, settings, mark=not dry_run)
     destination = Destination(settings.artifacts_destination, settings.default_artifact_root)
     quarantine, report = Quarantine(now, retry), Report(dry_run)
     with only_one(engine, "gc"), _progress() as progress:
@@ -128,7 +144,7 @@ def look_for_orphans(delete: bool) -> tuple[list[orphans.Orphan], dict[str, str]
     """
     settings = runtime_settings.load()
     engine, metadata = _open(settings)
-    claim(engine, settings.artifacts_destination, settings.adopt_artifacts, mark=delete)
+    _check_artifacts(engine, settings, mark=delete)
     destination = Destination(settings.artifacts_destination, settings.default_artifact_root)
     with only_one(engine, "gc"):
         with engine.connect() as connection:

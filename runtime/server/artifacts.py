@@ -5,7 +5,7 @@ from threading import Thread
 import click
 from sqlalchemy import Engine
 
-from runtime.artifacts.owner import claim
+from runtime.artifacts.owner import claim_all
 from runtime.errors import UserError
 from runtime.paths import local_path
 from runtime.settings import RuntimeSettings
@@ -26,7 +26,7 @@ def check(settings: RuntimeSettings, engine: Engine, patience: float = _PATIENCE
 
     def look() -> None:
         try:
-            claim(engine, settings.artifacts_destination, settings.adopt_artifacts)
+            claim_all(engine, settings)
             ended.append(None)
         except Exception as error:
             ended.append(error)

@@ -90,7 +90,8 @@ class Filler:
 
     def fill(self, plan: list[dict[str, Any]]) -> None:
         for number, part in enumerate(plan):
-            experiment = self.store.create_experiment(f"experiment {number}")
+            place = self._location(number, part.get("place"))
+            experiment = self.store.create_experiment(f"experiment {number}", place)
             parent: str | None = None
             for run in part["runs"]:
                 parent = self.run(experiment, run, parent)
@@ -98,6 +99,13 @@ class Filler:
                 self._model(experiment, parent, deleted=deleted)
             if part["deleted"]:
                 self.store.delete_experiment(experiment)
+
+    def _location(self, number: int, place: str | None) -> str | None:
+        """None: MLflow's own; ``shared`` with all others that are; ``outside``: not below root."""
+        if place is None:
+            return None
+        outside = self.root.parent / "outside" / str(number)
+        return (outside if place == "outside" else self.root / "shared").as_uri()
 
     def run(self, experiment: str, part: dict[str, Any], parent: str | None) -> str:
         from mlflow.entities import Dataset, DatasetInput, Metric, Param, RunTag

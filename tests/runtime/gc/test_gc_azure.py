@@ -14,6 +14,7 @@ from sqlalchemy import create_engine, select
 from infra.rehearsal.host import azurite
 from infra.rehearsal.system.waiting import wait_for
 from runtime.database import schema
+from runtime.errors import UserError
 from runtime.gc.command import command
 from tests.runtime.gc.leftovers import found, leave
 from tests.runtime.gc_store import Store as AnyStore
@@ -154,9 +155,10 @@ def test_a_store_that_cannot_be_had_keeps_the_rows(
     refused = CliRunner().invoke(
         command, arguments, env={**store.environment, "AZURE_STORAGE_CONNECTION_STRING": wrong}
     )
-    assert refused.exit_code == 1
-    assert list(json.loads(refused.stdout)["failed"]) == [info.run_id]
-    assert _KEY not in refused.output
+    assert isinstance(refused.exception, UserError)
+    assert refused.exception.exit_code == 75
+    assert "cannot be had" in str(refused.exception)
+    assert _KEY not in f"{refused.output}{refused.exception}"
     assert store.left() == {info.run_id}
     again = CliRunner().invoke(command, [*arguments, "--retry"], env=store.environment)
     assert again.exit_code == 0

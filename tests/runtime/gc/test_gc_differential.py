@@ -1,4 +1,6 @@
-"""gc beside `mlflow gc` on equal stores: afterwards every table and every directory is the same."""
+"""gc beside `mlflow gc` on equal stores: afterwards every table is the same, and every file but for
+those that are not provably a deleted entity's, which are listed.
+"""
 
 import shutil
 from collections.abc import Generator
@@ -64,6 +66,7 @@ _RUN = st.fixed_dictionaries(
 _EXPERIMENT = st.fixed_dictionaries(
     {
         "deleted": st.booleans(),
+        "place": st.sampled_from([None, None, "shared", "outside"]),
         "runs": st.lists(_RUN, max_size=4),
         "models": st.lists(st.booleans(), max_size=2),
     }
@@ -79,35 +82,43 @@ _EXPERIMENT = st.fixed_dictionaries(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(plan=st.lists(_EXPERIMENT, min_size=1, max_size=3), seed=st.integers(0, 9))
-def test_both_leave_the_same_rows_and_files(
+def test_both_leave_the_same_rows_and_what_gc_keeps_of_files_is_listed(
     twins: Twins, tmp_path_factory: pytest.TempPathFactory, plan: list[dict[str, Any]], seed: int
 ) -> None:
-    root = tmp_path_factory.mktemp("artifacts") / "root"
-    spare = root.with_name("spare")
+    world = tmp_path_factory.mktemp("artifacts") / "world"
+    root, spare = world / "root", world.with_name("spare")
     for uri in (twins.theirs, twins.ours):
         empty(uri)
-    root.mkdir()
+    root.mkdir(parents=True)
     Filler(twins.theirs, root, seed).fill(plan)
     copy(twins.theirs, twins.ours)
-    shutil.copytree(root, spare)
+    shutil.copytree(world, spare)
 
     done = mlflow_gc(twins.theirs)
     assert done.exit_code == 0, done.output
-    rows, files = rows_of(twins.theirs), files_in(root)
-    shutil.rmtree(root)
-    spare.rename(root)
-    assert our_gc(twins.ours, root).failed == {}
+    rows, files = rows_of(twins.theirs), files_in(world)
+    shutil.rmtree(world)
+    spare.rename(world)
+    report = our_gc(twins.ours, root)
+    assert report.failed == {}
     ours = rows_of(twins.ours)
     for table, expected in rows.items():
         assert ours[table] == expected, table
-    # What only `mlflow gc` leaves: the files of a deleted experiment's models (a test below).
+    # What only `mlflow gc` leaves: the files of a deleted experiment's models.
     orphans = {path for path in files if _model_of(path) and not _mentions(rows, path)}
-    assert files_in(root) == {path: files[path] for path in files.keys() - orphans}
+    left = files_in(world)
+    kept = {path for path in left if path not in files.keys() - orphans}
+    assert {path: left[path] for path in left.keys() - kept} == {
+        path: files[path] for path in files.keys() - orphans
+    }
+    # What only gc leaves, at a location that somebody chose outside of the destination.
+    assert {Path(path).parts[0] for path in kept} <= {"outside"}
+    listed = set(report.kept_artifacts)
+    assert {path for path in kept if not listed & set(Path(path).parts)} == set()
 
 
 def _model_of(path: str) -> str | None:
-    parts = Path(path).parts
-    return parts[2] if len(parts) > 2 and parts[1] == "models" else None
+    return next((part for part in Path(path).parts if part.startswith("m-")), None)
 
 
 def _mentions(rows: dict[str, list[str]], path: str) -> bool:
