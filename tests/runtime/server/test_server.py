@@ -13,8 +13,10 @@ import pytest
 
 from infra.rehearsal.system.waiting import wait_for
 from runtime import settings as runtime_settings
+from runtime.artifacts.owner import claim
 from runtime.server.command import app_environment, weak_token
 from runtime.server.forking import log_level
+from tests.runtime.gc_store import Store
 from tests.runtime.serving import TRACKSTACK, Serving, serving, wait_until_ready
 
 
@@ -59,6 +61,22 @@ def test_an_older_schema_is_refused_with_what_to_do(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "migrate it with `trackstack upgrade`" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_a_server_on_another_store_s_artifacts_does_not_start(tmp_path: Path) -> None:
+    other, own = tmp_path / "other", tmp_path / "own"
+    other.mkdir()
+    claim((first := Store(other)).engine, str(first.artifacts), None)
+    environment = {**os.environ, "TRACKSTACK_DATA_DIR": str(own), "MLFLOW_WORKERS": "1"}
+    environment["MLFLOW_ARTIFACTS_DESTINATION"] = str(first.artifacts)
+    done = subprocess.run(
+        [TRACKSTACK, "server"], env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1
+    assert "are not this store's: it is that of the store" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "TRACKSTACK_ADOPT_ARTIFACTS=" in done.stderr
 
 
 @pytest.mark.slow
