@@ -18,6 +18,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     and_,
+    case,
     func,
     literal,
     select,
@@ -72,7 +73,6 @@ class InUse:
     def __init__(self, destination: Destination, metadata: MetaData, before: int) -> None:
         self._destination, self._metadata, self._before = destination, metadata, before
         self._lock = Lock()
-        self._elsewhere: list[str] | None = None
         versions = metadata.tables["model_versions"].c
         experiments = metadata.tables["experiments"].c
         self._versions = _Kept(
@@ -81,8 +81,14 @@ class InUse:
         self._datasets = _Kept(
             select(func.count()).select_from(metadata.tables["datasets"]), self._read_datasets
         )
+        # A restore of an experiment brings its traces back; a purge of one changes nothing here.
+        live = case((experiments.lifecycle_stage != decide.DELETED, experiments.experiment_id + 1))
+        living = (func.sum(live), func.count(live))
+        self._elsewhere = _Kept(select(*living), lambda found: list(self._read_elsewhere(found)))
         self._experiments = _Kept(
-            select(func.max(experiments.experiment_id), func.max(experiments.creation_time)),
+            select(
+                func.max(experiments.experiment_id), func.max(experiments.creation_time), *living
+            ),
             self._read_others,
         )
 
@@ -105,14 +111,13 @@ class InUse:
         return named(connection.execute(decide.datasets_in_use(self._metadata)).scalars())
 
     def _read_others(self, connection: Connection) -> tuple[Claims, Mapping[int, str]]:
-        if self._elsewhere is None:
-            self._elsewhere = list(self._read_elsewhere(connection))
+        elsewhere = self._elsewhere.get(connection)
         columns = self._metadata.tables["experiments"].c
         rows = connection.execute(select(columns.experiment_id, columns.artifact_location))
         # Deleted ones, too: until they are purged, a client may restore them.
         experiments = {row.experiment_id: row.artifact_location or "" for row in rows}
         chosen = set(experiments.values())
-        return gather(self._destination, self._elsewhere, chosen), experiments
+        return gather(self._destination, elsewhere, chosen), experiments
 
     def _read_elsewhere(self, connection: Connection) -> Iterator[str]:
         """Locations that are not where MLflow puts those of their kind."""

@@ -8,7 +8,7 @@ from tempfile import mkdtemp
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event
 
@@ -76,6 +76,8 @@ def seen() -> Generator[dict[str, int]]:
     derandomize=not is_nightly(),
     suppress_health_check=[HealthCheck.too_slow],
 )
+# An experiment with a trace in a logged model that is due comes back during the pass.
+@example(seed=1513714, at=5)
 @given(seed=st.integers(0, 2**32), at=st.integers(1, 12))
 def test_no_file_goes_that_a_live_row_reaches_or_that_is_no_deleted_entity_s(
     store: Store, seen: dict[str, int], seed: int, at: int
