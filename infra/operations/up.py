@@ -74,6 +74,7 @@ def command(name: str, data: str, wait: float) -> int:
     stack = Stack(name)
     settings, state = stack.settings(), stack.resources()
     docker.require(settings, state)
+    docker.reconnect(state)
     again = [word for urn in docker.pruned(state) for word in ("--replace", urn)]
     if guard.up(stack, *options(settings, sys.stdin.isatty()), *again, allowed=allowed):
         return 1

@@ -117,7 +117,7 @@ def _down(sandbox: Sandbox, report: Report, before: Snapshot) -> None:
     if retained:
         # What is retained in a cloud still runs here.
         _sweep(sandbox)
-    now = Snapshot.take(sandbox.folder, on_docker=bool(sandbox.clouds))
+    now = Snapshot.take(sandbox.folder, on_docker=sandbox.is_on_docker)
     left = now.leaks(before, sandbox.engine.stack)
     report.kept = sorted(retained.values())
     report.left = remove_volumes(left) + list(sandbox.engine.resources())
@@ -145,6 +145,11 @@ def _sweep(sandbox: Sandbox) -> None:
 )
 @click.option("--keep", is_flag=True, help="Leave it up to look at, until Ctrl-C.")
 @click.option("--fault", type=click.IntRange(min=1), help="Let the N-th creation fail once.")
+@click.option(
+    "--docker-plugin",
+    is_flag=True,
+    help="The real Docker provider, of PATH or installed, in place of the stand-in.",
+)
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 @click.option(
     "--graph",
@@ -157,6 +162,7 @@ def main(
     given: tuple[str, ...],
     keep: bool,
     fault: int | None,
+    docker_plugin: bool,
     as_json: bool,
     svg: Path | None,
 ) -> None:
@@ -178,7 +184,9 @@ def main(
     with TemporaryDirectory(prefix="trackstack-", ignore_cleanup_errors=True) as folder:
         try:
             overrides = dict(map(_parse, given))
-            with prepared(stack, Path(folder), overrides) as sandbox:
+            with prepared(stack, Path(folder), overrides, real_docker=docker_plugin) as sandbox:
+                if sandbox.is_on_docker:
+                    _say(f"the Docker provider is {sandbox.plugin or 'the stand-in'}")
                 report.replaced = list(sandbox.replaced)
                 _rehearse(sandbox, report, svg, fault=fault, keep=keep)
         except (RehearsalError, TimeoutError) as error:
@@ -200,7 +208,7 @@ def _rehearse(
     if fault:
         for cloud in sandbox.clouds:
             cloud.conditions.add(Fault("Create", nth=fault))
-    before = Snapshot.take(sandbox.folder, on_docker=bool(sandbox.clouds))
+    before = Snapshot.take(sandbox.folder, on_docker=sandbox.is_on_docker)
     failures: list[str] = []
     try:
         _up(sandbox, report, svg, has_fault=fault is not None)

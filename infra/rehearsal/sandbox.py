@@ -25,6 +25,7 @@ import yaml
 from infra.errors import StackError
 from infra.operations.stack import file as stack_file
 from infra.place import ROOT
+from infra.rehearsal.docker.plugin import find as find_plugin
 from infra.rehearsal.engine import Engine
 from infra.rehearsal.errors import RehearsalError
 from infra.rehearsal.host.authority import Authority
@@ -45,13 +46,18 @@ _NOBODY = "192.0.2.1"
 
 @dataclass(frozen=True)
 class Sandbox:
-    """A prepared stack; ``replaced`` has a line for each key that differs from the stack file."""
+    """A prepared stack; ``replaced`` has a line for each key that differs from the stack file.
+
+    ``plugin`` is the real Docker provider, where that is in place of the stand-in.
+    """
 
     engine: Engine
     clouds: tuple[Cloud, ...]
     folder: Path
     config: dict[str, Any]
     replaced: tuple[str, ...]
+    is_on_docker: bool = False
+    plugin: Path | None = None
 
     @contextmanager
     def client(self, caller: str = "") -> Generator[dict[str, str]]:
@@ -129,11 +135,16 @@ def deployed(stack: str, overrides: Mapping[str, Any] | None = None) -> Generato
 
 @contextmanager
 def prepared(
-    stack: str, folder: Path, overrides: Mapping[str, Any] | None = None
+    stack: str,
+    folder: Path,
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    real_docker: bool = False,
 ) -> Generator[Sandbox]:
     """Prepare a sandbox for ``stack`` under ``folder``; its clouds serve until the context ends.
 
-    ``overrides`` are keys that are to be other than in the stack file.
+    ``overrides`` are keys that are to be other than in the stack file. ``real_docker`` takes
+    Docker's own provider, and raises RehearsalError where this machine has none.
     """
     given = {f"{PREFIX}{key}": value for key, value in (overrides or {}).items()}
     config = {**read_stack_file(stack), **given}
@@ -145,6 +156,9 @@ def prepared(
     names = model_of({"cloud": cloud} | ({"compute": compute} if compute else {})).providers
     if names:
         daemon.ensure_daemon()
+    is_on_docker = bool(names)
+    plugin = find_plugin() if real_docker and is_on_docker else None
+    names = [name for name in names if name != "docker" or plugin is None]
     # Beside the user's own stack of this name, which may be up.
     name = f"{stack}-rehearsal-{secrets.token_hex(3)}"
     clouds = tuple(load(provider, folder / "clouds", emulates=True) for provider in names)
@@ -166,6 +180,7 @@ def prepared(
             folder / "state",
             stack=name,
             providers=providers,
+            plugin=plugin,
             environment={
                 # Without this there is no option --event-log.
                 "PULUMI_DEBUG_COMMANDS": "true",
@@ -177,7 +192,7 @@ def prepared(
         if "registryUser" in keys:
             password = daemon.registry().password
             engine.run("config", "set", "--secret", f"{PREFIX}registryPassword", password)
-        yield Sandbox(engine, clouds, folder, config, replaced)
+        yield Sandbox(engine, clouds, folder, config, replaced, is_on_docker, plugin)
 
 
 def _trusted(folder: Path) -> Path:

@@ -19,18 +19,22 @@ from infra.clouds.shared.dynamic import DynamicProvider, Props
 _LOOK_AGAIN_SECONDS = 0.5
 # One without a health check is well when it has run for so long.
 _STEADY_SECONDS = 3
+# A health check that failed fails until the next one: what it lacked may just have come back.
+_GRACE_SECONDS = 15
 _LINES = 20
 
 
 @dataclass(frozen=True)
 class Look:
     """A container at one moment. ``failure`` is why waiting longer is in vain, empty where it is
-    not; ``restarts`` counts how often Docker started it again.
+    not; one that ``may_pass`` counts only when it lasts. ``restarts`` counts how often Docker
+    started it again.
     """
 
     is_well: bool
     restarts: int
     failure: str = ""
+    may_pass: bool = False
 
 
 def judge(inspected: Mapping[str, Any], restarts_before: int | None) -> Look:
@@ -55,7 +59,8 @@ def judge(inspected: Mapping[str, Any], restarts_before: int | None) -> Look:
             failure += f" ({state['Error']})"
     elif health == "unhealthy":
         failure = "runs, but its health check fails"
-    return Look(runs and not failure and health in ("healthy", "none"), restarts, failure)
+    is_well = runs and not failure and health in ("healthy", "none")
+    return Look(is_well, restarts, failure, may_pass=runs and health == "unhealthy")
 
 
 class AwaitedProvider(DynamicProvider):
@@ -69,6 +74,7 @@ class AwaitedProvider(DynamicProvider):
         deadline = time.monotonic() + seconds
         restarts: int | None = None
         steady_since: float | None = None
+        failing_since: float | None = None
         while True:
             inspected = docker_command.inspect(str(props["container"]))
             if inspected is None:
@@ -76,7 +82,9 @@ class AwaitedProvider(DynamicProvider):
             look = judge(inspected, restarts)
             restarts = look.restarts if restarts is None else restarts
             now = time.monotonic()
-            if look.failure:
+            failing_since = (failing_since or now) if look.failure else None
+            grace = _GRACE_SECONDS if look.may_pass else 0
+            if failing_since and now - failing_since >= grace:
                 raise RuntimeError(_told(name, look.failure))
             steady_since = (steady_since or now) if look.is_well else None
             has_check = "Health" in inspected["State"]

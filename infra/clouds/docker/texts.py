@@ -21,13 +21,13 @@ def cpus(count: float) -> str:
     """
     for thousandths in range(10):
         asked = round(count + thousandths / 1000, 3)
-        text = _read_back(asked)
+        text = read_back(asked)
         if float(text) == asked:
             return text
     raise ValueError(f"{count} CPUs cannot be written")
 
 
-def _read_back(count: float) -> str:
+def read_back(count: float) -> str:
     """As terraform-provider-docker's nanoInt64ToDecimalString writes it, its mistakes included."""
     text = f"{count:.9f}"
     return f"{count:.1f}" if text.count("0") == 9 else text.rstrip("0")

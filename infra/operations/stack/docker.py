@@ -136,6 +136,33 @@ def _without(resource: Mapping[str, Any], gone: set[str]) -> dict[str, Any]:
     return left
 
 
+def reconnect(state: Sequence[Resource]) -> None:
+    """Give containers back the networks that somebody took from them: the provider does not look.
+
+    Raises UserError where the daemon refuses it.
+    """
+    for one in state:
+        if one.type != "docker:index/container:Container":
+            continue
+        name = str(one.inputs["name"])
+        inspected = docker_command.inspect(name)
+        for network in missing_networks(one.inputs, inspected) if inspected else ():
+            aliases = [f"--alias={alias}" for alias in network.get("aliases") or ()]
+            done = docker_command.run("network", "connect", *aliases, str(network["name"]), name)
+            if done.returncode:
+                raise UserError(f"docker network connect {network['name']} {name}: {done.stderr}")
+            click.echo(f"{name} is in the network {network['name']} again", err=True)
+
+
+def missing_networks(
+    inputs: Mapping[str, Any], inspected: Mapping[str, Any]
+) -> list[Mapping[str, Any]]:
+    """Of a container's networks those that it is not in. Pure."""
+    wanted = cast("list[Mapping[str, Any]]", inputs.get("networksAdvanced") or [])
+    networks: Mapping[str, Any] = inspected["NetworkSettings"]["Networks"] or {}
+    return [network for network in wanted if network["name"] not in networks]
+
+
 def failed_builds(events: Iterable[str]) -> list[Mapping[str, Any]]:
     """The inputs of images that an update could not build; ``events`` are the lines of its event
     log. Pure.

@@ -4,15 +4,15 @@ import functools
 import json
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, cast
 
 import docker
 import docker.errors
 
+from infra.clouds.shared.registry import login_of_docker
 from infra.rehearsal.provider.errors import CloudError
 from infra.rehearsal.provider.resource import Call, Function, Resource
-from infra.rehearsal.provider.values import Props, child
+from infra.rehearsal.provider.values import Props
 
 Credentials = dict[str, str]
 _BUILD_SECONDS = 3600
@@ -60,10 +60,11 @@ class OnDaemon:
             address = str(entry.get("server") or entry.get("address") or "").split("://")[-1]
             if entry.get("username") and (entry is registry or address.split("/")[0] == server):
                 return {"username": entry["username"], "password": entry.get("password") or ""}
-            for text in (entry.get("configFileContent"), _read(entry.get("configFile"))):
-                auths = child(cast("Props", json.loads(text)), "auths") if text else {}
-                if server in auths:
-                    return cast("Credentials", auths[server])
+            if entry is not registry and address == server:
+                # A provider's setting without a user names what `docker login` keeps.
+                login = login_of_docker(server)
+                if login.username:
+                    return {"username": login.username, "password": login.password}
         return None
 
 
@@ -95,7 +96,3 @@ def _structured(value: Any) -> list[Props]:
     """Provider settings that are no strings arrive as JSON."""
     decoded = json.loads(value) if isinstance(value, str) and value else value
     return cast("list[Props]", decoded or [])
-
-
-def _read(path: str | None) -> str | None:
-    return Path(path).expanduser().read_text() if path else None

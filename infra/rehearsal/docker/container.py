@@ -1,4 +1,8 @@
-"""Containers: created, updated in place, awaited, removed."""
+"""Containers: created, started, updated in place, removed.
+
+As terraform-provider-docker does it, on which the real provider is built, to what it forgets: its
+create, read and update are in resource_docker_container_funcs.go.
+"""
 
 import json
 import time
@@ -16,16 +20,23 @@ from infra.rehearsal.docker.container_config import (
     restart_policy,
     swap,
 )
+from infra.rehearsal.docker.container_state import DEFAULTS, EMPTY, live
 from infra.rehearsal.provider.errors import CloudError, NotReadyError
 from infra.rehearsal.provider.metadata import Problem
 from infra.rehearsal.provider.values import Props, Unknown, items
 
-# What the daemon changes in a running container, and what only the provider looks at.
-_UPDATED = frozenset({"restart", "maxRetryCount", "memory", "memorySwap", "cpuShares", "cpuSet"})
+# What the daemon changes in a running container.
+_UPDATED = frozenset(
+    {"restart", "maxRetryCount", "memory", "memoryReservation", "memorySwap", "cpuShares", "cpuSet"}
+    | {"deviceReadBps", "deviceReadIops", "deviceWriteBps", "deviceWriteIops"}
+)
+# What is kept in the state alone, until something else makes another container.
 _NOTED = frozenset(
     {
         "attach",
         "containerReadRefreshTimeoutMilliseconds",
+        "cpuPeriod",
+        "cpuQuota",
         "destroyGraceSeconds",
         "healthcheck",
         "init",
@@ -44,7 +55,15 @@ _SETS = frozenset(
     {"capabilities", "dns", "dnsOpts", "dnsSearches", "envs", "groupAdds", "hosts", "labels"}
     | {"mounts", "networksAdvanced", "securityOpts", "ulimits", "uploads", "volumes"}
 )
+# What the daemon fills in where the program says nothing, and which is no difference then.
+_FILLED_IN = frozenset(
+    {"hostname", "command", "entrypoints", "envs", "labels", "securityOpts", "runtime", "platform"}
+    | {"stopSignal", "stopTimeout", "shmSize", "logDriver", "healthcheck", "ipcMode", "init"}
+    | {"user", "workingDir"}
+)
 _RESTART = ("no", "on-failure", "always", "unless-stopped")
+# Of a container whose creation failed: the next update makes another one.
+_TAINTED = "__tainted"
 
 
 class Container(DaemonResource):
@@ -68,64 +87,87 @@ class Container(DaemonResource):
                 reason = f'"{value}" is not a valid duration (ms|s|m|h)'
                 yield Problem(f"healthcheck.{name}", reason)
 
+    def compared(self, inputs: Props, state: Props) -> Props:
+        """What the daemon gave at the last look counts, not what the program said then."""
+        read = {name: state[name] for name in self.input_names() if name in state}
+        if state.get(_TAINTED):
+            read["name"] = None
+        return {**inputs, **read}
+
     def same(self, name: str, old: Any, new: Any) -> bool:
+        if new is None and name in _FILLED_IN:
+            return True
+        old, new = (DEFAULTS.get(name) if value is None else value for value in (old, new))
+        if name == "healthcheck":
+            old, new = _check_with_defaults(old), _check_with_defaults(new)
+        if name == "capabilities":
+            old, new = _without_empty(old), _without_empty(new)
         if name in _SETS and isinstance(old, list) and isinstance(new, list):
             return _unordered(cast("list[Any]", old)) == _unordered(cast("list[Any]", new))
+        if not old and not new:
+            return True
         return super().same(name, old, new)
 
     def create(self, inputs: Props) -> tuple[str, Props]:
         with refusals():
             id = cast("str", self._create(inputs)["Id"])
+        tainted = {**inputs, _TAINTED: True}
         try:
             with refusals():
                 self._start(id, inputs)
         except CloudError as error:
-            raise NotReadyError(id, inputs, str(error)) from None
-        return id, self._settle(id, inputs)
+            raise NotReadyError(id, tainted, str(error)) from None
+        if inputs.get("start", True) and inputs.get("wait"):
+            self._wait_until_healthy(id, inputs.get("waitTimeout", 60), tainted)
+        props = dict(inputs)
+        if inputs.get("attach"):
+            self.daemon.wait(id)
+            if inputs.get("logs"):
+                props["containerLogs"] = self.daemon.logs(id).decode(errors="replace")
+        return id, {**props, **live(self.daemon.inspect_container(id), inputs)}
 
     def read(self, id: str, known: Props) -> Props | None:
         with refusals():
-            live = found(self.daemon.inspect_container, id)
-        if live is None:
+            inspected = found(self.daemon.inspect_container, id)
+        if inspected is None:
             return None
-        state = live["State"]
-        if known and known.get("mustRun", True) and not (state["Running"] or state["Restarting"]):
-            # As the real provider does: what must run and does not is created again.
-            self.delete(id, known)
-            return None
-        return {**known, **_live(live, known)}
+        props = {**EMPTY, **known, **live(inspected, known)}
+        props.pop(_TAINTED, None)
+        return props
 
     def update(self, id: str, inputs: Props, known: Props) -> Props:
-        with refusals():
-            self.daemon.update_container(
-                id,
-                restart_policy=restart_policy(inputs),
-                mem_limit=inputs.get("memory", 0) * MIB,
-                memswap_limit=swap(inputs.get("memorySwap", -1 if inputs.get("memory") else 0)),
-                cpu_shares=inputs.get("cpuShares", 0),
-                cpuset_cpus=inputs.get("cpuSet"),
-            )
-            live = self.daemon.inspect_container(id)
-        return {**inputs, **_live(live, inputs)}
+        """What is kept afterwards is what the program said: the daemon is not looked at again."""
+        props = {**known, **inputs}
+        try:
+            with refusals():
+                if not known.get("mustRun", True) and inputs.get("mustRun", True):
+                    self.daemon.start(id)
+                if any(not self.same(name, known.get(name), inputs.get(name)) for name in _UPDATED):
+                    # Without one Docker keeps the last limit of swap.
+                    swapped = {"memswap_limit": swap(inputs["memorySwap"])}
+                    self.daemon.update_container(
+                        id,
+                        restart_policy=restart_policy(inputs),
+                        mem_limit=inputs.get("memory", 0) * MIB,
+                        mem_reservation=inputs.get("memoryReservation", 0) * MIB,
+                        cpu_shares=inputs.get("cpuShares", 0),
+                        cpuset_cpus=inputs.get("cpuSet"),
+                        **(swapped if inputs.get("memorySwap") else {}),
+                    )
+        except CloudError as error:
+            raise NotReadyError(id, props, f"Unable to update a container: {error}") from None
+        return props
 
     def delete(self, id: str, known: Props) -> None:
         with refusals():
             if not found(self.daemon.inspect_container, id):
                 return
-            if known.get("destroyGraceSeconds"):
-                self.daemon.stop(id, timeout=known["destroyGraceSeconds"])
+            if not known.get("attach"):
+                self.daemon.stop(id, timeout=known.get("destroyGraceSeconds") or 0)
             if found(self.daemon.inspect_container, id):
                 self.daemon.remove_container(id, v=known.get("removeVolumes", True), force=True)
 
     def _create(self, inputs: Props) -> Any:
-        networks = items(inputs, "networksAdvanced")
-        first = (
-            self.daemon.create_networking_config(
-                {networks[0]["name"]: self.daemon.create_endpoint_config(**endpoint(networks[0]))}
-            )
-            if networks
-            else None
-        )
         return self.daemon.create_container(
             inputs["image"],
             name=inputs["name"],
@@ -144,86 +186,53 @@ class Container(DaemonResource):
             tty=inputs.get("tty", False),
             stdin_open=inputs.get("stdinOpen", False),
             platform=inputs.get("platform"),
-            networking_config=first,
             host_config=host_config(self.daemon, inputs),
         )
 
     def _start(self, id: str, inputs: Props) -> None:
-        for network in items(inputs, "networksAdvanced")[1:]:
+        networks = items(inputs, "networksAdvanced")
+        if networks and "networkMode" not in inputs:
+            # It is made on the daemon's own network first, and so needs one.
+            self.daemon.disconnect_container_from_network(id, DEFAULTS["networkMode"])
+        for network in networks:
             self.daemon.connect_container_to_network(id, network["name"], **endpoint(network))
         for upload in items(inputs, "uploads"):
             self.daemon.put_archive(id, "/", archive(upload))
         if inputs.get("start", True):
             self.daemon.start(id)
 
-    def _settle(self, id: str, inputs: Props) -> Props:
-        """Wait until it is as requested: ended, healthy or just running."""
-        if inputs.get("attach"):
-            self.daemon.wait(id)
-        live = self.daemon.inspect_container(id)
-        props = {**inputs, **_live(live, inputs)}
-        if inputs.get("attach"):
-            if inputs.get("logs"):
-                props["containerLogs"] = self.daemon.logs(id).decode(errors="replace")
-            return props
-        if not inputs.get("start", True):
-            return props
-        if inputs.get("wait"):
-            if "Health" not in live["State"]:
-                raise NotReadyError(id, props, "you need to supply a healthcheck to wait for it")
-            self._wait_until_healthy(id, inputs.get("waitTimeout", 60), props)
-        elif inputs.get("mustRun", True) and not live["State"]["Running"]:
-            raise NotReadyError(id, props, self._obituary(id, live))
-        return {**props, **_live(self.daemon.inspect_container(id), inputs)}
-
-    def _wait_until_healthy(self, id: str, seconds: float, props: Props) -> None:
+    def _wait_until_healthy(self, id: str, seconds: float, tainted: Props) -> None:
+        """For all of the time, also where it has ended long before."""
         deadline = time.monotonic() + seconds
-        while True:
-            live = self.daemon.inspect_container(id)
-            health = live["State"]["Health"]["Status"]
-            if health == "healthy":
+        while time.monotonic() <= deadline:
+            state = self.daemon.inspect_container(id)["State"]
+            if "Health" not in state:
+                reason = "you have supplied a 'wait' argument, but the container does not have a "
+                raise NotReadyError(id, tainted, f"{reason}healthcheck defined")
+            if state["Health"]["Status"] == "healthy":
                 return
-            if not live["State"]["Running"] and not live["State"]["Restarting"]:
-                raise NotReadyError(id, props, self._obituary(id, live))
-            if health == "unhealthy":
-                raise NotReadyError(id, props, f"container {id[:12]} is unhealthy")
-            if time.monotonic() > deadline:
-                reason = f"container {id[:12]} is not healthy after {seconds:g} seconds"
-                raise NotReadyError(id, props, reason)
-            self.cloud.pause(0.2)
+            self.cloud.pause(0.5)
+        raise NotReadyError(id, tainted, "container failed to be in healthy state")
 
-    def _obituary(self, id: str, live: Props) -> str:
-        logs = self.daemon.logs(id, tail=10).decode(errors="replace").strip()
-        return f"container {id[:12]} exited with {live['State']['ExitCode']}: {logs}"
+
+def _check_with_defaults(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    check = cast("Props", value)
+    names = ("interval", "timeout", "startPeriod", "startInterval")
+    return {
+        "tests": check.get("tests") or [],
+        "retries": check.get("retries") or 0,
+        **{name: check.get(name) or "0s" for name in names},
+    }
+
+
+def _without_empty(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {name: sorted(of) for name, of in cast("dict[str, list[str]]", value).items() if of}
 
 
 def _unordered(values: list[Any]) -> list[str]:
     """The values so that two lists compare as sets; names come off the wire in any order too."""
     return sorted(json.dumps(value, sort_keys=True, default=repr) for value in values)
-
-
-def _live(live: Props, known: Props) -> Props:
-    """The outputs that the daemon knows, and the inputs that others may have changed."""
-    settings, host = live["NetworkSettings"], live["HostConfig"]
-    props: Props = {
-        "name": live["Name"].lstrip("/"),
-        "image": known.get("image", live["Image"]),
-        "hostname": live["Config"]["Hostname"],
-        "restart": host["RestartPolicy"]["Name"] or "no",
-        "bridge": settings.get("Bridge", ""),
-        "networkDatas": [
-            {
-                "networkName": name,
-                "ipAddress": network["IPAddress"],
-                "ipPrefixLength": network["IPPrefixLen"],
-                "gateway": network["Gateway"],
-                "macAddress": network["MacAddress"],
-            }
-            for name, network in sorted(settings["Networks"].items())
-        ],
-    }
-    if host["Memory"] or "memory" in known:
-        props["memory"] = host["Memory"] // MIB
-    if not live["State"]["Running"] and not live["State"]["Restarting"]:
-        props["exitCode"] = live["State"]["ExitCode"]
-    return props

@@ -19,7 +19,7 @@ MIB = 1024 * 1024
 def host_config(daemon: Any, inputs: Props) -> Any:
     """How a container runs on its host: mounts, ports, limits, rights."""
     types = cast("Any", docker.types)
-    networks, log_driver = items(inputs, "networksAdvanced"), inputs.get("logDriver")
+    log_driver = inputs.get("logDriver")
     capabilities = child(inputs, "capabilities")
     ports: dict[str, list[tuple[str, int | None]]] = {}
     for port in items(inputs, "ports"):
@@ -50,7 +50,7 @@ def host_config(daemon: Any, inputs: Props) -> Any:
         cpuset_cpus=inputs.get("cpuSet"),
         cpu_period=inputs.get("cpuPeriod"),
         cpu_quota=inputs.get("cpuQuota"),
-        network_mode=networks[0]["name"] if networks else inputs.get("networkMode"),
+        network_mode=inputs.get("networkMode", "bridge"),
         extra_hosts={host["host"]: host["ip"] for host in items(inputs, "hosts")},
         dns=inputs.get("dns"),
         dns_opt=inputs.get("dnsOpts"),

@@ -1,7 +1,9 @@
 """Images: built and pushed, pulled, tagged, looked up."""
 
 import hashlib
+import os
 import platform
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -26,6 +28,17 @@ _PROGRAM = ROOT / "infra"
 _PLATFORMS = {"x86_64": "linux/amd64", "aarch64": "linux/arm64", "arm64": "linux/arm64"}
 
 
+_PLATFORM_TOLD = (
+    "Building your image for {} architecture.\n"
+    "To ensure you are building for the correct platform, consider explicitly setting the "
+    "`platform` field on ImageBuildOptions."
+)
+
+
+def _here() -> str:
+    return _PLATFORMS.get(platform.machine(), f"linux/{platform.machine()}")
+
+
 class Image(DaemonResource):
     """Built from a folder and pushed; rebuilt when the folder's content changes, never deleted."""
 
@@ -40,12 +53,15 @@ class Image(DaemonResource):
         context, dockerfile = _context(given)
         if context is None or dockerfile is None or not dockerfile.is_file():
             return {}
-        platform_here = _PLATFORMS.get(platform.machine(), f"linux/{platform.machine()}")
         digest = _content_digest(context, dockerfile)
-        return {"build": {"platform": platform_here, **given, "contextDigest": digest}}
+        return {"build": {"platform": _here(), **given, "contextDigest": digest}}
 
     def checked(self, inputs: Props, olds: Props, seed: bytes) -> tuple[Props, list[Problem]]:
         filled = {**inputs, **self.defaults(inputs)}
+        if not isinstance(inputs.get("build"), Unknown) and not child(inputs, "build").get(
+            "platform"
+        ):
+            self.cloud.say(_PLATFORM_TOLD.format(_here()), self.call.urn)
         return filled, [*self.problems(_without_digest(filled)), *self.check(filled)]
 
     def check(self, inputs: Props) -> Iterator[Problem]:
@@ -53,7 +69,8 @@ class Image(DaemonResource):
             return
         dockerfile = _context(child(inputs, "build"))[1]
         if dockerfile is not None and not dockerfile.is_file():
-            yield Problem("build.dockerfile", f"could not open dockerfile at path {dockerfile}")
+            given = child(inputs, "build").get("dockerfile") or "Dockerfile"
+            raise CloudError("Docker", f'could not open dockerfile at relative path "{given}"')
         name = inputs.get("imageName")
         if isinstance(name, str) and not inputs.get("skipPush") and "/" not in name:
             reason = f'"{name}" must be a fully qualified image name: registry/repository[:tag]'
@@ -79,22 +96,8 @@ class Image(DaemonResource):
         context, dockerfile = _context(build)
         if context is None or dockerfile is None:
             raise CloudError("Docker", "the build's context and dockerfile must be known")
+        self._run_build(name, build, context, dockerfile)
         with refusals():
-            last_line(
-                self.daemon.build(
-                    path=str(context),
-                    dockerfile=str(dockerfile),
-                    tag=name,
-                    buildargs=child(build, "args"),
-                    target=build.get("target"),
-                    platform=build.get("platform"),
-                    network_mode=build.get("network"),
-                    extra_hosts=dict(host.split(":", 1) for host in items(build, "addHosts")),
-                    cache_from=child(build, "cacheFrom").get("images"),
-                    rm=True,
-                    decode=True,
-                )
-            )
             registry = cast("Props | None", inputs.get("registry"))
             if not inputs.get("skipPush"):
                 _push(self.daemon, name, self.credentials(name, registry))
@@ -105,12 +108,32 @@ class Image(DaemonResource):
         return {
             **inputs,
             "baseImageName": name,
-            "context": str(context),
-            "dockerfile": str(dockerfile),
+            "context": build.get("context") or ".",
+            "dockerfile": os.path.relpath(dockerfile, context),
             "platform": build.get("platform"),
-            "registryServer": (registry or {}).get("server"),
+            "registryServer": (registry or {}).get("server") or "",
             "repoDigest": built["Id"] if inputs.get("skipPush") else digests[-1],
         }
+
+    def _run_build(self, name: str, build: Props, context: Path, dockerfile: Path) -> None:
+        """By BuildKit, whose client the docker command is; what a failed step said is lost."""
+        words = [f"--build-arg={key}={value}" for key, value in child(build, "args").items()]
+        words += [f"--{key}={build[key]}" for key in ("target", "platform") if build.get(key)]
+        words += [f"--add-host={host}" for host in items(build, "addHosts")]
+        words += [f"--cache-from={image}" for image in items(child(build, "cacheFrom"), "images")]
+        words += [f"--network={build['network']}"] if build.get("network") else []
+        command = ["docker", "build", "--tag", name, "--file", str(dockerfile), *words]
+        environment = {**os.environ, "DOCKER_BUILDKIT": "1", "BUILDKIT_PROGRESS": "plain"}
+        if host := self.call.config.get("host"):
+            environment["DOCKER_HOST"] = host
+        done = subprocess.run(
+            [*command, str(context)], env=environment, capture_output=True, text=True
+        )
+        if done.returncode:
+            last = done.stderr.strip().splitlines()[-1:] or [""]
+            said = last[0].removeprefix("ERROR: ").removeprefix("failed to solve: ")
+            said = said.removeprefix("failed to solve with frontend dockerfile.v0: ")
+            raise CloudError("Docker", f"error reading build output: {said}")
 
 
 class RemoteImage(DaemonResource):
@@ -130,7 +153,8 @@ class RemoteImage(DaemonResource):
                         tag,
                         stream=True,
                         decode=True,
-                        auth_config=self.credentials(name),
+                        # Without a login of the provider's own it asks as nobody.
+                        auth_config=self.credentials(name) or {},
                         platform=inputs.get("platform"),
                     )
                 )
@@ -163,16 +187,6 @@ class Tag(DaemonResource):
     def read(self, id: str, known: Props) -> Props | None:
         with refusals():
             return known if found(self.daemon.inspect_image, known["targetImage"]) else None
-
-
-class GetRegistryImage(DaemonFunction):
-    token = "docker:index/getRegistryImage:getRegistryImage"
-
-    def invoke(self, args: Props) -> Props:
-        with refusals():
-            asked = self.daemon.inspect_distribution(args["name"], self.credentials(args["name"]))
-        digest = asked["Descriptor"]["digest"]
-        return {**args, "id": digest, "sha256Digest": digest}
 
 
 class GetRemoteImage(DaemonFunction):

@@ -8,6 +8,9 @@ from infra.rehearsal.docker.client import DaemonResource, found, pairs, refusals
 from infra.rehearsal.provider.errors import CloudError
 from infra.rehearsal.provider.values import Props, items
 
+# Before the provider looks whether a network is there, or is gone.
+_DELAY_SECONDS = 2
+
 
 class Network(DaemonResource):
     token = "docker:index/network:Network"
@@ -29,6 +32,7 @@ class Network(DaemonResource):
             )
             for pool in items(inputs, "ipamConfigs")
         ]
+        self.cloud.pause(_DELAY_SECONDS)
         with refusals():
             # The daemon would make a second network of the same name.
             if self.daemon.networks(names=[f"^{inputs['name']}$"]):
@@ -58,6 +62,7 @@ class Network(DaemonResource):
         return {**known, **live, "internal": network["Internal"]}
 
     def delete(self, id: str, known: Props) -> None:
+        self.cloud.pause(_DELAY_SECONDS)
         with refusals():
             if found(self.daemon.inspect_network, id):
                 self.daemon.remove_network(id)

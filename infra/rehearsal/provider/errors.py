@@ -1,5 +1,7 @@
 """Errors that a rehearsed cloud returns to the engine."""
 
+from typing import Any
+
 from infra.rehearsal.provider.values import Props
 
 
@@ -24,3 +26,11 @@ class NotReadyError(Exception):
 
 class CancelledError(Exception):
     """The engine asked for all running calls to end."""
+
+
+class DroppedError(Exception):
+    """The response does not reach the engine."""
+
+    def __init__(self, code: Any, message: str) -> None:
+        self.code = code
+        super().__init__(message)

@@ -15,7 +15,10 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
+
+import grpc
+from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
 
 from infra.rehearsal.provider import metadata
 from infra.rehearsal.provider.conditions import Conditions
@@ -41,6 +44,8 @@ class Cloud:
     conditions: Conditions = field(default_factory=Conditions)
     # Whether ids are drawn at random; else they are made of names.
     draws_ids: bool = True
+    # Where the engine listens, once it has attached.
+    engine: str = ""
 
     def __post_init__(self) -> None:
         self.state_dir.mkdir(parents=True, exist_ok=True)
@@ -50,6 +55,16 @@ class Cloud:
         self.cancelled = threading.Event()
         # Set while a call takes its time, for tests that interrupt one.
         self.paused = threading.Event()
+
+    def configured(self, config: Props) -> None:
+        """Called for each provider that the engine sets up; may raise CloudError."""
+
+    def say(self, message: str, urn: str = "") -> None:
+        """Have the engine show a message beside a resource."""
+        if self.engine:
+            with grpc.insecure_channel(self.engine) as channel:
+                note = engine_pb2.LogRequest(severity=engine_pb2.INFO, message=message, urn=urn)
+                cast("Any", engine_pb2_grpc.EngineStub(channel)).Log(note)
 
     def resolve(self, hostname: str, caller: str) -> str | None:
         """The address at which this machine reaches a public name of the cloud.
@@ -215,6 +230,10 @@ class Resource:
         if self.autoname_separator is not None and self.name_input not in filled:
             filled |= self._autoname(olds, seed)
         return filled, [*self.problems(filled), *self.check(filled)]
+
+    def compared(self, inputs: Props, state: Props) -> Props:
+        """What new inputs are compared with: the inputs of before, or what was read since."""
+        return inputs
 
     def planned(self, inputs: Props, known: Props) -> Props:
         """The outputs as a preview can know them."""

@@ -12,7 +12,7 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from infra.rehearsal.errors import RehearsalError
 from infra.rehearsal.provider.conditions import Fault
-from infra.rehearsal.provider.errors import CancelledError, CloudError, NotReadyError
+from infra.rehearsal.provider.errors import CancelledError, CloudError, DroppedError, NotReadyError
 from infra.rehearsal.provider.resource import Call, Cloud, Resource
 from infra.rehearsal.provider.responses import Context, not_ready, property_diff
 from infra.rehearsal.provider.values import Path, Props, Sealed, decode, encode, redact
@@ -36,6 +36,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.ProviderHandshakeResponse(accept_secrets=True)
 
     def Attach(self, request: Any, context: Any) -> Empty:
+        self._cloud.engine = request.address
         return Empty()
 
     def GetPluginInfo(self, request: Any, context: Any) -> plugin_pb2.PluginInfo:
@@ -61,7 +62,12 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         self, request: provider_pb2.ConfigureRequest, context: Context
     ) -> provider_pb2.ConfigureResponse:
         self._cloud.cancelled.clear()
-        self._configs[context.peer()] = decode(request.args).values
+        config = decode(request.args).values
+        self._configs[context.peer()] = config
+        try:
+            self._cloud.configured(config)
+        except CloudError as error:
+            context.abort(grpc.StatusCode.UNKNOWN, str(error))
         return provider_pb2.ConfigureResponse(acceptSecrets=True, supportsPreview=True)
 
     def Check(
@@ -81,7 +87,8 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         self, request: provider_pb2.DiffRequest, context: Context
     ) -> provider_pb2.DiffResponse:
         resource = self._resource(request, context)
-        olds, news = decode(request.old_inputs).values, decode(request.news).values
+        state, news = decode(request.olds).values, decode(request.news).values
+        olds = resource.compared(decode(request.old_inputs).values, state)
         changed = sorted(
             name
             for name in {*olds, *news}
@@ -234,7 +241,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             raise CloudError("ServiceUnavailable", fault.message, 503)
         if fault and fault.kind == "timeout":
             self._cloud.pause(target.call.timeout)
-            raise _DroppedError(grpc.StatusCode.DEADLINE_EXCEEDED, "context deadline exceeded")
+            raise DroppedError(grpc.StatusCode.DEADLINE_EXCEEDED, "context deadline exceeded")
         result = work()
         if fault:
             _spoil(fault, result)
@@ -263,7 +270,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         except CancelledError as error:
             written["error"] = str(error)
             context.abort(grpc.StatusCode.CANCELLED, str(error))
-        except _DroppedError as error:
+        except DroppedError as error:
             written["error"] = str(error)
             context.abort(error.code, str(error))
         except CloudError as error:
@@ -278,14 +285,6 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             self._cloud.journal.write(self._cloud.name, method, **written)
 
 
-class _DroppedError(Exception):
-    """The response does not reach the engine."""
-
-    def __init__(self, code: Any, message: str) -> None:
-        self.code = code
-        super().__init__(message)
-
-
 def _secrets(resource: Resource, sealed: Sealed) -> frozenset[Path]:
     return sealed.secrets | {(name,) for name in resource.secret_outputs}
 
@@ -294,6 +293,4 @@ def _spoil(fault: Fault, result: Any) -> NoReturn:
     if fault.kind == "partial" and isinstance(result, tuple):
         id, props = cast("tuple[str, Props]", result)
         raise NotReadyError(id, props, fault.message)
-    raise _DroppedError(
-        grpc.StatusCode.UNKNOWN, "connection reset by peer while reading the answer"
-    )
+    raise DroppedError(grpc.StatusCode.UNKNOWN, "connection reset by peer while reading the answer")

@@ -1,8 +1,11 @@
 """Drift, decided from what the engine reports."""
 
+import json
+import subprocess
 from typing import Any
 
 from infra.operations.drift import decide
+from infra.operations.stack.reasons import reason
 
 
 def _step(op: str, kind: str, name: str, old: dict[str, Any], new: dict[str, Any] | None) -> Any:
@@ -49,3 +52,29 @@ def test_a_changed_key_of_the_stack_file_is_set_back_and_one_of_the_provider_is_
 def test_how_our_own_providers_are_kept_in_the_state_is_no_drift() -> None:
     step = _step("refresh", "a:B", "c", {"__provider": "old"}, {"__provider": "new"})
     assert decide("prod", [step]) == []
+
+
+def test_of_differences_the_engine_s_own_count() -> None:
+    """A provider that reads a list of none where there was nothing has found no difference."""
+    old: dict[str, Any] = {"memory": 64, "dns": None, "init": False, "__pulumi_raw_state_delta": {}}
+    new: dict[str, Any] = {
+        "memory": 128,
+        "dns": [],
+        "init": None,
+        "__pulumi_raw_state_delta": {"a": 1},
+    }
+    step = _step("refresh", "a:B", "c", old, new)
+    [plain] = decide("prod", [step])
+    [detailed] = decide("prod", [{**step, "detailedDiff": {"memory": {}, "__meta": {}}}])
+    assert plain.keys == detailed.keys == ("memory",)
+
+
+def test_why_the_engine_failed_is_found_in_what_it_prints_as_json() -> None:
+    said = {"message": "failed to connect to any docker daemon\n", "severity": "error"}
+    note = {"message": "looking", "severity": "info"}
+    last = {"message": "preview failed", "severity": "error"}
+    printed = json.dumps({"steps": [], "diagnostics": [note, said, last]}, indent=2)
+    done = subprocess.CompletedProcess([], 1, printed, "")
+    assert reason(done) == "failed to connect to any docker daemon"
+    plain = subprocess.CompletedProcess([], 1, "", "Previewing\nerror: no stack named 'x' found\n")
+    assert reason(plain) == "no stack named 'x' found"

@@ -1,0 +1,129 @@
+"""What is decided about a stack's Docker daemon, and what is asked of it, before the engine."""
+
+import http.server
+import json
+import socketserver
+import threading
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.operations.stack import Resource, docker
+from infra.settings import parse
+from runtime.errors import UserError
+from tests.infra.stack_files import AZURE, OCI
+
+_IMAGE = "docker:index/image:Image"
+_CONTAINER = "docker:index/container:Container"
+
+
+def _resource(kind: str, **inputs: Any) -> Resource:
+    return Resource(kind, kind, inputs, protected=False, retained=False, urn=f"urn:{kind}")
+
+
+@pytest.mark.parametrize(
+    ("keys", "types", "is_needed"),
+    [
+        ({"cloud": "local"}, [], False),
+        ({"cloud": "local", "compute": "container"}, [], True),
+        (OCI, [], True),
+        ({**OCI, "image": f"r.example/t@sha256:{'1' * 64}"}, [], False),
+        ({**OCI, "image": f"r.example/t@sha256:{'1' * 64}"}, [_IMAGE], True),
+        (AZURE, [], True),
+        ({**AZURE, "imageBuild": "acr"}, [], False),
+    ],
+)
+def test_a_daemon_is_needed_for_builds_and_for_what_is_in_the_state(
+    keys: dict[str, Any], types: list[str], is_needed: bool
+) -> None:
+    state = [_resource(kind) for kind in types]
+    given = {key: v if isinstance(v, str) else json.dumps(v) for key, v in keys.items()}
+    assert docker.needed(parse(given), state) == is_needed
+
+
+class _Ping(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200 if self.path == "/_ping" else 404)
+        self.end_headers()
+
+    def address_string(self) -> str:
+        return ""
+
+    def log_message(self, format: str, *args: object) -> None:
+        return
+
+
+@pytest.fixture
+def answering(tmp_path: Path) -> Generator[str]:
+    """The address of a socket that answers as a daemon does."""
+    path = tmp_path / "docker.sock"
+    with socketserver.UnixStreamServer(str(path), _Ping) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"unix://{path}"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_daemon_that_answers_is_known_by_its_ping(answering: str, tmp_path: Path) -> None:
+    assert docker.answers(answering)
+    assert not docker.answers(f"unix://{tmp_path}/none.sock")
+    assert not docker.answers("tcp://127.0.0.1:1")
+
+
+def test_one_that_does_not_answer_is_one_line_with_the_cure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    with pytest.raises(UserError, match=r"^Docker does not answer at unix://\S+none.sock, .*start"):
+        docker.require(None, [_resource(_CONTAINER)])
+    docker.require(None, [_resource("azure:Server")])
+
+
+def test_a_cloud_s_state_is_left_without_a_word_of_docker() -> None:
+    provider, image = "urn:provider", "urn:image"
+    app = {
+        "urn": "urn:app",
+        "type": "azure:App",
+        "dependencies": [image, "urn:group"],
+        "propertyDependencies": {"image": [image], "group": ["urn:group"]},
+    }
+    exported: dict[str, Any] = {
+        "version": 3,
+        "deployment": {
+            "manifest": {},
+            "resources": [
+                {"urn": provider, "type": "pulumi:providers:docker"},
+                {"urn": image, "type": _IMAGE, "provider": f"{provider}::id"},
+                app,
+            ],
+        },
+    }
+    left = docker.without_docker(exported)
+    assert left["version"] == 3
+    assert left["deployment"]["resources"] == [
+        {
+            **app,
+            "dependencies": ["urn:group"],
+            "propertyDependencies": {"image": [], "group": ["urn:group"]},
+        }
+    ]
+
+
+def test_networks_that_were_taken_are_those_that_the_program_gave() -> None:
+    networks = [{"name": "a", "aliases": ["server"]}, {"name": "b"}]
+    inspected: dict[str, Any] = {"NetworkSettings": {"Networks": {"a": {}}}}
+    assert docker.missing_networks({"networksAdvanced": networks}, inspected) == [{"name": "b"}]
+    assert docker.missing_networks({}, inspected) == []
+
+
+def test_of_a_failed_update_the_builds_are_known() -> None:
+    def failed(kind: str, **inputs: Any) -> str:
+        return json.dumps(
+            {"resOpFailedEvent": {"metadata": {"type": kind, "new": {"inputs": inputs}}}}
+        )
+
+    events = [failed(_CONTAINER), failed(_IMAGE, imageName="t:1"), json.dumps({"sequence": 1})]
+    assert docker.failed_builds(events) == [{"imageName": "t:1"}]
