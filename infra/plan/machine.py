@@ -22,7 +22,6 @@ import yaml
 
 from infra.plan.workloads import DATABASE, SECRETS_DIRECTORY, USER, Kind, Workload
 from runtime.cron import calendars
-from runtime.settings import environment_of
 
 _PACKAGES = ("caddy", "python3-cryptography", "skopeo", "umoci", "unattended-upgrades")
 _CREDENTIALS = "/run/credentials"
@@ -186,8 +185,6 @@ def _file_text(machine: Machine, workload: Workload) -> str:
     given = machine.environments[workload.name]
     if workload.image == "proxy":
         return given["CADDYFILE"].replace(SECRETS_DIRECTORY, own)
-    # An update in place takes a while: a promotion waits until this image answers.
-    given = {**given, **environment_of(image=machine.image)}
     return "".join(
         f"{name}={json.dumps(value.replace(SECRETS_DIRECTORY, own), ensure_ascii=False)}\n"
         for name, value in sorted(given.items())

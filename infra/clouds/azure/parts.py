@@ -15,6 +15,7 @@ from infra.clouds.azure.observability import Logs
 from infra.clouds.azure.scope import Scope
 from infra.plan.azure import AzurePlan
 from infra.plan.workloads import Workload
+from runtime.settings import variable
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,16 @@ class Parts:
         return images[workload.image]
 
     def environment(self, workload: Workload) -> Mapping[str, pulumi.Input[str]]:
-        """A workload's environment; Azure's libraries read there which identity is theirs."""
+        """A workload's environment; Azure's libraries read there which identity is theirs, and a
+        promotion waits until the image that it names answers.
+        """
         if workload.image == "proxy":
             return workload.environment
-        return {**workload.environment, "AZURE_CLIENT_ID": self.identity.user.client_id}
+        return {
+            **workload.environment,
+            "AZURE_CLIENT_ID": self.identity.user.client_id,
+            variable("image"): self.images.runtime,
+        }
 
     def when_ready(self) -> ResourceOptions:
         """For what runs as the identity, on the database and the artifacts."""

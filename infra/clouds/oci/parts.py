@@ -54,12 +54,15 @@ class Parts:
         return images[workload.image]
 
     def environment(self, workload: Workload) -> Mapping[str, pulumi.Input[str]]:
-        """A workload's environment; how the runtime logs in to OCI, and to its store."""
+        """A workload's environment; how the runtime logs in to OCI, and to its store, and which
+        image it is: a promotion waits until that one answers.
+        """
         known = {name: self.known(value) for name, value in workload.environment.items()}
         if workload.image == "proxy":
             return known
         login: dict[str, pulumi.Input[str]] = {
-            variable("given_oci_login"): _PRINCIPALS[self.plan.settings.compute]
+            variable("given_oci_login"): _PRINCIPALS[self.plan.settings.compute],
+            variable("image"): self.images.runtime,
         }
         if self.database.secret is not None:
             login[variable("db_secret_ocid")] = self.database.secret

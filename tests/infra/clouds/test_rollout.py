@@ -1,11 +1,14 @@
 """Whom `up` leads users to, and when; test_oci_scale does it for real."""
 
+import json
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from infra.clouds.oci import rollout
+from tests.infra.recording import deploy_azure, deploy_oci
+from tests.infra.stack_files import AZURE, OCI
 
 _PROPS = {"compartment": "c", "balancer": "b", "backend_set": "server", "backend": "10.0.0.2:443"}
 
@@ -48,3 +51,23 @@ def test_the_old_server_is_let_go_only_when_the_new_one_is_healthy(
         with pytest.raises(RuntimeError, match=r"^0 of 1 new servers are healthy"):
             provider.apply(dict(_PROPS))
     assert client.drained == drained
+
+
+@pytest.mark.parametrize(
+    ("cloud", "compute", "of"),
+    [
+        ("azure", "container", "ContainerGroup"),
+        ("azure", "scale", "ContainerApp"),
+        ("oci", "container", "ContainerEngine/containerInstance:ContainerInstance"),
+    ],
+)
+def test_a_server_in_a_cloud_knows_which_image_it_is(cloud: str, compute: str, of: str) -> None:
+    """So that a promotion need not guess whether the one before still answers; machines read it
+    from their description.
+    """
+    keys = {"azure": AZURE, "oci": OCI}[cloud]
+    deploy = {"azure": deploy_azure, "oci": deploy_oci}[cloud]
+    _, made = deploy({**keys, "compute": compute})
+    found = [inputs for kind, _, inputs in made.resources if kind.endswith(of)]
+    assert found
+    assert "TRACKSTACK_IMAGE" in json.dumps(found, default=str)

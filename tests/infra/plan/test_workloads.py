@@ -99,6 +99,7 @@ def test_on_azure_s_container_instances() -> None:
     assert sidecar["livenessProbe"]["initialDelaySeconds"] == 20
     assert "ports" not in sidecar
     variables = {entry["name"]: entry["value"] for entry in sidecar["environmentVariables"]}
+    assert variables.pop("TRACKSTACK_IMAGE") == sidecar["image"]
     assert variables == {"RELAY": "yes", "AZURE_CLIENT_ID": "client"}
     mounted = {mount["name"] for mount in sidecar["volumeMounts"]}
     volumes = _by_name(group["volumes"])
