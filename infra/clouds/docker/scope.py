@@ -45,20 +45,28 @@ def _known(host: str, user: str, password: str) -> str:
     return password
 
 
+def kept_logins(plan: DockerPlan) -> list[str]:
+    """The registries of the stack's images that `docker login` keeps a login for on this machine,
+    but for the one whose login the stack file has.
+    """
+    own = server_of(plan.registry) if plan.registry else None
+    images = (plan.image.digest, plan.database_image, plan.front_image)
+    hosts = {registry_of(image) for image in images if image}
+    if own:
+        hosts = hosts - {own} if plan.registry_user else hosts | {own}
+    return sorted(host for host in hosts if login_of_docker(host).username)
+
+
 def _provider(plan: DockerPlan, secrets: Secrets) -> docker.Provider:
     logins = list[docker.ProviderRegistryAuthArgs]()
-    own = server_of(plan.registry) if plan.registry and plan.registry_user else None
-    if own:
-        password = secrets.registry_password
+    if plan.registry and plan.registry_user:
         logins.append(
             docker.ProviderRegistryAuthArgs(
-                address=own, username=plan.registry_user, password=password
+                address=server_of(plan.registry),
+                username=plan.registry_user,
+                password=secrets.registry_password,
             )
         )
-    images = (plan.image.digest, plan.database_image, plan.front_image, f"{plan.registry}/")
-    hosts = {registry_of(image) for image in images if image and image != "None/"} - {own}
-    for host in sorted(hosts):
-        if login_of_docker(host).username:
-            # The provider reads the login itself: it may be another in every update.
-            logins.append(docker.ProviderRegistryAuthArgs(address=host))
+    # The provider reads those itself: they may be others in every update.
+    logins += [docker.ProviderRegistryAuthArgs(address=host) for host in kept_logins(plan)]
     return docker.Provider("docker", registry_auth=logins or None)

@@ -53,3 +53,29 @@ def test_a_copy_has_the_digest_and_a_second_one_sends_nothing(tmp_path: Path) ->
         registry.copy(Repository(f"127.0.0.1:1/{mark}", login), digest, to)
     for name in (f"{source}:1", f"{target}@{digest}"):
         daemon.docker("image", "rm", "--force", name, check=False)
+
+
+@pytest.mark.parametrize(
+    ("image", "host"),
+    [
+        ("postgres:17", "docker.io"),
+        ("docker.io/library/postgres:17", "docker.io"),
+        ("team/app", "docker.io"),
+        ("r.example.org/team/app@sha256:1", "r.example.org"),
+        ("localhost:5000/app", "localhost:5000"),
+    ],
+)
+def test_the_registry_of_a_name_is_docker_s_own_unless_it_says_another(
+    image: str, host: str
+) -> None:
+    assert registry.registry_of(image) == host
+
+
+def test_the_login_of_docker_hub_is_found_under_docker_s_name_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    auth = base64.b64encode(b"ann:secret").decode()
+    kept = {"auths": {"https://index.docker.io/v1/": {"auth": auth}}}
+    (tmp_path / "config.json").write_text(json.dumps(kept))
+    assert registry.login_of_docker(registry.DOCKER_HUB) == Login("ann", "secret")
