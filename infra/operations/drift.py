@@ -82,9 +82,15 @@ def command(stack: str, as_json: bool) -> int:
       python -m infra.operations.drift azure-prod --json
     """
     known = Stack(stack)
-    docker.require(None, known.resources())
+    state = known.resources()
+    docker.require(None, state)
     preview = known.ask("refresh", "--preview-only", "--json")
     drifts = decide(stack, preview.get("steps") or [])
+    taken = {one.name: one for one, _ in docker.taken_networks(state)}
+    for name in taken.keys() - {drift.resource for drift in drifts}:
+        kind, keys = taken[name].type, {"networksAdvanced"}
+        remedy = _remedy(stack, keys, taken[name].inputs)
+        drifts.append(Drift(name, kind, tuple(keys), remedy))
     if as_json:
         click.echo(json.dumps({"stack": stack, "drift": [asdict(drift) for drift in drifts]}))
     elif drifts:

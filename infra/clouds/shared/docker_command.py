@@ -23,16 +23,20 @@ def environment(given: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 def run(
-    *arguments: str, timeout: float = _TIMEOUT_SECONDS, in_context: bool = False
+    *arguments: str,
+    timeout: float = _TIMEOUT_SECONDS,
+    in_context: bool = False,
+    variables: Mapping[str, str] | None = None,
 ) -> "subprocess.CompletedProcess[str]":
     """Run it to its end; raises RuntimeError where there is no such command, or no answer.
 
-    ``in_context`` leaves the choice of the daemon to the command.
+    ``in_context`` leaves the choice of the daemon to the command; ``variables`` are more of its
+    environment.
     """
     try:
         return subprocess.run(
             ["docker", *arguments],
-            env=None if in_context else environment(),
+            env=({**os.environ} if in_context else environment()) | dict(variables or {}),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -136,22 +136,29 @@ def _without(resource: Mapping[str, Any], gone: set[str]) -> dict[str, Any]:
     return left
 
 
+def taken_networks(state: Sequence[Resource]) -> list[tuple[Resource, Mapping[str, Any]]]:
+    """Containers, each with a network that somebody took from it: the provider does not look."""
+    found: list[tuple[Resource, Mapping[str, Any]]] = []
+    for one in state:
+        if one.type == "docker:index/container:Container":
+            inspected = docker_command.inspect(str(one.inputs["name"]))
+            networks = missing_networks(one.inputs, inspected) if inspected else ()
+            found += [(one, network) for network in networks]
+    return found
+
+
 def reconnect(state: Sequence[Resource]) -> None:
-    """Give containers back the networks that somebody took from them: the provider does not look.
+    """Give containers back the networks that somebody took from them.
 
     Raises UserError where the daemon refuses it.
     """
-    for one in state:
-        if one.type != "docker:index/container:Container":
-            continue
+    for one, network in taken_networks(state):
         name = str(one.inputs["name"])
-        inspected = docker_command.inspect(name)
-        for network in missing_networks(one.inputs, inspected) if inspected else ():
-            aliases = [f"--alias={alias}" for alias in network.get("aliases") or ()]
-            done = docker_command.run("network", "connect", *aliases, str(network["name"]), name)
-            if done.returncode:
-                raise UserError(f"docker network connect {network['name']} {name}: {done.stderr}")
-            click.echo(f"{name} is in the network {network['name']} again", err=True)
+        aliases = [f"--alias={alias}" for alias in network.get("aliases") or ()]
+        done = docker_command.run("network", "connect", *aliases, str(network["name"]), name)
+        if done.returncode:
+            raise UserError(f"docker network connect {network['name']} {name}: {done.stderr}")
+        click.echo(f"{name} is in the network {network['name']} again", err=True)
 
 
 def missing_networks(
@@ -186,10 +193,12 @@ def told(image: Mapping[str, Any]) -> str:
     words = [f"--build-arg={name}={value}" for name, value in sorted(arguments.items())]
     words += [f"--platform={build['platform']}"] if build.get("platform") else []
     # Paths begin where the engine starts the provider.
-    command = ["build", "--progress=plain", *words]
+    command = ["build", *words]
     command += [f"--file={_PROGRAM / build['dockerfile']}", str(_PROGRAM / build["context"])]
     try:
-        done = docker_command.run(*command, timeout=_BUILD_SECONDS)
+        # Also where the client has no BuildKit, and would not know an option for it.
+        plain = {"BUILDKIT_PROGRESS": "plain"}
+        done = docker_command.run(*command, timeout=_BUILD_SECONDS, variables=plain)
     except RuntimeError as error:
         return f"the build cannot be looked at: {error}"
     if done.returncode == 0:

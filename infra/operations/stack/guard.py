@@ -117,9 +117,11 @@ def up(
     """`pulumi up` with ``options``; returns the engine's exit code.
 
     Raises DataLossError where it would take data that ``allowed`` does not name, and UserError
-    where that cannot be found out; nothing was changed then.
+    where that cannot be found out, or no Docker daemon answers that the stack needs; nothing was
+    changed then.
     """
     state = stack.resources()
+    docker.require(None, state)
     with lifted(stack, protected(state, allowed), quiet=quiet) as done:
         # A stack that is not up has nothing to lose, and need not wait for a preview.
         if not any(resource.holds_data for resource in state):

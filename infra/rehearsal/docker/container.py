@@ -143,8 +143,6 @@ class Container(DaemonResource):
                 if not known.get("mustRun", True) and inputs.get("mustRun", True):
                     self.daemon.start(id)
                 if any(not self.same(name, known.get(name), inputs.get(name)) for name in _UPDATED):
-                    # Without one Docker keeps the last limit of swap.
-                    swapped = {"memswap_limit": swap(inputs["memorySwap"])}
                     self.daemon.update_container(
                         id,
                         restart_policy=restart_policy(inputs),
@@ -152,7 +150,8 @@ class Container(DaemonResource):
                         mem_reservation=inputs.get("memoryReservation", 0) * MIB,
                         cpu_shares=inputs.get("cpuShares", 0),
                         cpuset_cpus=inputs.get("cpuSet"),
-                        **(swapped if inputs.get("memorySwap") else {}),
+                        # Without one Docker keeps the last limit of swap.
+                        memswap_limit=swap(inputs.get("memorySwap")),
                     )
         except CloudError as error:
             raise NotReadyError(id, props, f"Unable to update a container: {error}") from None

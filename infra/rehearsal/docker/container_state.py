@@ -57,7 +57,8 @@ def live(inspected: Props, known: Props) -> Props:
         "shmSize": host["ShmSize"] // MIB,
         "cpuShares": host["CpuShares"],
         "cpuSet": host["CpusetCpus"],
-        "networkDatas": _networks(inspected["NetworkSettings"]),
+        # A list that has become empty is not taken into the state.
+        "networkDatas": _networks(inspected["NetworkSettings"]) or known.get("networkDatas", []),
         "bridge": inspected["NetworkSettings"].get("Bridge", ""),
     }
     if host["NanoCpus"]:

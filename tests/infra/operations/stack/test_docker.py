@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import os
 import socketserver
 import threading
 from collections.abc import Generator
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from infra.operations.stack import Resource, docker
+from infra.rehearsal.system import daemon
 from infra.settings import parse
 from runtime.errors import UserError
 from tests.infra.stack_files import AZURE, OCI
@@ -80,6 +82,19 @@ def test_one_that_does_not_answer_is_one_line_with_the_cure(
     with pytest.raises(UserError, match=r"^Docker does not answer at unix://\S+none.sock, .*start"):
         docker.require(None, [_resource(_CONTAINER)])
     docker.require(None, [_resource("azure:Server")])
+
+
+@pytest.mark.slow
+def test_the_daemon_is_that_of_the_docker_context_in_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The provider knows no contexts, and would make the stack on another machine than meant."""
+    daemon.ensure_daemon()
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    monkeypatch.setenv("DOCKER_HOST", "")
+    daemon.docker("context", "create", "there", "--docker", f"host=unix://{tmp_path}/there.sock")
+    daemon.docker("context", "use", "there")
+    assert docker.address() == f"unix://{tmp_path}/there.sock" == os.environ["DOCKER_HOST"]
 
 
 def test_a_cloud_s_state_is_left_without_a_word_of_docker() -> None:
