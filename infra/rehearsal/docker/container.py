@@ -137,7 +137,8 @@ class Container(DaemonResource):
 
     def update(self, id: str, inputs: Props, known: Props) -> Props:
         """What is kept afterwards is what the program said: the daemon is not looked at again."""
-        props = {**known, **inputs}
+        dropped = self.input_names() - inputs.keys() - _FILLED_IN
+        props = {name: value for name, value in known.items() if name not in dropped} | inputs
         try:
             with refusals():
                 if not known.get("mustRun", True) and inputs.get("mustRun", True):

@@ -86,7 +86,8 @@ def test_one_that_was_stopped_is_kept_and_started_without_a_wait(
     # The port is gone with the process: that is another container.
     assert _changed(container, {**made, "state": read}) == {"mustRun": False, "ports": True}
     began = time.monotonic()
-    container.update(id, made["inputs"], read)
+    updated = container.update(id, made["inputs"], read)
+    assert _changed(container, {**made, "state": updated}) == {}
     state = container.daemon.inspect_container(id)["State"]
     assert (state["Running"], state["Health"]["Status"]) == (True, "starting")
     assert time.monotonic() - began < 2
