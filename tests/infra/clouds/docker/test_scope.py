@@ -9,7 +9,8 @@ import pytest
 
 from infra.clouds.docker.scope import kept_logins
 from infra.place import ROOT
-from infra.plan import DockerPlan, make_plan
+from infra.plan import make_plan
+from infra.plan.docker import DockerPlan
 from infra.plan.place import Place
 from infra.settings import parse
 
