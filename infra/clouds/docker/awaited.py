@@ -57,10 +57,10 @@ def judge(inspected: Mapping[str, Any], restarts_before: int | None) -> Look:
         failure = f"ended with exit code {state['ExitCode']}"
         if state.get("Error"):
             failure += f" ({state['Error']})"
-    elif health == "unhealthy":
-        failure = "runs, but its health check fails"
+    elif runs and health == "unhealthy":
+        return Look(False, restarts, "runs, but its health check fails", may_pass=True)
     is_well = runs and not failure and health in ("healthy", "none")
-    return Look(is_well, restarts, failure, may_pass=runs and health == "unhealthy")
+    return Look(is_well, restarts, failure)
 
 
 class AwaitedProvider(DynamicProvider):

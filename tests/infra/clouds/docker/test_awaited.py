@@ -43,6 +43,7 @@ def test_a_container_is_well_when_it_runs_and_is_healthy(
         (_inspected("unhealthy"), 0, "its health check fails"),
         # After a reboot one more try is granted.
         (_inspected("starting", restarts=5), 4, ""),
+        (_inspected("unhealthy", restarts=4, Restarting=True, ExitCode=1), 4, ""),
         (_inspected("starting", restarts=6), 4, "again and again"),
     ],
 )
