@@ -4,8 +4,7 @@ from runtime.access.credentials import Headers, Person, Sessions
 from runtime.database.engine import open_engine
 from runtime.settings import RuntimeSettings, secret_file
 from runtime.tokens.known import MountedTokens, TokenSet
-from runtime.tokens.store import Token, TokenTable
-from runtime.tokens.uses import TokenUses
+from runtime.tokens.store import Token
 
 
 class Callers:
@@ -24,12 +23,19 @@ class Callers:
     async def by_session(self, headers: Headers) -> Token | Person | None:
         """The person or token that a session cookie names, while it is still valid."""
         session = self._sessions.read(headers)
-        if session is None or isinstance(session, Person):
-            return session
-        return await self._set().find_session(*session)
+        if session is None or await self._set().has_ended(session.id):
+            return None
+        if isinstance(session.holder, Person):
+            return session.holder
+        return await self._set().find_session(*session.holder)
+
+    async def end_session(self, headers: Headers) -> None:
+        """Have the session of a request's cookie be valid nowhere any more."""
+        session = self._sessions.read(headers)
+        if session:
+            await self._set().end(session.id, session.until)
 
     def _set(self) -> TokenSet:
         if self._tokens is None:
-            engine = open_engine(self._settings)
-            self._tokens = TokenSet(self._mounted, TokenTable(engine), TokenUses(engine))
+            self._tokens = TokenSet(self._mounted, open_engine(self._settings))
         return self._tokens

@@ -3,8 +3,10 @@
 import base64
 import hashlib
 import hmac
+import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
@@ -12,6 +14,8 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from runtime.tokens.store import Role, Token
 
 COOKIE = "trackstack_session"
+# What all cookies of stacks begin with, also those of another stack on this host.
+_OURS = b"trackstack_"
 SESSION_SECONDS = 12 * 60 * 60
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -50,52 +54,70 @@ class Person:
     role: Role
 
 
+@dataclass(frozen=True)
+class Session:
+    """What a valid cookie holds."""
+
+    id: str
+    holder: Person | tuple[str, str]
+    """A person, or a token's name and proof."""
+    until: datetime
+    """When it ends of itself; UTC, naive."""
+
+
 class Sessions:
     """Signed cookies: they name a token, and end with it, or a person with a role.
 
-    Browsers send them to what is below ``prefix`` alone: other servers of the host see none.
+    Browsers send them to what is below ``prefix`` alone: other servers of the host see none. They
+    know no port, so that the cookie's name is the stack's own.
     """
 
     def __init__(self, secret: str, prefix: str = "") -> None:
         key = hmac.digest(secret.encode(), b"trackstack session", hashlib.sha256)
         self._signer = URLSafeTimedSerializer(key, salt="trackstack session")
         self._flags = f"; Path={prefix or '/'}; HttpOnly; SameSite=Lax"
+        self.cookie = f"{COOKIE}_{hashlib.sha256(key).hexdigest()[:8]}"
 
     def issue(self, token: Token, *, secure: bool) -> str:
         """A Set-Cookie value that signs in the holder of ``token`` for 12 hours."""
-        return self._cookie(["token", token.name, token.hash[:16]], secure=secure)
+        return self._cookie("token", token.name, token.hash[:16], secure=secure)
 
     def issue_person(self, name: str, role: Role, *, secure: bool) -> str:
         """A Set-Cookie value that signs in a person for 12 hours."""
-        return self._cookie(["person", name, role.name], secure=secure)
+        return self._cookie("person", name, role.name, secure=secure)
 
-    def _cookie(self, content: list[str], *, secure: bool) -> str:
-        value = self._signer.dumps(content)
+    def _cookie(self, *content: str, secure: bool) -> str:
+        value = self._signer.dumps([*content, secrets.token_hex(8)])
         flags = f"; Max-Age={SESSION_SECONDS}{self._flags}"
-        return f"{COOKIE}={value}{flags}{'; Secure' if secure else ''}"
+        return f"{self.cookie}={value}{flags}{'; Secure' if secure else ''}"
 
     @property
     def end(self) -> str:
-        """A Set-Cookie value that signs out."""
-        return f"{COOKIE}=; Max-Age=0{self._flags}"
+        """A Set-Cookie value that has the browser forget the session."""
+        return f"{self.cookie}=; Max-Age=0{self._flags}"
 
-    def read(self, headers: Headers) -> "tuple[str, str] | Person | None":
-        """What a valid cookie holds: a token's name and proof, or a person.
+    def read(self, headers: Headers) -> Session | None:
+        """The session of a request, where its cookie is valid.
 
         Other programs on the host set cookies too, in any form and perhaps under our name.
         """
         for part in header(headers, b"cookie").split(";"):
             name, _, value = part.strip().partition("=")
-            if name == COOKIE and (found := self._read(value)):
+            if name == self.cookie and (found := self._read(value)):
                 return found
         return None
 
-    def _read(self, value: str) -> "tuple[str, str] | Person | None":
+    def _read(self, value: str) -> Session | None:
         try:
-            kind, name, proof = self._signer.loads(value, max_age=SESSION_SECONDS)
-            return Person(str(name), Role[proof]) if kind == "person" else (str(name), str(proof))
-        except (BadSignature, KeyError, ValueError):
+            content, signed = self._signer.loads(
+                value, max_age=SESSION_SECONDS, return_timestamp=True
+            )
+            kind, name, proof, session = map(str, content)
+            holder = Person(name, Role[proof]) if kind == "person" else (name, proof)
+        except (BadSignature, KeyError, TypeError, ValueError):
             return None
+        until = signed.replace(tzinfo=None) + timedelta(seconds=SESSION_SECONDS)
+        return Session(session, holder, until)
 
 
 def without_credentials(headers: Headers) -> list[tuple[bytes, bytes]]:
@@ -109,7 +131,7 @@ def without_credentials(headers: Headers) -> list[tuple[bytes, bytes]]:
 
 def _without_session(value: bytes) -> bytes:
     parts = [part.strip() for part in value.split(b";")]
-    return b"; ".join(p for p in parts if not p.startswith(COOKIE.encode() + b"="))
+    return b"; ".join(p for p in parts if not p.startswith(_OURS))
 
 
 def is_same_origin(method: str, headers: Headers) -> bool:

@@ -41,10 +41,11 @@ class SignIn:
         await redirect(send, pages.local_target(form.get("next", ""), self._prefix), cookie)
 
 
-def sign_out(prefix: str, sessions: Sessions, *, has_oidc: bool) -> ASGIApp:
-    """End the session in the browser; where the issuer made it, lead on to end the issuer's."""
+def sign_out(prefix: str, callers: Callers, sessions: Sessions, *, has_oidc: bool) -> ASGIApp:
+    """End the session; where the issuer made it, lead on to end the issuer's too."""
 
     async def app(scope: Scope, _receive: Receive, send: Send) -> None:
+        await callers.end_session(scope["headers"])
         if has_oidc and isinstance(exchange_of(scope).caller, Person):
             # A page that leads on: a form's redirect to the issuer would break the form's policy.
             page = pages.leaving_page(prefix + pages.OIDC_LOGOUT)

@@ -44,9 +44,10 @@ def layered(mlflow: ASGIApp, settings: RuntimeSettings) -> ASGIApp:
     for_everybody = [Own(pages.SIGN_IN, sign_in, ("POST",))]
     if has_oidc:
         for_everybody.append(Own(pages.OIDC, _oidc(settings, sessions, secret)))
+    sign_out = endpoints.sign_out(prefix, callers, sessions, has_oidc=has_oidc)
     for_callers = [
-        Own(pages.SIGN_OUT, endpoints.sign_out(prefix, sessions, has_oidc=has_oidc), ("POST",)),
-        Own(pages.ACCOUNT, endpoints.account(prefix)),
+        Own(pages.SIGN_OUT, sign_out, ("POST",)),
+        Own(pages.ACCOUNT, endpoints.account(prefix), ("GET", "HEAD")),
     ]
     by_role = [
         Own(metrics.PATH, endpoints.metrics_page(worker_metrics), ("GET",)),

@@ -5,12 +5,15 @@ import hmac
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from pydantic import SecretStr
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from runtime.settings import RuntimeSettings, variable
+from runtime.tokens.ended import EndedSessions
 from runtime.tokens.store import JOB_TOKEN, STACK_TOKEN, Role, Token, TokenTable, hash_of, utc_now
 from runtime.tokens.uses import TokenUses
 
@@ -74,8 +77,10 @@ def _source(
 class TokenSet:
     """All valid tokens, as this worker last saw them. Used from one event loop."""
 
-    def __init__(self, mounted: MountedTokens, table: TokenTable, uses: TokenUses) -> None:
-        self._mounted, self._table, self._uses = mounted, table, uses
+    def __init__(self, mounted: MountedTokens, engine: Engine) -> None:
+        self._mounted, self._table = mounted, TokenTable(engine)
+        self._uses, self._ended = TokenUses(engine), EndedSessions(engine)
+        self._ended_ids: frozenset[str] = frozenset()
         self._writing: set[asyncio.Task[None]] = set()
         self._tokens: list[Token] = []
         self._read_at = float("-inf")
@@ -93,6 +98,16 @@ class TokenSet:
         return self._used(
             lambda known: known.name == name and hmac.compare_digest(known.hash[:16], proof)
         )
+
+    async def has_ended(self, session: str) -> bool:
+        """Whether somebody has signed out of the session of this id."""
+        await self._keep_fresh()
+        return session in self._ended_ids
+
+    async def end(self, session: str, until: datetime) -> None:
+        """End a session here at once, and elsewhere within 5 s; see `EndedSessions.end`."""
+        self._ended_ids |= {session}
+        await asyncio.to_thread(self._ended.end, session, until)
 
     def _used(self, matches: Callable[[Token], bool]) -> Token | None:
         """The token that matches, its use being noted beside the request."""
@@ -121,6 +136,7 @@ class TokenSet:
     async def _renew(self) -> None:
         try:
             named = await asyncio.to_thread(self._table.list)
+            self._ended_ids = await asyncio.to_thread(self._ended.list)
         except SQLAlchemyError:
             # Without its database MLflow answers nothing anyway; the stack's token stays known.
             named = [token for token in self._tokens if token.name not in (STACK_TOKEN, JOB_TOKEN)]

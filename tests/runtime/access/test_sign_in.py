@@ -4,6 +4,9 @@ from urllib.parse import urlencode
 
 import pytest
 
+from infra.rehearsal.system.waiting import wait_for
+from runtime.access.credentials import Person, Sessions
+from runtime.tokens.store import Role
 from tests.runtime.serving import Answer, Serving
 
 pytestmark = pytest.mark.slow
@@ -65,7 +68,7 @@ def test_signing_in_leads_nowhere_else(server: Serving, target: str) -> None:
 
 def test_a_forged_cookie_opens_nothing(server: Serving) -> None:
     cookie = _cookie(_sign_in(server, server.token))
-    for forged in (cookie[:-1], cookie + "x", "trackstack_session=", "trackstack_session=a.b.c"):
+    for forged in (cookie[:-1], cookie + "x", cookie.split("=")[0] + "=a.b.c"):
         assert server.request("GET", "/version", headers={"cookie": forged}).status == 401
 
 
@@ -75,6 +78,34 @@ def test_signing_out_ends_the_session_in_the_browser(server: Serving) -> None:
     answer = server.request("POST", "/trackstack/sign-out", headers=headers)
     assert answer.status == 303
     assert "Max-Age=0" in answer.headers["set-cookie"]
+
+
+def test_a_copy_of_the_cookie_is_worth_nothing_after_signing_out(server: Serving) -> None:
+    cookie, other = (_cookie(_sign_in(server, server.token)) for _ in range(2))
+    headers = {"cookie": cookie, "sec-fetch-site": "same-origin"}
+    assert server.request("GET", "/version", headers=headers).status == 200
+    assert server.request("POST", "/trackstack/sign-out", headers=headers).status == 303
+    wait_for(
+        lambda: all(
+            server.request("GET", "/version", headers=headers).status == 401 for _ in range(8)
+        ),
+        "the end in every worker",
+        10,
+    )
+    assert server.request("GET", "/version", headers={"cookie": other}).status == 200
+
+
+def test_two_stacks_of_a_host_sign_nobody_out_of_each_other() -> None:
+    one, two = Sessions("one"), Sessions("two")
+    assert one.cookie != two.cookie
+    cookies = "; ".join(
+        sessions.issue_person("ada", Role.READ, secure=False).split(";")[0]
+        for sessions in (one, two)
+    )
+    for sessions in (one, two):
+        session = sessions.read([(b"cookie", cookies.encode())])
+        assert session
+        assert session.holder == Person("ada", Role.READ)
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def test_mlflow_sees_no_credentials_and_nothing_of_ours() -> None:
     headers = [
         ("authorization", "Bearer secret"),
         ("AUTHORIZATION", "Bearer secret"),
-        ("cookie", "a=b; trackstack_session=secret; c=d"),
+        ("cookie", "a=b; trackstack_session_0a1b2c3d=secret; c=d; trackstack_sign_in=x"),
         ("accept", "*/*"),
     ]
     for scope in (http("GET", "/version", *headers), websocket("/version", *headers)):
