@@ -79,6 +79,7 @@ def server(settings: Common, runtime: Runtime) -> dict[str, str]:
         prune_registry=settings.prune_registry or None,
         oidc_issuer=settings.oidc_issuer,
         oidc_client_id=settings.oidc_client_id,
+        oidc_user_claim=settings.oidc_user_claim,
         allowed_groups=settings.allowed_groups,
         allowed_users=settings.allowed_users,
         admin_groups=settings.admin_groups,

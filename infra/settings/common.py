@@ -87,6 +87,7 @@ class Common(Keys):
         {
             "adopt_artifacts",
             "allowed_hosts",
+            "allowed_origins",
             "audit_log",
             "default_artifact_root",
             "gunicorn_opts",
@@ -204,7 +205,16 @@ class Common(Keys):
         None, description="What the issuer calls this server; goes with `oidcIssuer`."
     )
     allowed_groups: Lines = Field((), description="Groups whose members may sign in and write.")
-    allowed_users: Lines = Field((), description="Users who may sign in and write.")
+    allowed_users: Lines = Field(
+        (),
+        description="Users who may sign in and write: by an e-mail address that the issuer has "
+        "verified, or by `sub` or `oid`.",
+    )
+    oidc_user_claim: Line | None = Field(
+        None,
+        description="Another claim that `allowedUsers` may be named by. Not one that people choose "
+        "for themselves, as `preferred_username` is at many issuers.",
+    )
     admin_groups: Lines = Field((), description="Groups whose members are admins.")
     read_groups: Lines = Field((), description="Groups whose members may only read.")
 
@@ -248,7 +258,8 @@ class Common(Keys):
             "readGroups": self.read_groups,
         }
         if self.oidc_issuer is None:
-            for key, value in groups.items():
+            named = {**groups, "oidcUserClaim": self.oidc_user_claim}
+            for key, value in named.items():
                 if value:
                     raise wrong(key, "means nothing without oidcIssuer")
         elif not any(groups.values()):

@@ -16,6 +16,7 @@ from runtime.access.layers.entrance import Entrance
 from runtime.access.layers.forwarding import Forwarding
 from runtime.access.layers.headers import ResponseHeaders
 from runtime.access.layers.own_routes import Own, OwnRoutes
+from runtime.access.layers.preflight import Preflight
 from runtime.access.layers.recording import Recording, audited, counted
 from runtime.access.layers.size import BodyLimit
 from runtime.access.prefix import BelowPath
@@ -63,6 +64,7 @@ def layered(mlflow: ASGIApp, settings: RuntimeSettings) -> ASGIApp:
     app = OwnRoutes(app, for_callers)
     app = Authentication(app, callers, refusal)
     app = OwnRoutes(app, for_everybody)
+    app = Preflight(app, settings.origins)
     app = BodyLimit(app, request=settings.max_request_bytes, artifact=settings.max_artifact_bytes)
     app = ResponseHeaders(app, settings.public_url)
     log = audited(AuditLog(settings.audit_log), reads=settings.audit_reads)

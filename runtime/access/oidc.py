@@ -36,13 +36,15 @@ class Rules:
     groups: frozenset[str]
     admin_groups: frozenset[str]
     read_groups: frozenset[str]
+    user_claim: str | None = None
+    """Another claim that ``users`` may be named by."""
 
     def role_of(self, claims: Mapping[str, Any]) -> Role | None:
         """The highest role that the claims give; None for who may not enter."""
         groups = group_names(claims)
         if groups & self.admin_groups:
             return Role.ADMIN
-        if groups & self.groups or user_names(claims) & self.users:
+        if groups & self.groups or user_names(claims, self.user_claim) & self.users:
             return Role.WRITE
         return Role.READ if groups & self.read_groups else None
 
@@ -61,26 +63,60 @@ def group_names(claims: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(found)
 
 
-def user_names(claims: Mapping[str, Any]) -> frozenset[str]:
-    """What a stack file may name a person by; no address that the issuer has not verified."""
-    names = {claims.get(claim) for claim in ("sub", "oid", "preferred_username")}
-    if claims.get("email_verified", True):
-        names.add(claims.get("email"))
-    return frozenset(name for name in names if isinstance(name, str))
+def user_names(claims: Mapping[str, Any], more: str | None = None) -> frozenset[str]:
+    """What a stack file may name a person by: nothing that people choose for themselves.
+
+    That is the issuer's own id for them, or the address that it has verified; ``more`` is a claim
+    that the stack file trusts too. An id that looks like an address is none.
+    """
+    ids = _texts(claims, "sub", "oid")
+    names = {name for name in ids if "@" not in name} | verified_addresses(claims)
+    return frozenset(names | (_texts(claims, more) if more else set()))
+
+
+def verified_addresses(claims: Mapping[str, Any]) -> set[str]:
+    """The e-mail address, where the issuer says that it is the person's own.
+
+    Entra ID says so by a claim of its own, ``xms_edov``, where the application asks for it.
+    """
+    said = (claims.get("email_verified"), claims.get("xms_edov"))
+    is_verified = any(word is True or word in ("true", "1") or word == 1 for word in said)
+    return _texts(claims, "email") if is_verified else set()
+
+
+def _texts(claims: Mapping[str, Any], *names: str) -> set[str]:
+    return {value for name in names if isinstance(value := claims.get(name), str) and value}
 
 
 def display_name(claims: Mapping[str, Any]) -> str:
-    """How the audit log names a person."""
-    for claim in ("preferred_username", "email", "sub"):
-        if isinstance(claims.get(claim), str):
-            return str(claims[claim])[:120]
-    return "?"
+    """How the audit log names a person: by what is theirs alone, so that none can pass for another.
+
+    A name that people choose comes with the issuer's id, which no token has.
+    """
+    for address in verified_addresses(claims):
+        return address[:120]
+    identity = str(claims.get("sub", "?"))[:120]
+    for claim in ("preferred_username", "email", "name"):
+        for chosen in _texts(claims, claim):
+            return f"{chosen[:120]} ({identity})"
+    return f"({identity})"
+
+
+def with_userinfo(claims: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """The claims with those of the userinfo endpoint; raises ValueError where they are another's.
+
+    https://openid.net/specs/openid-connect-core-1_0.html#UserInfoResponse
+    """
+    if not claims.get("sub") or more.get("sub") != claims["sub"]:
+        raise ValueError("userinfo is of another subject")
+    # What the issuer has signed stays as it is.
+    return {**more, **{name: value for name, value in claims.items() if value}}
 
 
 def is_overage(claims: Mapping[str, Any]) -> bool:
     """Whether Entra ID left the groups out because they are too many."""
     names = claims.get("_claim_names")
-    return isinstance(names, dict) and "groups" in names
+    return claims.get("hasgroups") is True or (isinstance(names, dict) and "groups" in names)
 
 
 def rules_of(settings: RuntimeSettings) -> Rules:
@@ -90,6 +126,7 @@ def rules_of(settings: RuntimeSettings) -> Rules:
         frozenset(settings.allowed_groups),
         frozenset(settings.admin_groups),
         frozenset(settings.read_groups),
+        settings.oidc_user_claim,
     )
     if not settings.oidc_client_id:
         raise UserError(
@@ -136,7 +173,8 @@ class SignIn:
         between = Middleware(
             SessionMiddleware,
             secret_key=secret,
-            session_cookie="trackstack_sign_in",
+            # Of this stack alone: cookies know no port.
+            session_cookie=sessions.cookie.replace("session", "sign_in"),
             max_age=_SIGN_IN_SECONDS,
             path=self._prefix or "/",
             https_only=self._secure,
@@ -166,7 +204,7 @@ class SignIn:
             claims = dict(token["userinfo"])
             if not group_names(claims):
                 # Many issuers give groups on this endpoint alone.
-                claims |= dict(await self._oauth.oidc.userinfo(token=token))
+                claims = with_userinfo(claims, await self._oauth.oidc.userinfo(token=token))
         except OAuthError as error:
             return self._failed(request, f"the issuer refused ({error.error})", 403)
         except Exception as error:
@@ -175,7 +213,9 @@ class SignIn:
         name = display_name(claims)
         if role is None:
             why = (
-                "the issuer left your groups out because they are too many"
+                "the issuer left your groups out because they are too many. Whoever runs it can "
+                "give the application roles (app roles), or have it send only the groups that are "
+                "assigned to the application"
                 if is_overage(claims)
                 else "you are in none of the groups that may use this server"
             )

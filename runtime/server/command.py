@@ -79,9 +79,8 @@ def app_environment(settings: RuntimeSettings) -> dict[str, str]:
         # MLflow's list replaces its default; jobs and probes still come from this machine.
         named = [form for host in hosts for form in _with_port(host)]
         environment["MLFLOW_SERVER_ALLOWED_HOSTS"] = ",".join([*named, *_LOOPBACK])
-    if public and "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS" not in os.environ:
-        parts = urlsplit(public)
-        environment["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"] = f"{parts.scheme}://{parts.netloc}"
+    if settings.origins:
+        environment["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"] = ",".join(settings.origins)
     return environment
 
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, cast, get_args
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -95,6 +96,7 @@ class RuntimeSettings(BaseModel):
     oidc_issuer: Issuer | None = Field(None, alias="TRACKSTACK_OIDC_ISSUER")
     oidc_client_id: str | None = Field(None, alias="TRACKSTACK_OIDC_CLIENT_ID")
     oidc_client_secret: SecretStr | None = Field(None, alias="TRACKSTACK_OIDC_CLIENT_SECRET")
+    oidc_user_claim: str | None = Field(None, alias="TRACKSTACK_OIDC_USER_CLAIM")
     allowed_groups: Words = Field((), alias="TRACKSTACK_ALLOWED_GROUPS")
     allowed_users: Words = Field((), alias="TRACKSTACK_ALLOWED_USERS")
     admin_groups: Words = Field((), alias="TRACKSTACK_ADMIN_GROUPS")
@@ -110,6 +112,7 @@ class RuntimeSettings(BaseModel):
     search_seconds: float = Field(30, ge=0, alias="TRACKSTACK_SEARCH_SECONDS")
     search_conditions: int = Field(100, ge=0, alias="TRACKSTACK_SEARCH_CONDITIONS")
     allowed_hosts: Words = Field((), alias="MLFLOW_SERVER_ALLOWED_HOSTS")
+    allowed_origins: Words = Field((), alias="MLFLOW_SERVER_CORS_ALLOWED_ORIGINS")
     gc_ttl: Age = Field("30d0h0m0s", alias="MLFLOW_TRACKING_GC_TTL")
     entity_ttl_days: Days = Field(30, alias="MLFLOW_TRACKING_ENTITY_TTL")
     gc_schedule: Schedule = Field("*/10 * * * *", alias="TRACKSTACK_GC_SCHEDULE")
@@ -139,6 +142,14 @@ class RuntimeSettings(BaseModel):
     def artifacts_destination(self) -> str:
         """Where artifacts are kept; a directory under the data directory unless given."""
         return self.given_artifacts_destination or str(self.data_dir.resolve() / "artifacts")
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """Of whose pages requests with a token are answered; its own where none are given."""
+        if self.allowed_origins or not self.given_public_url:
+            return self.allowed_origins
+        parts = urlsplit(self.given_public_url)
+        return (f"{parts.scheme}://{parts.netloc}",)
 
     @property
     def proxies(self) -> str:

@@ -39,6 +39,7 @@ _OF_SERVER = {
     "restore_backup": "20261121T035500Z-3fa2",
     "oidc_issuer": "https://login.example.com",
     "oidc_client_id": "the-client",
+    "oidc_user_claim": "upn",
     "allowed_groups": ["users", "cn=a,ou=b"],
     "allowed_users": ["ada@example.com", "bob"],
     "admin_groups": ["admins"],

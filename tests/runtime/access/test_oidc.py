@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ import pytest
 
 from infra.rehearsal.system.ports import find_free_port
 from runtime import settings
-from runtime.access.oidc import Rules, display_name, is_overage, rules_of, user_names
+from runtime.access.oidc import Rules, display_name, is_overage, rules_of, with_userinfo
 from runtime.errors import UserError
 from runtime.tokens.store import Role
 from tests.browser import browsing
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 _RULES = Rules(
-    users=frozenset({"linus@example.com"}),
+    users=frozenset({"linus@example.com", "linus-7"}),
     groups=frozenset({"science"}),
     admin_groups=frozenset({"platform"}),
     read_groups=frozenset({"guests"}),
@@ -37,8 +37,21 @@ _RULES = Rules(
         ({"groups": ["guests"]}, Role.READ),
         # OCI IAM domains give objects.
         ({"groups": [{"name": "science", "id": "ocid1.group"}]}, Role.WRITE),
-        ({"email": "linus@example.com"}, Role.WRITE),
+        ({"email": "linus@example.com", "email_verified": True}, Role.WRITE),
+        ({"email": "linus@example.com", "email_verified": "true"}, Role.WRITE),
+        # As Entra ID has it.
+        ({"email": "linus@example.com", "xms_edov": "1"}, Role.WRITE),
+        ({"sub": "linus-7"}, Role.WRITE),
+        ({"oid": "linus-7"}, Role.WRITE),
+        ({"email": "linus@example.com"}, None),
         ({"email": "linus@example.com", "email_verified": False}, None),
+        ({"email": "linus@example.com", "email_verified": "false"}, None),
+        ({"email": "linus@example.com", "email_verified": 0}, None),
+        # What people choose for themselves, and an id that is another's address.
+        ({"preferred_username": "linus@example.com"}, None),
+        ({"preferred_username": "linus-7", "name": "linus-7"}, None),
+        ({"sub": "linus@example.com"}, None),
+        ({"sub": ["linus-7"]}, None),
         ({"groups": ["sales"]}, None),
         ({"groups": "science"}, None),
         ({"groups": [None, 7, {"id": "science"}]}, None),
@@ -49,11 +62,44 @@ def test_the_claims_give_a_role(claims: dict[str, Any], role: Role | None) -> No
     assert _RULES.role_of(claims) == role
 
 
-def test_a_person_is_named_by_what_the_issuer_says() -> None:
-    assert user_names({"sub": "1", "preferred_username": "ada"}) == {"1", "ada"}
-    assert display_name({"sub": "1", "email": "ada@example.com"}) == "ada@example.com"
+def test_another_claim_names_a_person_only_where_the_stack_file_says_so() -> None:
+    rules = replace(_RULES, user_claim="upn")
+    assert rules.role_of({"upn": "linus@example.com"}) == Role.WRITE
+    assert rules.role_of({"preferred_username": "linus@example.com"}) is None
+    assert _RULES.role_of({"upn": "linus@example.com"}) is None
+
+
+@pytest.mark.parametrize(
+    ("claims", "name"),
+    [
+        ({"sub": "1", "email": "ada@example.com", "email_verified": True}, "ada@example.com"),
+        ({"sub": "1", "email": "ada@example.com"}, "ada@example.com (1)"),
+        # A token's name, or somebody else's.
+        ({"sub": "1", "preferred_username": "stack"}, "stack (1)"),
+        ({"sub": "1"}, "(1)"),
+        ({}, "(?)"),
+    ],
+)
+def test_nobody_passes_for_another_in_the_audit_log(claims: dict[str, Any], name: str) -> None:
+    assert display_name(claims) == name
+
+
+def test_groups_that_were_left_out_are_seen() -> None:
     assert is_overage({"_claim_names": {"groups": "src1"}})
+    assert is_overage({"hasgroups": True})
     assert not is_overage({"groups": []})
+
+
+def test_userinfo_of_another_subject_is_refused() -> None:
+    claims: dict[str, Any] = {"sub": "ada", "email": "ada@example.com", "groups": []}
+    more = {"sub": "ada", "groups": ["science"], "email": "other@example.com"}
+    found = {"sub": "ada", "email": "ada@example.com", "groups": ["science"]}
+    assert with_userinfo(claims, more) == found
+    for other in ({"sub": "boss", "groups": ["platform"]}, {"groups": ["platform"]}, {}):
+        with pytest.raises(ValueError, match="another subject"):
+            with_userinfo(claims, other)
+    with pytest.raises(ValueError, match="another subject"):
+        with_userinfo({}, {})
 
 
 def test_an_issuer_without_rules_is_refused() -> None:
@@ -134,13 +180,13 @@ def test_a_person_signs_in_sees_an_experiment_opens_an_artifact_and_leaves(
         page.screenshot(path=str(tmp_path / "artifact.png"))
 
         page.goto(f"{site.server.uri}/trackstack/account")
-        assert "ada, write" in page.inner_text("main")
+        assert "ada@example.com, write" in page.inner_text("main")
         page.click("button")
         page.get_by_role("button", name="Yes, sign me out").click()
         page.wait_for_url(f"{site.server.uri}/**")
         assert "Sign in to MLflow" in page.inner_text("main")
     signed_in = [entry for entry in site.entries() if entry["path"] == "/trackstack/oidc/end"]
-    assert [(entry["who"], entry["status"]) for entry in signed_in] == [("ada", 303)]
+    assert [(entry["who"], entry["status"]) for entry in signed_in] == [("ada@example.com", 303)]
 
 
 @pytest.mark.slow
@@ -148,11 +194,11 @@ def test_who_is_in_no_allowed_group_is_told_so(site: Site, tmp_path: Path) -> No
     with browsing() as page:
         _sign_in(page, site, "eve")
         page.get_by_role("alert").wait_for()
-        assert "eve: you are in none of the groups" in page.inner_text("main")
+        assert "eve@example.com: you are in none of the groups" in page.inner_text("main")
         page.screenshot(path=str(tmp_path / "refused.png"))
         page.goto(f"{site.server.uri}/")
         assert "Sign in to MLflow" in page.inner_text("main")
-    refused = [entry for entry in site.entries() if entry["who"] == "eve"]
+    refused = [entry for entry in site.entries() if entry["who"] == "eve@example.com"]
     assert [entry["status"] for entry in refused] == [403]
 
 

@@ -33,6 +33,7 @@ _OTHER: dict[str, dict[str, Any]] = {
     "readGroups": {**_OIDC, "readGroups": ["readers"]},
     "oidcIssuer": _OIDC,
     "oidcClientId": _OIDC,
+    "oidcUserClaim": {**_OIDC, "oidcUserClaim": "upn"},
     "registryUser": {"registry": "registry.example/team", "registryUser": "u"},
     "registry": {"registry": "registry.example/team", "registryUser": "u"},
     "hostname": {"hostname": "mlflow.example.com"},
