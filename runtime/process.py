@@ -10,7 +10,7 @@ from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 # What the server puts into its own environment for MLflow: the database with its password, a key.
-_SERVERS_OWN = ("_MLFLOW_", "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY")
+_SERVERS_OWN = ("_MLFLOW_", "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY", "MLFLOW_CRYPTO_KEK_")
 
 
 def die_with_parent(sig: int = signal.SIGTERM) -> None:

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from runtime import metrics, paths
+from runtime import gateway, metrics, paths
 from runtime import settings as runtime_settings
 from runtime.access.audit import take_stdout
 from runtime.access.prefix import check_public_url
@@ -73,6 +73,7 @@ def app_environment(settings: RuntimeSettings) -> dict[str, str]:
     key = encryption_key(settings)
     if key:
         environment["MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY"] = key
+    environment |= gateway.environment(settings)
     public = settings.given_public_url
     hosts = settings.allowed_hosts or ((str(urlsplit(public).hostname),) if public else ())
     if hosts:
@@ -167,6 +168,7 @@ def _open_store(settings: RuntimeSettings) -> None:
     except UserError as error:
         click.echo(f"trackstack: {error}", err=True)
         sys.exit(_SAID)
+    gateway.rewrap(settings, engine)
 
 
 def _check_store(settings: RuntimeSettings) -> None:

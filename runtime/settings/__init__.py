@@ -77,6 +77,7 @@ class RuntimeSettings(BaseModel):
     target_token: SecretStr | None = Field(None, alias="TRACKSTACK_TARGET_TOKEN")
     target_certificate: Path | None = Field(None, alias="TRACKSTACK_TARGET_SERVER_CERT_PATH")
     webhook_key: SecretStr | None = Field(None, alias="MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY")
+    gateway_passphrase: SecretStr | None = Field(None, alias="MLFLOW_CRYPTO_KEK_PASSPHRASE")
     host: str = Field("127.0.0.1", alias="MLFLOW_HOST")
     port: int = Field(5000, ge=1, le=65535, alias="MLFLOW_PORT")
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, alias="MLFLOW_WORKERS")

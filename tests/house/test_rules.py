@@ -197,6 +197,7 @@ _SPELL_NAMES = {
     "runtime/settings/__init__.py",
     "runtime/health.py",
     "runtime/server/command.py",
+    "runtime/gateway.py",
     "runtime/retention/inventory.py",
     # What a child must not be told.
     "runtime/process.py",

@@ -39,6 +39,7 @@ def test_a_backup_by_request_is_told_no_secret_and_its_process_ends(tmp_path: Pa
         assert "TRACKSTACK_DATA_DIR" in names
         assert {name for name in names if name.startswith("_MLFLOW")} == set()
         assert "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY" not in names
+        assert {name for name in names if "CRYPTO" in name} == set()
         assert server.token not in child.environ().values()
 
         def is_gone() -> bool:
