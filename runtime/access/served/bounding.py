@@ -4,6 +4,8 @@ What a request may do is decided by the layers of the access check. This is what
 be told so that it keeps to it, each in the one place that all its routes go through.
 """
 
+import json
+from types import NoneType
 from typing import Any, cast
 
 from flask import Response, request
@@ -21,36 +23,55 @@ def bound(app: Any, settings: RuntimeSettings) -> None:
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     bridge.install(app)
-    _limit_conditions(cast(Any, flask_app), settings.search_conditions)
+    _check_requests(cast(Any, flask_app), settings.search_conditions)
     if not hasattr(SqlAlchemyStore, _MARK):
         setattr(SqlAlchemyStore, _MARK, True)
         statements.install(_too_long, _may_not)
         _seed_for_writers_only(cast(Any, SqlAlchemyStore))
 
 
-def _limit_conditions(flask_app: Any, most: int) -> None:
+def _check_requests(flask_app: Any, most: int) -> None:
     def check() -> Response | None:
-        if not most or not ("search" in request.path or request.path.endswith("/graphql")):
-            return None
-        values = request.args
-        asked = conditions.of_texts(
-            [*values.getlist("filter"), *values.getlist("filter_string")],
-            values.getlist("order_by"),
-        )
-        if request.content_length or request.method == "POST":
-            # As MLflow reads it, so that it is read once.
-            asked += conditions.asked_for(request.get_json(force=True, silent=True))
-        if asked <= most:
-            return None
-        return _refusal(
-            f"a search may have {most} conditions and orders, this one has {asked}: ask for less, "
-            "or set TRACKSTACK_SEARCH_CONDITIONS on the server"
-        )
+        try:
+            content = _json()
+        except (RecursionError, ValueError):
+            return _refusal("the request's body is no JSON object, or one that is too deep")
+        return _too_much(content, most) if most else None
 
     hooks = flask_app.before_request_funcs.setdefault(None, [])
     hooks[:] = [hook for hook in hooks if not hasattr(hook, _MARK)]
     setattr(check, _MARK, True)
     hooks.append(check)
+
+
+def _json() -> Any:
+    """The request's JSON, which MLflow then finds read; None where there is none.
+
+    Raises RecursionError or ValueError for what MLflow would fail at.
+    """
+    if not request.is_json:
+        return None
+    # As MLflow reads it: also an object within a text, and nothing at all.
+    content: Any = request.get_json(force=True, silent=True)
+    if isinstance(content, str):
+        content = json.loads(content)
+    if not isinstance(content, (dict, list, NoneType)):
+        raise ValueError("no object")
+    return cast(Any, content)
+
+
+def _too_much(content: Any, most: int) -> Response | None:
+    if not ("search" in request.path or request.path.endswith("/graphql")):
+        return None
+    filters = [*request.args.getlist("filter"), *request.args.getlist("filter_string")]
+    asked = conditions.of_texts(filters, request.args.getlist("order_by"))
+    asked += conditions.asked_for(content)
+    if asked <= most:
+        return None
+    return _refusal(
+        f"a search may have {most} conditions and orders, this one has {asked}: ask for less, "
+        "or set TRACKSTACK_SEARCH_CONDITIONS on the server"
+    )
 
 
 def _refusal(message: str) -> Response:

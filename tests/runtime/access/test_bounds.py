@@ -103,6 +103,20 @@ def test_a_search_has_a_number_of_conditions(team: Team) -> None:
     assert b"conditions" in team.ask("read", "POST", "/graphql", asked).body
 
 
+@pytest.mark.parametrize(
+    "body", [b"[" * 100_000, b'{"a":' * 100_000, b"1", b"true", b'"x"', b'"[1"']
+)
+def test_what_is_no_object_or_too_deep_is_refused_in_words(team: Team, body: bytes) -> None:
+    headers = {"content-type": "application/json"}
+    for path in ("runs/search", "experiments/search", "traces"):
+        method = "GET" if path == "traces" else "POST"
+        answer = team.server.request(
+            method, f"/api/2.0/mlflow/{path}", team.tokens["read"], headers=headers, body=body
+        )
+        assert answer.status in (400, 413), (path, answer.body)
+        assert json.loads(answer.body)["message"]
+
+
 def test_a_search_has_its_time(team: Team) -> None:
     store = team.server.data_dir / "store" / "mydb.sqlite"
     # The registry looks at its tables when it is first asked.

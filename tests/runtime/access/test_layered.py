@@ -226,6 +226,7 @@ def test_refusals_come_in_order(site: _Site) -> None:
     assert site.ask("POST", secrets, cookie, same).status == 404
     assert site.ask("GET", secrets, cookie, same).status == 403
     assert site.ask("POST", "/trackstack/backups", cookie, same).status == 403
+    assert site.ask("DELETE", "/trackstack/account", cookie, same).status == 404
     assert site.ask("POST", _CREATE, cookie, same, body=elsewhere).status == 403
     assert site.mlflow.scopes == []
     assert site.ask("POST", _CREATE, cookie, same, body=b'{"name": "x"}').status == 200
