@@ -1,15 +1,17 @@
-"""Bounds of a request's statements, on a real SQLite database."""
+"""Bounds of a request's statements, on real databases."""
 
 import contextvars
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 
 import pytest
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.orm import Session
 
 from runtime.access.served.statements import Bounds, bounded, current, install, limited
+from tests.runtime.databases import Server, mariadb, postgresql
 
 _ENDLESS = (
     "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n, n AS m"
@@ -74,3 +76,38 @@ def test_each_database_is_told_the_time_in_its_own_words() -> None:
     assert limited(select, "sqlite", 30) == select
     for dialect in ("postgresql", "mysql", "sqlite"):
         assert limited("UPDATE t SET x = 1", dialect, 30) == "UPDATE t SET x = 1"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "endless"),
+    [
+        (postgresql, "SELECT pg_sleep(30)"),
+        (mariadb, f"SELECT * FROM ({_ENDLESS}) AS x"),
+    ],
+)
+def test_another_database_ends_a_query_too(
+    kind: Callable[[], AbstractContextManager[Server]], endless: str
+) -> None:
+    with kind() as server:
+        engine = create_engine(server.new_database())
+        take_back = install(lambda seconds: TimeoutError(), lambda: PermissionError())
+        try:
+            with engine.begin() as connection:
+                connection.execute(text("CREATE TABLE t (x INTEGER)"))
+            with bounded(Bounds(seconds=0.5, changes=False)), Session(engine) as session:
+                values = {"x": 1, "y": "50%"}
+                query = text("SELECT x, :y FROM t WHERE x = :x OR 'a%' = :y")
+                assert session.execute(query, values).all() == []
+                assert session.execute(text("SELECT 7")).scalar() == 7
+                began = time.monotonic()
+                with pytest.raises(TimeoutError):
+                    session.execute(text(endless)).all()
+                assert time.monotonic() - began < 10
+            # The next one on this connection is not bounded any more.
+            with engine.begin() as connection:
+                connection.execute(text("INSERT INTO t VALUES (1)"))
+                slow = "pg_sleep(0.7)" if kind is postgresql else "sleep(0.7)"
+                connection.execute(text(f"SELECT {slow} FROM t")).all()
+        finally:
+            take_back()
