@@ -55,17 +55,24 @@ def current() -> Bounds:
     return _BOUNDS.get()
 
 
-def limited(statement: str, dialect: str, seconds: float, *, mariadb: bool = False) -> str:
-    """A query that its database ends after ``seconds``; SQLite's has no words for it. Pure."""
+def _kind(dialect: Any) -> str:
+    """What `limited` calls a database: by its driver, as not each takes two statements."""
+    if getattr(dialect, "is_mariadb", False):
+        return "mariadb"
+    return dialect.driver if dialect.name == "postgresql" else dialect.name
+
+
+def limited(statement: str, kind: str, seconds: float) -> str:
+    """A query that its database ends after ``seconds``, where it has words for that. Pure."""
     if not _QUERY.match(statement):
         return statement
     milliseconds = max(1, round(seconds * 1000))
-    if dialect == "postgresql":
+    if kind == "psycopg2":
         # In one message: it costs no time of its own.
         return f"SET LOCAL statement_timeout = {milliseconds}; {statement}"
-    if mariadb:
+    if kind == "mariadb":
         return f"SET STATEMENT max_statement_time = {seconds} FOR {statement}"
-    if dialect == "mysql":
+    if kind == "mysql":
         hint = f"SELECT /*+ MAX_EXECUTION_TIME({milliseconds}) */"
         return re.sub(r"^\s*select\b", hint, statement, count=1, flags=re.IGNORECASE)
     return statement
@@ -102,9 +109,7 @@ def install(
             connection.info[_UNTIL] = time.monotonic() + bounds.seconds
             # Not for what is fetched in pieces: that is a cursor's declaration.
             if not (context and context._is_server_side):
-                dialect = connection.dialect
-                mariadb = bool(getattr(dialect, "is_mariadb", False))
-                statement = limited(statement, dialect.name, bounds.seconds, mariadb=mariadb)
+                statement = limited(statement, _kind(connection.dialect), bounds.seconds)
         return statement, values
 
     def failed(context: Any) -> None:
