@@ -1,4 +1,4 @@
-"""MLflow's own page in a browser of somebody who may only read."""
+"""MLflow's own page in a browser, by role."""
 
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -22,6 +22,7 @@ class Filled:
 
     server: Serving
     reader: str
+    writer: str
     experiment: str
     run: str
 
@@ -38,15 +39,17 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Generator[Filled]:
             client.log_text(run, "the artifact's own words", "note.txt")
             client.set_terminated(run)
             client.create_registered_model("a-model-to-read")
+            client.create_model_version("a-model-to-read", "s3://bucket/x")
         reader = server.run("token", "add", "reader", "--role", "read").stdout.strip()
-        server.wait_until(reader, 200)
-        yield Filled(server, reader, experiment, run)
+        writer = server.run("token", "add", "writer", "--role", "write").stdout.strip()
+        server.wait_until(writer, 200)
+        yield Filled(server, reader, writer, experiment, run)
 
 
-def _sign_in(page: "Page", filled: Filled) -> list[str]:
+def _sign_in(page: "Page", filled: Filled, token: str) -> list[str]:
     """Sign in; the list grows by whatever MLflow's page is refused from then on."""
     page.goto(f"{filled.server.uri}/")
-    page.fill("input[name=token]", filled.reader)
+    page.fill("input[name=token]", token)
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url(f"{filled.server.uri}/**")
     refused: list[str] = []
@@ -86,7 +89,7 @@ def test_a_reader_sees_every_page_but_administrators_and_a_run_with_all_that_it_
         ("/prompts", ["Prompts"]),
     ]
     with browsing() as page:
-        refused = _sign_in(page, filled)
+        refused = _sign_in(page, filled, filled.reader)
         for number, (path, shown) in enumerate(pages):
             page.goto(f"{filled.server.uri}/#{path}")
             for text in shown:
@@ -98,3 +101,42 @@ def test_a_reader_sees_every_page_but_administrators_and_a_run_with_all_that_it_
             page.screenshot(path=str(tmp_path / f"{number}.png"))
             assert "403" not in page.inner_text("body"), path
             assert refused == [], path
+
+
+# What only administrators see, by the path of its page.
+_OF_ADMINS = {"/gateway": "/mlflow/gateway/", "/settings/webhooks": "/mlflow/webhooks"}
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("role", ["read", "write", "admin"])
+def test_a_role_is_refused_nothing_but_what_is_an_administrator_s(
+    filled: Filled, role: str, tmp_path: Path
+) -> None:
+    tokens = {"read": filled.reader, "write": filled.writer, "admin": filled.server.token}
+    experiment = f"/experiments/{filled.experiment}"
+    run = f"{experiment}/runs/{filled.run}"
+    pages = [
+        *("/", "/experiments", "/models", "/prompts", "/settings", *_OF_ADMINS),
+        *(f"{run}{tab}" for tab in ("", "/model-metrics", "/system-metrics", "/traces")),
+        *(
+            f"{experiment}/{tab}"
+            for tab in (
+                *("overview", "runs", "traces", "chat-sessions", "datasets", "evaluation-runs"),
+                *("models", "judges", "prompts", "evaluation-datasets", "label-schemas"),
+            )
+        ),
+        *("/models/a-model-to-read", "/models/a-model-to-read/versions/1", f"{run}/artifacts"),
+    ]
+    with browsing() as page:
+        refused = _sign_in(page, filled, tokens[role])
+        for number, path in enumerate(pages):
+            refused.clear()
+            page.goto(f"{filled.server.uri}/#{path}")
+            page.wait_for_timeout(_SETTLES)
+            page.screenshot(path=str(tmp_path / f"{number}.png"))
+            unexpected = [
+                line
+                for line in refused
+                if role == "admin" or _OF_ADMINS.get(path, "nothing") not in line
+            ]
+            assert unexpected == [], path

@@ -39,7 +39,8 @@ write global     POST        /gateway/proxy/{endpoint_name}/{path:path}
 write global     POST        /gateway/typesafe/v1/systemone
 write global     POST        /gateway/{endpoint_name}/mlflow/invocations
 
-# The gateway's own secrets, endpoints, budgets: all but which endpoints there are
+# The gateway's own secrets, endpoints, budgets: all but which endpoints there are, and whether the
+# server can have secrets, without which MLflow's page tells everybody to set the gateway up
 admin global     POST        /api/3.0/mlflow/gateway/budgets/create
 admin global     DELETE      /api/3.0/mlflow/gateway/budgets/delete
 admin global     GET         /api/3.0/mlflow/gateway/budgets/get
@@ -72,7 +73,7 @@ admin global     GET         /api/3.0/mlflow/gateway/model-definitions/get
 admin global     GET         /api/3.0/mlflow/gateway/model-definitions/list
 admin global     POST        /api/3.0/mlflow/gateway/model-definitions/update
 admin global     GET         /api/3.0/mlflow/gateway/provider-config
-admin global     GET         /api/3.0/mlflow/gateway/secrets/config
+read  global     GET         /api/3.0/mlflow/gateway/secrets/config
 admin global     POST        /api/3.0/mlflow/gateway/secrets/create
 admin global     DELETE      /api/3.0/mlflow/gateway/secrets/delete
 admin global     GET         /api/3.0/mlflow/gateway/secrets/get
