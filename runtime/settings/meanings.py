@@ -14,6 +14,8 @@ MEANINGS = {
     "target_certificate": "For `promote`: the authority of the server that is promoted to, in PEM.",
     "webhook_key": "What encrypts webhooks' secrets; without it made of the jobs' token, or of the "
     "first one.",
+    "gateway_passphrase": "What encrypts the gateway's secrets; without it made of the jobs' token, "
+    "or MLflow's own default where there is none.",
     "host": "The address that the server listens on; another than loopback needs TLS or a proxy.",
     "port": "The port that the server listens on.",
     "gunicorn_opts": "Read for `--log-level` alone, as published stacks set it.",
@@ -27,7 +29,7 @@ MEANINGS = {
     "tls_cert_file": "The server's own certificate, in PEM; goes with the key.",
     "tls_key_file": "The certificate's private key, in PEM.",
     "behind_proxy": "Only a TLS proxy can reach the server, which may then listen in plain HTTP.",
-    "audit_log": "The file of the audit log; without it the server's log.",
+    "audit_log": "The file of the audit log; without it stdout.",
     "forwarded_allow_ips": "The proxy whose `X-Forwarded-For` counts: addresses or networks.",
     "max_request_bytes": "The most bytes of a request's body, but for uploads; 0: no limit.",
     "max_artifact_bytes": "The most bytes of an uploaded artifact; 0: no limit.",
@@ -35,6 +37,7 @@ MEANINGS = {
     "search_conditions": "Conditions and orders that one search may have; 0: any number.",
     "adopt_artifacts": "The store, gone for good, whose artifact destination is this one's now.",
     "allowed_hosts": "The host names that are answered, beside loopback.",
+    "allowed_origins": "Other origins whose pages may ask with a token; without it the public one.",
     "backup_schedule": "When a backup is made: five-field cron in UTC, or `never`.",
     "backup_destination": "Where backups go: a directory, or a URI that MLflow knows.",
     "database_admin_uri": "For `database`: the administrator's URI of the new database server.",

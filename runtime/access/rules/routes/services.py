@@ -39,8 +39,7 @@ write global     POST        /gateway/proxy/{endpoint_name}/{path:path}
 write global     POST        /gateway/typesafe/v1/systemone
 write global     POST        /gateway/{endpoint_name}/mlflow/invocations
 
-# The gateway's own secrets, endpoints, budgets: all but which endpoints there are, and whether the
-# server can have secrets, without which MLflow's page tells everybody to set the gateway up
+# The gateway's own secrets, endpoints, budgets: all but which endpoints there are
 admin global     POST        /api/3.0/mlflow/gateway/budgets/create
 admin global     DELETE      /api/3.0/mlflow/gateway/budgets/delete
 admin global     GET         /api/3.0/mlflow/gateway/budgets/get
