@@ -14,8 +14,8 @@ MEANINGS = {
     "target_certificate": "For `promote`: the authority of the server that is promoted to, in PEM.",
     "webhook_key": "What encrypts webhooks' secrets; without it made of the jobs' token, or of the "
     "first one.",
-    "gateway_passphrase": "What encrypts the gateway's secrets; without it made of the jobs' token, "
-    "or MLflow's own default where there is none.",
+    "gateway_passphrase": "What encrypts the gateway's secrets; without it made of the jobs' "
+    "token, or MLflow's own default where there is none.",
     "host": "The address that the server listens on; another than loopback needs TLS or a proxy.",
     "port": "The port that the server listens on.",
     "gunicorn_opts": "Read for `--log-level` alone, as published stacks set it.",
