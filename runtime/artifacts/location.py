@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from runtime.artifacts.tree import OWN_FOLDER
 from runtime.paths import local_path
 
 _PROXIED = "mlflow-artifacts:"
@@ -86,6 +87,10 @@ class Destination:
                     raise NotOwnError(location, LINKED)
                 return place
         raise NotOwnError(location, f"is outside of {self.uri}")
+
+    def is_own_folder(self, place: str) -> bool:
+        """Whether a place is, or lies in, what Trackstack keeps for itself in the destination."""
+        return f"{place}/".startswith(f"{self._top}/{OWN_FOLDER}/")
 
     def beginnings(self) -> list[str]:
         """What plainly written locations below begin with."""

@@ -9,9 +9,10 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any, cast
+from urllib.parse import unquote, urlparse, urlunparse
 
 from runtime.access.rules.roles import plain
-from runtime.artifacts.location import Destination, NotOwnError, fully_unquoted
+from runtime.artifacts.location import Destination, NotOwnError
 from runtime.artifacts.tree import OWN_FOLDER
 
 LARGEST_BODY = 1 << 20
@@ -29,7 +30,9 @@ REFUSAL = (
     "stack's artifactLocations say, plainly written, without '..', '?', '#' and '%'; an experiment "
     "made without an artifact_location gets a place of its own"
 )
-OWN_FOLDER_REFUSAL = f"{OWN_FOLDER} says whose the artifacts are; nobody writes there"
+OWN_FOLDER_REFUSAL = (
+    f"{OWN_FOLDER} says whose the artifacts are; nobody writes there, or deletes all at once"
+)
 
 
 class Allowed:
@@ -45,10 +48,10 @@ class Allowed:
         """Whether artifacts may lie at ``location``."""
         location = location.rstrip("/")
         try:
-            self._own.place(location)
+            place = self._own.place(location)
         except NotOwnError:
             return any(_is_within(other, location) for other in self._others)
-        return True
+        return not self._own.is_own_folder(place)
 
     def allows(self, path: str, body: bytes) -> bool:
         """Whether a request to ``path`` says no other place. MLflow may not understand it either.
@@ -67,13 +70,30 @@ def may_say(method: str, path: str) -> bool:
 
 
 def is_own_folder(method: str, path: str) -> bool:
-    """Whether a request writes where Trackstack keeps what is its own among the artifacts."""
+    """Whether a request writes where Trackstack keeps what is its own among the artifacts.
+
+    So does one that deletes all of them.
+    """
     route = _ARTIFACT.fullmatch(plain(path))
     if method in ("GET", "HEAD", "OPTIONS") or not route:
         return False
-    # MLflow takes escapes out of a path once more, and so does a store.
-    below = posixpath.normpath(f"/{fully_unquoted(route[1])}")
-    return below.split("/")[1] == OWN_FOLDER
+    try:
+        below = posixpath.normpath(f"/{_read(route[1])}")
+    except ValueError:
+        # MLflow cannot read it either, and fails.
+        return True
+    return below.lstrip("/").split("/")[0] in ("", OWN_FOLDER)
+
+
+def _read(path: str) -> str:
+    """What MLflow, and a store after it, make of an artifact's path.
+
+    It loses its escapes, and what a URI loses when it is taken apart: blanks and control characters
+    before it, tabs and ends of lines within, a `?`, `;` or `#` behind it.
+    """
+    while (read := urlunparse(urlparse(unquote(path)))) != path:
+        path = read
+    return path
 
 
 def _is_within(other: Destination, location: str) -> bool:

@@ -74,6 +74,7 @@ def test_only_what_lies_below_the_destination_or_where_the_stack_says_is_allowed
     beside = [str(root), f"{root}/", f"file://{root}", f"{root}-other/1", f"{root}/1/../../x"]
     odd = ["mlflow-artifacts:", "mlflow-artifacts:/", "mlflow-artifacts://host/x", f"{root}/x;y"]
     out = [f"{root}/out", f"file://{root}/out/x", f"file://h{root}/1"]
+    out += ["mlflow-artifacts:/.trackstack", f"{root}/.trackstack/x"]
     own = ["mlflow-artifacts:/teams/a", "mlflow-artifacts:/a..b/c/", f"{root}/1"]
     for spelled in (str(root), f"file://{root}"):
         allowed, more = Allowed(spelled), Allowed(spelled, None, ["s3://team/a", "/srv/team"])
@@ -96,6 +97,7 @@ def test_only_what_lies_below_the_destination_or_where_the_stack_says_is_allowed
     objects = Allowed("oci://bucket@namespace/artifacts", "mlflow-artifacts:/team")
     assert not objects.has(f"{root}/1")
     assert not objects.has("oci://bucket@namespace/backups/1")
+    assert not objects.has("oci://bucket@namespace/artifacts/.trackstack/x")
     assert objects.has("oci://bucket@namespace/artifacts/1")
     assert objects.has("mlflow-artifacts:/team/1")
 

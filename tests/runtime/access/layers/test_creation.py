@@ -1,6 +1,8 @@
 """Creation of experiments alone: where artifacts may lie, and by whom."""
 
 import json
+import posixpath
+from typing import Any, cast
 
 import pytest
 
@@ -46,6 +48,45 @@ def test_nobody_writes_whose_the_artifacts_are() -> None:
         assert _ask(Inner(), Role.ADMIN, b"", f"{root}/mpu/create{form}").status == 403
     assert _ask(Inner(), Role.READ, b"", f"{root}/artifacts/.trackstack/x", "GET").status == 200
     assert _ask(Inner(), Role.WRITE, b"", f"{root}/artifacts/1/.trackstack", "PUT").status == 200
+
+
+@pytest.mark.parametrize(
+    "all_of_them",
+    [
+        ".",
+        "./",
+        "./.",
+        "%2e",
+        " ",
+        "\t",
+        "\n",
+        "\r\n",
+        "\x00",
+        "%20",
+        "%00",
+        ";",
+        "?",
+        "#",
+        "%23",
+        ".\t/",
+    ],
+)
+def test_nobody_deletes_all_artifacts_by_one_request(all_of_them: str) -> None:
+    path = f"/ajax-api/2.0/mlflow-artifacts/artifacts/{all_of_them}"
+    assert _ask(Inner(), Role.ADMIN, b"", path, "DELETE").status == 403
+    assert _ask(Inner(), Role.READ, b"", path, "GET").status == 200
+
+
+@pytest.mark.parametrize(
+    "odd", [".trackstack#", ".track\tstack", "\t.trackstack", ".\r/.trackstack"]
+)
+def test_nobody_writes_there_by_what_mlflow_leaves_out_of_a_path(odd: str) -> None:
+    from mlflow.utils import uri
+
+    assert posixpath.normpath(cast(Any, uri).validate_path_is_safe(odd)) == ".trackstack"
+    for method in ("DELETE", "PUT"):
+        path = f"/api/2.0/mlflow-artifacts/artifacts/{odd}"
+        assert _ask(Inner(), Role.WRITE, b"", path, method).status == 403
 
 
 def test_what_is_allowed_comes_through_whole() -> None:
