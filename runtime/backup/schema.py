@@ -1,11 +1,9 @@
 """An empty store's tables at a given revision, and what a store holds."""
 
-from typing import Any, cast
-
 from sqlalchemy import Engine, MetaData, inspect, select, text
 
 from runtime.backup.format.rows import known_tables, reflect
-from runtime.database import identity
+from runtime.database import identity, migration
 from runtime.database.state import MARK, VERSION_TABLE
 from runtime.tokens.store import TABLES
 
@@ -58,16 +56,12 @@ def make_tables(engine: Engine, revision: str) -> None:
 
     Tables that are there stay as they are.
     """
-    from alembic import command
-    from mlflow.store.db import utils
     from mlflow.store.tracking.dbmodels.initial_models import Base
 
     others = set(inspect(engine).get_table_names())
     Base.metadata.create_all(engine)
-    config = cast(Any, utils)._get_alembic_config(str(engine.url))
     with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
+        migration.run(connection, revision)
     TABLES.create_all(engine)
     with engine.begin() as connection:
         metadata = reflect(connection)

@@ -16,6 +16,7 @@ from runtime import gateway
 from runtime import settings as runtime_settings
 from runtime.database.engine import can_connect, open_engine
 from runtime.database.lock import only_one
+from runtime.database.migration import migrate
 from runtime.database.state import check_known, check_whole, revisions
 from runtime.database.uri import make_directories, shown_store, store_uri
 from runtime.errors import UserError
@@ -47,23 +48,10 @@ def _back_up(settings: RuntimeSettings, engine: Engine) -> str:
     return f"{tree.uri}/{make.back_up(settings, tree, with_artifacts=False).name}"
 
 
-def _migrate(engine: Engine, empty: bool) -> None:
-    from mlflow.store.db import utils
-
-    library = cast(Any, utils)
-    if empty:
-        library._initialize_tables(engine)
-    else:
-        library._upgrade_db(engine)
-
-
-def _undo(engine: Engine, has: str | None, backup: str | None) -> str:
-    """Bring the old schema back where that is safe; returns how things are now."""
+def _undone(engine: Engine, has: str | None, backup: str | None) -> str:
+    """How things are after a migration that failed."""
     if not has or not backup:
         return "the store was empty before"
-    if engine.dialect.name == "sqlite":
-        engine.dispose()
-        _copy_sqlite(Path(backup), Path(str(engine.url.database)))
     if engine.dialect.name != "mysql" and revisions(engine)[0] == has:
         return f"the store is as it was, at {has}; its copy is in {backup}"
     tree, _, name = backup.rpartition("/")
@@ -93,11 +81,11 @@ def upgrade(settings: RuntimeSettings, *, back_up: bool = True) -> dict[str, str
             return {"from": has, "to": should, "backup": None}
         backup = _back_up(settings, engine) if has and back_up else None
         try:
-            _migrate(engine, empty=has is None)
+            migrate(engine)
         except Exception as error:
             # The driver's own words; SQLAlchemy would add the statement and its values.
             reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-            after = _undo(engine, has, backup)
+            after = _undone(engine, has, backup)
             raise UserError(f"the migration to {should} failed ({reason}); {after}") from None
         _verify(settings, should)
         gateway.rewrap(settings, engine)
@@ -122,8 +110,9 @@ def command(as_json: bool) -> None:
 
     Takes the store from MLFLOW_BACKEND_STORE_URI and backs it up first: a SQLite file beside
     itself, another database to TRACKSTACK_BACKUP_DESTINATION (else backups/ under the data
-    directory). Replicas that start together migrate once. Where a migration fails, SQLite and
-    PostgreSQL are as before, and for MySQL the message has the command that restores.
+    directory). Replicas that start together migrate once. Where a migration fails or is killed,
+    SQLite and PostgreSQL are as before, with all that clients wrote meanwhile; for MySQL the
+    message has the command that restores.
 
     \b
     Example:

@@ -40,18 +40,30 @@ def has_revision(revision: str) -> bool:
 
 
 def check_known(engine: Engine, store: str) -> None:
-    """Raise UserError where the schema is of a newer MLflow, whose tables this one does not know.
+    """Raise UserError where the schema is of a newer MLflow, whose tables this one does not know,
+    or nobody can tell of which one.
 
     ``store`` is how the store is shown.
     """
     with engine.connect() as connection:
-        if not engine.dialect.has_table(connection, VERSION_TABLE):
-            return
-        found = [str(each) for each in connection.execute(_REVISIONS).scalars()]
+        is_empty = not engine.dialect.has_table(connection, "experiments")
+        found = list[str]()
+        if engine.dialect.has_table(connection, VERSION_TABLE):
+            found = [str(each) for each in connection.execute(_REVISIONS).scalars()]
+    if not is_empty and not found:
+        raise UserError(
+            f"{store} has MLflow's tables and no schema revision, as a copy that is not whole; "
+            "restore a backup of it"
+        )
     if unknown := [each for each in found if not has_revision(each)]:
         raise UserError(
             f"the schema of {store} ({unknown[0]}) is of a newer MLflow than this one; run that "
             "version again, or restore the backup that was made before it came"
+        )
+    if len(found) > 1:
+        raise UserError(
+            f"{store} has {len(found)} schema revisions ({', '.join(sorted(found))}), as two "
+            "migrations at once leave it; restore the backup that was made before"
         )
 
 

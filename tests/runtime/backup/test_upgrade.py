@@ -2,10 +2,16 @@
 
 import json
 import os
+import random
+import signal
 import sqlite3
 import subprocess
+import time
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -152,6 +158,81 @@ def test_a_migration_that_fails_on_sqlite_leaves_the_store_as_it_was(tmp_path: P
     assert "Traceback" not in done.stderr
     assert revisions(open_engine(settings))[0] == _OLD
     assert _names(settings) == ["e"]
+
+
+def test_what_clients_write_during_a_migration_that_fails_is_kept(tmp_path: Path) -> None:
+    settings = _make_old(tmp_path)
+    _make_unmigratable(settings)
+    written, is_over = list[int](), Event()
+
+    def write() -> None:
+        path = str(open_engine(settings).url.database)
+        with closing(sqlite3.connect(path, timeout=60, isolation_level=None)) as client:
+            while not is_over.is_set():
+                number = 1000 + len(written)
+                client.execute(_INSERT.replace("7, 'e'", f"{number}, '{number}'"))
+                written.append(number)
+                time.sleep(0.001)
+
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(write)
+        while not written:
+            time.sleep(0.01)
+        with pytest.raises(UserError, match="the store is as it was"):
+            upgrade(settings)
+        is_over.set()
+        writing.result()
+    assert revisions(open_engine(settings))[0] == _OLD
+    assert sorted(_names(settings)) == sorted(["e", *map(str, written)])
+
+
+def test_a_migration_that_is_killed_leaves_the_store_as_it_was_or_migrated(tmp_path: Path) -> None:
+    assert _killed_upgrades(tmp_path, 4) > 0
+
+
+@pytest.mark.nightly
+def test_a_migration_is_killed_at_fifty_points(tmp_path: Path) -> None:
+    assert _killed_upgrades(tmp_path, 50) > 25
+
+
+def _killed_upgrades(tmp_path: Path, kills: int) -> int:
+    """Each on a store of its own; how many died before they were done."""
+    chance, killed = random.Random(20), 0
+    for number in range(kills):
+        settings = _make_old(tmp_path / str(number))
+        pid = os.fork()
+        if pid == 0:
+            upgrade(settings)
+            os._exit(0)
+        time.sleep(chance.uniform(0, 1.5))
+        os.kill(pid, signal.SIGKILL)
+        killed += os.waitpid(pid, 0)[1] == signal.SIGKILL
+        has, should = revisions(open_engine(settings))
+        assert has in (_OLD, should)
+        assert "e" in _names(settings)
+        upgrade(settings)
+        assert revisions(open_engine(settings))[0] == should
+    return killed
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("INSERT INTO alembic_version VALUES ('451aebb31d03')", "has 2 schema revisions"),
+        ("DELETE FROM alembic_version", "has MLflow's tables and no schema revision"),
+    ],
+)
+def test_a_store_of_no_one_revision_is_said_in_words(
+    change: str, said: str, tmp_path: Path
+) -> None:
+    settings = _make_old(tmp_path)
+    with open_engine(settings).begin() as connection:
+        connection.exec_driver_sql(change)
+    for arguments in (("upgrade",), ("backup", "--to", str(tmp_path / "backups"))):
+        done = _run(tmp_path, None, *arguments)
+        assert done.returncode == 1
+        assert said in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 def test_a_migration_that_fails_on_a_server_leaves_it_or_says_what_restores_it(
