@@ -112,10 +112,19 @@ class Tree:
         self._store().log_artifact(str(named), str(parts.parent) if parts.parent.name else None)
         named.unlink()
 
-    def delete(self) -> None:
-        """Delete everything here."""
+    def delete(self, first: str = "", last: str = "") -> None:
+        """Delete everything here; in a directory the file ``first`` before all else, and ``last``
+        after it, so that a kill leaves what can be told for what it is.
+        """
         if self.directory:
             with suppress(FileNotFoundError):
+                if first:
+                    (self.directory / first).unlink(missing_ok=True)
+                for each in self.directory.iterdir() if last else ():
+                    if each.is_dir() and not each.is_symlink():
+                        shutil.rmtree(each)
+                    elif each.name != last:
+                        each.unlink()
                 shutil.rmtree(self.directory)
         else:
             self._store().delete_artifacts()

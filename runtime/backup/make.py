@@ -143,15 +143,22 @@ def _removed_where_it_fails(own: Tree) -> Generator[None]:
         yield
     except BaseException:
         with suppress(Exception):
-            own.delete()
+            _delete(own)
         raise
+
+
+def _delete(own: Tree) -> None:
+    """Killed on its way it leaves no backup that looks complete, and one of this store's, which the
+    next one clears away.
+    """
+    own.delete(first=manifest.MANIFEST, last=_OWNER)
 
 
 def _clear_unfinished(tree: Tree, there: Mapping[str, bool], store: str) -> None:
     """Delete what a killed backup of this store has left; none runs, since its lock is held."""
     for name, is_complete in there.items():
         if not is_complete and _owner_of(tree, name) == store:
-            tree.at(name).delete()
+            _delete(tree.at(name))
 
 
 def _owner_of(tree: Tree, name: str) -> str | None:
@@ -213,7 +220,7 @@ def retire(
     due = retention.decide(found, store, now, rule, just_made)
     for name in () if dry_run else due:
         try:
-            tree.at(name).delete()
+            _delete(tree.at(name))
         except OSError as error:
             raise UserError(f"{tree.uri}/{name} cannot be deleted: {error.strerror}") from None
     return Retired(due, of_nobody, apart)

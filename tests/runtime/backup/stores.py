@@ -5,13 +5,19 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from runtime.artifacts.tree import Tree
+from runtime.artifacts.tree import OWN_FOLDER, Tree
 from runtime.backup import restore as restoring
+from runtime.backup import schema
 from runtime.backup.format import rows
 from runtime.database.engine import open_engine
-from runtime.database.uri import store_uri
+from runtime.database.uri import make_directories, store_uri
 from runtime.settings import RuntimeSettings
+from tests.runtime.filled import settings_of
 from tests.runtime.serving import TRACKSTACK
+
+# MLflow 2.0's schema.
+OLD = "97727af70f4d"
+INSERT = "INSERT INTO experiments (experiment_id, name, lifecycle_stage) VALUES (7, 'e', 'active')"
 
 
 def restore(settings: RuntimeSettings, tree: Tree, **options: Any) -> dict[str, Any]:
@@ -21,9 +27,11 @@ def restore(settings: RuntimeSettings, tree: Tree, **options: Any) -> dict[str, 
 
 
 def artifacts(settings: RuntimeSettings) -> dict[str, bytes]:
-    """The files below the artifact destination, by path."""
+    """The files below the artifact destination, by path; but for Trackstack's own."""
     root = Path(settings.artifacts_destination)
-    return {str(f.relative_to(root)): f.read_bytes() for f in root.rglob("*") if f.is_file()}
+    files = (f for f in root.rglob("*") if f.is_file())
+    found = {str(f.relative_to(root)): f.read_bytes() for f in files}
+    return {path: content for path, content in found.items() if not path.startswith(OWN_FOLDER)}
 
 
 def run_restore(
@@ -64,3 +72,19 @@ def client_of(settings: RuntimeSettings) -> Any:
 
     uri = store_uri(settings)
     return mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def make_old(data_dir: Path, uri: str | None = None) -> Any:
+    """Settings of a store that has an older schema, and one experiment in it."""
+    settings = settings_of(data_dir, uri)
+    make_directories(settings)
+    engine = open_engine(settings)
+    schema.make_tables(engine, OLD)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(INSERT)
+    return settings
+
+
+def names(settings: Any) -> list[Any]:
+    with open_engine(settings).connect() as connection:
+        return list(connection.exec_driver_sql("SELECT name FROM experiments").scalars())

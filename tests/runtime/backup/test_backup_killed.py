@@ -1,20 +1,26 @@
-"""Backups and restores that are killed: neither looks complete, both are run again."""
+"""Backups, restores and migrations that are killed: none looks complete, each is run again."""
 
 import os
 import random
+import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from runtime.artifacts.tree import Tree
 from runtime.backup import filling, make, schema
-from runtime.backup.format import manifest
+from runtime.backup.format import manifest, parts
 from runtime.backup.format.manifest import Manifest
+from runtime.backup.retention import Rule
+from runtime.backup.upgrade import upgrade
 from runtime.database.engine import open_engine
+from runtime.database.state import revisions
 from runtime.settings import RuntimeSettings
-from tests.runtime.backup.stores import artifacts, restore
+from tests.runtime.backup.stores import OLD, artifacts, make_old, names, restore
 from tests.runtime.filled import settings_of, unlike
 from tests.runtime.serving import TRACKSTACK
 
@@ -84,11 +90,12 @@ def test_a_killed_backup_never_looks_complete(filled: RuntimeSettings, tmp_path:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kills", [12, pytest.param(50, marks=pytest.mark.nightly)])
 def test_a_killed_restore_is_run_again_and_no_server_starts_between(
-    made: tuple[Tree, Manifest], filled: RuntimeSettings, tmp_path: Path
+    made: tuple[Tree, Manifest], filled: RuntimeSettings, tmp_path: Path, kills: int
 ) -> None:
     tree, of = made
-    assert _kill("restore", tmp_path, tree, 12) > 0
+    assert _kill("restore", tmp_path, tree, kills) > 0
     target = settings_of(tmp_path)
     engine = open_engine(target)
     # Kill it for certain in the middle, whatever chance has done.
@@ -106,4 +113,64 @@ def test_a_killed_restore_is_run_again_and_no_server_starts_between(
     restore(target, tree)
     assert unlike(engine, of) == []
     assert artifacts(target) == artifacts(filled)
-    assert not list(Path(target.artifacts_destination).glob(".trackstack*"))
+    assert not list(Path(target.artifacts_destination).glob(".trackstack-*"))
+
+
+@pytest.mark.slow
+def test_a_migration_that_is_killed_leaves_the_store_as_it_was_or_migrated(tmp_path: Path) -> None:
+    assert _killed_upgrades(tmp_path, 4) > 0
+
+
+@pytest.mark.nightly
+def test_a_migration_is_killed_at_fifty_points(tmp_path: Path) -> None:
+    assert _killed_upgrades(tmp_path, 50) > 25
+
+
+def _killed_upgrades(tmp_path: Path, kills: int) -> int:
+    """Each on a store of its own; how many died before they were done."""
+    chance, killed = random.Random(20), 0
+    for number in range(kills):
+        settings = make_old(tmp_path / str(number))
+        pid = os.fork()
+        if pid == 0:
+            upgrade(settings)
+            os._exit(0)
+        time.sleep(chance.uniform(0, 1.5))
+        os.kill(pid, signal.SIGKILL)
+        killed += os.waitpid(pid, 0)[1] == signal.SIGKILL
+        has, should = revisions(open_engine(settings))
+        assert has in (OLD, should)
+        assert "e" in names(settings)
+        upgrade(settings)
+        assert revisions(open_engine(settings))[0] == should
+    return killed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kills", [5, pytest.param(50, marks=pytest.mark.nightly)])
+def test_a_killed_retirement_leaves_no_backup_that_only_looks_complete(
+    filled: RuntimeSettings, tmp_path: Path, kills: int
+) -> None:
+    tree, chance = Tree(str(tmp_path / "backups")), random.Random(20)
+    of = make.back_up(filled, tree)
+    for number in range(kills):
+        old = Path(tree.uri) / f"20200101T0000{number:02}Z-0000"
+        shutil.copytree(Path(tree.uri) / of.name, old)
+        as_old = (old / manifest.MANIFEST).read_text().replace(of.name, old.name)
+        (old / manifest.MANIFEST).write_text(as_old)
+        # So that there is time to be killed in.
+        (old / "database" / "more").mkdir()
+        for more in range(500):
+            (old / "database" / "more" / str(more)).touch()
+        pid = os.fork()
+        if pid == 0:
+            make.retire(tree, of.store, Rule(1))
+            os._exit(0)
+        time.sleep(chance.uniform(0, 0.03))
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        for name in manifest.complete(tree):
+            assert parts.is_there(tree.at(name), manifest.load(tree, name)), name
+    made = make.back_up(filled, tree)
+    make.retire(tree, of.store, Rule(1), just_made=made.name)
+    assert list(manifest.names(tree)) == [made.name]

@@ -2,8 +2,6 @@
 
 import json
 import os
-import random
-import signal
 import sqlite3
 import subprocess
 import time
@@ -17,22 +15,17 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import make_url
 
-from runtime.backup import schema
 from runtime.backup.upgrade import upgrade
 from runtime.database.engine import open_engine
 from runtime.database.lock import only_one
 from runtime.database.state import revisions
-from runtime.database.uri import make_directories
 from runtime.errors import UserError
+from tests.runtime.backup.stores import INSERT, OLD, make_old, names
 from tests.runtime.databases import Server, mariadb, postgresql
 from tests.runtime.filled import settings_of
 from tests.runtime.serving import TRACKSTACK
 
 pytestmark = pytest.mark.slow
-
-# MLflow 2.0's schema.
-_OLD = "97727af70f4d"
-_INSERT = "INSERT INTO experiments (experiment_id, name, lifecycle_stage) VALUES (7, 'e', 'active')"
 
 
 @pytest.fixture(scope="module", params=[postgresql, mariadb])
@@ -56,22 +49,6 @@ def _run(data_dir: Path, uri: str | None = None, *arguments: str) -> Any:
     )
 
 
-def _make_old(data_dir: Path, uri: str | None = None) -> Any:
-    """Settings of a store that has an older schema, and one experiment in it."""
-    settings = settings_of(data_dir, uri)
-    make_directories(settings)
-    engine = open_engine(settings)
-    schema.make_tables(engine, _OLD)
-    with engine.begin() as connection:
-        connection.exec_driver_sql(_INSERT)
-    return settings
-
-
-def _names(settings: Any) -> list[Any]:
-    with open_engine(settings).connect() as connection:
-        return list(connection.exec_driver_sql("SELECT name FROM experiments").scalars())
-
-
 def test_an_empty_store_is_made_and_nothing_is_done_twice(tmp_path: Path) -> None:
     first, second = (json.loads(_run(tmp_path).stdout) for _ in range(2))
     assert first["from"] is None
@@ -79,10 +56,10 @@ def test_an_empty_store_is_made_and_nothing_is_done_twice(tmp_path: Path) -> Non
 
 
 def test_an_older_schema_on_sqlite_is_copied_and_migrated(tmp_path: Path) -> None:
-    settings = _make_old(tmp_path)
+    settings = make_old(tmp_path)
     done = upgrade(settings)
-    assert done["from"] == _OLD
-    assert "e" in _names(settings)
+    assert done["from"] == OLD
+    assert "e" in names(settings)
     with sqlite3.connect(str(done["backup"])) as copy:
         assert copy.execute("SELECT name FROM experiments").fetchall() == [("e",)]
 
@@ -90,10 +67,10 @@ def test_an_older_schema_on_sqlite_is_copied_and_migrated(tmp_path: Path) -> Non
 def test_an_older_schema_on_a_server_is_backed_up_and_migrated(
     database: Server, tmp_path: Path
 ) -> None:
-    settings = _make_old(tmp_path, database.new_database())
+    settings = make_old(tmp_path, database.new_database())
     done = upgrade(settings)
-    assert (done["from"], revisions(open_engine(settings))[0]) == (_OLD, done["to"])
-    assert "e" in _names(settings)
+    assert (done["from"], revisions(open_engine(settings))[0]) == (OLD, done["to"])
+    assert "e" in names(settings)
     assert (Path(str(done["backup"])) / "manifest.json").exists()
 
 
@@ -129,7 +106,7 @@ def test_a_server_does_not_migrate_an_older_store_by_itself(
     """One that lacks tables, which MLflow would make with nothing backed up."""
     for uri in (database.new_database(), None):
         folder = tmp_path / str(uri is None)
-        settings = _make_old(folder, uri)
+        settings = make_old(folder, uri)
         token = {"MLFLOW_TRACKING_TOKEN": "not of any use"}
         done = subprocess.run(
             [TRACKSTACK, "server"],
@@ -140,7 +117,7 @@ def test_a_server_does_not_migrate_an_older_store_by_itself(
         )
         assert done.returncode == 1
         assert "older than this MLflow's; migrate it with `trackstack upgrade`" in done.stderr
-        assert revisions(open_engine(settings))[0] == _OLD
+        assert revisions(open_engine(settings))[0] == OLD
 
 
 def _make_unmigratable(settings: Any) -> None:
@@ -150,18 +127,18 @@ def _make_unmigratable(settings: Any) -> None:
 
 
 def test_a_migration_that_fails_on_sqlite_leaves_the_store_as_it_was(tmp_path: Path) -> None:
-    settings = _make_old(tmp_path)
+    settings = make_old(tmp_path)
     _make_unmigratable(settings)
     done = _run(tmp_path)
     assert done.returncode == 1
     assert "the store is as it was" in done.stderr
     assert "Traceback" not in done.stderr
-    assert revisions(open_engine(settings))[0] == _OLD
-    assert _names(settings) == ["e"]
+    assert revisions(open_engine(settings))[0] == OLD
+    assert names(settings) == ["e"]
 
 
 def test_what_clients_write_during_a_migration_that_fails_is_kept(tmp_path: Path) -> None:
-    settings = _make_old(tmp_path)
+    settings = make_old(tmp_path)
     _make_unmigratable(settings)
     written, is_over = list[int](), Event()
 
@@ -170,7 +147,7 @@ def test_what_clients_write_during_a_migration_that_fails_is_kept(tmp_path: Path
         with closing(sqlite3.connect(path, timeout=60, isolation_level=None)) as client:
             while not is_over.is_set():
                 number = 1000 + len(written)
-                client.execute(_INSERT.replace("7, 'e'", f"{number}, '{number}'"))
+                client.execute(INSERT.replace("7, 'e'", f"{number}, '{number}'"))
                 written.append(number)
                 time.sleep(0.001)
 
@@ -182,37 +159,8 @@ def test_what_clients_write_during_a_migration_that_fails_is_kept(tmp_path: Path
             upgrade(settings)
         is_over.set()
         writing.result()
-    assert revisions(open_engine(settings))[0] == _OLD
-    assert sorted(_names(settings)) == sorted(["e", *map(str, written)])
-
-
-def test_a_migration_that_is_killed_leaves_the_store_as_it_was_or_migrated(tmp_path: Path) -> None:
-    assert _killed_upgrades(tmp_path, 4) > 0
-
-
-@pytest.mark.nightly
-def test_a_migration_is_killed_at_fifty_points(tmp_path: Path) -> None:
-    assert _killed_upgrades(tmp_path, 50) > 25
-
-
-def _killed_upgrades(tmp_path: Path, kills: int) -> int:
-    """Each on a store of its own; how many died before they were done."""
-    chance, killed = random.Random(20), 0
-    for number in range(kills):
-        settings = _make_old(tmp_path / str(number))
-        pid = os.fork()
-        if pid == 0:
-            upgrade(settings)
-            os._exit(0)
-        time.sleep(chance.uniform(0, 1.5))
-        os.kill(pid, signal.SIGKILL)
-        killed += os.waitpid(pid, 0)[1] == signal.SIGKILL
-        has, should = revisions(open_engine(settings))
-        assert has in (_OLD, should)
-        assert "e" in _names(settings)
-        upgrade(settings)
-        assert revisions(open_engine(settings))[0] == should
-    return killed
+    assert revisions(open_engine(settings))[0] == OLD
+    assert sorted(names(settings)) == sorted(["e", *map(str, written)])
 
 
 @pytest.mark.parametrize(
@@ -225,7 +173,7 @@ def _killed_upgrades(tmp_path: Path, kills: int) -> int:
 def test_a_store_of_no_one_revision_is_said_in_words(
     change: str, said: str, tmp_path: Path
 ) -> None:
-    settings = _make_old(tmp_path)
+    settings = make_old(tmp_path)
     with open_engine(settings).begin() as connection:
         connection.exec_driver_sql(change)
     for arguments in (("upgrade",), ("backup", "--to", str(tmp_path / "backups"))):
@@ -239,7 +187,7 @@ def test_a_migration_that_fails_on_a_server_leaves_it_or_says_what_restores_it(
     database: Server, tmp_path: Path
 ) -> None:
     uri = database.new_database()
-    settings = _make_old(tmp_path, uri)
+    settings = make_old(tmp_path, uri)
     _make_unmigratable(settings)
     done = _run(tmp_path, uri)
     assert done.returncode == 1
@@ -252,13 +200,13 @@ def test_a_migration_that_fails_on_a_server_leaves_it_or_says_what_restores_it(
         assert restored.returncode == 0, restored.stderr
     else:
         assert "the store is as it was" in done.stderr
-    assert revisions(open_engine(settings))[0] == _OLD
-    assert _names(settings) == ["e"]
+    assert revisions(open_engine(settings))[0] == OLD
+    assert names(settings) == ["e"]
 
 
 def test_replicas_that_start_together_migrate_once(database: Server, tmp_path: Path) -> None:
     uri = database.new_database()
-    _make_old(tmp_path, uri)
+    make_old(tmp_path, uri)
     both = [
         subprocess.Popen(
             [TRACKSTACK, "upgrade", "--json"],
