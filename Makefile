@@ -7,7 +7,7 @@ ENTER := . ./env &&
 TAKEN = $(if $(DATA),--data "$(DATA)")
 UV = $(shell command -v uv || echo .venv/bin/uv)
 
-.PHONY: help up down preview refresh drift promote recover upgrade-database run status token logs rehearse dump setup test check nightly lint bench reference docs lock clean
+.PHONY: help up down preview refresh drift promote recover move upgrade-database run status token logs rehearse dump setup test check nightly lint bench reference docs lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -38,6 +38,12 @@ recover: setup ## fill STACK from the newest backup in FROM, and bring it up
 
 upgrade-database: setup ## back STACK up, and give its database server VERSION, in place
 	@$(ENTER) python -m infra.operations.upgrade_database "$(STACK)" "$(VERSION)" $(if $(YES),--yes)
+
+move: setup ## bring what FROM holds into the empty stack TO: make move FROM=local TO=azure-prod
+	@$(ENTER) python -m infra.operations.setup "$(TO)"
+	@$(ENTER) pulumi stack select --create "$(TO)" >/dev/null
+	@$(ENTER) python -m infra.operations.recover.move --from "$(FROM)" --to "$(TO)"
+	@$(ENTER) python -m infra.operations.up "$(TO)" $(TAKEN)
 
 run: ## run a trackstack command beside STACK's server: make run ARGS="backup verify"
 	@$(ENTER) python -m infra.operations.run "$(STACK)" $(ARGS)

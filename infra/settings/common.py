@@ -157,6 +157,11 @@ class Common(Keys):
         description="When a backup is made: five-field cron in UTC, or `never`. Without it "
         f"`{_NIGHTLY}`; `{NEVER}` with `keepData: false`.",
     )
+    backup_drill_schedule: Schedule = _as_runtime(
+        "backup_drill_schedule",
+        "When the newest backup is restored into a scratch place and compared: five-field cron in "
+        "UTC, or `never`.",
+    )
     backup_destination: Line | None = Field(
         None,
         description="Where backups go: a directory, of which a relative one begins in the data "

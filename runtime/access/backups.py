@@ -1,13 +1,16 @@
 """Backups by request: for stacks in which nobody can run a command, such as a cloud's containers.
 
 `POST` begins one in a process of its own, `GET` lists those that are complete, from where they are
-kept: any worker of any replica can be asked.
+kept, and says from which the store was restored: any worker of any replica can be asked.
 """
 
 import json
+from dataclasses import asdict
 
 from runtime.artifacts.tree import Tree
 from runtime.backup.format import manifest
+from runtime.database import state
+from runtime.database.engine import open_engine
 from runtime.errors import UserError
 from runtime.process import start_beside
 from runtime.settings import RuntimeSettings
@@ -30,7 +33,9 @@ def respond(settings: RuntimeSettings, method: str) -> tuple[int, bytes]:
         names = manifest.names(Tree(to))
     except UserError as error:
         return 503, _body(error=str(error))
-    return 200, _body(to=to, backups=[name for name, is_whole in names.items() if is_whole])
+    complete = [name for name, is_whole in names.items() if is_whole]
+    found = state.restored(open_engine(settings))
+    return 200, _body(to=to, backups=complete, restored=asdict(found) if found else None)
 
 
 def _body(**fields: object) -> bytes:

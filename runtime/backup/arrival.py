@@ -5,14 +5,16 @@ rows is to rename them. In an artifact store, which is never full, it is tried w
 written to at all.
 """
 
+import gzip
 import os
 import shutil
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
+from itertools import groupby
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
-from runtime.artifacts.tree import Tree, scratch_of
+from runtime.artifacts.tree import Tree, parent_of, scratch_of
 from runtime.backup.format import artifacts, parts
 
 SCRATCH = ".trackstack-restore"
@@ -33,6 +35,33 @@ def problems(target: Tree, listing: Path) -> Iterator[str]:
     free = shutil.disk_usage(target.directory).free
     if not found and missing > free:
         yield f"{missing} bytes are to come, {free} are free in {target.directory}"
+
+
+def without_standing(target: Tree, listing: Path, into: Path) -> tuple[int, int]:
+    """Write a listing without the artifacts that stand in ``target`` already, whatever they are.
+
+    Returns how many stand there as the backup has them (in an artifact store: with its size), and
+    how many are others.
+    """
+    same = others = 0
+    # A folder's files stand together in a listing.
+    with gzip.open(into, "wt") as out:
+        for folder, files in groupby(artifacts.read_listing(listing), lambda f: parent_of(f.path)):
+            there = dict(target.list(folder))
+            for file in files:
+                if there.get(file.path) is None:
+                    out.write(artifacts.line_of(file))
+                elif _is_same(target, file, there[file.path]):
+                    same += 1
+                else:
+                    others += 1
+    return same, others
+
+
+def _is_same(target: Tree, file: artifacts.File, size: int | None) -> bool:
+    if target.directory:
+        return artifacts.is_there(target.directory / file.path, file)
+    return size == file.bytes
 
 
 def _in_the_way(root: Path, path: str) -> str | None:

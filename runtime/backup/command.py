@@ -5,12 +5,14 @@ last `manifest.json`; without that it is not complete and nobody restores it.
 """
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
 import click
 
 from runtime import settings as runtime_settings
+from runtime.backup import drill
 from runtime.errors import ALARM, UserError
 from runtime.retention.report_line import human_bytes
 
@@ -200,6 +202,25 @@ def copy_command(ctx: click.Context, name: str | None, from_uri: str, as_json: b
         click.echo(f"{target.uri}/{of.name}: {human_bytes(of.total_bytes)}")
 
 
+@command.command("send")
+@click.argument("name", required=False)
+@click.pass_context
+def send_command(ctx: click.Context, name: str | None) -> None:
+    """Write a backup to stdout, as the tar that `copy --from -` takes.
+
+    By default the newest that has artifacts.
+
+    \b
+    Example:
+      trackstack backup --to /backups send | ssh there trackstack backup copy --from -
+    """
+    from runtime.backup import make
+    from runtime.backup.format import carry
+
+    tree = make.destination(runtime_settings.load(), _tree(ctx))
+    carry.send(tree, name, sys.stdout.buffer)
+
+
 @command.command("verify")
 @click.argument("name", required=False)
 @click.option(
@@ -241,3 +262,6 @@ def verify_command(
             click.echo(problem, err=True)
     if problems:
         raise SystemExit(1)
+
+
+command.add_command(drill.command, "drill")

@@ -60,7 +60,8 @@ def restore(
     """Fill the store and the artifact destination; returns what was done.
 
     ``accept`` are paths of artifacts that are not brought, as where the backup's are broken. Where
-    a stack ``recovers``, its store is the backup's again if its destination still names that one.
+    a stack ``recovers``, its store is the backup's again if its destination still names that one,
+    and artifacts that stand there stay as they are: they may be newer than the backup's.
 
     All of the backup is looked at before anything is changed: each table by its checksum, its rows
     by whether the store's database takes them, each artifact by its checksum where the backup lies
@@ -96,10 +97,13 @@ def restore(
             force=force,
         )
         into = target if brings_artifacts else None
-        checked = _check_parts(engine, tree.at(of.name), of, Path(folder), into, accept)
-        files = of.artifacts.files - len(accept) if of.artifacts and brings_artifacts else 0
+        asked = _Asked(into, accept, recovers)
+        checked = _check_parts(engine, tree.at(of.name), of, Path(folder), asked)
+        left = len(accept) + checked.others
+        files = of.artifacts.files - left if of.artifacts and brings_artifacts else 0
         done: dict[str, object] = {"name": of.name, "rows": of.rows, "files": files}
         done |= {"dry_run": dry_run, "left_out": sorted(accept) if into else []}
+        done |= {"others": checked.others}
         if dry_run:
             return done
         with ExitStack() as stack:
@@ -116,7 +120,9 @@ def restore(
             loaded = filling.load_database(engine, of, checked.tables)
             parts.refuse(filling.compare(engine, loaded), "the restore is not complete")
             if settle:
-                done["files"] = settle()
+                done["files"] = settle() + checked.standing
+            note = state.Restored(of.name, of.rows, int(str(done["files"])), checked.others)
+            state.note_restored(engine, note)
             done["disabled_tokens"] = TokenTable(engine).disable(own)
         schema.finish(engine)
     if migrate:
@@ -126,10 +132,27 @@ def restore(
 
 @dataclass(frozen=True)
 class _Checked:
-    """A backup's parts as local files; ``listing`` where artifacts are to be brought."""
+    """A backup's parts as local files; ``listing`` where artifacts are to be brought.
+
+    So many artifacts are ``standing`` at the target and need not be, and in the places of so many
+    stand ``others``, which are left there.
+    """
 
     tables: Mapping[str, Path]
     listing: Path | None
+    standing: int = 0
+    others: int = 0
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """``target``, to which the artifacts are to be brought, all but those of ``accept``, and where
+    ``leaves`` but for what stands there.
+    """
+
+    target: "Tree | None"
+    accept: Set[str]
+    leaves: bool
 
 
 def _check_parts(
@@ -137,15 +160,13 @@ def _check_parts(
     own: "Tree",
     of: "Manifest",
     scratch: Path,
-    target: "Tree | None",
-    accept: Set[str],
+    asked: _Asked,
 ) -> _Checked:
-    """Raise UserError where any of it is broken, or does not fit into the database or ``target``,
-    to which the artifacts are to be brought, all but those of ``accept``.
-    """
+    """Raise UserError where any of it is broken, or does not fit into the database or target."""
     from runtime.backup import arrival, fit
     from runtime.backup.format import artifacts, parts
 
+    target, accept = asked.target, asked.accept
     tables = parts.tables(own, of, scratch)
     listing = parts.listing(own, of, scratch) if target else None
     if listing and accept:
@@ -157,10 +178,14 @@ def _check_parts(
     parts.refuse(broken, what)
     unfit = fit.problems(engine, of, tables, scratch)
     parts.refuse(unfit, f"{own.uri} does not fit into this database, nothing was changed")
+    standing = others = 0
+    if target and listing and asked.leaves:
+        whole, listing = listing, scratch / "missing"
+        standing, others = arrival.without_standing(target, whole, listing)
     if target and listing:
         refused = arrival.problems(target, listing)
         parts.refuse(refused, f"{target.uri} does not take the artifacts, nothing was changed")
-    return _Checked(tables, listing)
+    return _Checked(tables, listing, standing, others)
 
 
 def _holds_files(target: "Tree") -> bool:
@@ -173,8 +198,8 @@ def _holds_files(target: "Tree") -> bool:
 def fill_empty(settings: RuntimeSettings, engine: Engine) -> None:
     """Restore the backup that TRACKSTACK_RESTORE_BACKUP names, where the store holds no data yet.
 
-    Replicas that start together restore once. What an earlier store left among the artifacts is
-    written over: the backup's files are the same, or are what its rows mean.
+    Replicas that start together restore once. What an earlier store left among the artifacts
+    stays as it is.
     """
     from runtime.backup import schema
 
@@ -187,6 +212,12 @@ def fill_empty(settings: RuntimeSettings, engine: Engine) -> None:
             settings, None, name, force=True, with_artifacts=True, migrate=True, recovers=True
         )
         click.echo(f"trackstack: restored {done['rows']} rows, {done['files']} artifacts", err=True)
+        if others := done["others"]:
+            click.echo(
+                f"trackstack: {others} artifacts that stood there are others than the backup's, "
+                "and were left as they are",
+                err=True,
+            )
         _tell_of_tokens(done)
 
 

@@ -1,8 +1,21 @@
 """What state a store is in: whole or half restored, and of which MLflow's schema."""
 
+from dataclasses import asdict, dataclass
 from typing import Any, cast
 
-from sqlalchemy import Column, Engine, MetaData, String, Table, inspect, text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Engine,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    insert,
+    inspect,
+    select,
+    text,
+)
 
 from runtime.errors import UserError
 
@@ -10,6 +23,48 @@ VERSION_TABLE = "alembic_version"
 _REVISIONS = text(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608 - a constant
 # Present from a restore's first change to its last: the store is half restored.
 MARK = Table("trackstack_restore", MetaData(), Column("backup", String(200), primary_key=True))
+# What the store was last restored from, and what of it came.
+_RESTORED = Table(
+    "trackstack_restored",
+    MetaData(),
+    Column("one", Integer, primary_key=True, autoincrement=False),
+    Column("backup", String(200), nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("files", BigInteger, nullable=False),
+    Column("others", BigInteger, nullable=False),
+)
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A restore that ended: every table was compared with the backup's, every file by checksum.
+
+    ``files`` are those of the backup that are there as it has them; in the place of ``others``
+    stood other files already, which were left.
+    """
+
+    backup: str
+    rows: int
+    files: int
+    others: int
+
+
+def note_restored(engine: Engine, done: Restored) -> None:
+    """Keep what a restore brought, in the place of what one before it did."""
+    _RESTORED.create(engine, checkfirst=True)
+    with engine.begin() as connection:
+        connection.execute(_RESTORED.delete())
+        connection.execute(insert(_RESTORED), {"one": 1, **asdict(done)})
+
+
+def restored(engine: Engine) -> Restored | None:
+    """What the store was restored from; None where it was not."""
+    with engine.connect() as connection:
+        if not engine.dialect.has_table(connection, _RESTORED.name):
+            return None
+        names = [_RESTORED.c[name] for name in ("backup", "rows", "files", "others")]
+        found = connection.execute(select(*names)).first()
+    return Restored(*found) if found else None
 
 
 def check_whole(engine: Engine) -> None:

@@ -73,6 +73,8 @@ def arguments_of(name: str, settings: RuntimeSettings) -> list[str]:
     if name == "prune":
         deletes = settings.prune_action == "delete"
         return [name, "--scheduled", "--yes" if deletes else "--dry-run", "--json"]
+    if name == "drill":
+        return ["backup", name, "--json"]
     return [name, "--json"]
 
 
@@ -221,10 +223,11 @@ def command(once: str | None, elect: bool) -> int:
     """Run gc, prune and backup on their schedules, one at a time, until SIGTERM or Ctrl-C.
 
     Schedules are five-field cron in UTC: TRACKSTACK_GC_SCHEDULE (*/10 * * * *),
-    TRACKSTACK_PRUNE_SCHEDULE (0 0 * * *) and TRACKSTACK_BACKUP_SCHEDULE (never), which needs
-    TRACKSTACK_BACKUP_DESTINATION; never runs a job at no time. prune only counts what is stale,
-    unless TRACKSTACK_PRUNE_ACTION=delete lets it delete what stood in every report for
-    TRACKSTACK_PRUNE_NOTICE (7d). A job that fails is tried again twice.
+    TRACKSTACK_PRUNE_SCHEDULE (0 0 * * *), TRACKSTACK_BACKUP_SCHEDULE (never) and
+    TRACKSTACK_BACKUP_DRILL_SCHEDULE (never), which both need TRACKSTACK_BACKUP_DESTINATION; never
+    runs a job at no time. The drill restores the newest backup into a scratch place. prune only
+    counts what is stale, unless TRACKSTACK_PRUNE_ACTION=delete lets it delete what stood in every
+    report for TRACKSTACK_PRUNE_NOTICE (7d). A job that fails is tried again twice.
     How the last runs went is in state/jobs.json under the data directory; `trackstack doctor` shows
     it. With --once, exits as the job did.
 
@@ -237,8 +240,10 @@ def command(once: str | None, elect: bool) -> int:
     settings = runtime_settings.load()
     if elect and not once:
         raise UserError("--elect needs --once", 2)
-    if "backup" in schedules(settings) and not settings.backup_destination:
-        raise UserError("TRACKSTACK_BACKUP_SCHEDULE needs TRACKSTACK_BACKUP_DESTINATION", 2)
+    needing = {"backup", "drill"} & schedules(settings).keys()
+    if needing and not settings.backup_destination:
+        needs = variable(SCHEDULES[min(needing)])
+        raise UserError(f"{needs} needs {variable('backup_destination')}", 2)
     if settings.supervised:
         die_with_parent()
     signal.signal(signal.SIGTERM, _stop)

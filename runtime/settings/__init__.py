@@ -123,6 +123,9 @@ class RuntimeSettings(BaseModel):
     prune_registry: bool = Field(False, alias="TRACKSTACK_PRUNE_REGISTRY")
     prune_webhook: SecretStr | None = Field(None, alias="TRACKSTACK_PRUNE_WEBHOOK")
     backup_schedule: Schedule = Field(duration.NEVER, alias="TRACKSTACK_BACKUP_SCHEDULE")
+    backup_drill_schedule: Schedule = Field(
+        duration.NEVER, alias="TRACKSTACK_BACKUP_DRILL_SCHEDULE"
+    )
     backup_destination: str | None = Field(None, alias="TRACKSTACK_BACKUP_DESTINATION")
     backup_keep: int = Field(7, ge=1, alias="TRACKSTACK_BACKUP_KEEP")
     backup_alarm: int = Field(50, ge=0, le=100, alias="TRACKSTACK_BACKUP_ALARM")

@@ -61,9 +61,14 @@ def copy_in(
     with gzip.open(listing, "wt") as out:
         for file in _in_threads(copy, (path for path, _ in source.files(left_out))):
             if file:
-                out.write(json.dumps([file.path, file.bytes, file.sha256]) + "\n")
+                out.write(line_of(file))
                 number, total = number + 1, total + file.bytes
     return number, total
+
+
+def line_of(file: File) -> str:
+    """A file as a listing has it."""
+    return json.dumps([file.path, file.bytes, file.sha256]) + "\n"
 
 
 def read_listing(listing: Path) -> Iterator[File]:
@@ -82,7 +87,7 @@ def without(listing: Path, paths: Set[str], into: Path) -> int:
             if file.path in paths:
                 left += 1
             else:
-                out.write(json.dumps([file.path, file.bytes, file.sha256]) + "\n")
+                out.write(line_of(file))
     return left
 
 

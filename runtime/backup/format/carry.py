@@ -7,6 +7,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import IO
 
 from runtime.artifacts.tree import Tree, check_path, scratch_of, told
 from runtime.backup.format import artifacts, manifest, parts
@@ -71,3 +72,11 @@ def copy(source: Tree, target: Tree, name: str | None) -> Manifest:
         here.fetch(manifest.MANIFEST, file)
         there.put(file, manifest.MANIFEST)
     return of
+
+
+def send(source: Tree, name: str | None, out: IO[bytes]) -> None:
+    """Write a backup to ``out`` as the tar that ``opened`` takes in; checked before."""
+    with TemporaryDirectory(prefix="trackstack-sent-") as folder:
+        of = copy(source, Tree(folder), name)
+        with tarfile.open(fileobj=out, mode="w|") as archive:
+            archive.add(Path(folder) / of.name, of.name)

@@ -9,14 +9,9 @@ from typing import Any
 import pytest
 
 from infra import settings
-from infra.operations.recover import (
-    Options,
-    counts,
-    differences,
-    prepare,
-    refuse_data,
-    restore_environment,
-)
+from infra.operations.recover import Options, prepare, restore_environment
+from infra.operations.recover.compared import counts, differences, left_behind, refuse_data
+from infra.operations.recover.move import backups_of
 from infra.place import read_place
 from infra.plan import make_plan
 from infra.plan.local import LocalPlan
@@ -151,6 +146,33 @@ def test_a_server_that_counts_what_the_backup_has_is_recovered() -> None:
     assert differences(counted, _backup(experiments=3, runs=40, registered_models=0)) == []
     told = differences(counted, _backup(experiments=3, runs=41))
     assert told == ["40 runs, the backup has 41"]
+
+
+def test_what_a_restore_has_noted_is_compared_with_the_backup() -> None:
+    of = _backup(runs=41)
+    noted = {"backup": "b", "rows": 41, "files": 0, "others": 0}
+    assert left_behind(noted, of) == []
+    assert left_behind(None, of) == ["it was not restored from b"]
+    assert left_behind(noted | {"backup": "a"}, of) == ["it was not restored from b"]
+    assert left_behind(noted | {"rows": 40}, of) == ["40 rows came, the backup has 41"]
+    assert left_behind(noted | {"files": 1}, of) == ["1 artifacts came, the backup has 0"]
+
+
+@pytest.mark.slow
+def test_a_backup_inside_of_a_stack_is_brought_here_to_be_moved(
+    backup: tuple[str, Manifest], tmp_path: Path
+) -> None:
+    place, of = backup
+    within = f"env TRACKSTACK_BACKUP_DESTINATION={place} {TRACKSTACK}"
+    outputs = {"backup_destination": place, "command": within}
+    with backups_of(outputs, of.name, is_local=True) as here:
+        assert here == place
+    with backups_of(outputs, of.name, is_local=False) as here:
+        assert here != place
+        assert Options(here, of.name, force=False, patience=0, dry_run=False).manifest() == of
+    outputs["backup_destination"] = "oci://backups@namespace/prod"
+    with backups_of(outputs, of.name, is_local=False) as here:
+        assert here == outputs["backup_destination"]
 
 
 def test_a_stack_that_holds_data_is_not_recovered_over() -> None:

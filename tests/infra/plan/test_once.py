@@ -14,6 +14,7 @@ from infra.settings.local import Local
 from runtime import health
 from runtime.cli import COMMANDS
 from runtime.jobs import schedules as jobs
+from runtime.jobs.scheduler import arguments_of
 from runtime.settings import RuntimeSettings, default
 
 _ROOT = Path(__file__).parents[3]
@@ -58,10 +59,10 @@ def test_only_the_health_check_spells_the_health_route() -> None:
 
 
 def test_every_job_has_a_key_of_the_stack_file_and_a_command() -> None:
-    assert list(jobs.SCHEDULES) == ["gc", "prune", "backup"]
+    assert list(jobs.SCHEDULES) == ["gc", "prune", "backup", "drill"]
     for job, field in jobs.SCHEDULES.items():
         assert field in Local.model_fields
-        assert job in COMMANDS
+        assert arguments_of(job, RuntimeSettings.model_validate({}))[0] in COMMANDS
 
 
 def test_a_job_that_is_added_to_the_table_is_scheduled_everywhere(

@@ -53,6 +53,7 @@ _OF_JOBS = {
     "prune_action": "delete",
     "prune_notice": "3d",
     "backup_schedule": "4 5 * * *",
+    "backup_drill_schedule": "6 7 * * 0",
 }
 # By request, a backup is made by the server's own environment.
 _OF_BOTH = {

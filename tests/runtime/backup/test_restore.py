@@ -11,6 +11,7 @@ from runtime.artifacts.tree import Tree
 from runtime.backup import restore as restoring
 from runtime.backup import schema
 from runtime.backup.format.manifest import Manifest
+from runtime.database import state
 from runtime.database.engine import open_engine
 from runtime.database.uri import make_directories, store_uri
 from runtime.errors import UserError
@@ -91,6 +92,32 @@ def test_a_server_fills_an_empty_store_before_it_serves_and_no_other(
         server.client(monkeypatch).create_experiment("made since")
     with serving(tmp_path / "data", **told) as server:
         assert server.client(monkeypatch).get_experiment_by_name("made since")
+
+
+@pytest.mark.slow
+def test_a_server_that_fills_its_store_overwrites_no_artifact_and_notes_what_came(
+    made: tuple[Tree, Manifest], filled: RuntimeSettings, tmp_path: Path
+) -> None:
+    """As years after a recovery, when the database is new and the artifacts are the same."""
+    tree, of = made
+    target = settings_of(
+        tmp_path, TRACKSTACK_BACKUP_DESTINATION=tree.uri, TRACKSTACK_RESTORE_BACKUP=of.name
+    )
+    old = artifacts(filled)
+    newer, same = sorted(old)[:2]
+    for path, content in ((newer, b"newer"), (same, old[same])):
+        file = Path(target.artifacts_destination) / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+    make_directories(target)
+    engine = open_engine(target)
+    restoring.fill_empty(target, engine)
+    assert artifacts(target) == old | {newer: b"newer"}
+    assert state.restored(engine) == state.Restored(of.name, of.rows, len(old) - 1, 1)
+    # By hand and by force they are the backup's.
+    restore(target, tree, force=True)
+    assert artifacts(target) == old
+    assert state.restored(engine) == state.Restored(of.name, of.rows, len(old), 0)
 
 
 @pytest.mark.slow

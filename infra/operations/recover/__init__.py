@@ -6,11 +6,9 @@ no cloud needs another's; and its server, told the backup's name, restores it be
 """
 
 import os
-import re
 import shlex
 import subprocess
 import tarfile
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,14 +18,15 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 import click
 
-from infra.operations.stack import Stack, guard, main
+from infra.operations.recover import compared
+from infra.operations.recover.compared import COUNTED, differences, left_behind, refuse_data, wait
+from infra.operations.stack import Stack, guard
 from infra.operations.stack import file as stack_file
 from infra.operations.stack.served import client_of
 from infra.plan.local import LocalPlan
 from runtime.errors import UserError
-from runtime.probe import request, token_of
 from runtime.process import trackstack
-from runtime.settings import RuntimeSettings, file_variable, variable
+from runtime.settings import file_variable, variable
 
 if TYPE_CHECKING:
     from runtime.backup.format.manifest import Manifest
@@ -42,9 +41,6 @@ _NO_OTHER_STORE = dict.fromkeys(
     ),
     "",
 )
-# What a server counts of its store.
-_COUNTED = ("experiments", "runs", "registered_models", "model_versions")
-_COUNT = r'^trackstack_entities\{{kind="{}",.*\}} (\S+)$'
 
 
 def restore_environment(stack: str, plan: LocalPlan, outputs: Mapping[str, Any]) -> dict[str, str]:
@@ -60,34 +56,6 @@ def restore_environment(stack: str, plan: LocalPlan, outputs: Mapping[str, Any])
             f"{file_variable('given_backend_store_uri')}"
         )
     return {**plan.store_environment, **_NO_OTHER_STORE}
-
-
-def counts(metrics: str) -> dict[str, int]:
-    """How many of each kind a server's store holds, by its metrics. Pure."""
-    return {
-        kind: sum(int(float(n)) for n in re.findall(_COUNT.format(kind), metrics, re.MULTILINE))
-        for kind in _COUNTED
-    }
-
-
-def differences(counted: Mapping[str, int], of: "Manifest") -> list[str]:
-    """The kinds of which a server has another number than a backup. Pure."""
-    expected = {kind: of.tables[kind].rows for kind in counted if kind in of.tables}
-    return [
-        f"{counted[kind]} {kind}, the backup has {rows}"
-        for kind, rows in expected.items()
-        if counted[kind] != rows
-    ]
-
-
-def refuse_data(counted: Mapping[str, int], stack: str) -> None:
-    """Raise UserError where a server's store holds more than an empty one does. Pure."""
-    held = [f"{n} {kind}" for kind, n in counted.items() if n > (kind == "experiments")]
-    if held:
-        raise UserError(
-            f"{stack} holds data ({', '.join(held)}); only an empty stack is recovered: destroy "
-            "it, or recover another"
-        )
 
 
 def prepare(
@@ -151,36 +119,32 @@ def _up(stack: Stack, message: str, then: str = "and run this again") -> None:
         raise UserError(f"pulumi up of {stack.name} failed; put it right {then}")
 
 
-def _counts(client: RuntimeSettings) -> dict[str, int] | None:
-    """What the server counts; None while it does not serve."""
-    status, body = request(client, "GET", "/metrics", token_of(client))
-    return counts(body.decode()) if status == 200 else None
-
-
-def _wait(client: RuntimeSettings, of: "Manifest", seconds: float) -> list[str]:
-    """What is not as in the backup after so long; nothing as soon as all is."""
-    deadline = time.monotonic() + seconds
-    while True:
-        counted = _counts(client)
-        problems = ["it does not answer"] if counted is None else differences(counted, of)
-        if not problems or time.monotonic() >= deadline:
-            return problems
-        time.sleep(5)
-
-
 def _confirm(stack: Stack, of: "Manifest", patience: float) -> int:
     """Ask the server what it has; raises UserError where it is not what the backup has."""
     with client_of(stack.outputs(secrets=True)) as client:
-        problems = _wait(client, of, patience)
+        problems = wait(client, of, patience)
+        found = {} if problems else compared.restored(client) or {}
+        problems = problems or left_behind(found, of)
     if problems:
         raise UserError(
             f"{stack.name} does not hold what {of.name} does: {'; '.join(problems)}; its log says "
             f"why: make logs STACK={stack.name}"
         )
-    held = ", ".join(f"{of.tables[kind].rows} {kind}" for kind in _COUNTED if kind in of.tables)
-    files = f"; {of.artifacts.files} artifacts were brought" if of.artifacts else ""
-    click.echo(f"recover: {stack.name} holds what {of.name} does: {held}{files}")
+    held = ", ".join(f"{of.tables[kind].rows} {kind}" for kind in COUNTED if kind in of.tables)
+    told = f"; all rows and {found['files']} artifacts were compared by checksum"
+    if others := found["others"]:
+        told += f"; {others} artifacts that stood there are others, and were left as they are"
+    click.echo(f"recover: {stack.name} holds what {of.name} does: {held}{told}")
+    _forget(stack)
     return 0
+
+
+def _forget(stack: Stack) -> None:
+    """Take the backup's name out of the stack file: an emptied store is not to be filled with what
+    is old by then. The `up` that follows takes it from the server.
+    """
+    if _KEY in stack_file.read(stack_file.path(stack.name)):
+        stack.run("config", "rm", _KEY)
 
 
 def _fill_by_server(stack: Stack, options: "Options") -> int:
@@ -194,9 +158,10 @@ def _fill_by_server(stack: Stack, options: "Options") -> int:
         return 0
     if "tracking_uri" in outputs:
         with client_of(outputs) as client:
-            counted = _counts(client)
+            counted = compared.counted(client)
         if counted and not differences(counted, of):
             click.echo(f"recover: {stack.name} holds what {of.name} does already")
+            _forget(stack)
             return 0
         refuse_data(counted or {}, stack.name)
     # One of an earlier version does not say where it keeps its backups.
@@ -259,13 +224,12 @@ def command(
       python -m infra.operations.recover oci-prod --from wasbs://backups@account.blob.core.windows.net/prod
     """
     stack_file.require(name)
-    stack = Stack(name)
+    return fill(Stack(name), Options(from_uri, backup, force, patience, dry_run))
+
+
+def fill(stack: Stack, options: "Options") -> int:
+    """Fill a stack from a backup and bring it up; returns the exit code."""
     plan = stack.plan()
-    options = Options(from_uri, backup, force, patience, dry_run)
     if isinstance(plan, LocalPlan):
         return _fill_from_here(stack, plan, options)
     return _fill_by_server(stack, options)
-
-
-if __name__ == "__main__":
-    main("infra.operations.recover", command)
