@@ -1,10 +1,14 @@
 """Where a backup is restored to: an empty store, also by the server itself before it serves."""
 
+import os
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import pytest
+from mlflow.entities import ViewType
 
 from infra.rehearsal.system.ports import find_free_port
 from runtime.artifacts.tree import Tree
@@ -19,7 +23,7 @@ from runtime.server.maintenance import answering
 from runtime.settings import RuntimeSettings, load
 from tests.runtime.backup.stores import artifacts, restore
 from tests.runtime.filled import settings_of, unlike
-from tests.runtime.serving import TRACKSTACK, request, serving
+from tests.runtime.serving import TRACKSTACK, request, serving, wait_until_ready
 
 
 def test_a_restore_begins_on_an_empty_store_or_by_force_or_where_one_was_killed() -> None:
@@ -118,6 +122,31 @@ def test_a_server_that_fills_its_store_overwrites_no_artifact_and_notes_what_cam
     restore(target, tree, force=True)
     assert artifacts(target) == old
     assert state.restored(engine) == state.Restored(of.name, of.rows, len(old), 0)
+
+
+@pytest.mark.slow
+def test_a_plain_mlflow_server_opens_what_is_restored_for_it(
+    made: tuple[Tree, Manifest], tmp_path: Path
+) -> None:
+    """By the command that docs/how-to/move-in.md gives to those who leave."""
+    store, files = f"sqlite:///{tmp_path}/mlflow.db", str(tmp_path / "mlartifacts")
+    leaving = {"MLFLOW_BACKEND_STORE_URI": store, "MLFLOW_ARTIFACTS_DESTINATION": files}
+    restoring_it = [TRACKSTACK, "restore", "--from", made[0].uri]
+    subprocess.run(restoring_it, env={**os.environ, **leaving}, check=True, timeout=120)
+    port = str(find_free_port())
+    plain = [str(Path(TRACKSTACK).with_name("mlflow")), "server", "--port", port, "--workers", "1"]
+    plain += ["--backend-store-uri", store, "--artifacts-destination", files]
+    with subprocess.Popen(plain, start_new_session=True) as server:
+        try:
+            uri = f"http://127.0.0.1:{port}"
+            wait_until_ready(uri, server)
+            client: Any = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
+            assert len(client.search_runs(["1"], run_view_type=ViewType.ALL)) == 3
+            version = client.get_model_version_by_alias("model", "Champion")
+            brought = client.download_artifacts(version.run_id, "deep/weights.bin", str(tmp_path))
+            assert len(Path(brought).read_bytes()) in (256, 512, 768)
+        finally:
+            os.killpg(server.pid, signal.SIGTERM)
 
 
 @pytest.mark.slow
