@@ -2,14 +2,15 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from infra.settings.cloud import PUBLIC_KEY, CloudKeys
 from infra.settings.common import wrong
-from infra.settings.values import Line
+from infra.settings.values import Line, from_json
 
 _GUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _NETWORK_ID = r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft.Network/"
+_ZONE_ID = f"^{_NETWORK_ID}privateDnsZones/[a-z0-9.-]+$"
 _ANYWHERE = ("0.0.0.0/0",)
 # name, CPUs, GiB; the cheapest first
 _VM_SIZES = (
@@ -33,6 +34,8 @@ def _check_subscription(text: str) -> str:
 
 
 SubscriptionId = Annotated[str, Field(pattern=f"^{_GUID}$"), AfterValidator(_check_subscription)]
+
+ZoneIds = Annotated[tuple[Annotated[str, Field(pattern=_ZONE_ID)], ...], BeforeValidator(from_json)]
 
 
 class Azure(CloudKeys):
@@ -66,6 +69,12 @@ class Azure(CloudKeys):
         pattern=f"^{_NETWORK_ID}virtualNetworks/[^/]+$",
         description="The id of an existing network in which `networkCidr` is free; without it the "
         "stack makes its own.",
+    )
+    private_dns_zone_ids: ZoneIds = Field(
+        (),
+        description="The ids of private DNS zones that `virtualNetworkId` is linked to already, "
+        "such as your company's `privatelink.blob.core.windows.net`: they are used, and none of "
+        "their names is made, because a network takes one zone of a name.",
     )
     image_build: Literal["docker", "acr"] = Field(
         "docker",
@@ -128,6 +137,8 @@ class Azure(CloudKeys):
                 "means nothing to a public container group, which no network can hold; allowed "
                 "with private: true, compute: scale or vm",
             )
+        if self.private_dns_zone_ids and not self.virtual_network_id:
+            raise wrong("privateDnsZoneIds", "means nothing without virtualNetworkId")
         if self.compute == "vm" and not self.ssh_public_key:
             raise wrong(
                 "sshPublicKey",
@@ -174,6 +185,10 @@ class Azure(CloudKeys):
         """The smallest that has the CPUs and the memory; empty where none has."""
         fit = (n for n, cpus, gib in _VM_SIZES if cpus >= self.cpus and gib >= self.memory)
         return next(fit, "")
+
+    def zone_id(self, ending: str) -> str | None:
+        """The one of ``privateDnsZoneIds`` whose name ends so."""
+        return next((each for each in self.private_dns_zone_ids if each.endswith(ending)), None)
 
     @property
     def is_networked(self) -> bool:

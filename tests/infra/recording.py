@@ -29,7 +29,7 @@ _AZURE_OUTPUTS: dict[str, dict[str, Any]] = {
     "keyvault:Secret": {
         "properties": {"secretUri": "https://vault/s", "secretUriWithVersion": "https://vault/s/1"}
     },
-    "app:ManagedEnvironment": {"defaultDomain": "apps.example"},
+    "app:ManagedEnvironment": {"defaultDomain": "apps.example", "staticIp": "10.80.0.9"},
     "operationalinsights:Workspace": {"customerId": "customer"},
     "docker:index/image:Image": {"repoDigest": f"registry.azurecr.io/t@sha256:{'0' * 64}"},
     "trackstack:GeneratedSecret": {"value": "Generated-0"},
@@ -139,7 +139,8 @@ class AzureMade(Made):
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> Any:
         upload = {"uploadUrl": "https://upload.example", "relativePath": "source.tar.gz"}
-        return {"token": "a token", "primarySharedKey": "a key", **upload}
+        who = {"objectId": "deployer", "clientId": "", "subscriptionId": "", "tenantId": ""}
+        return {"token": "a token", "primarySharedKey": "a key", **who, **upload}
 
 
 class OciMade(Made):

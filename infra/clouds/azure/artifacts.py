@@ -3,8 +3,9 @@
 import pulumi
 from pulumi_azure_native import storage
 
+from infra.clouds.azure.dns import make_endpoint
 from infra.clouds.azure.identity import Identity
-from infra.clouds.azure.network import Network, make_endpoint
+from infra.clouds.azure.network import Network
 from infra.clouds.azure.scope import Scope
 from infra.clouds.shared.part import Part
 from infra.plan.azure import AzurePlan
@@ -55,8 +56,8 @@ class Artifacts(Part):
         self.ready: list[pulumi.Resource] = [container]
         if networks and closed:
             zone = "privatelink.blob.core.windows.net"
-            self.ready.append(
-                make_endpoint("artifacts", zone, "blob", account.id, plan, scope, networks)
+            self.ready += make_endpoint(
+                "artifacts", zone, "blob", account.id, plan, scope, networks
             )
         self.finish()
 

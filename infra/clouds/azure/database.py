@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import pulumi
-from pulumi import Output
+from pulumi import Input, Output
 from pulumi_azure_native import dbformysql, dbforpostgresql
 
+from infra.clouds.azure.dns import zone_of
 from infra.clouds.azure.identity import Identity
-from infra.clouds.azure.network import Network, make_zone
+from infra.clouds.azure.network import Network
 from infra.clouds.azure.scope import Scope
 from infra.clouds.shared.part import Part
 from infra.inputs import Secrets
@@ -35,16 +36,16 @@ class _Engine:
     uri: str
     charset: str
     collation: str
-    in_network: Callable[[Output[str], Output[str]], Any]
+    in_network: Callable[[Output[str], Input[str]], Any]
 
 
-def _postgresql(subnet: Output[str], zone: Output[str]) -> dbforpostgresql.NetworkArgs:
+def _postgresql(subnet: Output[str], zone: Input[str]) -> dbforpostgresql.NetworkArgs:
     return dbforpostgresql.NetworkArgs(
         delegated_subnet_resource_id=subnet, private_dns_zone_arm_resource_id=zone
     )
 
 
-def _mysql(subnet: Output[str], zone: Output[str]) -> dbformysql.NetworkArgs:
+def _mysql(subnet: Output[str], zone: Input[str]) -> dbformysql.NetworkArgs:
     return dbformysql.NetworkArgs(
         delegated_subnet_resource_id=subnet, private_dns_zone_resource_id=zone
     )
@@ -62,7 +63,9 @@ _ENGINES: Mapping[str, _Engine] = {
     ),
     "mysql": _Engine(
         dbformysql,
-        "8.0.21",
+        # 8.0 is in extended support, for money, since June 2026.
+        # https://learn.microsoft.com/azure/mysql/concepts-version-policy
+        "8.4",
         "mysql.database.azure.com",
         # With an authority named, PyMySQL checks certificate and name.
         f"mysql+pymysql://{{}}@{{}}:3306/{_DATABASE}?ssl_ca={_TRUSTED}",
@@ -126,7 +129,8 @@ class Database(Part):
                 start_ip_address="0.0.0.0",  # noqa: S104
                 end_ip_address="0.0.0.0",  # noqa: S104
                 **scope.nested,
-                opts=scope.opts,
+                # A server takes one change of its parts at a time, and answers ServerBusy to more.
+                opts=scope.after(database),
             )
             self.ready.append(rule)
         self.server = server.id
@@ -146,11 +150,13 @@ def _server(
     password: Output[str],
 ) -> Any:
     settings, sdk = plan.settings, engine.sdk
-    network, depends_on = None, []
+    network, depends_on = None, list[pulumi.Resource]()
     if networks:
-        # The zone's name is free but for the ending; the link must be there before the server.
-        zone = make_zone("database", f"{plan.names.base}.private.{engine.zone}", scope, networks)
-        network, depends_on = engine.in_network(networks.database, zone.id), [zone]
+        # The zone's name is free but for the ending.
+        name = f"{plan.names.base}.private.{engine.zone}"
+        zone = zone_of("database", name, engine.zone, plan, scope, networks)
+        # Before the zone is linked to its network, Azure makes no server.
+        network, depends_on = engine.in_network(networks.database, zone.id), list(zone.ready)
     return sdk.Server(
         "database-server",
         server_name=plan.names.database_server,

@@ -5,9 +5,11 @@ https://learn.microsoft.com/azure/role-based-access-control/built-in-roles
 """
 
 import pulumi
-from pulumi import Output, ResourceOptions
+from pulumi import InvokeOutputOptions, Output, ResourceOptions
 from pulumi_azure_native import authorization, keyvault, managedidentity
 
+from infra.clouds.azure.dns import make_endpoint
+from infra.clouds.azure.network import Network
 from infra.clouds.azure.scope import Scope
 from infra.clouds.shared.part import Part
 from infra.clouds.shared.secret_files import SecretFiles
@@ -18,8 +20,10 @@ _ROLES = {
     "AcrPull": "7f951dda-4ed3-4680-a7ca-43fe172d538d",
     "Storage Blob Data Contributor": "ba92f5b4-2d11-453d-a403-e96b0029c9fe",
     "Key Vault Secrets User": "4633458b-17de-408a-b874-0445c86b69e6",
+    "Key Vault Secrets Officer": "b86a8fe4-44ce-4948-aee5-eccb2c155cd7",
 }
 _SOFT_DELETE_DAYS = 7
+_ZONE = "privatelink.vaultcore.azure.net"
 
 
 class Identity(Part):
@@ -47,29 +51,37 @@ class Identity(Part):
 
     def grant(self, name: str, role: str, on: pulumi.Input[str]) -> None:
         """Give the identity a role on one resource, by its id."""
-        definition = f"/providers/Microsoft.Authorization/roleDefinitions/{_ROLES[role]}"
         self.granted.append(
             authorization.RoleAssignment(
                 name,
                 principal_id=self.user.principal_id,
                 # Without it, Azure looks the new principal up, which may not be replicated yet.
                 principal_type="ServicePrincipal",
-                role_definition_id=f"/subscriptions/{self._plan.settings.subscription_id}{definition}",
+                role_definition_id=_definition(role, self._plan),
                 scope=on,
                 opts=self._scope.opts,
             )
         )
 
 
+def _definition(role: str, plan: AzurePlan) -> str:
+    path = f"/providers/Microsoft.Authorization/roleDefinitions/{_ROLES[role]}"
+    return f"/subscriptions/{plan.settings.subscription_id}{path}"
+
+
 class Vault(Part):
     """The Key Vault with the stack's secrets, which the server's identity may read one by one.
+
+    ``ready`` are what those who read it wait for.
 
     ``ids`` are the secrets' addresses without a version, by file; ``versions`` those with it.
     """
 
-    def __init__(self, plan: AzurePlan, scope: Scope, identity: Identity) -> None:
+    def __init__(
+        self, plan: AzurePlan, scope: Scope, identity: Identity, networks: Network | None
+    ) -> None:
         super().__init__("azure", "vault")
-        scope = scope.within(self)
+        outer, scope = scope, scope.within(self)
         tenant = identity.user.tenant_id
         closed = keyvault.NetworkRuleSetArgs(
             default_action="Deny" if plan.settings.private else "Allow", bypass="AzureServices"
@@ -90,6 +102,11 @@ class Vault(Part):
             **scope.inside,
             opts=scope.opts,
         )
+        self.ready: list[pulumi.Resource] = []
+        if networks and plan.settings.private:
+            whole = self.vault.id
+            self.ready = make_endpoint("vault", _ZONE, "vault", whole, plan, outer, networks)
+        self._right = self._may_delete(plan, scope)
         kept = {
             file: self._keep(file, value, scope, identity)
             for file, value in sorted(identity.secrets.files.items())
@@ -105,12 +122,39 @@ class Vault(Part):
     ) -> keyvault.Secret:
         name = file.replace("_", "-")
         kept = keyvault.Secret(
+            # A deleted one keeps its name for a while: with a name that the engine makes of this
+            # one, the file's next value is not in its way.
             f"secret-{name}",
-            secret_name=name,
             vault_name=self.vault.name,
             properties=keyvault.SecretPropertiesArgs(value=value),
             **scope.nested,
-            opts=ResourceOptions.merge(scope.opts, ResourceOptions(parent=self.vault)),
+            opts=ResourceOptions.merge(
+                scope.opts,
+                ResourceOptions(
+                    parent=self.vault,
+                    deleted_with=self.vault,
+                    depends_on=[self._right],
+                    # Secrets of earlier versions are called as their files.
+                    ignore_changes=["secretName"],
+                ),
+            ),
         )
         identity.grant(f"may-read-{name}", "Key Vault Secrets User", kept.id)
         return kept
+
+    def _may_delete(self, plan: AzurePlan, scope: Scope) -> authorization.RoleAssignment:
+        """A secret that is no longer wanted is deleted in the vault itself, where its owner has no
+        right by that.
+
+        https://learn.microsoft.com/azure/key-vault/general/rbac-guide
+        """
+        who = authorization.get_client_config_output(
+            opts=InvokeOutputOptions(provider=scope.opts.provider)
+        )
+        return authorization.RoleAssignment(
+            "deployer-may-delete-secrets",
+            principal_id=who.object_id,
+            role_definition_id=_definition("Key Vault Secrets Officer", plan),
+            scope=self.vault.id,
+            opts=scope.opts,
+        )

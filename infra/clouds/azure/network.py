@@ -6,7 +6,7 @@ from typing import Any
 
 import pulumi
 from pulumi import Output
-from pulumi_azure_native import network, privatedns
+from pulumi_azure_native import network
 
 from infra.clouds.azure.scope import Scope
 from infra.clouds.shared.part import Part
@@ -23,7 +23,6 @@ _DELEGATED = {
 # https://learn.microsoft.com/azure/container-apps/firewall-integration
 _PORTS = {"scale": [str(PORT), "31443"]}
 _SSH_PORT = "22"
-_DNS_SECONDS = 60
 
 
 def _rules(plan: AzurePlan) -> list[network.SecurityRuleArgs]:
@@ -49,7 +48,9 @@ def _rules(plan: AzurePlan) -> list[network.SecurityRuleArgs]:
 
 
 class Network(Part):
-    """Ids: ``network`` of the virtual network, and of the subnets that the stack's parts are in."""
+    """Ids: ``network`` of the virtual network, and of the subnets that the stack's parts are in,
+    which are ``subnets``.
+    """
 
     def __init__(self, plan: AzurePlan, subnets: Subnets, scope: Scope) -> None:
         """The stack's network, or its subnets in the one that the stack file names."""
@@ -78,7 +79,7 @@ class Network(Part):
             opts=scope.opts,
         )
         gateway = _nat_gateway(plan, scope) if _needs_way_out(plan) else None
-        before: list[pulumi.Resource] = []
+        self.subnets: list[pulumi.Resource] = []
 
         def subnet(part: str, cidr: str, delegated: str | None, nat: bool = False) -> Output[str]:
             made = network.Subnet(
@@ -93,9 +94,9 @@ class Network(Part):
                 else None,
                 **holder,
                 # Azure changes one subnet of a network at a time.
-                opts=scope.after(*before),
+                opts=scope.after(*self.subnets),
             )
-            before.append(made)
+            self.subnets.append(made)
             return made.id
 
         of_compute = _DELEGATED.get(settings.compute)
@@ -133,80 +134,3 @@ def _nat_gateway(plan: AzurePlan, scope: Scope) -> Output[str]:
         opts=scope.opts,
     )
     return gateway.id
-
-
-def make_zone(name: str, zone: str, scope: Scope, networks: Network) -> privatedns.PrivateZone:
-    """A private DNS zone that the network asks."""
-    made = privatedns.PrivateZone(
-        f"{name}-zone",
-        private_zone_name=zone,
-        location="global",
-        tags=dict(scope.tags),
-        **scope.nested,
-        opts=scope.opts,
-    )
-    privatedns.VirtualNetworkLink(
-        f"{name}-zone-link",
-        private_zone_name=made.name,
-        virtual_network_link_name=name,
-        location="global",
-        registration_enabled=False,
-        virtual_network=privatedns.SubResourceArgs(id=networks.network),
-        tags=dict(scope.tags),
-        **scope.nested,
-        opts=scope.opts,
-    )
-    return made
-
-
-def make_record(
-    name: str, hostname: str, address: Output[str], scope: Scope, networks: Network
-) -> None:
-    """A name for an address, inside the network."""
-    host, _, zone = hostname.partition(".")
-    privatedns.PrivateRecordSet(
-        f"{name}-name",
-        private_zone_name=make_zone(name, zone, scope, networks).name,
-        relative_record_set_name=host,
-        record_type="A",
-        ttl=_DNS_SECONDS,
-        a_records=[privatedns.ARecordArgs(ipv4_address=address)],
-        **scope.nested,
-        opts=scope.opts,
-    )
-
-
-def make_endpoint(
-    name: str,
-    zone: str,
-    kind: str,
-    target: Output[str],
-    plan: AzurePlan,
-    scope: Scope,
-    networks: Network,
-) -> pulumi.Resource:
-    """A private endpoint of ``target`` (an id), under its public name inside the network."""
-    endpoint = network.PrivateEndpoint(
-        f"{name}-endpoint",
-        private_endpoint_name=f"{plan.names.base}-{name}",
-        subnet=network.SubnetArgs(id=networks.endpoints),
-        private_link_service_connections=[
-            network.PrivateLinkServiceConnectionArgs(
-                name=name, private_link_service_id=target, group_ids=[kind]
-            )
-        ],
-        **scope.inside,
-        opts=scope.opts,
-    )
-    return network.PrivateDnsZoneGroup(
-        f"{name}-endpoint-names",
-        private_dns_zone_group_name="default",
-        private_endpoint_name=endpoint.name,
-        private_dns_zone_configs=[
-            network.PrivateDnsZoneConfigArgs(
-                name=name, private_dns_zone_id=make_zone(name, zone, scope, networks).id
-            )
-        ],
-        **scope.nested,
-        opts=scope.opts,
-    )

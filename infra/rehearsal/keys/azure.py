@@ -14,7 +14,7 @@ ACCOUNT = {"subscriptionId": ids.SUBSCRIPTION}
 
 def replaced(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     replaced: dict[str, Any] = {**ACCOUNT, "protect": False}
-    for key in ("resourceGroup", "virtualNetworkId"):
+    for key in ("resourceGroup", "virtualNetworkId", "privateDnsZoneIds"):
         if f"{PREFIX}{key}" in config:
             # There is none but what the rehearsal makes.
             replaced[key] = None

@@ -23,6 +23,7 @@ _ROLES = {
     "7f951dda-4ed3-4680-a7ca-43fe172d538d": "containerregistry:Registry",
     "ba92f5b4-2d11-453d-a403-e96b0029c9fe": "storage:BlobContainer",
     "4633458b-17de-408a-b874-0445c86b69e6": "keyvault:Secret",
+    "b86a8fe4-44ce-4948-aee5-eccb2c155cd7": "keyvault:Vault",
 }
 
 
@@ -103,7 +104,8 @@ def _check_roles(made: AzureMade) -> None:
     for assignment in assignments:
         role = assignment["roleDefinitionId"].rsplit("/", 1)[1]
         assert assignment["scope"].startswith(f"/providers/{_ROLES[role]}/")
-        assert assignment["principalId"] == "principal"
+        deploys = _ROLES[role] == "keyvault:Vault"
+        assert assignment["principalId"] == ("deployer" if deploys else "principal")
     assert len({a["scope"] for a in assignments}) == len(assignments)
 
 

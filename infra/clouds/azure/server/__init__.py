@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import pulumi
 
-from infra.clouds.azure.network import make_record
+from infra.clouds.azure.dns import make_record
 from infra.clouds.azure.parts import Parts
 from infra.clouds.shared.part import Part
 
@@ -37,8 +37,13 @@ def _scale(parts: Parts) -> Reached:
     from infra.clouds.azure.server.scale import ContainerApps, make_app
     from infra.clouds.azure.server.schedule import make_jobs
 
-    apps = ContainerApps(parts, Vault(parts.plan, parts.scope, parts.identity))
+    plan, networks = parts.plan, parts.networks
+    apps = ContainerApps(parts, Vault(plan, parts.scope, parts.identity, networks))
     make_jobs(parts, apps, make_app(parts, apps))
+    if plan.settings.private and networks:
+        # No public DNS has the names of an internal environment.
+        inside = apps.environment
+        make_record("apps", inside.default_domain, inside.static_ip, parts.scope, networks, "*")
     where = f"-g {parts.plan.names.resource_group} -n {parts.plan.names.app}"
     return Reached(
         apps.uri,
@@ -53,7 +58,7 @@ def _vm(parts: Parts) -> Reached:
     plan, networks = parts.plan, parts.networks
     if networks is None or plan.hostname is None:
         raise ValueError("a virtual machine has a network and a name")
-    vault = Vault(plan, parts.scope, parts.identity)
+    vault = Vault(plan, parts.scope, parts.identity, networks)
     address = make_machine(parts, vault, networks)
     if plan.settings.private:
         make_record("front", plan.hostname, address, parts.scope, networks)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pulumi import Output
 from pulumi_azure_native import containerinstance as aci
 
-from infra.clouds.azure.network import make_record
+from infra.clouds.azure.dns import make_record
 from infra.clouds.azure.parts import Parts
 from infra.clouds.shared.secret_files import encoded
 from infra.plan.naming import AZURE, fit

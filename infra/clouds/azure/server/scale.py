@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
-from pulumi import Output
+from pulumi import Output, ResourceOptions
 from pulumi_azure_native import app
 
 from infra.clouds.azure.identity import Vault
@@ -28,7 +28,7 @@ class ContainerApps:
 
     def __init__(self, parts: Parts, vault: Vault) -> None:
         self._parts, self._vault = parts, vault
-        self.environment = _environment(parts)
+        self.environment = _environment(parts, vault)
         self.uri: Output[str] = Output.concat(
             "https://",
             parts.plan.names.app,
@@ -123,7 +123,7 @@ def _secrets_volume(workload: Workload) -> str:
     return _SECRETS if alone else fit(AZURE["volume"], f"{workload.name}-{_SECRETS}")
 
 
-def _environment(parts: Parts) -> app.ManagedEnvironment:
+def _environment(parts: Parts, vault: Vault) -> app.ManagedEnvironment:
     plan, networks = parts.plan, parts.networks
     if networks is None:
         raise ValueError("Container Apps are in a network")
@@ -142,7 +142,7 @@ def _environment(parts: Parts) -> app.ManagedEnvironment:
         workload_profiles=[app.WorkloadProfileArgs(name=_PROFILE, workload_profile_type=_PROFILE)],
         zone_redundant=plan.settings.high_availability,
         **parts.scope.inside,
-        opts=parts.when_ready(),
+        opts=ResourceOptions.merge(parts.when_ready(), ResourceOptions(depends_on=vault.ready)),
     )
 
 

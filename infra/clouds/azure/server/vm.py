@@ -4,12 +4,11 @@ It acts as the stack's managed identity, and what it is to be stands in its user
 or key changes it in place. https://learn.microsoft.com/azure/virtual-machines/user-data
 """
 
-import pulumi
 from pulumi import Output, ResourceOptions
 from pulumi_azure_native import compute, network
 
 from infra.clouds.azure.identity import Vault
-from infra.clouds.azure.network import Network, make_endpoint
+from infra.clouds.azure.network import Network
 from infra.clouds.azure.observability import collect_journal
 from infra.clouds.azure.parts import Parts
 from infra.clouds.shared.described import described
@@ -21,16 +20,11 @@ _DISK_GIB = 64
 _IMAGE = compute.ImageReferenceArgs(
     publisher="Canonical", offer="ubuntu-24_04-lts", sku="server", version="latest"
 )
-_VAULT_ZONE = "privatelink.vaultcore.azure.net"
 
 
 def make_machine(parts: Parts, vault: Vault, networks: Network) -> Output[str]:
     """The machine; returns its address in the network."""
     plan, scope, identity = parts.plan, parts.scope, parts.identity
-    depends: list[pulumi.Resource] = []
-    if plan.settings.private:
-        whole = vault.vault.id
-        depends.append(make_endpoint("vault", _VAULT_ZONE, "vault", whole, plan, scope, networks))
     interface = _interface(parts, networks)
     made = compute.VirtualMachine(
         "server",
@@ -64,7 +58,7 @@ def make_machine(parts: Parts, vault: Vault, networks: Network) -> Output[str]:
             vault.versions,
         ),
         **scope.inside,
-        opts=ResourceOptions.merge(parts.when_ready(), ResourceOptions(depends_on=depends)),
+        opts=ResourceOptions.merge(parts.when_ready(), ResourceOptions(depends_on=vault.ready)),
     )
     collect_journal(plan, scope, parts.logs, made, identity.user.id)
     return interface.ip_configurations.apply(

@@ -53,6 +53,14 @@ _OTHER: dict[str, dict[str, Any]] = {
         "virtualNetworkId": f"/subscriptions/{AZURE['subscriptionId']}/resourceGroups/g/providers"
         "/Microsoft.Network/virtualNetworks/v"
     },
+    "privateDnsZoneIds": {
+        "virtualNetworkId": "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network"
+        "/virtualNetworks/v",
+        "privateDnsZoneIds": [
+            "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/privateDnsZones/"
+            "privatelink.blob.core.windows.net"
+        ],
+    },
     "vcnId": {"vcnId": "ocid1.vcn.oc1..aaaa"},
     "databaseSecretId": {"databaseSecretId": "ocid1.vaultsecret.oc1..aaaa"},
     "databaseSku": {"databaseSku": "Standard_B2s"},
