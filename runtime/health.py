@@ -13,6 +13,8 @@ from collections.abc import Mapping
 # and answers PATH; it is ready afterwards, and only then answers READY_PATH, which is for whoever
 # sends users to it.
 PATH, READY_PATH = "/health", "/health?ready"
+# In the log of a server whose signs of life are counted.
+SIGN_OF_LIFE = "trackstack server is up"
 
 _TIMEOUT_SECONDS = 4
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - names them, binds to none

@@ -39,6 +39,8 @@ class Runtime:
     """As the jobs reach it."""
     public_url: str
     """As users reach it; empty where only the cloud knows."""
+    heartbeat: bool = False
+    """Whether somebody counts the server's signs of life in its log."""
 
 
 def _days(value: int | None) -> str:
@@ -74,6 +76,7 @@ def server(settings: Common, runtime: Runtime) -> dict[str, str]:
         job_execution=settings.job_execution,
         restore_backup=settings.restore_backup,
         audit_reads=settings.audit_reads or None,
+        heartbeat=runtime.heartbeat or None,
         protect_registry=settings.protect_registry or None,
         # Whether the jobs' token may delete what is protected.
         prune_registry=settings.prune_registry or None,

@@ -4,7 +4,8 @@ The runtime image is unpacked on the machine and run by systemd itself: there is
 runtime to keep, and each process has no more rights than its unit says. cloud-init installs
 packages and an agent (runtime/systemd/agent.py) once; all else is the description, which the stack
 keeps in the instance's metadata and the agent applies, also when it is another later. So a new
-image or another key changes the machine in place, and its address stays.
+image or another key changes the machine in place, and its address stays. Where a cloud lets nobody
+change what a machine was begun with, the description has the agent itself as well.
 """
 
 import base64
@@ -25,6 +26,7 @@ from runtime.cron import calendars
 
 _PACKAGES = ("caddy", "python3-cryptography", "skopeo", "umoci", "unattended-upgrades")
 _CREDENTIALS = "/run/credentials"
+_AGENT = "agent.py"
 _KINDS: dict[Kind, str] = {
     "service": "Type=exec\nRestart=always\nRestartSec=5",
     # Once in a boot, and until it was done.
@@ -38,7 +40,8 @@ _CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE---
 class Machine:
     """``image`` is by digest; ``workloads`` are the plan's, and ``environments`` what each has, by
     name. ``secrets`` are versioned addresses in the cloud's vault, by file name; ``texts`` those of
-    infra.place.systemd_texts.
+    infra.place.systemd_texts. ``agent`` are the agent's arguments and ``trusted`` certificates in
+    PEM, where the machine is brought up to date in them.
     """
 
     image: str
@@ -46,6 +49,8 @@ class Machine:
     environments: Mapping[str, Mapping[str, str]]
     secrets: Mapping[str, str]
     texts: Mapping[str, str]
+    agent: str = ""
+    trusted: str = ""
 
 
 def description(machine: Machine) -> str:
@@ -54,14 +59,18 @@ def description(machine: Machine) -> str:
         _timer(w): _timer_text(machine, w, w.schedule) for w in machine.workloads if w.schedule
     }
     units = {_service(w): _unit(machine, w) for w in machine.workloads}
+    own = _agent_units(machine.texts, machine.agent) if machine.agent else {}
+    agent = {_AGENT: machine.texts[_AGENT]} if machine.agent else {}
     text = json.dumps(
         {
             "image": machine.image,
             "secrets": {name: machine.secrets[name] for name in sorted(_secret_files(machine))},
-            "units": {**units, **timers},
+            # An agent of an earlier version knows them from its own by nothing.
+            "units": {**units, **timers, **own},
             # The jobs are started by their timers.
             "enabled": [*(_service(w) for w in machine.workloads if w.kind != "job"), *timers],
-            "files": {_file(w): _file_text(machine, w) for w in machine.workloads},
+            "files": {**{_file(w): _file_text(machine, w) for w in machine.workloads}, **agent},
+            **({"trusted": _certificates(machine.trusted)} if machine.agent else {}),
         },
         sort_keys=True,
     )
@@ -76,15 +85,12 @@ def user_data(texts: Mapping[str, str], cloud: str, client_id: str = "", trusted
     """
     arguments = " ".join(filter(None, (cloud, client_id)))
     units = {
-        f"/etc/systemd/system/trackstack-agent.{kind}": _filled(
-            texts[f"agent.{kind}"], arguments=arguments, hardening=_hardening(texts)
-        )
-        for kind in ("service", "timer")
+        f"/etc/systemd/system/{name}": text for name, text in _agent_units(texts, arguments).items()
     }
     user = USER.partition(":")[0]
     files = {
         **units,
-        "/opt/trackstack/agent.py": texts["agent.py"],
+        f"/etc/trackstack/{_AGENT}": texts[_AGENT],
         # So that an agent of the cloud's that collects syslog sees it.
         "/etc/systemd/journald.conf.d/trackstack.conf": "[Journal]\nForwardToSyslog=yes\n",
         "/etc/sysusers.d/trackstack.conf": f"u trackstack {user} - /\n",
@@ -109,8 +115,21 @@ def user_data(texts: Mapping[str, str], cloud: str, client_id: str = "", trusted
         ],
     }
     if trusted:
-        config["ca_certs"] = {"trusted": _CERTIFICATE.findall(trusted)}
+        config["ca_certs"] = {"trusted": _certificates(trusted)}
     return _compressed(f"#cloud-config\n{yaml.safe_dump(config, width=1000)}")
+
+
+def _agent_units(texts: Mapping[str, str], arguments: str) -> dict[str, str]:
+    return {
+        f"trackstack-agent.{kind}": _filled(
+            texts[f"agent.{kind}"], arguments=arguments, hardening=_hardening(texts)
+        )
+        for kind in ("service", "timer")
+    }
+
+
+def _certificates(pem: str) -> list[str]:
+    return _CERTIFICATE.findall(pem)
 
 
 def _compressed(text: str) -> str:

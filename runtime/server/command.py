@@ -252,5 +252,7 @@ def command() -> None:
         _start_jobs(settings, environment)
     os.environ[metrics.VARIABLE] = metrics.SharedDirectory.make()
     as_json = settings.log_format == "json"
-    app = forking.Application(options, proxies=settings.proxies, as_json=as_json)
+    app = forking.Application(
+        options, proxies=settings.proxies, as_json=as_json, heartbeat=settings.heartbeat
+    )
     cast(Any, app).run()

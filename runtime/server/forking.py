@@ -3,6 +3,7 @@
 import gc
 import os
 import shlex
+import sys
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -11,6 +12,7 @@ from uvicorn_worker import UvicornWorker
 
 from runtime import metrics
 from runtime.errors import UserError
+from runtime.health import SIGN_OF_LIFE
 from runtime.process import die_with_parent
 from runtime.server import logs
 from runtime.server.proxied import behind
@@ -30,16 +32,34 @@ class _Worker(UvicornWorker):
         "server_header": False,
     }
 
+    async def callback_notify(self) -> None:
+        """Called by the event loop, every _HANGING / 2 seconds as long as it runs."""
+        await super().callback_notify()
+        self.app.show_life()
+
 
 class Application(BaseApplication):
     """The access check with MLflow behind it, in gunicorn's processes."""
 
     def __init__(
-        self, options: Mapping[str, Any], *, proxies: str = "", as_json: bool = False
+        self,
+        options: Mapping[str, Any],
+        *,
+        proxies: str = "",
+        as_json: bool = False,
+        heartbeat: bool = False,
     ) -> None:
-        """``proxies`` say who asks (see `proxied`); ``as_json`` says how the log is written."""
+        """``proxies`` say who asks (see `proxied`); ``as_json`` says how the log is written;
+        ``heartbeat`` whether it has a sign of life of each worker.
+        """
         self._options, self._proxies, self._as_json = options, proxies, as_json
+        self._heartbeat = heartbeat
         super().__init__()
+
+    def show_life(self) -> None:
+        """Whatever the log's level: what counts these lines takes their absence for the end."""
+        if self._heartbeat:
+            print(SIGN_OF_LIFE, file=sys.stderr, flush=True)
 
     def load_config(self) -> None:
         for name, value in self._options.items():

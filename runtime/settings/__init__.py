@@ -108,6 +108,7 @@ class RuntimeSettings(BaseModel):
     forwarded_allow_ips: str | None = Field(None, alias="FORWARDED_ALLOW_IPS")
     audit_log: Path | None = Field(None, alias="TRACKSTACK_AUDIT_LOG")
     audit_reads: bool = Field(False, alias="TRACKSTACK_AUDIT_READS")
+    heartbeat: bool = Field(False, alias="TRACKSTACK_HEARTBEAT")
     max_request_bytes: int = Field(64 << 20, ge=0, alias="TRACKSTACK_MAX_REQUEST_BYTES")
     max_artifact_bytes: int = Field(0, ge=0, alias="TRACKSTACK_MAX_ARTIFACT_BYTES")
     search_seconds: float = Field(30, ge=0, alias="TRACKSTACK_SEARCH_SECONDS")

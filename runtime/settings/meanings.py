@@ -31,6 +31,7 @@ MEANINGS = {
     "behind_proxy": "Only a TLS proxy can reach the server, which may then listen in plain HTTP.",
     "audit_log": "The file of the audit log; without it stdout.",
     "forwarded_allow_ips": "The proxy whose `X-Forwarded-For` counts: addresses or networks.",
+    "heartbeat": "The log has a line of each worker every 150 s, for who counts them.",
     "max_request_bytes": "The most bytes of a request's body, but for uploads; 0: no limit.",
     "max_artifact_bytes": "The most bytes of an uploaded artifact; 0: no limit.",
     "search_seconds": "Seconds that a query of a request that only reads may take; 0: any time.",

@@ -10,7 +10,9 @@ units and restarts those that changed. The server that runs serves on until the 
      "units": {"trackstack-server.service": "..."}, "enabled": ["trackstack-server.service"],
      "files": {"Caddyfile": "..."}}
 
-A unit's text changes with all that it depends on, and so says by itself when to restart it.
+A unit's text changes with all that it depends on, and so says by itself when to restart it. Where
+the description has this file among its "files", and its units, the agent brings itself up to date,
+and the next run applies all again; "trusted" are certificates in PEM.
 """
 
 import base64
@@ -36,6 +38,7 @@ _UNITS = Path("/etc/systemd/system")
 # In memory: gone with the next boot, which so applies all again.
 _STATE = Path("/run/trackstack")
 _SECRETS, _APPLIED = _STATE / "secrets", _STATE / "applied"
+_TRUSTED = Path("/usr/local/share/ca-certificates/trackstack.crt")
 
 
 def ask(url: str, headers: dict[str, str] | None = None, body: bytes | None = None) -> bytes:
@@ -245,8 +248,16 @@ def _write(path: Path, content: str, mode: int = 0o644) -> bool:
     return True
 
 
+def trust(certificates: str) -> None:
+    """Trust these authorities, in PEM, and no longer those of before."""
+    if (certificates or _TRUSTED.exists()) and _write(_TRUSTED, certificates):
+        _run("update-ca-certificates")
+
+
 def apply(cloud: Azure | Oci, description: dict[str, Any]) -> set[str]:
     """Make the machine what the description says; the units that are others than before."""
+    if "trusted" in description:
+        trust("".join(f"{each}\n" for each in description["trusted"]))
     secrets = {name: cloud.secret(at) for name, at in description["secrets"].items()}
     unpack(cloud, description["image"])
     _SECRETS.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -269,7 +280,8 @@ def main() -> None:
     """`agent.py CLOUD [CLIENT_ID]`: apply what the metadata says, unless it was applied."""
     cloud = _CLOUDS[sys.argv[1]]("".join(sys.argv[2:]))
     text = cloud.description()
-    digest = hashlib.sha256(text.encode()).hexdigest()
+    # By another agent, all is applied anew.
+    digest = hashlib.sha256(text.encode() + Path(__file__).read_bytes()).hexdigest()
     _STATE.mkdir(mode=0o755, exist_ok=True)
     before = _APPLIED.read_text() if _APPLIED.exists() else ""
     if before == digest:

@@ -6,8 +6,10 @@ from pulumi_azure_native import compute, monitor, operationalinsights
 from infra.clouds.azure.scope import Scope
 from infra.clouds.shared.part import Part
 from infra.plan.azure import AzurePlan
+from runtime.health import SIGN_OF_LIFE
 
 _KEPT_DAYS = 30
+# A line is in the workspace up to ten minutes after it was written.
 _EVERY, _WINDOW = "PT5M", "PT15M"
 _FULL_PERCENT = 85
 _WARNING = 2
@@ -16,7 +18,7 @@ _SYSLOG = "Microsoft-Syslog"
 _TABLES = {
     "container": ("ContainerInstanceLog_CL", "Message"),
     "scale": ("ContainerAppConsoleLogs_CL", "Log_s"),
-    "vm": ("Syslog | where ProcessName startswith 'trackstack'", "SyslogMessage"),
+    "vm": ("Syslog", "SyslogMessage"),
 }
 
 
@@ -141,8 +143,8 @@ def _make_alerts(
     # Written by the scheduler, and by a job that runs alone.
     failed = f'{table} | where {text} has "job failed"'
     _log_alert("job-failed", plan, scope, logs, group.id, failed, "GreaterThan", 0)
-    # The server says something at each probe of its health.
-    _log_alert("server-down", plan, scope, logs, group.id, table, "LessThan", 1)
+    lives = f'{table} | where {text} has "{SIGN_OF_LIFE}"'
+    _log_alert("server-down", plan, scope, logs, group.id, lives, "LessThan", 1)
     if database is not None:
         _disk_alert(plan, scope, database, group.id)
 

@@ -1,6 +1,6 @@
 """What the server's compute is made from: all other parts of the stack, whatever the compute."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -48,6 +48,20 @@ class Parts:
             variable("image"): self.images.runtime,
         }
 
-    def when_ready(self) -> ResourceOptions:
-        """For what runs as the identity, on the database and the artifacts."""
-        return self.scope.after(*self.identity.granted, *self.database.ready, *self.artifacts.ready)
+    def when_ready(
+        self, *, replace_for: Sequence[str] = (), after: Sequence[pulumi.Resource] = ()
+    ) -> ResourceOptions:
+        """For what runs as the identity, on the database and the artifacts, and ``after`` more;
+        ``replace_for`` are the properties that Azure lets nobody change.
+        """
+        before = (*self.identity.granted, *self.database.ready, *self.artifacts.ready, *after)
+        return ResourceOptions.merge(self.scope.after(*before), replaced_for(*replace_for))
+
+
+def replaced_for(*properties: str) -> ResourceOptions:
+    """For what is made anew where one of these changes: the provider changes it in place, which
+    Azure refuses. Its name is fixed, so that the old one goes first.
+    """
+    if not properties:
+        return ResourceOptions()
+    return ResourceOptions(replace_on_changes=list(properties), delete_before_replace=True)

@@ -15,11 +15,13 @@ def described(
     workloads: Sequence[Workload],
     environment: Callable[[Workload], Mapping[str, Input[str]]],
     secrets: Mapping[str, Output[str]],
+    agent: Input[str] = "",
+    trusted: str = "",
 ) -> Output[str]:
     """infra.plan.machine.description; the arguments are those of Machine, once they are known."""
     environments = {w.name: Output.all(**environment(w)) for w in workloads}
-    return Output.all(image, Output.all(**environments), Output.all(**secrets)).apply(
+    return Output.all(image, Output.all(**environments), Output.all(**secrets), agent).apply(
         lambda known: machine.description(
-            Machine(known[0], workloads, known[1], known[2], systemd_texts())
+            Machine(known[0], workloads, known[1], known[2], systemd_texts(), known[3], trusted)
         )
     )

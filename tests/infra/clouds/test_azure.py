@@ -81,7 +81,7 @@ def test_whatever_the_keys_nothing_is_open_and_no_right_too_wide(keys: dict[str,
         ingress = app["configuration"]["ingress"]
         assert ingress["allowInsecure"] is False
         allowed = [r["ipAddressRange"] for r in ingress["ipSecurityRestrictions"]]
-        assert allowed == [*keys["allowedCidrs"], "10.80.0.0/16"]
+        assert allowed == [*keys["allowedCidrs"], "10.80.0.0/16", "100.100.0.0/17"]
         assert all("value" not in secret for secret in app["configuration"]["secrets"])
     for container in made.of("containerinstance:ContainerGroup"):
         assert [port["port"] for port in container["ipAddress"]["ports"]] == [443]

@@ -108,9 +108,23 @@ def test_cloud_init_installs_what_the_agent_needs_and_trusts_whom_the_stack_file
     assert config["ca_certs"] == {"trusted": two}
     files = {entry["path"]: entry["content"] for entry in config["write_files"]}
     unit = files["/etc/systemd/system/trackstack-agent.service"]
-    assert "/opt/trackstack/agent.py azure client-1\n" in unit
-    compile(files["/opt/trackstack/agent.py"], "agent.py", "exec")
+    assert "/etc/trackstack/agent.py azure client-1\n" in unit
+    compile(files["/etc/trackstack/agent.py"], "agent.py", "exec")
     assert "ca_certs" not in yaml.safe_load(_read(machine.user_data(_TEXTS, "oci")))
+
+
+def test_a_machine_that_is_up_is_told_its_agent_where_no_other_can_be_begun() -> None:
+    """In the places that an agent of an earlier version writes to, and may."""
+    pem = "-----BEGIN CERTIFICATE-----\n1\n-----END CERTIFICATE-----"
+    described = _described(replace(_machine(), agent="azure client-1", trusted=f"# ours\n{pem}"))
+    assert described["files"]["agent.py"] == _TEXTS["agent.py"]
+    unit = described["units"]["trackstack-agent.service"]
+    assert "ExecStart=/usr/bin/python3 -I /etc/trackstack/agent.py azure client-1\n" in unit
+    assert "trackstack-agent.timer" in described["units"]
+    # It is started by its timer, and must not end itself.
+    assert not [name for name in described["enabled"] if "agent" in name]
+    assert described["trusted"] == [pem]
+    assert not {"agent.py", "trusted"} & {*_described(_machine())["files"], *_described(_machine())}
 
 
 def test_both_parts_fit_in_the_metadata_of_every_cloud() -> None:

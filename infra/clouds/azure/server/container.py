@@ -16,6 +16,13 @@ from infra.plan.naming import AZURE, fit
 from infra.plan.proxy import PORT
 from infra.plan.workloads import DATA_DIRECTORY, SECRETS_DIRECTORY, Probe, Workload
 
+# What Azure changes in no group that is there, though the provider asks it to.
+# https://learn.microsoft.com/azure/container-instances/container-instances-update
+_FIXED = (
+    *("containers[*].resources", "ipAddress.ports", "ipAddress.type"),
+    *("osType", "restartPolicy", "subnetIds"),
+)
+
 
 def _container_name(workload: Workload) -> str:
     return fit(AZURE["container"], workload.name)
@@ -122,7 +129,7 @@ def make_group(parts: Parts) -> aci.ContainerGroup:
             )
         ),
         **scope.inside,
-        opts=parts.when_ready(),
+        opts=parts.when_ready(replace_for=_FIXED),
     )
     if parts.networks and plan.hostname:
         address = group.ip_address.apply(lambda found: (found.ip if found else "") or "")

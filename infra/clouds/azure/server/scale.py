@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
-from pulumi import Output, ResourceOptions
+from pulumi import Output
 from pulumi_azure_native import app
 
 from infra.clouds.azure.identity import Vault
@@ -21,6 +21,11 @@ from runtime.settings import variable
 _PROFILE = "Consumption"
 _SECRETS = "secrets"
 _CONCURRENT_REQUESTS = 50
+# An app and a job are in one environment for good.
+WITHIN = ("environmentId",)
+# As the ingress sees jobs: calls from the environment never leave it, and have not the addresses of
+# its subnet. https://learn.microsoft.com/azure/container-apps/custom-virtual-networks
+_INSIDE = "100.100.0.0/17"
 
 
 class ContainerApps:
@@ -142,7 +147,7 @@ def _environment(parts: Parts, vault: Vault) -> app.ManagedEnvironment:
         workload_profiles=[app.WorkloadProfileArgs(name=_PROFILE, workload_profile_type=_PROFILE)],
         zone_redundant=plan.settings.high_availability,
         **parts.scope.inside,
-        opts=ResourceOptions.merge(parts.when_ready(), ResourceOptions(depends_on=vault.ready)),
+        opts=parts.when_ready(replace_for=["vnetConfiguration"], after=vault.ready),
     )
 
 
@@ -170,8 +175,8 @@ def _probes(probe: Probe, port: int | None) -> list[app.ContainerAppProbeArgs]:
 
 def _ingress(parts: Parts) -> app.IngressArgs:
     settings = parts.plan.settings
-    # The jobs call the server from the stack's own network.
-    allowed = dict.fromkeys((*settings.allowed_cidrs, settings.network_cidr))
+    # The jobs call the server, too.
+    allowed = dict.fromkeys((*settings.allowed_cidrs, settings.network_cidr, _INSIDE))
     return app.IngressArgs(
         external=True,
         allow_insecure=False,
@@ -222,5 +227,5 @@ def make_app(parts: Parts, apps: ContainerApps) -> app.ContainerApp:
             ),
         ),
         **parts.scope.inside,
-        opts=parts.when_ready(),
+        opts=parts.when_ready(replace_for=WITHIN),
     )

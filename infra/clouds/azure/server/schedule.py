@@ -3,10 +3,11 @@
 A job that is still running when it is due again keeps the other out: each locks the store.
 """
 
+from pulumi import ResourceOptions
 from pulumi_azure_native import app
 
-from infra.clouds.azure.parts import Parts
-from infra.clouds.azure.server.scale import ContainerApps
+from infra.clouds.azure.parts import Parts, replaced_for
+from infra.clouds.azure.server.scale import WITHIN, ContainerApps
 
 _TIMEOUT_SECONDS = 6 * 3600
 
@@ -36,5 +37,5 @@ def make_jobs(parts: Parts, apps: ContainerApps, server: app.ContainerApp) -> No
                 containers=[apps.container(job)], volumes=apps.volumes([job])
             ),
             **parts.scope.inside,
-            opts=parts.scope.after(server),
+            opts=ResourceOptions.merge(parts.scope.after(server), replaced_for(*WITHIN)),
         )

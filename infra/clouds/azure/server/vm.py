@@ -56,9 +56,15 @@ def make_machine(parts: Parts, vault: Vault, networks: Network) -> Output[str]:
             plan.workloads.all,
             parts.environment,
             vault.versions,
+            Output.concat("azure ", identity.user.client_id),
+            plan.image.trusted,
         ),
         **scope.inside,
-        opts=ResourceOptions.merge(parts.when_ready(), ResourceOptions(depends_on=vault.ready)),
+        opts=ResourceOptions.merge(
+            parts.when_ready(replace_for=["osProfile.linuxConfiguration"], after=vault.ready),
+            # What a machine was begun with, nobody changes: its agent brings it up to date.
+            ResourceOptions(ignore_changes=["osProfile.customData"]),
+        ),
     )
     collect_journal(plan, scope, parts.logs, made, identity.user.id)
     return interface.ip_configurations.apply(
