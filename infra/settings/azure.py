@@ -1,5 +1,6 @@
 """The keys of a stack on Azure."""
 
+import re
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -21,6 +22,31 @@ _VM_SIZES = (
     ("Standard_D16s_v5", 16, 64),
     ("Standard_D32s_v5", 32, 128),
 )
+# Of a container group; many regions have less.
+# https://learn.microsoft.com/azure/container-instances/container-instances-resource-and-quota-limits
+_GROUP_CPUS, _GROUP_GIB = 31, 240
+# The sizes of flexible servers, as of November 2026, for each tier one that has a standby:
+# https://learn.microsoft.com/azure/mysql/flexible-server/concepts-service-tiers-storage
+# https://learn.microsoft.com/azure/postgresql/flexible-server/concepts-compute
+_DATABASE_SIZES = {
+    "mysql": re.compile(
+        "Standard_("
+        "B1ms|B2s|B(2|4|8|12|16|20)ms"
+        "|D(2|4|8|16|32|48|64)(ads_v5|ds_v4)|D96ds_v5"
+        "|E(2|4|8|16|20|32|48|64)(ds_v4|ads_v5|ds_v5)|E80ids_v4|E96(ads|ds)_v5)"
+    ),
+    "postgresql": re.compile(
+        "Standard_("
+        "B(1|2|4|8|12|16|20)ms|B2s"
+        "|D(2|4|8|16|32|48|64)(s_v3|ds_v4)"
+        "|DC?(2|4|8|16|32|48|64|96)(ds_v5|ds_v6|ads_v5|ads_v6|as_v5)"
+        "|E(2|4|8|16|20|32|48|64)s_v3|E(2|4|6|8|16|20|32|48|64)ds_v4"
+        "|EC?(2|4|8|16|20|32|48|64|96)(ds_v5|ds_v6|ads_v5|as_v5))"
+    ),
+}
+_WITH_STANDBY = {"mysql": "Standard_D2ads_v5", "postgresql": "Standard_D2ds_v5"}
+# GiB of a PostgreSQL server's disk; a MySQL server takes any number.
+_POSTGRESQL_STORAGE = (32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384)
 
 
 def _is_no_burstable(sku: str) -> bool:
@@ -49,7 +75,7 @@ class Azure(CloudKeys):
     compute: Literal["container", "scale", "vm"] = Field(
         "container",
         description="`container`: a Container Instances group of server, scheduler and reverse "
-        "proxy, of at most 4 CPUs and 16 GiB; `scale`: Container Apps with replicas, the "
+        "proxy, of at most 31 CPUs and 240 GiB; `scale`: Container Apps with replicas, the "
         "platform's TLS, and jobs for gc, prune and backup; `vm`: a virtual machine with systemd "
         "units and timers.",
     )
@@ -89,7 +115,8 @@ class Azure(CloudKeys):
     database_sku: Line = Field(
         "Standard_B1ms",
         pattern=r"^Standard_[A-Z][A-Za-z0-9_]+$",
-        description="The database's size. With `highAvailability` one such as `Standard_D2ds_v5`.",
+        description="The database's size. With `highAvailability` one such as `Standard_D2ds_v5`, "
+        "with `database: mysql` `Standard_D2ads_v5`.",
     )
     private: bool = Field(
         False,
@@ -122,13 +149,25 @@ class Azure(CloudKeys):
     )
 
     @model_validator(mode="after")
-    def _of_azure(self) -> "Azure":
-        if self.high_availability and not _is_no_burstable(self.database_sku):
+    def _of_databases(self) -> "Azure":
+        size, such = self.database_sku, _WITH_STANDBY[self.database]
+        if not _DATABASE_SIZES[self.database].fullmatch(size):
             raise wrong(
                 "databaseSku",
-                f"{self.database_sku} has no standby; highAvailability needs one such as "
-                "Standard_D2ds_v5",
+                f"{size} is no size of a {self.database} flexible server; there are such as "
+                f"Standard_B1ms and {such}",
             )
+        if self.high_availability and not _is_no_burstable(size):
+            raise wrong(
+                "databaseSku", f"{size} has no standby; highAvailability needs one such as {such}"
+            )
+        if self.database == "postgresql" and self.database_storage not in _POSTGRESQL_STORAGE:
+            fit = min(s for s in _POSTGRESQL_STORAGE if s >= self.database_storage)
+            raise wrong("databaseStorage", f"PostgreSQL's disks double from 32 GiB on: {fit}")
+        return self
+
+    @model_validator(mode="after")
+    def _of_azure(self) -> "Azure":
         if self.image and self.image_build == "acr":
             raise wrong("imageBuild", "means nothing where image names one that is built")
         if self.virtual_network_id and not self.is_networked:
@@ -161,9 +200,12 @@ class Azure(CloudKeys):
                 "whose request it is; allowed: 0.0.0.0/0 alone (TLS and the token protect it), "
                 "private: true, compute: scale or vm",
             )
-        if self.cpus > 4 or self.memory > 16:
-            key, most = ("cpus", 4) if self.cpus > 4 else ("memory", 16)
-            raise wrong(key, f"a container group has at most {most}")
+        for key, given, most in (
+            ("cpus", self.cpus, _GROUP_CPUS),
+            ("memory", self.memory, _GROUP_GIB),
+        ):
+            if given > most:
+                raise wrong(key, f"a container group has at most {most}")
         return self
 
     @model_validator(mode="after")
@@ -175,6 +217,8 @@ class Azure(CloudKeys):
                 "memory",
                 "Container Apps give 2 GiB a CPU, and at most 4 CPUs; allowed: memory twice cpus",
             )
+        if self.cpus * 4 % 1:
+            raise wrong("cpus", "Container Apps have CPUs by quarters, such as 1.25")
         for key, given in (("tls", self.tls != "internal"), ("hostname", bool(self.hostname))):
             if given:
                 raise wrong(key, "means nothing with compute: scale, where the platform has TLS")

@@ -35,7 +35,7 @@ class _Worker(UvicornWorker):
     async def callback_notify(self) -> None:
         """Called by the event loop, every _HANGING / 2 seconds as long as it runs."""
         await super().callback_notify()
-        self.app.show_life()
+        cast("Application", cast(Any, self).app).show_life()
 
 
 class Application(BaseApplication):

@@ -29,6 +29,7 @@ _OVERRIDES = {
     "keepData": False,
     # The small stack is rehearsed on PostgreSQL.
     "database": "mysql",
+    "databaseSku": "Standard_D2ads_v5",
     # This machine has two cores for all replicas.
     "cpus": 1,
     "memory": 2,

@@ -16,15 +16,25 @@ from infra.clouds.shared import content
 from infra.clouds.shared.image import content_tag, files
 from infra.plan.image import ImagePlan
 
+# The build argument that names the image to build on.
+BASE = "BASE_IMAGE"
 _LONGEST_SECONDS = 3600
 _UPLOAD_SECONDS = 300
 
 
 def build_image(
-    plan: ImagePlan, scope: Scope, registry: acr.Registry, server: Input[str], repository: str
+    plan: ImagePlan,
+    base: Input[str],
+    scope: Scope,
+    registry: acr.Registry,
+    server: Input[str],
+    repository: str,
 ) -> Output[str]:
-    """Build and push; returns the image's full name, by digest."""
-    tag = content_tag(plan)
+    """Build on ``base``, which is in this registry, and push; returns the image's full name, by
+    digest.
+    """
+    # Its own base is part of what a task was given.
+    tag = f"{content_tag(plan)}-on-copy"
     told = acr.list_registry_build_source_upload_url_output(
         **scope.nested,
         registry_name=registry.name,
@@ -42,7 +52,13 @@ def build_image(
             is_push_enabled=True,
             docker_file_path=plan.dockerfile,
             source_location=told.apply(lambda given: _upload(plan, given)),
-            arguments=[acr.ArgumentArgs(name=k, value=v) for k, v in plan.arguments],
+            arguments=[
+                acr.ArgumentArgs(name=name, value=value)
+                for name, value in {**dict(plan.arguments), BASE: base}.items()
+            ],
+            credentials=acr.CredentialsArgs(
+                source_registry=acr.SourceRegistryCredentialsArgs(login_mode="Default")
+            ),
             platform=acr.PlatformPropertiesArgs(
                 os="Linux", architecture=plan.platform.rpartition("/")[2]
             ),

@@ -10,7 +10,7 @@ import pulumi_docker as docker
 from pulumi import Output, ResourceOptions
 from pulumi_azure_native import authorization, containerregistry
 
-from infra.clouds.azure.build import build_image
+from infra.clouds.azure.build import BASE, build_image
 from infra.clouds.azure.identity import Identity
 from infra.clouds.azure.scope import Scope
 from infra.clouds.shared.copied import CopiedImage, host_of
@@ -46,7 +46,14 @@ def exchange(server: str, token: str) -> str:
 
 
 class Images(Part):
-    """``runtime`` is the runtime image by digest, in the stack's own ``registry``."""
+    """``runtime`` is the runtime image by digest, in the stack's own ``registry``; ``front`` that
+    of a container's proxy.
+
+    Nothing is pulled from Docker Hub by Azure, which counts pulls by the caller's address: many
+    share Azure's.
+    """
+
+    front: Output[str] | None = None
 
     def __init__(self, plan: AzurePlan, scope: Scope, identity: Identity) -> None:
         super().__init__("azure", "images")
@@ -67,7 +74,10 @@ class Images(Part):
         )
         login = Output.all(self.registry, token)
         password = Output.secret(login.apply(lambda both: exchange(both[0], both[1])))
-        self.runtime = self._runtime(plan, scope, registry, login, password)
+        self._login, self._password = login, password
+        self.runtime = self._runtime(plan, scope, registry)
+        if plan.settings.compute == "container":
+            self.front = self._copied("front-image", plan.settings.front_image, "front")
         self.finish({"runtime": self.runtime})
 
     def _runtime(
@@ -75,32 +85,34 @@ class Images(Part):
         plan: AzurePlan,
         scope: Scope,
         registry: containerregistry.Registry,
-        login: Output[list[str]],
-        password: Output[str],
     ) -> Output[str]:
         """The image by digest: copied where the stack file names one, else built here or there."""
-        repository = Output.concat(self.registry, f"/{_REPOSITORY}")
         if plan.image.digest:
-            host = host_of(plan.image.digest)
-            return CopiedImage(
-                "image",
-                plan.image.digest,
-                repository=repository,
-                username=TOKEN_USER,
-                password=password,
-                from_password=login.apply(lambda both: _login_of(host, both[0], both[1])),
-                opts=self.child(),
-            ).reference
+            return self._copied("image", plan.image.digest, _REPOSITORY)
         if plan.settings.image_build == "acr":
-            return build_image(plan.image, scope, registry, self.registry, _REPOSITORY)
+            base = self._copied("base-image", dict(plan.image.arguments)[BASE], "base")
+            return build_image(plan.image, base, scope, registry, self.registry, _REPOSITORY)
         return RuntimeImage(
             "image",
             plan.image,
-            repository=repository,
+            repository=Output.concat(self.registry, f"/{_REPOSITORY}"),
             registry=docker.RegistryArgs(
-                server=self.registry, username=TOKEN_USER, password=password
+                server=self.registry, username=TOKEN_USER, password=self._password
             ),
             opts=self.child(ResourceOptions(provider=docker.Provider("docker"))),
+        ).reference
+
+    def _copied(self, name: str, image: str, repository: str) -> Output[str]:
+        """A copy in the stack's own registry, by digest."""
+        host = host_of(image)
+        return CopiedImage(
+            name,
+            image,
+            repository=Output.concat(self.registry, f"/{repository}"),
+            username=TOKEN_USER,
+            password=self._password,
+            from_password=self._login.apply(lambda both: _login_of(host, both[0], both[1])),
+            opts=self.child(),
         ).reference
 
 

@@ -1,4 +1,5 @@
-"""Copies an image to the stack's own registry, with the same digest.
+"""Copies an image to the stack's own registry, with the same digest; of one that is named by a
+tag, what the tag names when the copy is made, for the clouds' machines.
 
 The stack needs no right to the other registry then, outlives it, and can go back to what it ran
 before.
@@ -11,11 +12,12 @@ from pulumi.dynamic import Resource
 
 from infra.clouds.shared import registry
 from infra.clouds.shared.dynamic import DynamicProvider, Props
+from infra.settings.common import DEFAULT_PLATFORM
 
 
 def host_of(image: str) -> str:
-    """The registry of an image's full name."""
-    return image.partition("/")[0]
+    """The registry of an image's name."""
+    return registry.registry_of(image)
 
 
 class _CopiedImageProvider(DynamicProvider):
@@ -25,12 +27,14 @@ class _CopiedImageProvider(DynamicProvider):
     place = "repository"
 
     def apply(self, props: Props) -> Props:
-        name, _, digest = props["image"].partition("@")
+        name, wanted = registry.source_of(props["image"])
         host = host_of(name)
         given = registry.Login(props["from_username"], props["from_password"])
         login = given if given.password else registry.login_of_docker(host)
         own = registry.Login(props["username"], props["password"])
         source = registry.Repository(name, login)
+        has_digest = "@" in props["image"]
+        digest = wanted if has_digest else registry.resolve(source, wanted, DEFAULT_PLATFORM)
         registry.copy(source, digest, registry.Repository(props["repository"], own))
         return {"reference": f"{props['repository']}@{digest}"}
 

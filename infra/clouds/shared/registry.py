@@ -28,6 +28,8 @@ _MANIFESTS = (
     "application/vnd.docker.distribution.manifest.list.v2+json",
 )
 DOCKER_HUB = "docker.io"
+# Where it answers.
+_HUB_HOST = "registry-1.docker.io"
 # What `docker login` calls it.
 _HUB_KEY = "https://index.docker.io/v1/"
 _TIMEOUT_SECONDS = 60
@@ -55,12 +57,32 @@ def registry_of(image: str) -> str:
     return first if named else DOCKER_HUB
 
 
+def source_of(image: str) -> tuple[str, str]:
+    """``host/path`` of an image and its digest, else its tag, as Docker reads them."""
+    name, _, digest = image.partition("@")
+    before, sign, tag = name.rpartition(":")
+    if sign and "/" not in tag:
+        name = before
+    else:
+        tag = "latest"
+    host = registry_of(name)
+    path = name if host not in name.split("/")[:1] else name.partition("/")[2]
+    if host == DOCKER_HUB and "/" not in path:
+        path = f"library/{path}"
+    return f"{host}/{path}", digest or tag
+
+
 def login_of_docker(host: str) -> Login:
-    """What `docker login` keeps for a registry on this machine; an empty one where it has none."""
+    """What `docker login` keeps for a registry on this machine; an empty one where it has none.
+
+    A file that REGISTRY_AUTH_FILE names, as podman's and skopeo's logins do, goes before.
+    """
     host = _HUB_KEY if host == DOCKER_HUB else host
     folder = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
+    named = os.environ.get("REGISTRY_AUTH_FILE")
     try:
-        config: dict[str, Any] = json.loads((folder / "config.json").read_text())
+        file = Path(named) if named else folder / "config.json"
+        config: dict[str, Any] = json.loads(file.read_text())
     except (OSError, ValueError):
         return Login()
     if helper := config.get("credHelpers", {}).get(host) or config.get("credsStore"):
@@ -90,7 +112,8 @@ class Repository:
 
     def ask(self, method: str, url: str, **options: Any) -> requests.Response:
         """One request; raises UserError where the registry refuses or cannot be reached."""
-        url = url if "://" in url else f"https://{self.host}/v2/{self.path}/{url}"
+        host = _HUB_HOST if self.host == DOCKER_HUB else self.host
+        url = url if "://" in url else f"https://{host}/v2/{self.path}/{url}"
         try:
             answer = self._send(method, url, **options)
             if answer.status_code == 401:
@@ -151,6 +174,25 @@ def is_refused(host: str, login: Login) -> bool:
     except UserError:
         return False
     return False
+
+
+def resolve(source: Repository, tag: str, platform: str) -> str:
+    """The digest of the image that a tag names now, of one platform where it is for several.
+
+    Raises UserError where there is none.
+    """
+    answer = source.ask("GET", f"manifests/{tag}", headers={"Accept": ",".join(_MANIFESTS)})
+    if answer.status_code != 200:
+        raise UserError(f"{source.host}/{source.path} has no {tag} ({answer.status_code})")
+    manifest = cast("dict[str, Any]", answer.json())
+    if "manifests" not in manifest:
+        return _sha256(answer.content)
+    system, _, architecture = platform.partition("/")
+    for each in manifest["manifests"]:
+        given = each.get("platform", {})
+        if (given.get("os"), given.get("architecture")) == (system, architecture):
+            return str(each["digest"])
+    raise UserError(f"{source.host}/{source.path}:{tag} is not for {platform}")
 
 
 def copy(source: Repository, digest: str, target: Repository) -> None:

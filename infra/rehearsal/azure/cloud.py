@@ -1,5 +1,6 @@
 """A rehearsal of Azure as pulumi_azure_native reaches it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from infra.rehearsal.azure.resource import AzureResource, ResourceGroup
 from infra.rehearsal.host.host import Host
 from infra.rehearsal.provider.resource import Cloud
 from infra.rehearsal.provider.values import child, items
+from infra.rehearsal.system import daemon
 
 _MODULES = (
     app_environments,
@@ -39,6 +41,12 @@ class AzureCloud(Cloud):
     """``emulator`` runs its resources on this machine; None checks only."""
 
     emulator: Emulator | None = None
+
+    def environment(self) -> Mapping[str, str]:
+        """The login to the registry with the images that are copied from elsewhere."""
+        if not self.emulator:
+            return {}
+        return {"REGISTRY_AUTH_FILE": str(daemon.logged_in(self.state_dir) / "config.json")}
 
     def resolve(self, hostname: str, caller: str) -> str | None:
         for record in self.store.find(containers.ContainerGroup.token):

@@ -85,6 +85,10 @@ class TaskRun(AzureResource):
             login = f"{_TOKEN_USER}:{emulator.entra.token(DEPLOYER)}".encode()
             known = {"auths": {server: {"auth": base64.b64encode(login).decode()}}}
             (Path(folder) / "config.json").write_text(json.dumps(known))
+            for argument in items(request, "arguments"):
+                # As the task does it, by its own right to the registry.
+                if str(argument["value"]).startswith(f"{server}/"):
+                    daemon.docker("--config", folder, "pull", "--quiet", argument["value"])
             tag = f"{server}/{name}"
             build = ("build", "--quiet", "--file", str(file), *arguments, "--tag", tag)
             daemon.docker(*build, str(Path(folder) / "context"))

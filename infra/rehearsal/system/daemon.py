@@ -6,6 +6,7 @@ registry ends with the process that started it.
 """
 
 import atexit
+import base64
 import functools
 import json
 import os
@@ -139,6 +140,22 @@ def push(tag: str, config: Path) -> str:
     # The daemon knows an equal image by the names of earlier registries too.
     repository = tag.rpartition(":")[0]
     return next(name for name in json.loads(names) if name.startswith(f"{repository}@"))
+
+
+def logged_in(folder: Path) -> Path:
+    """A folder of logins with that of this process's own registry."""
+    own = registry()
+    auth = base64.b64encode(f"{own.username}:{own.password}".encode()).decode()
+    (folder / "config.json").write_text(json.dumps({"auths": {own.address: {"auth": auth}}}))
+    return folder
+
+
+def pushed(image: str, name: str) -> str:
+    """An image that the daemon has, pushed to this process's own registry; its name by digest."""
+    tag = f"{registry().address}/rehearsal/{name}:pushed"
+    docker("tag", image, tag)
+    with tempfile.TemporaryDirectory() as folder:
+        return push(tag, logged_in(Path(folder)))
 
 
 @functools.cache

@@ -40,10 +40,19 @@ class _Machine:
         agent._SECRETS, agent._APPLIED = self.root / "state/secrets", self.root / "state/applied"
         agent._TRUSTED = self.root / "trusted.crt"
         ran: list[str] = []
-        agent._run = lambda *command: ran.append(" ".join(map(str, command)))
+
+        def note(*command: str | Path) -> None:
+            ran.append(" ".join(map(str, command)))
+
+        agent._run = note
         text = gzip.compress(json.dumps(self.description).encode(), mtime=0)
         monkeypatch.setattr("sys.argv", ["agent.py", "azure", "client"])
-        agent.Azure.description = lambda _self: base64.b64encode(text).decode()
+        described = base64.b64encode(text).decode()
+
+        def description(_self: object) -> str:
+            return described
+
+        agent.Azure.description = description
         agent.main()
         return ran
 
