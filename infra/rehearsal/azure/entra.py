@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import cast
 from urllib.parse import parse_qs
 
-from infra.rehearsal.azure.ids import ROLE_ASSIGNMENT, ROLES, TENANT, USER_ASSIGNED_IDENTITY
+from infra.rehearsal.azure.ids import TENANT, USER_ASSIGNED_IDENTITY, has_role
 from infra.rehearsal.host.endpoint import Request, Response, json_response
 from infra.rehearsal.host.host import Host
 from infra.rehearsal.provider.resource import Cloud
@@ -75,12 +75,7 @@ class Entra:
 
     def may(self, principal: str, role: str, scope: str) -> bool:
         """Whether a principal has a role on a resource, by an assignment there or above."""
-        return any(
-            record.props["principalId"] == principal
-            and ROLES.get(record.props["roleDefinitionId"].rsplit("/", 1)[-1]) == role
-            and f"{scope}/".lower().startswith(f"{record.props['scope']}/".lower())
-            for record in self.cloud.store.find(ROLE_ASSIGNMENT)
-        )
+        return has_role(self.cloud.store, principal, role, scope)
 
     def principal_of(self, identity: str) -> str | None:
         """The principal of a managed identity, by its id."""

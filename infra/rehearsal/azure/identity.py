@@ -1,9 +1,12 @@
 """Managed identities, what they may do where, and the identity that deploys."""
 
 import re
+from collections.abc import Mapping
+from typing import ClassVar
 
 from infra.rehearsal.azure.entra import DEPLOYER
 from infra.rehearsal.azure.ids import (
+    DEPLOYER_ID,
     ROLE_ASSIGNMENT,
     ROLES,
     SUBSCRIPTION,
@@ -33,9 +36,11 @@ class RoleAssignment(AzureResource):
     kind = "Microsoft.Authorization/roleAssignments"
     name_input = "roleAssignmentName"
 
+    refused: ClassVar[Mapping[str, str]] = {"roleDefinitionId": "RoleAssignmentUpdateNotPermitted"}
+
     @classmethod
     def replace_paths(cls) -> frozenset[str]:
-        return frozenset({"scope", "roleDefinitionId", "principalId", "roleAssignmentName"})
+        return frozenset({"scope", "principalId", "roleAssignmentName"})
 
     def made_up_name(self, digest: str) -> str:
         return guid(digest)
@@ -63,7 +68,8 @@ class RoleAssignment(AzureResource):
                 404,
             )
         principal = inputs["principalId"]
-        if not self.store.find(UserAssignedIdentity.token, principalId=principal):
+        identities = self.store.find(UserAssignedIdentity.token, principalId=principal)
+        if not identities and principal != DEPLOYER_ID:
             raise refusal(
                 "PrincipalNotFound",
                 f"Principal {principal} does not exist in the directory {TENANT}.",
@@ -80,7 +86,7 @@ class GetClientConfig(Function):
     def invoke(self, args: Props) -> Props:
         return {
             "clientId": guid(f"{DEPLOYER}#client"),
-            "objectId": guid(f"{DEPLOYER}#object"),
+            "objectId": DEPLOYER_ID,
             "subscriptionId": SUBSCRIPTION,
             "tenantId": TENANT,
         }

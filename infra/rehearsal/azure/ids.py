@@ -2,12 +2,23 @@
 
 import hashlib
 
+from infra.rehearsal.provider.store import Store
+
 SUBSCRIPTION = "00000000-0000-4000-8000-000000000001"
 TENANT = "00000000-0000-4000-8000-000000000002"
-LOCATIONS = (
-    *("eastus", "eastus2", "germanywestcentral", "northeurope", "swedencentral"),
-    *("uksouth", "westeurope", "westus2", "westus3"),
-)
+# `az account list-locations`, the regions of everybody.
+_REGIONS = """
+    australiacentral australiacentral2 australiaeast australiasoutheast austriaeast belgiumcentral
+    brazilsouth brazilsoutheast canadacentral canadaeast centralindia centralus chilecentral
+    denmarkeast eastasia eastus eastus2 francecentral francesouth germanynorth germanywestcentral
+    indonesiacentral israelcentral italynorth japaneast japanwest jioindiacentral jioindiawest
+    koreacentral koreasouth malaysiawest mexicocentral newzealandnorth northcentralus northeurope
+    norwayeast norwaywest polandcentral qatarcentral southafricanorth southafricawest southcentralus
+    southeastasia southindia spaincentral swedencentral swedensouth switzerlandnorth
+    switzerlandwest uaecentral uaenorth uksouth ukwest westcentralus westeurope westindia westus
+    westus2 westus3
+"""
+LOCATIONS = tuple(_REGIONS.split())
 # Types of resources that decide who may do what.
 USER_ASSIGNED_IDENTITY = "azure-native:managedidentity:UserAssignedIdentity"
 ROLE_ASSIGNMENT = "azure-native:authorization:RoleAssignment"
@@ -34,3 +45,17 @@ def group_id(name: str) -> str:
 def place(location: str) -> str:
     """Locations are the same with spaces and capitals: West Europe is westeurope."""
     return location.replace(" ", "").lower()
+
+
+# The object in the directory that deploys.
+DEPLOYER_ID = guid("deployer#object")
+
+
+def has_role(store: Store, principal: str, role: str, scope: str) -> bool:
+    """Whether a principal has a role on a resource, by an assignment there or above."""
+    return any(
+        record.props["principalId"] == principal
+        and ROLES.get(record.props["roleDefinitionId"].rsplit("/", 1)[-1]) == role
+        and f"{scope}/".lower().startswith(f"{record.props['scope']}/".lower())
+        for record in store.find(ROLE_ASSIGNMENT)
+    )

@@ -17,6 +17,7 @@ class VirtualNetwork(AzureResource):
     token = "azure-native:network:VirtualNetwork"
     kind = "Microsoft.Network/virtualNetworks"
     name_input = "virtualNetworkName"
+    in_use = "InUseVirtualNetworkCannotBeDeleted"
 
     def verify(self, inputs: Props) -> None:
         super().verify(inputs)
@@ -29,6 +30,7 @@ class Subnet(AzureResource):
     kind = "Microsoft.Network/virtualNetworks/subnets"
     name_input = "subnetName"
     parents = ("virtualNetworkName",)
+    in_use = "InUseSubnetCannotBeDeleted"
 
     def verify(self, inputs: Props) -> None:
         super().verify(inputs)
@@ -59,6 +61,7 @@ class NetworkSecurityGroup(AzureResource):
     token = "azure-native:network:NetworkSecurityGroup"
     kind = "Microsoft.Network/networkSecurityGroups"
     name_input = "networkSecurityGroupName"
+    in_use = "InUseNetworkSecurityGroupCannotBeDeleted"
 
     def verify(self, inputs: Props) -> None:
         super().verify(inputs)
@@ -106,6 +109,8 @@ class PublicIPAddress(AzureResource):
     token = "azure-native:network:PublicIPAddress"
     kind = "Microsoft.Network/publicIPAddresses"
     name_input = "publicIpAddressName"
+    created_with = frozenset({"sku", "publicIPAddressVersion"})
+    in_use = "PublicIPAddressCannotBeDeleted"
 
     def verify(self, inputs: Props) -> None:
         super().verify(inputs)

@@ -7,11 +7,14 @@ from infra.rehearsal.azure.resource import AzureResource, refusal
 from infra.rehearsal.provider.store import Store
 from infra.rehearsal.provider.values import Props, child, items
 
+_LINK_SECONDS = 3
+
 
 class PrivateZone(AzureResource):
     token = "azure-native:privatedns:PrivateZone"
     kind = "Microsoft.Network/privateDnsZones"
     name_input = "privateZoneName"
+    in_use = "CannotDeleteResource"
     places: ClassVar[tuple[str, ...]] = ("global",)
 
     def verify(self, inputs: Props) -> None:
@@ -35,10 +38,16 @@ class VirtualNetworkLink(AzureResource):
         self.referred({**inputs, "location": ""}, network, VirtualNetwork)
         for other in self.store.find(self.token):
             same = child(other.props, "virtualNetwork").get("id") == network
+            # https://learn.microsoft.com/azure/dns/private-dns-virtual-network-links
             zone = other.props["privateZoneName"] == inputs["privateZoneName"]
             if same and zone and other.id.lower() != self.identify(inputs).lower():
                 message = "A virtual network can be linked to a zone of one name only."
                 raise refusal("VirtualNetworkLinkExists", message, 409)
+
+    def create(self, inputs: Props) -> tuple[str, Props]:
+        # A server that is made beside its zone's link, not after it, finds none.
+        self.cloud.pause(_LINK_SECONDS if self.emulator else 0)
+        return super().create(inputs)
 
 
 class PrivateRecordSet(AzureResource):
@@ -56,6 +65,7 @@ class PrivateEndpoint(AzureResource):
     token = "azure-native:network:PrivateEndpoint"
     kind = "Microsoft.Network/privateEndpoints"
     name_input = "privateEndpointName"
+    created_with = frozenset({"subnet"})
 
     def verify(self, inputs: Props) -> None:
         super().verify(inputs)

@@ -1,6 +1,8 @@
 """What all of Azure's resources share: ids, groups, places, parents."""
 
+import json
 import re
+from collections.abc import Mapping
 from typing import Any, ClassVar, cast
 
 from infra.rehearsal.azure.emulator import Emulator
@@ -16,6 +18,15 @@ class AzureResource(Resource):
 
     kind: ClassVar[str]
     parents: ClassVar[tuple[str, ...]] = ()
+    # Beside what is in its path and its place, the inputs for which the provider makes another:
+    # those that its specification says can only be given at creation, at the top alone.
+    # https://github.com/pulumi/pulumi-azure-native/blob/v3.29.0/provider/pkg/gen/replacement.go
+    created_with: ClassVar[frozenset[str]] = frozenset()
+    # Inputs, as dotted paths, that the provider asks Azure to change and that Azure does not, with
+    # Azure's error; lists count as what is in them.
+    refused: ClassVar[Mapping[str, str]] = {}
+    # What Azure says where others that are there name its id; empty where it does not look.
+    in_use: ClassVar[str] = ""
     # Where it may be.
     places: ClassVar[tuple[str, ...]] = LOCATIONS
     autoname_separator = ""
@@ -27,7 +38,8 @@ class AzureResource(Resource):
 
     @classmethod
     def replace_paths(cls) -> frozenset[str]:
-        return frozenset({"resourceGroupName", "location", cls.name_input, *cls.parents})
+        path = {"resourceGroupName", "location", cls.name_input, *cls.parents}
+        return frozenset(path | cls.created_with)
 
     def defaults(self, inputs: Props) -> Props:
         """As the provider does it: the place is its own, else that of the group."""
@@ -74,6 +86,23 @@ class AzureResource(Resource):
                 f" '{self.kind}'. List of available regions for the resource type is"
                 f" '{','.join(self.places)}'.",
             )
+
+    def update(self, id: str, inputs: Props, known: Props) -> Props:
+        for path, code in self.refused.items():
+            if inside(inputs, path) != inside(known, path):
+                raise refusal(code, f"Changing property '{path}' is not allowed.", 409)
+        return super().update(id, inputs, known)
+
+    def delete(self, id: str, known: Props) -> None:
+        """Refuse where others use it; a type that ends something on this machine does so after."""
+        if not self.in_use:
+            return
+        for record in self.store.all():
+            within = record.id.lower().startswith(f"{id.lower()}/")
+            if record.id.lower() != id.lower() and (
+                within or f'"{id}"'.lower() in json.dumps(record.props).lower()
+            ):
+                raise refusal(self.in_use, f"{id} is in use by {record.id}.", 409)
 
     def compute(self, id: str, inputs: Props) -> Props:
         shown = {"name": inputs[self.name_input], "type": self.kind, "id": id}
@@ -145,6 +174,15 @@ class ResourceGroup(AzureResource):
         for record in self.store.all():
             if record.id.lower().startswith(f"{id.lower()}/"):
                 self.store.delete(record.id)
+
+
+def inside(value: Any, path: str) -> Any:
+    """What is at a dotted path: of a list, what is there in each of its items."""
+    if isinstance(value, list):
+        return [inside(each, path) for each in cast("list[Any]", value)]
+    name, _, rest = path.partition(".")
+    found = cast("Props", value).get(name) if isinstance(value, dict) else None
+    return inside(found, rest) if rest and found is not None else found
 
 
 def refusal(code: str, message: str, status: int = 400) -> CloudError:

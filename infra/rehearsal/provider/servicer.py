@@ -14,7 +14,7 @@ from infra.rehearsal.errors import RehearsalError
 from infra.rehearsal.provider.conditions import Fault
 from infra.rehearsal.provider.errors import CancelledError, CloudError, DroppedError, NotReadyError
 from infra.rehearsal.provider.resource import Call, Cloud, Resource
-from infra.rehearsal.provider.responses import Context, not_ready, property_diff
+from infra.rehearsal.provider.responses import Context, detailed, not_ready
 from infra.rehearsal.provider.values import Path, Props, Sealed, decode, encode, redact
 
 _Result = TypeVar("_Result")
@@ -105,9 +105,8 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             hasDetailedDiff=True,
         )
         for name in changed:
-            response.detailedDiff[name].CopyFrom(
-                property_diff(name, olds, news, name in response.replaces)
-            )
+            for path, how in detailed(name, olds, news, name in response.replaces):
+                response.detailedDiff[path].CopyFrom(how)
         with self._answering(
             "Diff", request, context, changed=changed, replaces=list(response.replaces)
         ):

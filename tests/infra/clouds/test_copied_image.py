@@ -1,6 +1,7 @@
 """Copying an image from registry to registry: it stays the same, to the digest."""
 
 import base64
+import io
 import json
 import secrets
 from pathlib import Path
@@ -122,7 +123,7 @@ class _Listed(Repository):
             {"digest": f"sha256:{d}", "platform": {"os": system, "architecture": kind}}
             for system, kind, d in kinds
         ]
-        answer._content = json.dumps({"manifests": listed}).encode()
+        answer.raw = io.BytesIO(json.dumps({"manifests": listed}).encode())
         return answer
 
 

@@ -21,7 +21,12 @@ class World:
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
         self.ids: dict[str, str] = {}
-        self._types = {kind.token.split(":")[-1]: kind for kind in cloud.resources}
+        self._types = {
+            name: kind
+            for kind in cloud.resources
+            # Of two of one name, one is meant by its module as well.
+            for name in (kind.token.split(":")[-1], kind.token.partition(":")[2])
+        }
 
     def make(self, kind: str, name: str, inputs: Props) -> Props:
         """Check, verify and create as `pulumi up` does; CloudError tells all that is wrong."""

@@ -3,9 +3,9 @@
 import hashlib
 import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from infra.rehearsal.azure.compute.containers import pull
 from infra.rehearsal.azure.data.storage import Secret
@@ -14,6 +14,7 @@ from infra.rehearsal.azure.identity import UserAssignedIdentity
 from infra.rehearsal.azure.ids import place
 from infra.rehearsal.azure.network import Subnet
 from infra.rehearsal.azure.observability import Workspace, shared_key
+from infra.rehearsal.azure.privatedns import PrivateEndpoint
 from infra.rehearsal.azure.resource import AzureResource, refusal
 from infra.rehearsal.host.host import Limits
 from infra.rehearsal.provider import checks
@@ -27,9 +28,11 @@ class ManagedEnvironment(AzureResource):
     kind = "Microsoft.App/managedEnvironments"
     name_input = "environmentName"
 
-    @classmethod
-    def replace_paths(cls) -> frozenset[str]:
-        return super().replace_paths() | {"vnetConfiguration", "zoneRedundant"}
+    created_with = frozenset({"zoneRedundant"})
+    refused: ClassVar[Mapping[str, str]] = {
+        "vnetConfiguration": "ManagedEnvironmentVnetCannotBeChanged"
+    }
+    in_use = "ManagedEnvironmentCannotBeDeleted"
 
     def verify(self, inputs: Props) -> None:
         super().verify(inputs)
@@ -43,6 +46,7 @@ class ManagedEnvironment(AzureResource):
             if ipaddress.ip_network(props["addressPrefix"]).prefixlen > 27:
                 message = "The subnet must have a size of at least /27."
                 raise refusal("ManagedEnvironmentInvalidNetworkConfiguration", message)
+            self._verify_alone(subnet, self.identify(inputs))
         elif inputs.get("zoneRedundant"):
             message = "Zone redundancy needs a virtual network."
             raise refusal("ZoneRedundancyNotSupported", message)
@@ -52,6 +56,14 @@ class ManagedEnvironment(AzureResource):
             message = "The Log Analytics customer id or shared key is not valid."
             raise refusal("InvalidLogAnalyticsConfiguration", message)
 
+    def _verify_alone(self, subnet: str, id: str) -> None:
+        """https://github.com/microsoft/azure-container-apps/issues/974"""
+        for other in self.store.find(self.token):
+            used = child(other.props, "vnetConfiguration").get("infrastructureSubnetId")
+            if used == subnet and other.id.lower() != id.lower():
+                message = f"The subnet {subnet} is already mapped with another environment."
+                raise refusal("ManagedEnvironmentSubnetInUse", message)
+
     def compute(self, id: str, inputs: Props) -> Props:
         letters = hashlib.sha256(id.encode()).hexdigest()[:8]
         domain = f"rehearsed-{letters}.{place(inputs['location'])}.azurecontainerapps.io"
@@ -60,6 +72,8 @@ class ManagedEnvironment(AzureResource):
 
 class OfEnvironment(AzureResource):
     """An app or a job in an environment."""
+
+    created_with = frozenset({"environmentId", "managedEnvironmentId"})
 
     def verify(self, inputs: Props) -> None:
         super().verify(inputs)
@@ -74,7 +88,7 @@ class OfEnvironment(AzureResource):
         checks.named(name, named, 2, 32, refusal("ContainerAppInvalidName", wrong))
         for identity in _identities(inputs):
             self.referred({**inputs, "location": ""}, identity, UserAssignedIdentity)
-        for problem in (*_sizes(inputs), *_references(inputs)):
+        for problem in (*_sizes(inputs), *_probes(inputs), *_references(inputs)):
             raise problem
         for secret in items(child(inputs, "configuration"), "secrets"):
             _ = self.value_of(secret, inputs)
@@ -96,6 +110,7 @@ class OfEnvironment(AzureResource):
         refused = emulator and not (
             found and emulator.entra.may(principal or "", role, found[0].id)
         )
+        refused = refused or (found and not self._reaches(found[0].id.rsplit("/", 2)[0]))
         if not found or refused or identity not in _identities(inputs):
             message = (
                 f"Unable to get value using Managed identity {identity} for secret"
@@ -103,6 +118,19 @@ class OfEnvironment(AzureResource):
             )
             raise refusal("ContainerAppSecretKeyVaultUrlInvalid", message)
         return str(child(found[0].props, "properties")["value"])
+
+    def _reaches(self, vault: str) -> bool:
+        """Container Apps are no trusted service of a vault, whatever it lets pass besides.
+
+        https://github.com/microsoft/azure-container-apps/issues/1287
+        """
+        record = self.store.get(vault)
+        properties = child(record.props, "properties") if record else {}
+        return properties.get("publicNetworkAccess") != "Disabled" or any(
+            connection.get("privateLinkServiceId") == vault
+            for endpoint in self.store.find(PrivateEndpoint.token)
+            for connection in items(endpoint.props, "privateLinkServiceConnections")
+        )
 
     def run(self, emulator: Emulator, name: str, inputs: Props, restart: str = "always") -> None:
         """Start one replica's container."""
@@ -152,12 +180,26 @@ def _sizes(inputs: Props) -> Iterator[Exception]:
     for entry in items(child(inputs, "template"), "containers"):
         resources = child(entry, "resources")
         cpus, memory = float(resources.get("cpu") or 0), str(resources.get("memory") or "")
-        if not re.fullmatch(r"\d+(\.\d+)?Gi", memory) or float(memory[:-2]) != 2 * cpus or cpus > 4:
+        fit = re.fullmatch(r"\d+(\.\d+)?Gi", memory) and float(memory[:-2]) == 2 * cpus
+        if not fit or cpus > 4 or cpus * 4 % 1:
             yield refusal(
                 "ContainerAppInvalidResourceTotal",
                 f"The total requested CPU and memory resources ({cpus:g} and {memory}) must be one"
                 " of: 0.25 and 0.5Gi, 0.5 and 1Gi, ... 4 and 8Gi.",
             )
+
+
+# https://learn.microsoft.com/azure/container-apps/health-probes, and what its API answers.
+_MOST_FAILURES = {"Liveness": 30, "Readiness": 48, "Startup": 240}
+
+
+def _probes(inputs: Props) -> Iterator[Exception]:
+    for entry in items(child(inputs, "template"), "containers"):
+        for probe in items(entry, "probes"):
+            kind, most = probe["type"], _MOST_FAILURES[probe["type"]]
+            if int(probe.get("failureThreshold") or 3) > most:
+                message = f"Probe {kind} failureThreshold must be in the range of [1, {most}]."
+                yield refusal("ContainerAppProbeFailureThresholdOutOfRange", message)
 
 
 def _references(inputs: Props) -> Iterator[Exception]:
@@ -167,6 +209,8 @@ def _references(inputs: Props) -> Iterator[Exception]:
             yield refusal("ContainerAppInvalidSecretName", f"Invalid secret name '{name}'.")
     volumes = {v["name"]: v for v in items(child(inputs, "template"), "volumes")}
     for volume in volumes.values():
+        if volume.get("storageType") == "EmptyDir" and items(volume, "secrets"):
+            yield refusal("ContainerAppVolumeInvalid", f"Volume {volume['name']} is of two kinds.")
         for item in items(volume, "secrets"):
             if item["secretRef"] not in secrets:
                 message = f"The secret '{item['secretRef']}' of a volume is not defined."

@@ -13,6 +13,9 @@ from infra.rehearsal.system import daemon
 from infra.rehearsal.system.waiting import wait_for
 
 _READY_SECONDS = 240
+# As whom the ingress sees a call from its own environment.
+# https://github.com/microsoft/azure-container-apps/issues/1416
+_JOB = "100.100.0.52"
 
 
 class ContainerApp(OfEnvironment):
@@ -84,7 +87,16 @@ class ContainerApp(OfEnvironment):
         for address in addresses:
             ready = f"http://{address}{_readiness(props)}"
             wait_for(lambda url=ready: _is_ready(url), f"a replica of {address}", _READY_SECONDS)
-        _ingress(emulator, props["containerAppName"], ingress["fqdn"], addresses)
+        inside = lets_in(props, _JOB)
+        _ingress(emulator, props["containerAppName"], ingress["fqdn"], addresses, inside)
+
+
+def _refusing(emulator: Emulator) -> str:
+    """Containers are refused; this machine, through which callers from outside come, is not."""
+    return (
+        f"@inside not remote_ip {emulator.host.gateway}\n"
+        'respond @inside "RBAC: access denied" 403\n'
+    )
 
 
 def lets_in(app: Props, caller: str) -> bool:
@@ -113,13 +125,18 @@ def _is_ready(url: str) -> bool:
         return False
 
 
-def _ingress(emulator: Emulator, app: str, hostname: str, upstreams: list[str]) -> None:
-    """The platform's reverse proxy: its own certificate, the replicas in turn."""
+def _ingress(
+    emulator: Emulator, app: str, hostname: str, upstreams: list[str], inside: bool
+) -> None:
+    """The platform's reverse proxy: its own certificate, the replicas in turn. It lets in calls
+    from outside as the cloud's names do, and those from ``inside`` where that is said.
+    """
     host, name = emulator.host, f"{app}-ingress"
     folder = host.folder / name
     config = (
         "{\nauto_https off\nskip_install_trust\n}\n"
         f"https://{hostname} {{\ntls /proxy/tls.pem /proxy/tls.key\n"
+        f"{'' if inside else _refusing(emulator)}"
         f"reverse_proxy {' '.join(upstreams)} {{\nlb_try_duration 5s\n}}\n}}\n"
     )
     if host.inspect(name):

@@ -3,9 +3,9 @@
 import base64
 import binascii
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from infra.rehearsal.azure.emulator import Emulator
 from infra.rehearsal.azure.identity import UserAssignedIdentity
@@ -21,7 +21,8 @@ from infra.rehearsal.provider.values import Props, child, items
 from infra.rehearsal.system import daemon
 
 _DELEGATED = "Microsoft.ContainerInstance/containerGroups"
-_MOST_CPUS, _MOST_MEMORY = 4, 16
+# https://learn.microsoft.com/azure/container-instances/container-instances-resource-and-quota-limits
+_MOST_CPUS, _MOST_MEMORY = 31, 240
 _SECOND = 10**9
 
 
@@ -30,10 +31,14 @@ class ContainerGroup(AzureResource):
     kind = "Microsoft.ContainerInstance/containerGroups"
     name_input = "containerGroupName"
 
-    @classmethod
-    def replace_paths(cls) -> frozenset[str]:
-        """Only tags change in a group that is there."""
-        return frozenset(cls.input_names() - {"tags"})
+    # https://learn.microsoft.com/azure/container-instances/container-instances-update
+    refused: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        (
+            *("containers.resources", "ipAddress.ports", "ipAddress.type"),
+            *("osType", "restartPolicy", "subnetIds"),
+        ),
+        "InvalidContainerGroupUpdate",
+    )
 
     def verify(self, inputs: Props) -> None:
         super().verify(inputs)
@@ -90,6 +95,14 @@ class ContainerGroup(AzureResource):
         if self.emulator:
             props["ipAddress"]["ip"] = self._start(self.emulator, id, inputs, props["ipAddress"])
         return id, props
+
+    def update(self, id: str, inputs: Props, known: Props) -> Props:
+        """All containers of a group start again where anything but its tags changes."""
+        props = super().update(id, inputs, known)
+        if self.emulator:
+            self.delete(id, known)
+            props["ipAddress"]["ip"] = self._start(self.emulator, id, inputs, props["ipAddress"])
+        return props
 
     def readable_inputs(self, props: Props, inputs: Props, known: Props) -> Props:
         return inputs or super().readable_inputs(props, inputs, known)

@@ -3,8 +3,8 @@
 import base64
 import json
 import re
-from collections.abc import Iterator
-from typing import cast
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, cast
 
 from infra.rehearsal.azure.emulator import Emulator
 from infra.rehearsal.azure.identity import UserAssignedIdentity
@@ -78,10 +78,14 @@ class VirtualMachine(AzureResource):
     kind = "Microsoft.Compute/virtualMachines"
     name_input = "vmName"
 
-    @classmethod
-    def replace_paths(cls) -> frozenset[str]:
-        fixed = ("adminUsername", "computerName", "customData", "linuxConfiguration")
-        return super().replace_paths() | {f"osProfile.{name}" for name in fixed}
+    # https://github.com/Azure/azure-sdk-for-java/issues/1976
+    refused: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        (
+            *("osProfile.adminUsername", "osProfile.computerName", "osProfile.customData"),
+            *("osProfile.linuxConfiguration", "storageProfile.imageReference"),
+        ),
+        "PropertyChangeNotAllowed",
+    )
 
     @classmethod
     def problems(cls, inputs: Props) -> Iterator[Problem]:

@@ -1,7 +1,9 @@
 """Flexible servers, emulated by PostgreSQL and MariaDB."""
 
 import re
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Container, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import ClassVar
 
 from infra.rehearsal.azure.network import Subnet
@@ -14,8 +16,10 @@ from infra.rehearsal.system import daemon
 from infra.rehearsal.system.waiting import wait_for
 
 _TIERS = {"B": "Burstable", "D": "GeneralPurpose", "E": "MemoryOptimized"}
+_PART_SECONDS = 0.2
 _RESERVED = ("azure_superuser", "azure_pg_admin", "admin", "administrator", "root", "guest")
-_SIZES = (32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384)
+# GiB of Premium SSDs.
+_STEPS = (32, 64, 128, 256, 512, 1024, 2048, 4095, 4096, 8192, 16384, 32767)
 
 
 class FlexibleServer(AzureResource):
@@ -29,10 +33,12 @@ class FlexibleServer(AzureResource):
     image: ClassVar[str]
     ready: ClassVar[Sequence[str]]
 
-    @classmethod
-    def replace_paths(cls) -> frozenset[str]:
-        fixed = {"administratorLogin", "availabilityZone", "version"}
-        return super().replace_paths() | fixed | {"network.delegatedSubnetResourceId"}
+    refused: ClassVar[Mapping[str, str]] = {
+        "network.delegatedSubnetResourceId": "CannotChangeSubnet"
+    }
+    # Its names of sizes, and what it takes as a disk, in GiB.
+    sizes: ClassVar[re.Pattern[str]]
+    disks: ClassVar[Container[int]]
 
     def verify(self, inputs: Props) -> None:
         super().verify(inputs)
@@ -69,6 +75,9 @@ class FlexibleServer(AzureResource):
         if version not in self.versions:
             allowed = ", ".join(self.versions)
             raise refusal("VersionNotSupported", f"Version {version} is none of {allowed}.")
+        if not self.sizes.fullmatch(str(sku.get("name"))):
+            message = f"The SKU {sku.get('name')} is none of {self.kind}."
+            raise refusal("InvalidSkuName", message)
         family = str(sku.get("name", "")).removeprefix("Standard_")[:1]
         if _TIERS.get(family) != sku.get("tier"):
             message = f"The SKU {sku.get('name')} is not of the tier {sku.get('tier')}."
@@ -78,8 +87,8 @@ class FlexibleServer(AzureResource):
             message = "High availability is not supported for the Burstable tier."
             raise refusal("HANotSupportedForBurstable", message)
         size = child(inputs, "storage").get("storageSizeGB")
-        if size is not None and int(size) not in _SIZES:
-            raise refusal("InvalidStorageSize", f"Storage of {size} GiB is none of {_SIZES}.")
+        if size is not None and int(size) not in self.disks:
+            raise refusal("InvalidStorageSize", f"Storage of {size} GiB is none of {self.disks}.")
 
     def _verify_network(self, inputs: Props) -> None:
         subnet = child(inputs, "network").get("delegatedSubnetResourceId")
@@ -130,11 +139,42 @@ class FlexibleServer(AzureResource):
         wait_for(lambda: host.execute(name, self.ready)[0] == 0, f"the server {hostname}", 90)
 
 
-class Database(AzureResource):
+class Part(AzureResource):
+    """A part of a flexible server, of which one is made at a time.
+
+    https://github.com/hashicorp/terraform-provider-azurerm/pull/18159
+    """
+
+    parents = ("serverName",)
+    alone: ClassVar[bool] = False
+
+    def create(self, inputs: Props) -> tuple[str, Props]:
+        if not self.alone:
+            return super().create(inputs)
+        with one_at_a_time(self.parent_id(inputs)):
+            return super().create(inputs)
+
+
+_busy: set[str] = set()
+
+
+@contextmanager
+def one_at_a_time(server: str) -> Generator[None]:
+    if server in _busy:
+        raise refusal("ServerBusy", f"Cannot complete operation: server {server} is busy.", 409)
+    _busy.add(server)
+    try:
+        # What comes at the same time, comes now.
+        time.sleep(_PART_SECONDS)
+        yield
+    finally:
+        _busy.discard(server)
+
+
+class Database(Part):
     """A database of a flexible server."""
 
     name_input = "databaseName"
-    parents = ("serverName",)
 
     def command(self, login: str, inputs: Props) -> Sequence[str]:
         """What makes a database, in the server's container."""
@@ -151,11 +191,10 @@ class Database(AzureResource):
         return made
 
 
-class FirewallRule(AzureResource):
+class FirewallRule(Part):
     """Addresses that may reach a server outside any network."""
 
     name_input = "firewallRuleName"
-    parents = ("serverName",)
 
     def verify(self, inputs: Props) -> None:
         super().verify(inputs)
@@ -168,7 +207,14 @@ class FirewallRule(AzureResource):
 class PostgresServer(FlexibleServer):
     token = "azure-native:dbforpostgresql:Server"
     kind = "Microsoft.DBforPostgreSQL/flexibleServers"
-    versions = ("13", "14", "15", "16", "17")
+    versions = ("13", "14", "15", "16", "17", "18")
+    created_with = frozenset({"administratorLogin", "availabilityZone"})
+    disks = _STEPS
+    # https://learn.microsoft.com/azure/postgresql/flexible-server/concepts-compute
+    sizes = re.compile(
+        r"Standard_(B([1248]|12|16|20)ms|B2s|D\d+(s_v3|ds_v4)|DC?\d+(ds_v[56]|ads_v[56]|as_v5)"
+        r"|E\d+(s_v3|ds_v4)|EC?\d+(ds_v[56]|ads_v5|as_v5))"
+    )
     zone = "postgres.database.azure.com"
     zone_input = "privateDnsZoneArmResourceId"
 
@@ -185,6 +231,7 @@ class PostgresServer(FlexibleServer):
 
 
 class PostgresDatabase(Database):
+    alone = True
     token = "azure-native:dbforpostgresql:Database"
     kind = "Microsoft.DBforPostgreSQL/flexibleServers/databases"
 
@@ -195,6 +242,7 @@ class PostgresDatabase(Database):
 
 
 class PostgresFirewallRule(FirewallRule):
+    alone = True
     token = "azure-native:dbforpostgresql:FirewallRule"
     kind = "Microsoft.DBforPostgreSQL/flexibleServers/firewallRules"
 
@@ -203,6 +251,17 @@ class MysqlServer(FlexibleServer):
     token = "azure-native:dbformysql:Server"
     kind = "Microsoft.DBforMySQL/flexibleServers"
     versions = ("5.7", "8.0.21", "8.4")
+    disks = range(20, 16385)
+    # https://learn.microsoft.com/azure/mysql/flexible-server/concepts-service-tiers-storage
+    sizes = re.compile(
+        r"Standard_(B1ms|B2s|B([248]|12|16|20)ms|D\d+(ads_v5|ds_v4)|D96ds_v5"
+        r"|E\d+(ds_v4|ads_v5|ds_v5)|E80ids_v4)"
+    )
+    refused: ClassVar[Mapping[str, str]] = {
+        **FlexibleServer.refused,
+        "administratorLogin": "InvalidParameterValue",
+        "highAvailability.mode": "HACannotBeChanged",
+    }
     zone = "mysql.database.azure.com"
     zone_input = "privateDnsZoneResourceId"
     image = "mysql"

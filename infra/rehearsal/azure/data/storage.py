@@ -1,7 +1,10 @@
 """Storage accounts with their containers, key vaults with their secrets."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from infra.rehearsal.azure.data import blob
-from infra.rehearsal.azure.ids import guid
+from infra.rehearsal.azure.ids import DEPLOYER_ID, guid, has_role
 from infra.rehearsal.azure.resource import AzureResource, refusal
 from infra.rehearsal.provider import checks
 from infra.rehearsal.provider.values import Props, child
@@ -11,6 +14,9 @@ class StorageAccount(AzureResource):
     token = "azure-native:storage:StorageAccount"
     kind = "Microsoft.Storage/storageAccounts"
     name_input = "accountName"
+    # Between copies in one zone and in three there is no plain change:
+    # https://learn.microsoft.com/azure/storage/common/redundancy-migration
+    refused: ClassVar[Mapping[str, str]] = {"sku.name": "StorageAccountTypeConversionNotAllowed"}
 
     def verify(self, inputs: Props) -> None:
         super().verify(inputs)
@@ -142,6 +148,9 @@ class Vault(AzureResource):
         return id, props
 
     def delete(self, id: str, known: Props) -> None:
+        for record in self.store.all():
+            if record.id.lower().startswith(f"{id.lower()}/"):
+                self.store.delete(record.id)
         if self.emulator:
             self.emulator.host.remove(known["vaultName"].lower())
 
@@ -149,6 +158,11 @@ class Vault(AzureResource):
         read = super().readable_inputs(props, inputs, known)
         own = {k: v for k, v in props["properties"].items() if k != "vaultUri"}
         return {**read, "properties": own}
+
+
+def _deleted(id: str) -> str:
+    """Where the store keeps the name of a secret that was deleted, until its vault goes."""
+    return f"{id}/deleted"
 
 
 class Secret(AzureResource):
@@ -165,6 +179,26 @@ class Secret(AzureResource):
             " alphanumeric characters and hyphens."
         )
         checks.named(name, "[a-zA-Z0-9-]*", 1, 127, refusal("BadParameter", wrong))
+        if self.store.get(_deleted(self.identify(inputs))):
+            message = f"Secret {name} is currently in a deleted but recoverable state."
+            raise refusal("ObjectIsDeletedButRecoverable", message, 409)
+
+    def delete(self, id: str, known: Props) -> None:
+        """In the vault itself, as the provider does it by the deployer's own login; ARM has no way.
+
+        https://github.com/pulumi/pulumi-azure-native/blob/v3.29.0/provider/pkg/resources/customresources/custom_keyvault.go
+        """
+        vault = id.rsplit("/", 2)[0]
+        record = self.store.get(vault)
+        properties = child(record.props, "properties") if record else {}
+        if properties.get("publicNetworkAccess") == "Disabled":
+            message = "Public network access is disabled and request is not from a trusted service."
+            raise refusal("ForbiddenByConnection", message, 403)
+        officer = has_role(self.store, DEPLOYER_ID, "Key Vault Secrets Officer", id)
+        if properties.get("enableRbacAuthorization") and not officer:
+            message = "Caller is not authorized to perform action on resource."
+            raise refusal("ForbiddenByRbac", message, 403)
+        self.store.put(_deleted(id), "deleted", {})
 
     def compute(self, id: str, inputs: Props) -> Props:
         uri = f"https://{inputs['vaultName']}.vault.azure.net/secrets/{inputs['secretName']}"
