@@ -10,9 +10,8 @@ units and restarts those that changed. The server that runs serves on until the 
      "units": {"trackstack-server.service": "..."}, "enabled": ["trackstack-server.service"],
      "files": {"Caddyfile": "..."}}
 
-A unit's text changes with all that it depends on, and so says by itself when to restart it. Where
-the description has this file among its "files", and its units, the agent brings itself up to date,
-and the next run applies all again; "trusted" are certificates in PEM.
+A unit's text changes with all that it depends on, and so says by itself when to restart it. With
+this file among "files", the agent brings itself up to date; "trusted" are certificates in PEM.
 """
 
 import base64
@@ -248,16 +247,11 @@ def _write(path: Path, content: str, mode: int = 0o644) -> bool:
     return True
 
 
-def trust(certificates: str) -> None:
-    """Trust these authorities, in PEM, and no longer those of before."""
-    if (certificates or _TRUSTED.exists()) and _write(_TRUSTED, certificates):
-        _run("update-ca-certificates")
-
-
 def apply(cloud: Azure | Oci, description: dict[str, Any]) -> set[str]:
     """Make the machine what the description says; the units that are others than before."""
-    if "trusted" in description:
-        trust("".join(f"{each}\n" for each in description["trusted"]))
+    trusted = "".join(f"{each}\n" for each in description.get("trusted", ()))
+    if (trusted or _TRUSTED.exists()) and _write(_TRUSTED, trusted):
+        _run("update-ca-certificates")
     secrets = {name: cloud.secret(at) for name, at in description["secrets"].items()}
     unpack(cloud, description["image"])
     _SECRETS.mkdir(mode=0o700, parents=True, exist_ok=True)

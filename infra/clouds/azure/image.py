@@ -46,14 +46,14 @@ def exchange(server: str, token: str) -> str:
 
 
 class Images(Part):
-    """``runtime`` is the runtime image by digest, in the stack's own ``registry``; ``front`` that
-    of a container's proxy.
+    """``runtime`` is the runtime image by digest, in the stack's own ``registry``; ``proxy``
+    that of a container group's proxy.
 
     Nothing is pulled from Docker Hub by Azure, which counts pulls by the caller's address: many
     share Azure's.
     """
 
-    front: Output[str] | None = None
+    proxy: Output[str] | None = None
 
     def __init__(self, plan: AzurePlan, scope: Scope, identity: Identity) -> None:
         super().__init__("azure", "images")
@@ -77,7 +77,7 @@ class Images(Part):
         self._login, self._password = login, password
         self.runtime = self._runtime(plan, scope, registry)
         if plan.settings.compute == "container":
-            self.front = self._copied("front-image", plan.settings.front_image, "front")
+            self.proxy = self._copied("front-image", plan.settings.front_image, "front")
         self.finish({"runtime": self.runtime})
 
     def _runtime(

@@ -33,7 +33,7 @@ class Parts:
 
     def image(self, workload: Workload) -> pulumi.Input[str]:
         """What a workload's container is made of."""
-        own = self.images.front if workload.image == "proxy" else self.images.runtime
+        own = self.images.proxy if workload.image == "proxy" else self.images.runtime
         if own is None:
             raise ValueError("the proxy is an image in container groups alone")
         return own
