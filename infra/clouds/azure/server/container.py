@@ -18,10 +18,7 @@ from infra.plan.workloads import DATA_DIRECTORY, SECRETS_DIRECTORY, Probe, Workl
 
 # What Azure changes in no group that is there, though the provider asks it to.
 # https://learn.microsoft.com/azure/container-instances/container-instances-update
-_FIXED = (
-    *("containers[*].resources", "ipAddress.ports", "ipAddress.type"),
-    *("osType", "restartPolicy", "subnetIds"),
-)
+_FIXED = ("containers[*].resources", "ipAddress", "osType", "restartPolicy", "subnetIds")
 
 
 def _container_name(workload: Workload) -> str:

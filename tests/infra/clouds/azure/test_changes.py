@@ -17,8 +17,7 @@ def test_a_container_group_of_another_size_or_address_is_another_group(
     group = one(stack(CONTAINER, keys), ":ContainerGroup")
     assert {
         "containers[*].resources",
-        "ipAddress.ports",
-        "ipAddress.type",
+        "ipAddress",
         "osType",
         "restartPolicy",
         "subnetIds",
