@@ -84,7 +84,7 @@ def test_each_database_is_told_the_time_in_its_own_words() -> None:
     ("kind", "endless"),
     [
         (postgresql, "SELECT pg_sleep(30)"),
-        (mariadb, f"SELECT * FROM ({_ENDLESS}) AS x"),
+        (mariadb, "SELECT sleep(30)"),
     ],
 )
 def test_another_database_ends_a_query_too(
