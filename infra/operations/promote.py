@@ -17,7 +17,7 @@ from infra.operations.stack import Stack, guard, main
 from infra.operations.stack.findings import Finding
 from infra.operations.stack.protection import lifted
 from infra.operations.stack.served import check
-from infra.settings.common import ImageKeys
+from infra.settings.image import ImageKeys
 from runtime.errors import UserError
 
 _BY_DIGEST = re.compile(r"\S+@sha256:[0-9a-f]{64}")

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from infra.errors import StackError
 from infra.plan.place import Place
-from infra.settings.common import DEFAULT_BASE, DEFAULT_PLATFORM, Common, ImageKeys
+from infra.settings.common import DEFAULT_PLATFORM, Common
+from infra.settings.image import DEFAULT_BASE, ImageKeys
 
 # Scheme of a destination -> extra of pyproject.toml.
 _STORE_EXTRAS = {"wasbs": "azure", "oci": "oci", "s3": "s3"}

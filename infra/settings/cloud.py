@@ -5,7 +5,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
-from infra.settings.common import Common, ImageKeys, wrong
+from infra.settings.common import Common, wrong
+from infra.settings.image import ImageKeys
 from infra.settings.proxy import ProxyKeys
 from infra.settings.values import Line, Network, Networks, Tags, from_json
 from runtime.cron import calendars

@@ -13,7 +13,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from infra.settings.values import BackupName, Digest, Environment, HttpsUrl, Line, Lines
+from infra.settings.values import BackupName, Environment, HttpsUrl, Line, Lines
 from runtime.duration import NEVER
 from runtime.errors import UserError
 from runtime.settings import (
@@ -32,8 +32,6 @@ from runtime.settings import (
 
 # After midnight's prune, before anybody's morning.
 _NIGHTLY = "30 1 * * *"
-# What the image is built on.
-DEFAULT_BASE = "docker.io/library/python:3.12-slim-bookworm"
 # Of the clouds' machines.
 DEFAULT_PLATFORM = "linux/amd64"
 # The secret keys, which are no fields: the program alone has their values (infra.inputs).
@@ -273,33 +271,4 @@ class Common(Keys):
                 "is missing; with oidcIssuer, name who may sign in by allowedGroups, allowedUsers, "
                 "adminGroups or readGroups",
             )
-        return self
-
-
-class ImageKeys(Keys):
-    """The keys of a stack that runs the runtime image."""
-
-    image: Digest | None = Field(
-        None,
-        description="Run this image, by digest (another stack's output `image`), instead of "
-        "building one; on a cloud it is copied, as it is, to the stack's own registry.",
-    )
-    base_image: Line | None = Field(
-        None,
-        description=f"A Debian with Python 3.10 or newer to build on; without it `{DEFAULT_BASE}`.",
-    )
-    extra_packages: Lines = Field(
-        (), description="More Python packages for the image, as pip names them."
-    )
-    extra_ca_file: Line | None = Field(
-        None,
-        description="A file of certificate authorities to trust, in PEM, while building and after.",
-    )
-
-    @model_validator(mode="after")
-    def _nothing_to_build(self) -> "ImageKeys":
-        if self.image:
-            for key in ("base_image", "extra_packages", "extra_ca_file"):
-                if getattr(self, key):
-                    raise wrong(to_camel(key), "means nothing where image names one that is built")
         return self

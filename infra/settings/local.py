@@ -4,7 +4,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from infra.settings.common import DEFAULT_PLATFORM, Common, ImageKeys, wrong
+from infra.settings.common import DEFAULT_PLATFORM, Common, wrong
+from infra.settings.image import ImageKeys
 from infra.settings.proxy import ProxyKeys
 from infra.settings.values import Line
 from runtime.settings import default

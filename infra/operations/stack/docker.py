@@ -14,7 +14,7 @@ from infra.clouds.shared import docker_command
 from infra.operations.stack import Resource, Stack
 from infra.place import ROOT
 from infra.settings import LocalContainer, Settings
-from infra.settings.common import ImageKeys
+from infra.settings.image import ImageKeys
 from runtime.errors import UserError
 
 _SOCKET = "unix:///var/run/docker.sock"

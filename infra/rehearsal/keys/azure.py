@@ -8,7 +8,7 @@ from infra.rehearsal.azure import ids
 from infra.rehearsal.keys.shared import PREFIX, image_keys, tls_keys
 from infra.rehearsal.system import daemon
 from infra.settings.azure import Azure
-from infra.settings.common import DEFAULT_BASE
+from infra.settings.image import DEFAULT_BASE
 
 # What an example leaves to be put in.
 ACCOUNT = {"subscriptionId": ids.SUBSCRIPTION}

@@ -10,7 +10,7 @@ from infra.rehearsal.errors import RehearsalError
 from infra.rehearsal.host.authority import Authority
 from infra.rehearsal.system import daemon
 from infra.settings import PROJECT
-from infra.settings.common import DEFAULT_BASE
+from infra.settings.image import DEFAULT_BASE
 from infra.settings.local import LocalContainer
 
 PREFIX = f"{PROJECT}:"

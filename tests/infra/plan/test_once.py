@@ -9,7 +9,7 @@ from infra.plan import make_plan
 from infra.plan.place import Place
 from infra.plan.workloads import SERVER_PORT, USER
 from infra.settings import parse
-from infra.settings.common import DEFAULT_BASE
+from infra.settings.image import DEFAULT_BASE
 from infra.settings.local import Local
 from runtime import health
 from runtime.cli import COMMANDS

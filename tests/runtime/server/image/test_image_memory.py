@@ -6,7 +6,7 @@ import pytest
 import requests
 
 from infra.rehearsal.system.daemon import docker
-from tests.runtime.server.container import Container, serving
+from tests.runtime.server.image.container import Container, serving
 
 pytestmark = pytest.mark.slow
 

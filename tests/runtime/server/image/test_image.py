@@ -13,7 +13,7 @@ import pytest
 from infra.rehearsal.system.daemon import docker
 from runtime import health
 from runtime.settings import RuntimeSettings
-from tests.runtime.server.container import HARDENED, Container, serving
+from tests.runtime.server.image.container import HARDENED, Container, serving
 from tests.runtime.serving import request
 from tests.runtime_image import runtime_image
 

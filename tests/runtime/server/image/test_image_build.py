@@ -11,7 +11,7 @@ import pytest
 from infra.place import ROOT
 from infra.rehearsal.system.daemon import build, docker, extra_ca, registry
 from runtime.image import prune_dependencies as slim
-from tests.runtime.server.container import HARDENED
+from tests.runtime.server.image.container import HARDENED
 from tests.runtime_image import runtime_image
 
 LEFT_OUT = ("matplotlib", "pyarrow", "sklearn", "scipy", "skops")
