@@ -1,10 +1,13 @@
 """An empty store's tables at a given revision, and what a store holds."""
 
 from sqlalchemy import Engine, MetaData, inspect, select, text
+from sqlalchemy.exc import DBAPIError
 
 from runtime.backup.format.rows import known_tables, reflect
 from runtime.database import identity, migration
+from runtime.database.mysql_keys import explained, keys_at_once
 from runtime.database.state import MARK, VERSION_TABLE
+from runtime.errors import UserError
 from runtime.tokens.store import TABLES
 
 # What MLflow's migrations put into an empty store.
@@ -54,14 +57,17 @@ def make_empty(engine: Engine, backup: str) -> None:
 def make_tables(engine: Engine, revision: str) -> None:
     """Make MLflow's tables at ``revision`` by its own migrations, and Trackstack's; all empty.
 
-    Tables that are there stay as they are.
+    Tables that are there stay as they are. Raises UserError where the database refuses one.
     """
     from mlflow.store.tracking.dbmodels.initial_models import Base
 
     others = set(inspect(engine).get_table_names())
     Base.metadata.create_all(engine)
-    with engine.begin() as connection:
-        migration.run(connection, revision)
+    try:
+        with keys_at_once(engine), engine.begin() as connection:
+            migration.run(connection, revision)
+    except DBAPIError as error:
+        raise UserError(f"tables at {revision} cannot be made: {explained(error)}") from None
     TABLES.create_all(engine)
     with engine.begin() as connection:
         metadata = reflect(connection)

@@ -17,6 +17,7 @@ from runtime import settings as runtime_settings
 from runtime.database.engine import can_connect, open_engine
 from runtime.database.lock import only_one
 from runtime.database.migration import migrate
+from runtime.database.mysql_keys import explained
 from runtime.database.state import check_known, check_whole, revisions
 from runtime.database.uri import make_directories, shown_store, store_uri
 from runtime.errors import UserError
@@ -83,10 +84,10 @@ def upgrade(settings: RuntimeSettings, *, back_up: bool = True) -> dict[str, str
         try:
             migrate(engine)
         except Exception as error:
-            # The driver's own words; SQLAlchemy would add the statement and its values.
-            reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
             after = _undone(engine, has, backup)
-            raise UserError(f"the migration to {should} failed ({reason}); {after}") from None
+            raise UserError(
+                f"the migration to {should} failed ({explained(error)}); {after}"
+            ) from None
         _verify(settings, should)
         gateway.rewrap(settings, engine)
     return {"from": has, "to": should, "backup": backup}

@@ -5,6 +5,8 @@ from typing import Any, cast
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import NullPool
 
+from runtime.database.mysql_keys import keys_at_once
+
 # How long clients may be at a write of theirs before a migration begins.
 _PATIENCE_SECONDS = 60
 
@@ -20,12 +22,13 @@ def migrate(engine: Engine) -> None:
     library = cast(Any, utils)
     with engine.connect() as connection:
         is_empty = not engine.dialect.has_table(connection, "experiments")
-    if is_empty:
-        library._initialize_tables(engine)
-    elif engine.dialect.name == "sqlite":
-        _migrate_sqlite(engine)
-    else:
-        library._upgrade_db(engine)
+    with keys_at_once(engine):
+        if is_empty:
+            library._initialize_tables(engine)
+        elif engine.dialect.name == "sqlite":
+            _migrate_sqlite(engine)
+        else:
+            library._upgrade_db(engine)
 
 
 def _migrate_sqlite(engine: Engine) -> None:

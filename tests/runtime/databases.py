@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -66,8 +66,12 @@ class MariaDb(Server):
             f"CREATE USER IF NOT EXISTS {_USER}@localhost IDENTIFIED BY '{self.password}';"
             f"GRANT ALL ON {name}.* TO {_USER}@localhost;"
         )
-        subprocess.run(self.client, input=sql, text=True, check=True, timeout=60)
+        self.run(sql)
         return f"{self.scheme}://{_USER}:{self.password}@127.0.0.1:{self.port}/{name}"
+
+    def run(self, sql: str) -> None:
+        """Run statements as the server's administrator."""
+        subprocess.run(self.client, input=sql, text=True, check=True, timeout=60)
 
 
 def _unprivileged() -> str | None:
@@ -111,6 +115,15 @@ def postgresql() -> Generator[PostgreSql]:
             # SIGINT: it ends its clients' sessions; SIGTERM would wait for them.
             server.send_signal(2)
             server.wait(60)
+
+
+def mariadb_with_standby() -> AbstractContextManager[MariaDb]:
+    """MariaDB as the highly available servers of clouds are: no table is without a primary key, and
+    there is a binary log.
+    """
+    return mariadb(
+        "--innodb-force-primary-key=1", "--log-bin", "--log-bin-trust-function-creators=1"
+    )
 
 
 @contextmanager

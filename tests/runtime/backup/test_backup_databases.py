@@ -14,7 +14,7 @@ from runtime.database.engine import open_engine
 from runtime.database.uri import make_directories, store_uri
 from runtime.settings import RuntimeSettings
 from tests.runtime.backup.stores import artifacts, restore
-from tests.runtime.databases import Server, mariadb, postgresql
+from tests.runtime.databases import Server, mariadb_with_standby, postgresql
 from tests.runtime.filled import fill, settings_of
 
 
@@ -23,7 +23,7 @@ def _digests(of: Manifest) -> dict[str, str]:
     return {n: t.digest for n, t in of.tables.items() if n != "trackstack_tokens"}
 
 
-@pytest.fixture(scope="module", params=[postgresql, mariadb])
+@pytest.fixture(scope="module", params=[postgresql, mariadb_with_standby])
 def database(request: pytest.FixtureRequest) -> Generator[Server]:
     with request.param() as running:
         yield running

@@ -21,14 +21,14 @@ from runtime.database.lock import only_one
 from runtime.database.state import revisions
 from runtime.errors import UserError
 from tests.runtime.backup.stores import INSERT, OLD, make_old, names
-from tests.runtime.databases import Server, mariadb, postgresql
+from tests.runtime.databases import MariaDb, Server, mariadb_with_standby, postgresql
 from tests.runtime.filled import settings_of
 from tests.runtime.serving import TRACKSTACK
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module", params=[postgresql, mariadb])
+@pytest.fixture(scope="module", params=[postgresql, mariadb_with_standby])
 def database(request: pytest.FixtureRequest) -> Generator[Server]:
     with request.param() as running:
         yield running
@@ -202,6 +202,23 @@ def test_a_migration_that_fails_on_a_server_leaves_it_or_says_what_restores_it(
         assert "the store is as it was" in done.stderr
     assert revisions(open_engine(settings))[0] == OLD
     assert names(settings) == ["e"]
+
+
+def test_a_server_that_lets_nobody_make_a_trigger_is_told_of_with_its_cure(
+    database: Server, tmp_path: Path
+) -> None:
+    settings = settings_of(tmp_path, database.new_database())
+    if not isinstance(database, MariaDb):
+        # PostgreSQL knows no such refusal.
+        assert upgrade(settings)["from"] is None
+        return
+    trusts = "SET GLOBAL log_bin_trust_function_creators = {}"
+    database.run(trusts.format(0))
+    try:
+        with pytest.raises(UserError, match="set log_bin_trust_function_creators = ON"):
+            upgrade(settings)
+    finally:
+        database.run(trusts.format(1))
 
 
 def test_replicas_that_start_together_migrate_once(database: Server, tmp_path: Path) -> None:
