@@ -22,7 +22,8 @@ preview: setup ## show what `make up` would change, and whether the policies hol
 	@$(ENTER) python -m infra.operations.preview "$(STACK)"
 
 refresh: setup ## compare STACK's state with what runs
-	@$(ENTER) pulumi refresh --yes --stack "$(STACK)"
+	@$(ENTER) login="$$(python -m infra.operations.stack.login "$(STACK)")" && eval "$$login" && \
+		pulumi refresh --yes --stack "$(STACK)"
 
 drift: setup ## what runs other than STACK's state says, and who can put it right
 	@$(ENTER) python -m infra.operations.drift "$(STACK)"

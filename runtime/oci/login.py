@@ -1,4 +1,4 @@
-"""How this process logs in to OCI, and the clients that do so.
+"""How this process logs in to OCI, the clients that do so, and the same login for the provider.
 
 `OCIFS_IAM_TYPE`: ``api_key`` (``~/.oci/config``, or the file and profile of `OCI_CONFIG_FILE` and
 `OCI_CONFIG_PROFILE`), ``resource_principal`` (a container instance), ``instance_principal`` (a VM).
@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from runtime import settings
 from runtime.errors import UserError
+from runtime.settings import RuntimeSettings
 
 _CONNECT_SECONDS, _READ_SECONDS = 10, 60
 
@@ -20,11 +21,35 @@ _CONNECT_SECONDS, _READ_SECONDS = 10, 60
 Login = tuple[dict[str, Any], dict[str, Any]]
 
 
-def _api_key() -> Login:
+# How the provider calls what logs in without a file, and the one file that it reads sessions from.
+_AUTH: Mapping[settings.OciLogin, str] = {
+    "resource_principal": "ResourcePrincipal",
+    "instance_principal": "InstancePrincipal",
+}
+_HOME_FILE = "~/.oci/config"
+_PREFIX = "TF_VAR_"
+_CHOSEN = ("OCI_CONFIG_PROFILE", "OCI_CONFIG_FILE")
+# Ours -> the provider's; https://registry.terraform.io/providers/oracle/oci/latest/docs
+_OF_KEYS = {
+    "tenancy": "tenancy_ocid",
+    "user": "user_ocid",
+    "fingerprint": "fingerprint",
+    "key_file": "private_key_path",
+    "key_content": "private_key",
+    "pass_phrase": "private_key_password",
+}
+
+
+def _read(given: RuntimeSettings) -> dict[str, Any]:
+    """What the profile says. Raises what the SDK raises where it has no login."""
     from oci import config
 
-    given = settings.load()
     found = cast(Any, config).from_file(given.oci_config_file, given.oci_config_profile)
+    return cast("dict[str, Any]", found)
+
+
+def _api_key() -> Login:
+    found = _read(settings.load())
     if "security_token_file" in found:
         return found, {"signer": _session(found)}
     return found, {}
@@ -35,7 +60,8 @@ def _session(found: dict[str, str]) -> Any:
     from oci import signer
     from oci.auth import signers
 
-    key = cast(Any, signer).load_private_key_from_file(found["key_file"])
+    password = found.get("pass_phrase")
+    key = cast(Any, signer).load_private_key_from_file(found["key_file"], password)
     token = Path(found["security_token_file"]).expanduser().read_text()
     return cast(Any, signers).SecurityTokenSigner(token, key)
 
@@ -66,8 +92,55 @@ def _login(kind: settings.OciLogin) -> Login:
     try:
         return _LOGINS[kind]()
     except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"OCIFS_IAM_TYPE={kind}: OCI gives no login: {reason}") from None
+        raise _no_login(kind, error) from None
+
+
+def _no_login(kind: settings.OciLogin, error: Exception) -> UserError:
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return UserError(f"OCIFS_IAM_TYPE={kind}: OCI gives no login: {reason}")
+
+
+def of_provider(given: RuntimeSettings) -> dict[str, str]:
+    """The login of ``given`` for Pulumi's provider, as the variables that it reads before all else.
+
+    By itself it knows no OCI_CONFIG_PROFILE, and of two files takes the one in the home directory,
+    so that it may be another user than this process. What stands in the program instead would get
+    into the stack's state, and the next person's `destroy` would look for this one's key. Raises
+    UserError where there is no login, and where it is a session of another file.
+    """
+    kind = given.oci_login
+    if kind != "api_key":
+        return _variables(auth=_AUTH[kind])
+    try:
+        found = _read(given)
+    except Exception as error:
+        raise _no_login(kind, error) from None
+    if "security_token_file" not in found:
+        known = {name: found[key] for key, name in _OF_KEYS.items() if found.get(key)}
+        if "private_key_path" in known:
+            known["private_key_path"] = str(Path(known["private_key_path"]).expanduser().resolve())
+        return _variables(auth="ApiKey", **known)
+    file, home = (Path(text).expanduser() for text in (given.oci_config_file, _HOME_FILE))
+    if file.resolve() != home.resolve():
+        raise UserError(
+            f"OCI_CONFIG_FILE: {file} holds a session of `oci session authenticate`, which "
+            f"Pulumi's provider takes from {_HOME_FILE} alone; put the profile there, or use an "
+            "API key"
+        )
+    return _variables(auth="SecurityToken", config_file_profile=given.oci_config_profile)
+
+
+def missing(environment: Mapping[str, str]) -> str:
+    """The variable by which the provider would be another user than this process, for want of
+    ``of_provider``'s; empty where it is the same.
+    """
+    if f"{_PREFIX}auth" in environment:
+        return ""
+    return next((name for name in _CHOSEN if environment.get(name)), "")
+
+
+def _variables(**known: str) -> dict[str, str]:
+    return {f"{_PREFIX}{name}": value for name, value in known.items()}
 
 
 def signer() -> Any:

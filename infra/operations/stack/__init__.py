@@ -27,6 +27,8 @@ class MistakeError(UserError):
     """What was typed, or written in a stack file, is wrong; nothing was begun."""
 
 
+# The engine's commands that reach the cloud.
+_ASKING = frozenset({"up", "preview", "refresh", "destroy"})
 # The inputs that say where a resource is, or what it is called there.
 _NAMES = (
     *("data_dir", "name", "displayName", "bucket"),
@@ -84,6 +86,7 @@ class Stack:
         done = subprocess.run(
             ["pulumi", *arguments, "--stack", self.name, "--non-interactive", "--color", "never"],
             stdin=subprocess.DEVNULL,
+            env={**os.environ, **self._login(arguments)},
             capture_output=True,
             text=True,
         )
@@ -165,7 +168,7 @@ class Stack:
             ["pulumi", *arguments, "--stack", self.name],
             stdout=to,
             stderr=to,
-            env={**os.environ, **(environment or {})},
+            env={**os.environ, **self._login(arguments), **(environment or {})},
         )
         is_interrupted = False
         while True:
@@ -173,6 +176,14 @@ class Stack:
                 return process.wait(), is_interrupted
             except KeyboardInterrupt:
                 is_interrupted = True
+
+    def _login(self, arguments: Sequence[str]) -> dict[str, str]:
+        """What a command that asks the cloud needs, beside the environment."""
+        if arguments[0] not in _ASKING:
+            return {}
+        from infra.operations.stack import login
+
+        return login.variables(self.name)
 
     def outputs(self, *, secrets: bool = False) -> dict[str, Any]:
         """What the stack exports; empty where it is not up.

@@ -36,6 +36,7 @@ _ASKED: dict[tuple[str, str], Callable[..., Any]] = {
     ("network", "is_free"): lambda *_: True,
     ("scope", "is_refused"): lambda *_: False,
     ("scope", "login_of_docker"): lambda *_: Login(),
+    ("scope", "check_login"): lambda *_: None,
 }
 
 
@@ -73,6 +74,7 @@ class _Monitor(MockMonitor):
                 "retainOnDelete": request.retainOnDelete,
                 "deleteBeforeReplace": request.deleteBeforeReplace,
                 "deletedWith": request.deletedWith,
+                "provider": request.provider,
             }
             made = Registered(request.type, request.name, inputs, options, not request.custom)
             self.found.append(made)
