@@ -150,6 +150,13 @@ def _sweep(sandbox: Sandbox) -> None:
     is_flag=True,
     help="The real Docker provider, of PATH or installed, in place of the stand-in.",
 )
+@click.option(
+    "--rights",
+    type=click.FloatRange(0, 300),
+    default=60,
+    show_default=True,
+    help="Seconds before a cloud's services know of a new right, where clouds take that long.",
+)
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 @click.option(
     "--graph",
@@ -163,6 +170,7 @@ def main(
     keep: bool,
     fault: int | None,
     docker_plugin: bool,
+    rights: float,
     as_json: bool,
     svg: Path | None,
 ) -> None:
@@ -184,7 +192,9 @@ def main(
     with TemporaryDirectory(prefix="trackstack-", ignore_cleanup_errors=True) as folder:
         try:
             overrides = dict(map(_parse, given))
-            with prepared(stack, Path(folder), overrides, real_docker=docker_plugin) as sandbox:
+            with prepared(
+                stack, Path(folder), overrides, real_docker=docker_plugin, rights=rights
+            ) as sandbox:
                 if sandbox.is_on_docker:
                     _say(f"the Docker provider is {sandbox.plugin or 'the stand-in'}")
                 report.replaced = list(sandbox.replaced)

@@ -140,11 +140,13 @@ def prepared(
     overrides: Mapping[str, Any] | None = None,
     *,
     real_docker: bool = False,
+    rights: float | None = None,
 ) -> Generator[Sandbox]:
     """Prepare a sandbox for ``stack`` under ``folder``; its clouds serve until the context ends.
 
     ``overrides`` are keys that are to be other than in the stack file. ``real_docker`` takes
-    Docker's own provider, and raises RehearsalError where this machine has none.
+    Docker's own provider, and raises RehearsalError where this machine has none. ``rights`` are
+    seconds before the clouds' services know of a new right, without it those of the rehearsal.
     """
     given = {f"{PREFIX}{key}": value for key, value in (overrides or {}).items()}
     config = {**read_stack_file(stack), **given}
@@ -162,6 +164,9 @@ def prepared(
     # Beside the user's own stack of this name, which may be up.
     name = f"{stack}-rehearsal-{secrets.token_hex(3)}"
     clouds = tuple(load(provider, folder / "clouds", emulates=True) for provider in names)
+    if rights is not None:
+        for made in clouds:
+            made.conditions.rights = rights
     keys = replaced_keys(cloud, config, folder)
     for made in clouds:
         keys |= made.keys()

@@ -53,6 +53,9 @@ _OCI_OUTPUTS: dict[str, dict[str, Any]] = {
     "trackstack:GeneratedSecret": {"value": "Generated-0"},
     "trackstack:CertificateAuthority": {"certificate": "CERTIFICATE", "key": "KEY"},
 }
+# Of the tenancy; its stacks are in another.
+HOME_REGION = "us-ashburn-1"
+_SUBSCRIBED = {"regionKey": "", "state": "READY", "tenancyId": ""}
 _LOCAL_OUTPUTS: dict[str, dict[str, Any]] = {
     "docker:index/image:Image": {"repoDigest": f"sha256:{'0' * 64}"},
     "trackstack:GeneratedSecret": {"value": "Generated-0"},
@@ -144,8 +147,14 @@ class AzureMade(Made):
 
 
 class OciMade(Made):
+    """``buckets`` are those that are there before, with their versioning."""
+
     prefix = "oci:"
     outputs = _OCI_OUTPUTS
+
+    def __init__(self, buckets: Mapping[str, str] | None = None) -> None:
+        super().__init__()
+        self.buckets = dict(buckets or {})
 
     def known(self, kind: str, name: str, inputs: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         return f"ocid1.{name}", {}
@@ -154,11 +163,17 @@ class OciMade(Made):
         service = {"id": "service", "cidrBlock": "all-fra", "name": "", "description": ""}
         return {
             "namespace": "tenancy-namespace",
+            "regionSubscriptions": [
+                {**_SUBSCRIBED, "regionName": "eu-frankfurt-1", "isHomeRegion": False},
+                {**_SUBSCRIBED, "regionName": HOME_REGION, "isHomeRegion": True},
+            ],
             "services": [service],
             "availabilityDomains": [
                 {"name": f"AD-{n}", "id": "", "compartmentId": ""} for n in "123"
             ],
             "images": [{"id": "ocid1.image"}],
+            "bucketSummaries": [{"name": name} for name in self.buckets],
+            "versioning": next(iter(self.buckets.values()), ""),
             "privateIpAddress": "10.80.0.20",
         }
 
@@ -171,9 +186,11 @@ def deploy_azure(keys: Mapping[str, Any]) -> tuple[AzurePlan, AzureMade]:
     return plan, made
 
 
-def deploy_oci(keys: Mapping[str, Any]) -> tuple[OciPlan, OciMade]:
-    """Plan and resources of a stack on OCI."""
-    made = OciMade()
+def deploy_oci(
+    keys: Mapping[str, Any], buckets: Mapping[str, str] | None = None
+) -> tuple[OciPlan, OciMade]:
+    """Plan and resources of a stack on OCI; ``buckets`` as of OciMade."""
+    made = OciMade(buckets)
     plan = _deploy("oci-test", keys, made)
     assert isinstance(plan, OciPlan)
     return plan, made

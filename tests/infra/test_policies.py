@@ -97,6 +97,11 @@ def test_what_is_right_passes(kind: str, props: dict[str, Any]) -> None:
         (_RULE, {"direction": "INGRESS", "source": "0.0.0.0/0"}, "a port other than 443"),
         (
             "oci:Core/securityList:SecurityList",
+            {"ingressSecurityRules": [{"protocol": "1", "icmpOptions": {"type": 8, "code": 0}}]},
+            "lets something in",
+        ),
+        (
+            "oci:Core/securityList:SecurityList",
             {"ingressSecurityRules": [{"source": "10.0.0.0/8"}]},
             "lets something in",
         ),

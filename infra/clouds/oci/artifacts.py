@@ -1,5 +1,6 @@
 """The bucket, which only the container instance may use."""
 
+from pulumi import Output
 from pulumi_oci import identity as oci_identity
 from pulumi_oci import objectstorage
 
@@ -10,6 +11,7 @@ from infra.clouds.shared.part import Part
 from infra.plan.oci import OciPlan
 
 _KEPT_DAYS, _UPLOAD_DAYS = 14, 7
+_ON, _NEVER, _NO_MORE = "Enabled", "Disabled", "Suspended"
 
 
 class Artifacts(Part):
@@ -22,20 +24,21 @@ class Artifacts(Part):
         super().__init__("oci", "artifacts")
         scope = scope.within(self)
         settings = plan.settings
+        versioning = _versioning(plan, scope)
         bucket = objectstorage.Bucket(
             "artifacts",
             name=plan.names.bucket,
             namespace=scope.namespace,
             access_type="NoPublicAccess",
             storage_tier="Standard",
-            versioning="Enabled" if settings.versioning else "Disabled",
+            versioning=versioning,
             **scope.inside,
             opts=scope.data,
         )
         where = f"target.bucket.name = '{plan.names.bucket}'"
         identity.allow("manage objects", where)
         identity.allow("read buckets", where)
-        _lifecycle(plan, scope, bucket)
+        _lifecycle(plan, scope, bucket, versioning)
         self.emptied = EmptiedBucket(
             "artifacts-emptied",
             {
@@ -48,7 +51,32 @@ class Artifacts(Part):
         self.finish()
 
 
-def _lifecycle(plan: OciPlan, scope: Scope, bucket: objectstorage.Bucket) -> None:
+def _versioning(plan: OciPlan, scope: Scope) -> Output[str]:
+    """Whether the bucket keeps what is overwritten or deleted.
+
+    One that ever did can only cease to: OCI takes `Disabled` of a new bucket alone.
+    """
+    if plan.settings.versioning:
+        return Output.from_input(_ON)
+    inside, invoke = plan.settings.compartment_id, scope.invoke
+    there = objectstorage.get_bucket_summaries_output(
+        compartment_id=inside, namespace=scope.namespace, opts=invoke
+    )
+
+    def off(found: objectstorage.GetBucketSummariesResult) -> Output[str]:
+        if all(bucket.name != plan.names.bucket for bucket in found.bucket_summaries):
+            return Output.from_input(_NEVER)
+        bucket = objectstorage.get_bucket_output(
+            name=plan.names.bucket, namespace=scope.namespace, opts=invoke
+        )
+        return bucket.versioning.apply(lambda now: now if now == _NEVER else _NO_MORE)
+
+    return there.apply(off)
+
+
+def _lifecycle(
+    plan: OciPlan, scope: Scope, bucket: objectstorage.Bucket, versioning: Output[str]
+) -> None:
     """What an upload left behind, and versions that nobody wants back any more."""
     service = f"objectstorage-{plan.settings.region}"
     may = oci_identity.Policy(
@@ -61,16 +89,15 @@ def _lifecycle(plan: OciPlan, scope: Scope, bucket: objectstorage.Bucket) -> Non
             f"{plan.settings.compartment_id} where target.bucket.name = '{plan.names.bucket}'"
         ],
         freeform_tags=dict(plan.tags),
-        opts=scope.opts,
+        opts=scope.home,
     )
-    rules = [_rule("unfinished-uploads", "multipart-uploads", "ABORT", _UPLOAD_DAYS)]
-    if plan.settings.versioning:
-        rules.append(_rule("old-versions", "previous-object-versions", "DELETE", _KEPT_DAYS))
+    unfinished = _rule("unfinished-uploads", "multipart-uploads", "ABORT", _UPLOAD_DAYS)
+    old = _rule("old-versions", "previous-object-versions", "DELETE", _KEPT_DAYS)
     objectstorage.ObjectLifecyclePolicy(
         "artifacts-lifecycle",
         bucket=bucket.name,
         namespace=scope.namespace,
-        rules=rules,
+        rules=versioning.apply(lambda now: [unfinished, *([] if now == _NEVER else [old])]),
         opts=scope.after(may),
     )
 

@@ -13,16 +13,24 @@ from pulumi_oci import identity
 from infra.clouds.oci.scope import Scope
 from infra.clouds.shared.part import Part
 from infra.clouds.shared.secret_files import SecretFiles
+from infra.clouds.shared.settled import Settled
 from infra.inputs import Secrets
 from infra.plan.oci import OciPlan
+
+# As long as Oracle's own example waits before a container instance pulls, and then some:
+# https://github.com/oracle-quickstart/appstack/blob/main/usage-docs/container_instance.tf
+_SETTLED_SECONDS = 120
 
 
 @dataclass(frozen=True)
 class Granted:
-    """The OCID of the dynamic ``group``, and the ``policy`` of what it may do."""
+    """The OCID of the dynamic ``group``; ``policy`` is there once it may do all that it may,
+    ``settled`` once OCI knows that it may pull the image, for what pulls once.
+    """
 
     group: Output[str]
     policy: pulumi.Resource
+    settled: pulumi.Resource
 
 
 class Identity(Part):
@@ -33,6 +41,7 @@ class Identity(Part):
         self._plan = plan
         self._scope = scope.within(self)
         self._statements: list[pulumi.Input[str]] = []
+        self._pulling: list[pulumi.Input[str]] = []
         self.secrets = SecretFiles(
             plan.names.base,
             plan.settings.tls,
@@ -44,13 +53,25 @@ class Identity(Part):
 
     def allow(self, what: str, where: pulumi.Input[str]) -> None:
         """Let the group do ``what`` (``read secret-bundles``) under a condition."""
+        self._statements.append(Output.concat(self._allowed(what), " where ", where))
+
+    def allow_pull(self, where: str) -> None:
+        """Let the group pull images under a condition: by a policy of its own, which waits for
+        nothing that takes its time, and so is known when the image is pulled.
+        """
+        self._pulling.append(f"{self._allowed('read repos')} where {where}")
+
+    def allow_permission(self, permission: str) -> None:
+        """Let the group do one thing that OCI knows no target of."""
+        self._statements.append(self._allowed(f"{{{permission}}}"))
+
+    def _allowed(self, what: str) -> str:
         who, place = self._plan.names.identity, self._plan.settings.compartment_id
-        allowed = f"Allow dynamic-group {who} to {what} in compartment id {place} where "
-        self._statements.append(Output.concat(allowed, where))
+        return f"Allow dynamic-group {who} to {what} in compartment id {place}"
 
     def grant(self, rule: pulumi.Input[str]) -> Granted:
-        """All that was allowed, in one policy, to what the matching rule holds for."""
-        plan = self._plan
+        """All that was allowed, to what the matching rule holds for."""
+        plan, home = self._plan, self._scope.home
         group = identity.DynamicGroup(
             "identity",
             # All identities of a tenancy are in its root.
@@ -59,15 +80,28 @@ class Identity(Part):
             description=f"The server of {plan.names.base}",
             matching_rule=rule,
             freeform_tags=dict(plan.tags),
-            opts=self._scope.opts,
+            opts=home,
         )
-        policy = identity.Policy(
-            "may",
-            compartment_id=plan.settings.compartment_id,
-            name=plan.names.identity,
-            description=f"What the server of {plan.names.base} may do",
-            statements=self._statements,
-            freeform_tags=dict(plan.tags),
-            opts=self._scope.after(group),
+        after = pulumi.ResourceOptions.merge(home, pulumi.ResourceOptions(depends_on=[group]))
+
+        def policy(
+            name: str, called: str, does: str, statements: list[pulumi.Input[str]]
+        ) -> identity.Policy:
+            return identity.Policy(
+                name,
+                compartment_id=plan.settings.compartment_id,
+                name=called,
+                description=f"What the server of {plan.names.base} may {does}",
+                statements=statements,
+                freeform_tags=dict(plan.tags),
+                opts=after,
+            )
+
+        pull = policy("may-pull", f"{plan.names.identity}-pull", "pull", self._pulling)
+        settled = Settled(
+            "may-pull-known",
+            {"of": pull.id, "seconds": _SETTLED_SECONDS},
+            self._scope.here(pull),
         )
-        return Granted(group.id, policy)
+        may = policy("may", plan.names.identity, "do", self._statements)
+        return Granted(group.id, may, settled)

@@ -61,7 +61,7 @@ class Images(Part):
             **scope.inside,
             opts=scope.opts,
         )
-        identity.allow("read repos", f"target.repo.name = '{plan.names.repository}'")
+        identity.allow_pull(f"target.repo.name = '{plan.names.repository}'")
         host = plan.registry_host
         # Asked for once the repository is there, and so not in a preview of a new stack.
         password = Output.secret(repository.id.apply(lambda _: exchange(host)))

@@ -1,5 +1,5 @@
 """The VCN: private subnets for compute and database, and a public one for the address that users
-reach; all closed but for what the stack file lets in.
+reach; all closed but for what the stack file lets in, and word of packets that are too large.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,8 @@ from infra.plan.oci import COMPUTE, DATABASE, PUBLIC, OciPlan
 from infra.plan.proxy import PORT
 
 _ANYWHERE = "0.0.0.0/0"
-_TCP, _ALL = "6", "all"
+_TCP, _ICMP, _ALL = "6", "1", "all"
+_UNREACHABLE, _TOO_LARGE = 3, 4
 _PortRange = core.NetworkSecurityGroupSecurityRuleTcpOptionsDestinationPortRangeArgs
 _SSH_PORT = 22
 
@@ -55,8 +56,17 @@ class Network(Part):
             "rules",
             vcn_id=vcn,
             display_name=f"{plan.names.base}-outbound",
-            # The default one of a VCN lets SSH in from anywhere.
-            ingress_security_rules=[],
+            # The default one of a VCN lets SSH in from anywhere. This tells that a packet was too
+            # large for the way: without it, large downloads through tunnels hang.
+            ingress_security_rules=[
+                core.SecurityListIngressSecurityRuleArgs(
+                    source=_ANYWHERE,
+                    protocol=_ICMP,
+                    icmp_options=core.SecurityListIngressSecurityRuleIcmpOptionsArgs(
+                        type=_UNREACHABLE, code=_TOO_LARGE
+                    ),
+                )
+            ],
             egress_security_rules=[
                 core.SecurityListEgressSecurityRuleArgs(destination=_ANYWHERE, protocol=_ALL)
             ],

@@ -40,6 +40,9 @@ class Logs(Part):
             opts=scope.opts,
         )
         self._id = log.id
+        # The agent asks for its own configuration, which is of no log group: OCI would decline it
+        # under the condition, and nothing would ever be collected.
+        identity.allow_permission("UNIFIED_AGENT_CONFIG_GENERATE")
         identity.allow("use log-content", Output.concat("target.loggroup.id = '", group.id, "'"))
 
     def collect(self, group: Output[str]) -> None:

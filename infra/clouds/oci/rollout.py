@@ -1,6 +1,7 @@
 """Shifts traffic to the new backends before the old ones are deleted."""
 
 import time
+from collections.abc import Callable
 from typing import Any, cast
 
 from pulumi import ResourceOptions
@@ -14,6 +15,9 @@ _WAIT_SECONDS, _LOOK_AGAIN_SECONDS = 1800, 3
 # For requests that an old instance is at.
 _GRACE_SECONDS = 30
 _HEALTHY = "OK"
+_NOT_FOUND, _CONFLICT = 404, 409
+# As long as the provider asks again for.
+_BUSY_SECONDS = 120
 
 
 class RolloutProvider(DynamicProvider):
@@ -90,17 +94,41 @@ class _Backends:
         return {backend.backend_name for those in attached for backend in those}, max(size, 1)
 
     def _is_healthy(self, name: str) -> bool:
-        return self._client.get_backend_health(*self._set, name).data.status == _HEALTHY
+        from oci.exceptions import ServiceError
+
+        try:
+            return self._client.get_backend_health(*self._set, name).data.status == _HEALTHY
+        except ServiceError as error:
+            # The pool tells of a backend before the load balancer knows it.
+            if error.status != _NOT_FOUND:
+                raise
+            return False
 
     def _drain(self, name: str) -> None:
         from oci import network_load_balancer as nlb
 
         operations = cast(Any, nlb).NetworkLoadBalancerClientCompositeOperations(self._client)
         balancer, backend_set = self._set
-        operations.update_backend_and_wait_for_state(
-            balancer,
-            cast(Any, nlb).models.UpdateBackendDetails(is_drain=True),
-            backend_set,
-            name,
-            wait_for_states=["SUCCEEDED"],
+        details = cast(Any, nlb).models.UpdateBackendDetails(is_drain=True)
+        _unless_busy(
+            lambda: operations.update_backend_and_wait_for_state(
+                balancer, details, backend_set, name, wait_for_states=["SUCCEEDED"]
+            )
         )
+
+
+def _unless_busy(change: Callable[[], object]) -> None:
+    """Make a change once the load balancer is not at another, such as a pool's own; it refuses
+    then, and the SDK asks again for other reasons alone.
+    """
+    from oci.exceptions import ServiceError
+
+    deadline = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            change()
+            return
+        except ServiceError as error:
+            if error.status != _CONFLICT or time.monotonic() > deadline:
+                raise
+        time.sleep(_LOOK_AGAIN_SECONDS)

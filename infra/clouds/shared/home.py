@@ -7,7 +7,7 @@ engine itself, in a plain `pulumi up` as well, and no DATA= allows it.
 
 from collections.abc import Mapping
 
-from pulumi import ResourceOptions
+from pulumi import Input, Output, ResourceOptions
 from pulumi.dynamic import CheckFailure, CheckResult, Resource
 
 from infra.clouds.shared.dynamic import DynamicProvider, Props
@@ -54,3 +54,28 @@ class Home(Resource, module="trackstack", name="StackHome"):
 
     def __init__(self, keys: Mapping[str, str], opts: ResourceOptions | None = None):
         super().__init__(_HomeProvider(), "home", dict(keys), opts)
+
+
+class _NotedProvider(DynamicProvider):
+    place = "value"
+    replaced_by = frozenset()
+
+    def apply(self, props: Props) -> Props:
+        return {}
+
+    def remove(self, props: Props) -> None:
+        pass
+
+    def drifted(self, props: Props) -> bool:
+        return False
+
+
+class Noted(Resource, module="trackstack", name="Noted"):
+    """``value`` is what it was when it was first noted, whatever the program gives later."""
+
+    value: Output[str]
+
+    def __init__(self, name: str, value: Input[str], opts: ResourceOptions | None = None):
+        own = ResourceOptions(ignore_changes=["value"])
+        merged = ResourceOptions.merge(opts, own)
+        super().__init__(_NotedProvider(), name, {"value": value}, merged)

@@ -1,6 +1,7 @@
 """What the rules check of OCI's resources."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import cast
 
 from infra.policies.reading import (
     ANYWHERE,
@@ -14,6 +15,8 @@ from infra.policies.reading import (
     variables,
 )
 
+# What has no target: an agent of OCI's asks for its own configuration.
+_BY_NAME = " to {unified_agent_config_generate} in "
 _LAUNCH = "instanceDetails.launchDetails"
 
 
@@ -25,8 +28,16 @@ def _group_rule(props: Props) -> Iterator[str]:
 
 
 def _list_rules(props: Props) -> Iterator[str]:
-    if props.get("ingressSecurityRules"):
+    for rule in known(props, "ingressSecurityRules"):
+        if isinstance(rule, Mapping) and _tells_of_size(cast("Props", rule)):
+            continue
         yield "a security list lets something in; rules of security groups say it for one part"
+
+
+def _tells_of_size(rule: Props) -> bool:
+    """Whether it only lets in word of a packet that was too large for its way: ICMP 3, code 4."""
+    told = cast("Props", rule.get("icmpOptions") or {})
+    return rule.get("protocol") == "1" and (told.get("type"), told.get("code")) == (3, 4)
 
 
 def _narrow_policy(props: Props) -> Iterator[str]:
@@ -34,7 +45,7 @@ def _narrow_policy(props: Props) -> Iterator[str]:
         text = str(statement).lower()
         if " any-user " in text or "all-resources" in text or " in tenancy" in text:
             yield f"the statement is too wide: {statement}"
-        elif " where " not in text:
+        elif " where " not in text and _BY_NAME not in text:
             yield f"the statement names no resource of the stack's own: {statement}"
 
 

@@ -11,7 +11,6 @@ class PublicIp(OciResource):
     token = "oci:Core/publicIp:PublicIp"
     kind = "publicip"
     service = "Core"
-    fixed = frozenset({"lifetime", "compartmentId"})
 
     def compute(self, id: str, inputs: Props) -> Props:
         # TEST-NET-2: nobody's.
@@ -24,7 +23,6 @@ class NetworkLoadBalancer(OciResource):
     kind = "networkloadbalancer"
     endpoint = "network-load-balancer-api"
     service = "NetworkLoadBalancer"
-    fixed = frozenset({"subnetId", "isPrivate", "reservedIps", "compartmentId"})
 
     def verify(self, inputs: Props) -> None:
         super().verify(inputs)
@@ -50,7 +48,6 @@ class _OfBalancer(OciResource):
     """A part of a load balancer; it has no compartment of its own."""
 
     service = "NetworkLoadBalancer"
-    fixed = frozenset({"networkLoadBalancerId", "name"})
 
     def verify(self, inputs: Props) -> None:
         self.referred(inputs["networkLoadBalancerId"], NetworkLoadBalancer)
@@ -78,12 +75,11 @@ class Listener(_OfBalancer):
 class Backend(_OfBalancer):
     token = "oci:NetworkLoadBalancer/backend:Backend"
     kind = "backend"
-    fixed = frozenset({"networkLoadBalancerId", "backendSetName", "ipAddress", "port", "targetId"})
+    # As the provider's bridge names it, where the program does not.
+    name_input = "name"
+    autoname_separator = "-"
 
     def verify(self, inputs: Props) -> None:
         super().verify(inputs)
         if not (inputs.get("ipAddress") or inputs.get("targetId")):
             raise self.refusal("InvalidParameter", "A backend needs an address or a target.")
-
-    def compute(self, id: str, inputs: Props) -> Props:
-        return {**super().compute(id, inputs), "name": f"{inputs['ipAddress']}:{inputs['port']}"}

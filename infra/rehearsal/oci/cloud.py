@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra.clouds.shared.settled import SECONDS_VARIABLE
 from infra.rehearsal.oci import balancer, identity, network, observability, registry
 from infra.rehearsal.oci.compute import api, containers, instances, pools
 from infra.rehearsal.oci.data import mysql, postgresql, storage
@@ -11,6 +12,8 @@ from infra.rehearsal.oci.emulator import HOSTS, Emulator, make_emulator
 from infra.rehearsal.oci.resource import OciResource
 from infra.rehearsal.provider.resource import Cloud
 from infra.rehearsal.provider.values import Props, child, items
+from runtime import settings
+from runtime.oci import login as oci_login
 
 _MODULES = (
     balancer,
@@ -26,6 +29,8 @@ _MODULES = (
     storage,
 )
 _PORT = 443
+# Enough to be refused where the program does not wait; `make rehearse` has it as the service.
+_RIGHTS_SECONDS, _MARGIN_SECONDS = 3, 2
 
 
 @dataclass
@@ -95,8 +100,11 @@ class OciCloud(Cloud):
     def environment(self) -> dict[str, str]:
         if not self.emulator:
             return {}
+        login = {"OCI_CONFIG_FILE": str(self.emulator.deployer())}
         return {
-            "OCI_CONFIG_FILE": str(self.emulator.deployer()),
+            **login,
+            SECONDS_VARIABLE: f"{self.conditions.rights + _MARGIN_SECONDS:g}",
+            **oci_login.of_provider(settings.load(login)),
             "REQUESTS_CA_BUNDLE": str(self.emulator.host.authority.file),
         }
 
@@ -120,12 +128,16 @@ def open_cloud(state_dir: Path, *, emulates: bool = False) -> OciCloud:
     functions = [
         containers.GetVnic,
         identity.GetAvailabilityDomains,
+        identity.GetRegionSubscriptions,
         instances.GetImages,
         network.GetServices,
+        storage.GetBucket,
+        storage.GetBucketSummaries,
         storage.GetNamespace,
     ]
     made = OciCloud("oci", _types(), state_dir, functions)
     if emulates:
         made.emulator = make_emulator(made, state_dir)
+        made.conditions.rights = _RIGHTS_SECONDS
         made.emulator.host.endpoint.routes["/api"] = api.Api(made.emulator).answer
     return made

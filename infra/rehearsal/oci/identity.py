@@ -1,9 +1,10 @@
 """Compartments, dynamic groups and policies."""
 
 import re
+from datetime import datetime, timezone
 
 from infra.rehearsal.oci.access.policies import DYNAMIC_GROUP, POLICY, Statement, parse
-from infra.rehearsal.oci.ids import DOMAINS, TENANCY, ocid
+from infra.rehearsal.oci.ids import DOMAINS, HOME, HOME_KEY, REGION, TENANCY, ocid
 from infra.rehearsal.oci.resource import OciResource
 from infra.rehearsal.provider import checks
 from infra.rehearsal.provider.resource import Function
@@ -26,6 +27,24 @@ class GetAvailabilityDomains(Function):
         return {"id": compartment, "compartmentId": compartment, "availabilityDomains": domains}
 
 
+class GetRegionSubscriptions(Function):
+    token = "oci:Identity/getRegionSubscriptions:getRegionSubscriptions"
+
+    def invoke(self, args: Props) -> Props:
+        regions = {HOME: HOME_KEY, REGION: "FRA"}
+        found = [
+            {
+                "regionName": name,
+                "regionKey": key,
+                "isHomeRegion": name == HOME,
+                "state": "READY",
+                "tenancyId": TENANCY,
+            }
+            for name, key in regions.items()
+        ]
+        return {"id": "regions", "tenancyId": args["tenancyId"], "regionSubscriptions": found}
+
+
 class _Identity(OciResource):
     service = "Identity"
     name_input = "name"
@@ -33,9 +52,25 @@ class _Identity(OciResource):
 
     def verify(self, inputs: Props) -> None:
         super().verify(inputs)
+        self.at_home()
         wrong = f"Name {inputs['name']} is invalid: letters, digits, hyphens, periods, underscores."
         error = self.refusal("InvalidParameter", wrong)
         checks.named(inputs["name"], r"[\w.-]*", 1, 100, error)
+
+    def at_home(self) -> None:
+        """Refuse a change that is asked of another region than the tenancy's home."""
+        region = self.call.config.get("region")
+        if region and region != HOME:
+            raise self.refusal(
+                "NotAllowed",
+                f"Please go to your home region {HOME_KEY} to execute CREATE, UPDATE and DELETE"
+                " operations.",
+                403,
+            )
+
+    def delete(self, id: str, known: Props) -> None:
+        self.at_home()
+        super().delete(id, known)
 
 
 class Compartment(_Identity):
@@ -46,7 +81,6 @@ class Compartment(_Identity):
 class DynamicGroup(_Identity):
     token = DYNAMIC_GROUP
     kind = "dynamicgroup"
-    fixed = frozenset({"compartmentId", "name"})
 
     def verify(self, inputs: Props) -> None:
         super().verify(inputs)
@@ -60,7 +94,10 @@ class DynamicGroup(_Identity):
 class Policy(_Identity):
     token = POLICY
     kind = "policy"
-    fixed = frozenset({"compartmentId", "name"})
+
+    def create(self, inputs: Props) -> tuple[str, Props]:
+        id, props = super().create(inputs)
+        return id, {**props, "timeCreated": datetime.now(timezone.utc).isoformat()}
 
     def verify(self, inputs: Props) -> None:
         super().verify(inputs)

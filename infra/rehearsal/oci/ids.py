@@ -3,6 +3,8 @@
 import hashlib
 
 REGION = "eu-frankfurt-1"
+HOME, HOME_KEY = "us-ashburn-1", "IAD"
+"""The tenancy's home region, which is not that of its stacks."""
 DOMAINS = tuple(f"Uocm:{REGION.upper()}-AD-{number}" for number in (1, 2, 3))
 NAMESPACE = "rehearsal"
 """Of Object Storage and the container registry."""

@@ -41,7 +41,6 @@ class _Networked(OciResource):
 class Vcn(_Networked):
     token = "oci:Core/vcn:Vcn"
     kind = "vcn"
-    fixed = frozenset({"cidrBlock", "dnsLabel"})
 
     def verify(self, inputs: Props) -> None:
         super().verify(inputs)
@@ -69,9 +68,6 @@ class Vcn(_Networked):
 class Subnet(_Networked):
     token = "oci:Core/subnet:Subnet"
     kind = "subnet"
-    fixed = frozenset(
-        {"vcnId", "compartmentId", "availabilityDomain", "dnsLabel", "prohibitPublicIpOnVnic"}
-    )
 
     def verify(self, inputs: Props) -> None:
         super().verify(inputs)
@@ -103,8 +99,6 @@ class Subnet(_Networked):
 
 class _OfVcn(_Networked):
     """What is in a VCN and names it."""
-
-    fixed = frozenset({"vcnId"})
 
     def verify(self, inputs: Props) -> None:
         super().verify(inputs)
@@ -178,7 +172,6 @@ class SecurityList(_OfVcn):
 class NetworkSecurityGroup(_Networked):
     token = "oci:Core/networkSecurityGroup:NetworkSecurityGroup"
     kind = "networksecuritygroup"
-    fixed = frozenset({"vcnId"})
 
     def verify(self, inputs: Props) -> None:
         super().verify(inputs)
@@ -191,7 +184,6 @@ class SecurityRule(OciResource):
     token = "oci:Core/networkSecurityGroupSecurityRule:NetworkSecurityGroupSecurityRule"
     kind = "securityrule"
     service = "Core"
-    fixed = frozenset({"networkSecurityGroupId", "direction"})
 
     def verify(self, inputs: Props) -> None:
         self.referred(inputs["networkSecurityGroupId"], NetworkSecurityGroup)

@@ -15,7 +15,6 @@ class NotificationTopic(OciResource):
     endpoint = "telemetry-ingestion"
     service = "Ons"
     name_input = "name"
-    fixed = frozenset({"name"})
 
     def compute(self, id: str, inputs: Props) -> Props:
         return {**super().compute(id, inputs), "topicId": id}
@@ -25,7 +24,6 @@ class Subscription(OciResource):
     token = "oci:Ons/subscription:Subscription"
     kind = "onssubscription"
     service = "Ons"
-    fixed = frozenset({"topicId", "protocol", "endpoint", "compartmentId"})
 
     def verify(self, inputs: Props) -> None:
         super().verify(inputs)
@@ -51,7 +49,6 @@ class LogGroup(OciResource):
     token = "oci:Logging/logGroup:LogGroup"
     kind = "loggroup"
     service = "Logging"
-    fixed = frozenset({"compartmentId"})
 
     def verify(self, inputs: Props) -> None:
         super().verify(inputs)
@@ -68,7 +65,6 @@ class Log(OciResource):
     token = "oci:Logging/log:Log"
     kind = "log"
     service = "Logging"
-    fixed = frozenset({"logGroupId", "logType"})
 
     def verify(self, inputs: Props) -> None:
         self.referred(inputs["logGroupId"], LogGroup)
@@ -81,7 +77,6 @@ class UnifiedAgentConfiguration(OciResource):
     token = "oci:Logging/unifiedAgentConfiguration:UnifiedAgentConfiguration"
     kind = "unifiedagentconfiguration"
     service = "Logging"
-    fixed = frozenset({"compartmentId"})
 
     def verify(self, inputs: Props) -> None:
         super().verify(inputs)

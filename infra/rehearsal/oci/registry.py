@@ -13,7 +13,6 @@ class ContainerRepository(OciResource):
     kind = "containerrepo"
     service = "Artifacts"
     name_input = "displayName"
-    fixed = frozenset({"displayName", "compartmentId"})
 
     def verify(self, inputs: Props) -> None:
         super().verify(inputs)

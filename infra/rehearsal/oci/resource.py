@@ -1,12 +1,34 @@
 """What all of OCI's resources share: OCIDs, compartments, references."""
 
-from typing import Any, ClassVar
+import functools
+import json
+import struct
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, cast
 
 from infra.rehearsal.oci.emulator import Emulator
 from infra.rehearsal.oci.ids import TENANCY, ocid
 from infra.rehearsal.provider.errors import CloudError
 from infra.rehearsal.provider.resource import Resource
-from infra.rehearsal.provider.values import Props
+from infra.rehearsal.provider.values import Props, lookup
+
+
+@functools.cache
+def _replacing() -> Mapping[str, list[str]]:
+    file = Path(__file__).with_name("replacing.json")
+    return cast("Mapping[str, list[str]]", json.loads(file.read_text()))
+
+
+def _is_inexact(value: Any) -> bool:
+    """Whether a number in it is another in single precision."""
+    if isinstance(value, Mapping):
+        return any(map(_is_inexact, cast("Mapping[str, Any]", value).values()))
+    if isinstance(value, list):
+        return any(map(_is_inexact, cast("list[Any]", value)))
+    if not isinstance(value, float):
+        return False
+    return struct.unpack("f", struct.pack("f", value))[0] != value
 
 
 class OciResource(Resource):
@@ -14,8 +36,8 @@ class OciResource(Resource):
 
     kind: ClassVar[str]
     service: ClassVar[str]
-    # Inputs that change another resource's place and so make a new one.
-    fixed: ClassVar[frozenset[str]] = frozenset()
+    # Whether the provider keeps its fractions in single precision.
+    is_single: ClassVar[bool] = False
     # Of emulator.HOSTS, the service that is called while there is one of these.
     endpoint: ClassVar[str] = ""
 
@@ -26,7 +48,23 @@ class OciResource(Resource):
 
     @classmethod
     def replace_paths(cls) -> frozenset[str]:
-        return cls.fixed
+        """What the provider says of itself: ForceNew in its schemas, and its own CustomizeDiff.
+
+        https://github.com/oracle/terraform-provider-oci, 8.28.0
+        """
+        return frozenset(_replacing().get(cls.token, ()))
+
+    def same(self, name: str, old: Any, new: Any) -> bool:
+        """The provider compares with what it keeps: what is inexact there differs each time."""
+        return super().same(name, old, new) and not (self.is_single and _is_inexact(new))
+
+    def replacing(self, changed: Iterable[str], olds: Props, news: Props) -> set[str]:
+        changed = set(changed)
+        found = super().replacing(changed, olds, news)
+        if not self.is_single:
+            return found
+        inexact = {path for path in self.replace_paths() if _is_inexact(lookup(news, path))}
+        return found | {path for path in inexact if path.split(".")[0] in changed}
 
     def identify(self, inputs: Props) -> str:
         return ocid(self.kind, super().identify(inputs))

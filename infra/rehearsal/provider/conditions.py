@@ -49,10 +49,12 @@ class Conditions:
 
     ``latency``: seconds that each Create, Update and Delete takes. ``lag``: seconds before a new
     object is seen by reads and references. ``quotas``: most objects of a type, by its token.
+    ``rights``: seconds before a new right is known to the services that ask for it.
     """
 
     latency: float = 0
     lag: float = 0
+    rights: float = 0
     quotas: dict[str, int] = field(default_factory=dict[str, int])
     _faults: list[_Pending] = field(default_factory=list[_Pending])
     _lock: threading.Lock = field(default_factory=threading.Lock)

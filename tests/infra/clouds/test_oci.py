@@ -12,8 +12,13 @@ from hypothesis import strategies as st
 
 from infra.plan.oci import OciPlan
 from infra.rehearsal.oci.access.policies import parse as parse_statement
+from infra.rehearsal.oci.cloud import open_cloud
+from infra.rehearsal.oci.compute.containers import ContainerInstance
+from infra.rehearsal.oci.compute.instances import Instance
+from infra.rehearsal.oci.compute.pools import InstanceConfiguration
+from infra.rehearsal.provider.resource import Call
 from tests.examples import examples
-from tests.infra.recording import OciMade, deploy_oci
+from tests.infra.recording import HOME_REGION, OciMade, deploy_oci
 
 pytestmark = pytest.mark.slow
 
@@ -79,6 +84,14 @@ def test_whatever_the_keys_nothing_is_open_and_no_right_too_wide(keys: dict[str,
 def _check_container(keys: dict[str, Any], made: OciMade) -> None:
     [instance] = made.of("ContainerInstance")
     assert [vnic["isPublicIpAssigned"] for vnic in instance["vnics"]] == [False]
+    # It pulls once, and so after the right to pull is known; that waits for no database.
+    needs = made.options("server")["dependencies"]
+    assert any(urn.endswith("::may-pull-known") for urn in needs)
+    assert not any(urn.endswith("::database") for urn in made.options("may-pull")["dependencies"])
+    [server] = [entry for entry in instance["containers"] if entry["displayName"] == "server"]
+    # Whoever probes it, and wherever from, reaches it; only the proxy may speak for others.
+    assert server["environmentVariables"]["MLFLOW_HOST"] == "0.0.0.0"
+    assert server["environmentVariables"]["FORWARDED_ALLOW_IPS"] == "127.0.0.1"
     written = json.dumps(instance["containers"])
     assert "Generated-0" not in written
     assert ".trackstack.invalid" not in written
@@ -112,11 +125,16 @@ def _check_scale(keys: dict[str, Any], made: OciMade) -> None:
     launched = configuration["instanceDetails"]["launchDetails"]
     assert launched["createVnicDetails"]["assignPublicIp"] is False
     _check_machine(keys, launched)
+    assert launched["sourceDetails"]["imageId"] == "ocid1.image"
+    assert made.options("system-image")["ignoreChanges"] == ["value"]
     assert [
         (policy["capacity"]["min"], policy["capacity"]["max"])
         for found in made.of("AutoScalingConfiguration")
         for policy in found["policies"]
     ] == ([(least, most)] if most > least else [])
+    if most > least:
+        # The provider replaces it for other numbers, and a pool can have one.
+        assert made.options("autoscaling")["deleteBeforeReplace"]
     [rollout] = made.of("Rollout")
     assert rollout["pool"] == "ocid1.server"
 
@@ -135,7 +153,9 @@ def _check_machine(keys: dict[str, Any], instance: dict[str, Any]) -> None:
 
 def _check_rules(keys: dict[str, Any], made: OciMade) -> None:
     for rules in made.of("SecurityList"):
-        assert rules["ingressSecurityRules"] == []
+        # That a packet is too large for its way, and nothing else.
+        [told] = rules["ingressSecurityRules"]
+        assert (told["protocol"], told["icmpOptions"]) == ("1", {"type": 3, "code": 4})
     sources = {
         (rule["source"], rule["tcpOptions"]["destinationPortRange"]["min"])
         for rule in made.of("NetworkSecurityGroupSecurityRule")
@@ -151,24 +171,39 @@ def _check_rules(keys: dict[str, Any], made: OciMade) -> None:
 
 
 def _check_policies(plan: OciPlan, made: OciMade) -> None:
-    [may] = [p for p in made.of("Policy") if not p["name"].endswith("-lifecycle")]
-    statements = [parse_statement(text) for text in may["statements"]]
+    policies = [p for p in made.of("Policy") if not p["name"].endswith("-lifecycle")]
+    statements = [parse_statement(text) for may in policies for text in may["statements"]]
     allowed: set[str] = set()
+    named: set[str] = set()
     for statement in statements:
         assert statement
         assert statement.subject == f"dynamic-group {plan.names.identity}"
         assert statement.compartment == plan.settings.compartment_id
+        if statement.permissions:
+            # Of which OCI knows no target: a condition would decline them.
+            assert not statement.condition
+            named |= statement.permissions
+            continue
         # Each is held to one resource of the stack's own.
         assert "target." in statement.condition
         allowed.add(f"{statement.verb} {statement.resource}")
+    is_machine = plan.settings.compute != "container"
+    assert named == ({"UNIFIED_AGENT_CONFIG_GENERATE"} if is_machine else set())
     assert allowed == {
         "manage objects",
         "read buckets",
         "read repos",
         "read secret-bundles",
         *(["use metrics"] if plan.settings.alert_email else []),
-        *(["use log-content"] if plan.settings.compute != "container" else []),
+        *(["use log-content"] if is_machine else []),
     }
+    # OCI changes identities and policies in the tenancy's home region alone.
+    for one in made.registered:
+        if one.type.startswith("oci:Identity/"):
+            assert "::oci-home::" in one.options["provider"], one.name
+    [region] = [one.inputs["region"] for one in made.registered if one.name == "oci-home"]
+    assert region == HOME_REGION
+    assert region != plan.settings.region
 
 
 def _check_stores(keys: dict[str, Any], made: OciMade) -> None:
@@ -186,6 +221,45 @@ def _check_stores(keys: dict[str, Any], made: OciMade) -> None:
     for system in made.of("DbSystem"):
         assert system["instanceCount"] == (2 if keys["highAvailability"] else 1)
         assert system["networkDetails"]["nsgIds"] == ["ocid1.database-rules"]
+
+
+@pytest.mark.parametrize("compute", ["container", "scale", "vm"])
+@pytest.mark.parametrize(("cpus", "memory"), [(1, 1), (1, 2), (1.3, 2.1), (3, 16)])
+def test_a_second_up_replaces_nothing_for_a_number_that_the_provider_keeps_inexactly(
+    compute: str, cpus: float, memory: float, tmp_path: Path
+) -> None:
+    _, made = deploy_oci({**_BASE, "compute": compute, "cpus": cpus, "memory": memory})
+    cloud = open_cloud(tmp_path)
+    for kind in (ContainerInstance, Instance, InstanceConfiguration):
+        for inputs in made.of(kind.token.removeprefix("oci:")):
+            stood = kind(Call(cloud, {}, "server"))
+            assert [
+                name for name, value in inputs.items() if not stood.same(name, value, value)
+            ] == []
+
+
+@pytest.mark.parametrize(
+    ("was", "wanted", "sent", "rules"),
+    [
+        (None, False, "Disabled", 1),
+        ("Disabled", False, "Disabled", 1),
+        ("Disabled", True, "Enabled", 2),
+        ("Enabled", True, "Enabled", 2),
+        # OCI takes no `Disabled` of a bucket that ever kept versions, whose old ones still go.
+        ("Enabled", False, "Suspended", 2),
+        ("Suspended", False, "Suspended", 2),
+    ],
+)
+def test_a_bucket_that_kept_versions_can_only_cease_to(
+    was: str | None, wanted: bool, sent: str, rules: int
+) -> None:
+    plan, _ = deploy_oci(_BASE)
+    there = {plan.names.bucket: was} if was else {"another": "Enabled"}
+    _, made = deploy_oci({**_BASE, "versioning": wanted}, there)
+    [bucket] = made.of("Bucket")
+    assert bucket["versioning"] == sent
+    [lifecycle] = made.of("ObjectLifecyclePolicy")
+    assert len(lifecycle["rules"]) == rules
 
 
 def test_names_keep_within_their_limits() -> None:

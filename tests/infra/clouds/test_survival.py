@@ -40,6 +40,8 @@ _PROVIDERS = {
     "infra.clouds.shared.generated._AuthorityProvider",
     "infra.clouds.shared.generated._SecretProvider",
     "infra.clouds.shared.home._HomeProvider",
+    "infra.clouds.shared.home._NotedProvider",
+    "infra.clouds.shared.settled.SettledProvider",
 }
 
 

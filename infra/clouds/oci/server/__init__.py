@@ -104,7 +104,7 @@ def _container(parts: Parts, vault: Vault, balancer: Balancer) -> Output[str]:
 
     del vault  # Its secrets come as files.
     granted = parts.identity.grant(matching_rule(parts.plan))
-    instance = make_instance(parts, granted.policy)
+    instance = make_instance(parts, granted)
     vnic = core.get_vnic_output(
         vnic_id=instance.vnics[0].vnic_id.apply(str), opts=parts.scope.invoke
     )

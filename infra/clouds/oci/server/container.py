@@ -8,13 +8,13 @@ https://docs.oracle.com/iaas/Content/container-instances/home.htm
 
 from collections.abc import Mapping
 
-import pulumi
 from pulumi import Output
 from pulumi_oci import containerengine as ci
 
+from infra.clouds.oci.identity import Granted
 from infra.clouds.oci.parts import Parts
 from infra.clouds.shared.secret_files import encoded
-from infra.plan.oci import OciPlan
+from infra.plan.oci import OciPlan, exact
 from infra.plan.workloads import DATA_DIRECTORY, SECRETS_DIRECTORY, Workload
 
 _SHAPE = "CI.Standard.E4.Flex"
@@ -66,7 +66,7 @@ def _container(parts: Parts, workload: Workload) -> ci.ContainerInstanceContaine
         environment_variables=parts.environment(workload),
         is_resource_principal_disabled=not is_runtime,
         resource_config=ci.ContainerInstanceContainerResourceConfigArgs(
-            vcpus_limit=workload.cpus, memory_limit_in_gbs=workload.memory_limit
+            vcpus_limit=exact(workload.cpus), memory_limit_in_gbs=exact(workload.memory_limit)
         ),
         health_checks=_health_check(workload),
         volume_mounts=[
@@ -90,17 +90,16 @@ def matching_rule(plan: OciPlan) -> str:
     )
 
 
-def make_instance(parts: Parts, policy: pulumi.Resource) -> ci.ContainerInstance:
+def make_instance(parts: Parts, granted: Granted) -> ci.ContainerInstance:
     """The container instance, in the private subnet."""
     plan, scope, networks = parts.plan, parts.scope, parts.networks
-    settings = plan.settings
     return ci.ContainerInstance(
         "server",
         display_name=plan.names.base,
         availability_domain=scope.availability_domain,
         shape=_SHAPE,
         shape_config=ci.ContainerInstanceShapeConfigArgs(
-            ocpus=plan.ocpus, memory_in_gbs=settings.memory
+            ocpus=plan.ocpus, memory_in_gbs=plan.memory
         ),
         # An init ends well, and is left alone then.
         container_restart_policy="ON_FAILURE",
@@ -123,5 +122,5 @@ def make_instance(parts: Parts, policy: pulumi.Resource) -> ci.ContainerInstance
             )
         ],
         **scope.inside,
-        opts=scope.after(policy, *parts.ready),
+        opts=scope.after(granted.policy, granted.settled, *parts.ready),
     )

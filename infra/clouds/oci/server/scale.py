@@ -2,7 +2,8 @@
 
 An instance configuration cannot be changed, so that another image or key makes another pool beside
 the one that serves; users are led to it once all of its instances are healthy, and then the old
-one goes. Each instance begins with the newest image of the system.
+one goes. Instances begin with the image of the system that was the newest when the stack was made,
+and keep themselves up to date.
 https://docs.oracle.com/iaas/Content/Compute/Tasks/creatinginstancepool.htm
 """
 
@@ -11,8 +12,9 @@ from pulumi_oci import autoscaling, core
 
 from infra.clouds.oci.observability import COLLECTOR
 from infra.clouds.oci.parts import Parts
-from infra.clouds.oci.server.vm import DISK_GIB, RELEASE, SHAPE, SYSTEM, metadata
+from infra.clouds.oci.server.vm import DISK_GIB, SHAPE, metadata, newest_image
 from infra.clouds.oci.vault import Vault
+from infra.clouds.shared.home import Noted
 from infra.plan.oci import OciPlan
 from infra.plan.proxy import PORT
 
@@ -74,6 +76,9 @@ def make_pool(
 
 def _configuration(parts: Parts, vault: Vault) -> core.InstanceConfiguration:
     plan, scope, networks = parts.plan, parts.scope, parts.networks
+    # OCI would choose by the system alone, and its images fit only some shapes. Noted, because the
+    # next one would make another pool, though nobody asked for it.
+    image = Noted("system-image", newest_image(parts), scope.here()).value
     return core.InstanceConfiguration(
         "configuration",
         display_name=plan.names.base,
@@ -84,15 +89,11 @@ def _configuration(parts: Parts, vault: Vault) -> core.InstanceConfiguration:
                 "display_name": plan.names.base,
                 "freeform_tags": dict(scope.tags),
                 "shape": SHAPE,
-                "shape_config": {"ocpus": plan.ocpus, "memory_in_gbs": plan.settings.memory},
+                "shape_config": {"ocpus": plan.ocpus, "memory_in_gbs": plan.memory},
                 "source_details": {
                     "source_type": "image",
                     "boot_volume_size_in_gbs": str(DISK_GIB),
-                    "instance_source_image_filter_details": {
-                        "compartment_id": scope.compartment,
-                        "operating_system": SYSTEM,
-                        "operating_system_version": RELEASE,
-                    },
+                    "image_id": image,
                 },
                 "create_vnic_details": {
                     "nsg_ids": [networks.proxy_rules, networks.server_rules],
@@ -138,7 +139,8 @@ def _autoscaling(parts: Parts, pool: core.InstancePool) -> None:
             }
         ],
         **parts.scope.inside,
-        opts=parts.scope.opts,
+        # The provider replaces it for other numbers, and a pool has one at most.
+        opts=ResourceOptions.merge(parts.scope.opts, ResourceOptions(delete_before_replace=True)),
     )
 
 

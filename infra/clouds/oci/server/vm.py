@@ -23,15 +23,16 @@ DISK_GIB = 50
 def make_instance(parts: Parts, vault: Vault) -> core.Instance:
     """The instance, in the private subnet."""
     plan, scope, networks = parts.plan, parts.scope, parts.networks
-    settings = plan.settings
     return core.Instance(
         "server",
         display_name=plan.names.base,
         availability_domain=scope.availability_domain,
         shape=SHAPE,
-        shape_config=core.InstanceShapeConfigArgs(ocpus=plan.ocpus, memory_in_gbs=settings.memory),
+        shape_config=core.InstanceShapeConfigArgs(ocpus=plan.ocpus, memory_in_gbs=plan.memory),
         source_details=core.InstanceSourceDetailsArgs(
-            source_type="image", source_id=_image(parts), boot_volume_size_in_gbs=str(DISK_GIB)
+            source_type="image",
+            source_id=newest_image(parts),
+            boot_volume_size_in_gbs=str(DISK_GIB),
         ),
         create_vnic_details=core.InstanceCreateVnicDetailsArgs(
             subnet_id=networks.compute,
@@ -55,8 +56,8 @@ def make_instance(parts: Parts, vault: Vault) -> core.Instance:
     )
 
 
-def _image(parts: Parts) -> Output[str]:
-    """The newest of the system's images."""
+def newest_image(parts: Parts) -> Output[str]:
+    """The newest of the system's images for the shape."""
     found = core.get_images_output(
         compartment_id=parts.plan.settings.compartment_id,
         operating_system=SYSTEM,

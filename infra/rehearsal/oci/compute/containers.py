@@ -26,13 +26,7 @@ class ContainerInstance(OciResource):
     token = "oci:ContainerEngine/containerInstance:ContainerInstance"
     kind = "computecontainerinstance"
     service = "Container Instances"
-
-    @classmethod
-    def replace_paths(cls) -> frozenset[str]:
-        """Only names and tags change in one that is there."""
-        return frozenset(
-            cls.input_names() - {"displayName", "freeformTags", "definedTags", "state"}
-        )
+    is_single = True
 
     def verify(self, inputs: Props) -> None:
         super().verify(inputs)

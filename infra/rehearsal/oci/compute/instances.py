@@ -16,7 +16,6 @@ from infra.rehearsal.provider.values import Props, child
 
 _SHAPES = ("VM.Standard.E4.Flex", "VM.Standard.E5.Flex", "VM.Standard.A1.Flex")
 _MOST_BYTES = 32_000
-_FIXED_METADATA = ("user_data", "ssh_authorized_keys")
 _AUTH = "auth"
 _BEARER = "Bearer Oracle"
 SYSTEMS = {("Canonical Ubuntu", "24.04"), ("Oracle Linux", "9")}
@@ -26,14 +25,7 @@ class Instance(OciResource):
     token = "oci:Core/instance:Instance"
     kind = "instance"
     service = "Compute"
-    fixed = frozenset(
-        {
-            "availabilityDomain",
-            "compartmentId",
-            "sourceDetails.sourceId",
-            *(f"metadata.{key}" for key in _FIXED_METADATA),
-        }
-    )
+    is_single = True
 
     def verify(self, inputs: Props) -> None:
         super().verify(inputs)
@@ -119,12 +111,23 @@ def machine_name(id: str) -> str:
     return f"instance-{id[-8:]}"
 
 
+def images(shape: str) -> set[str]:
+    """The images that fit a shape: each is for one architecture."""
+    return {_image(system, shape) for system in SYSTEMS}
+
+
+def _image(system: tuple[object, object], shape: str) -> str:
+    architecture = "aarch64" if ".A1." in shape else "x86_64"
+    return ocid("image", " ".join(map(str, (*system, architecture))))
+
+
 class GetImages(Function):
     token = "oci:Core/getImages:getImages"
 
     def invoke(self, args: Props) -> Props:
         system = (args.get("operatingSystem"), args.get("operatingSystemVersion"))
-        images = [{"id": ocid("image", " ".join(map(str, system)))}] if system in SYSTEMS else []
+        shape = str(args.get("shape"))
+        images = [{"id": _image(system, shape)}] if system in SYSTEMS else []
         return {
             "id": args["compartmentId"],
             "compartmentId": args["compartmentId"],

@@ -14,7 +14,7 @@ class InstanceConfiguration(OciResource):
     token = "oci:Core/instanceConfiguration:InstanceConfiguration"
     kind = "instanceconfiguration"
     service = "Compute Management"
-    fixed = frozenset({"compartmentId", "instanceDetails"})
+    is_single = True
 
     def verify(self, inputs: Props) -> None:
         super().verify(inputs)
@@ -26,7 +26,11 @@ class InstanceConfiguration(OciResource):
         source = child(launch, "sourceDetails")
         wanted = child(source, "instanceSourceImageFilterDetails")
         system = (wanted.get("operatingSystem"), wanted.get("operatingSystemVersion"))
-        if not source.get("imageId") and system not in instances.SYSTEMS:
+        image = source.get("imageId")
+        if image and image not in instances.images(launch["shape"]):
+            wrong = f"Shape {launch['shape']} is not valid for image {image}."
+            raise self.refusal("InvalidParameter", wrong)
+        if not image and system not in instances.SYSTEMS:
             raise self.refusal("InvalidParameter", f"No image of {' '.join(map(str, system))}.")
 
 
@@ -35,7 +39,6 @@ class InstancePool(OciResource):
     kind = "instancepool"
     endpoint = "iaas"
     service = "Compute Management"
-    fixed = frozenset({"compartmentId"})
 
     def verify(self, inputs: Props) -> None:
         super().verify(inputs)
@@ -121,11 +124,18 @@ class AutoScalingConfiguration(OciResource):
     token = "oci:Autoscaling/autoScalingConfiguration:AutoScalingConfiguration"
     kind = "autoscalingconfiguration"
     service = "Autoscaling"
-    fixed = frozenset({"compartmentId", "autoScalingResources"})
 
     def verify(self, inputs: Props) -> None:
         super().verify(inputs)
-        self.referred(child(inputs, "autoScalingResources")["id"], InstancePool)
+        pool = child(inputs, "autoScalingResources")["id"]
+        self.referred(pool, InstancePool)
+        for other in self.store.find(self.token):
+            if (
+                other.id != self.call.id
+                and child(other.props, "autoScalingResources")["id"] == pool
+            ):
+                message = "Each instance pool can have one autoscaling configuration."
+                raise self.refusal("Conflict", message, 409)
         if int(inputs.get("coolDownInSeconds") or 300) < 300:
             raise self.refusal("InvalidParameter", "coolDownInSeconds is less than 300.")
         for policy in items(inputs, "policies"):

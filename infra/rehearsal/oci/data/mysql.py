@@ -19,7 +19,6 @@ class MysqlDbSystem(OciResource):
     token = "oci:Mysql/mysqlDbSystem:MysqlDbSystem"
     kind = "mysqldbsystem"
     service = "Mysql"
-    fixed = frozenset({"availabilityDomain", "subnetId", "adminUsername", "compartmentId"})
 
     @classmethod
     def computed(cls) -> frozenset[str]:
@@ -73,7 +72,12 @@ class MysqlDbSystem(OciResource):
         folder = host.files(name, {"tls.pem": chain, "tls.key": key, "password": password})
         environment = {"MYSQL_ADMIN": inputs["adminUsername"]}
         image = daemon.built_image("mysql")
-        host.run(name, image, environment=environment, mounts={"/server": folder})
+        # A service keeps a binary log, for recovery to a moment, and lets its users make triggers;
+        # members of a group take no table without a primary key.
+        options = ["--log-bin", "--log-bin-trust-function-creators=1"]
+        if inputs.get("isHighlyAvailable"):
+            options.append("--innodb-force-primary-key=1")
+        host.run(name, image, options, environment=environment, mounts={"/server": folder})
         ready = ["mariadb-admin", "ping", "--silent"]
         wait_for(lambda: host.execute(name, ready)[0] == 0, f"MySQL {name}", _READY_SECONDS)
         return host.address(name) or ""

@@ -20,7 +20,6 @@ class DbSystem(OciResource):
     token = "oci:Psql/dbSystem:DbSystem"
     kind = "postgresqldbsystem"
     service = "Psql"
-    fixed = frozenset({"compartmentId", "dbVersion", "networkDetails.subnetId", "storageDetails"})
 
     def verify(self, inputs: Props) -> None:
         super().verify(inputs)

@@ -4,6 +4,7 @@ from infra.rehearsal.oci.access.policies import lets_service
 from infra.rehearsal.oci.ids import NAMESPACE, REGION, ocid
 from infra.rehearsal.oci.resource import OciResource
 from infra.rehearsal.provider import checks
+from infra.rehearsal.provider.errors import CloudError
 from infra.rehearsal.provider.resource import Function
 from infra.rehearsal.provider.values import Props, child, items
 
@@ -17,7 +18,6 @@ class Bucket(OciResource):
     service = "Object Storage"
     name_input = "name"
     autoname_separator = "-"
-    fixed = frozenset({"namespace", "name", "storageTier"})
 
     def identify(self, inputs: Props) -> str:
         return f"n/{inputs['namespace']}/b/{inputs['name']}"
@@ -38,6 +38,17 @@ class Bucket(OciResource):
         ):
             kinds = "NoPublicAccess, ObjectRead or ObjectReadWithoutList"
             raise self.refusal("InvalidParameter", f"publicAccessType must be {kinds}.")
+        versioning = inputs.get("versioning")
+        allowed = ("Enabled", "Suspended") if self.call.id else ("Enabled", "Disabled")
+        was = self.store.get(self.call.id) if self.call.id else None
+        if versioning not in (None, *allowed) and not (
+            was and was.props.get("versioning") == versioning
+        ):
+            raise self.refusal(
+                "InvalidParameter",
+                f"unsupported enum value for Versioning: {versioning}. Supported values are: "
+                f"{','.join(allowed)}.",
+            )
         if key := inputs.get("kmsKeyId"):
             self.referred(key, Key)
 
@@ -66,11 +77,30 @@ class GetNamespace(Function):
         return {"id": NAMESPACE, "namespace": NAMESPACE}
 
 
+class GetBucketSummaries(Function):
+    token = "oci:ObjectStorage/getBucketSummaries:getBucketSummaries"
+
+    def invoke(self, args: Props) -> Props:
+        same = {name: args[name] for name in ("compartmentId", "namespace")}
+        found = self.cloud.store.find(Bucket.token, **same)
+        return {"id": "buckets", **same, "bucketSummaries": [bucket.props for bucket in found]}
+
+
+class GetBucket(Function):
+    token = "oci:ObjectStorage/getBucket:getBucket"
+
+    def invoke(self, args: Props) -> Props:
+        record = self.cloud.store.get(f"n/{args['namespace']}/b/{args['name']}")
+        if record is None:
+            code = "BucketNotFound"
+            raise CloudError(code, f"404-{code}, {args['name']}", 404)
+        return {"id": record.id, "versioning": "Disabled", **record.props}
+
+
 class LifecyclePolicy(OciResource):
     token = "oci:ObjectStorage/objectLifecyclePolicy:ObjectLifecyclePolicy"
     kind = "lifecycle"
     service = "Object Storage"
-    fixed = frozenset({"namespace", "bucket"})
 
     def identify(self, inputs: Props) -> str:
         return f"n/{inputs['namespace']}/b/{inputs['bucket']}/l"
@@ -88,7 +118,7 @@ class LifecyclePolicy(OciResource):
             )
         for rule in items(inputs, "rules"):
             if rule.get("target") == "previous-object-versions" and (
-                bucket.props.get("versioning") != "Enabled"
+                bucket.props.get("versioning") not in ("Enabled", "Suspended")
             ):
                 raise self.refusal("InvalidParameter", "The bucket keeps no versions.")
             if rule.get("timeUnit") not in (_DAYS, _YEARS):
@@ -100,7 +130,6 @@ class Vault(OciResource):
     kind = "vault"
     endpoint = "secrets"
     service = "Kms"
-    fixed = frozenset({"vaultType"})
 
     def verify(self, inputs: Props) -> None:
         super().verify(inputs)
@@ -121,7 +150,6 @@ class Key(OciResource):
     token = "oci:Kms/key:Key"
     kind = "key"
     service = "Kms"
-    fixed = frozenset({"managementEndpoint", "keyShape", "protectionMode"})
 
     def verify(self, inputs: Props) -> None:
         super().verify(inputs)
@@ -141,7 +169,6 @@ class Secret(OciResource):
     token = "oci:Vault/secret:Secret"
     kind = "vaultsecret"
     service = "Vault"
-    fixed = frozenset({"vaultId", "secretName"})
 
     def compute(self, id: str, inputs: Props) -> Props:
         known = self.store.get(id)
