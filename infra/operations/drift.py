@@ -1,12 +1,14 @@
 """`make drift`: what runs other than the state says, and who can put it right."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import click
 
+from infra.clouds import behind
 from infra.operations.stack import Resource, Stack, docker, main, table
 
 _DRIFTED = 2
@@ -39,6 +41,8 @@ def decide(stack: str, steps: Sequence[Mapping[str, Any]]) -> list[Drift]:
             continue
         detailed: Mapping[str, Any] = step.get("detailedDiff") or {}
         keys = {key for key in detailed if not key.startswith("__")} or _differing(old, new)
+        grown = behind.properties(kind)
+        keys = {key for key in keys if re.split(r"[.\[]", key)[0] not in grown}
         if keys:
             found.append(Drift(name, kind, tuple(sorted(keys)), _remedy(stack, keys, inputs)))
     return found

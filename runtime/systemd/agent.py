@@ -111,15 +111,18 @@ class Oci:
         return "BEARER_TOKEN", self._get(f"https://{host}/20180419/docker/token")["token"]
 
     def secret(self, address: str) -> str:
-        host = f"secrets.vaults.{self._region()}.oci.oraclecloud.com"
+        region, domain = self._place()
+        host = f"secrets.vaults.{region}.oci.{domain}"
         bundle = self._get(f"https://{host}/20190301/secretbundles/{address}")
         return base64.b64decode(bundle["secretBundleContent"]["content"]).decode()
 
     def _known(self, path: str) -> bytes:
         return ask(f"{_METADATA}/opc/v2/{path}", {"Authorization": "Bearer Oracle"})
 
-    def _region(self) -> str:
-        return self._known("instance/canonicalRegionName").decode().strip()
+    def _place(self) -> tuple[str, str]:
+        """Region, and domain of the realm: governments and sovereign clouds have their own."""
+        known = json.loads(self._known("instance/regionInfo"))
+        return known["regionIdentifier"], known["realmDomainComponent"]
 
     def _get(self, url: str) -> Any:
         if self._session is None:
@@ -151,7 +154,8 @@ class Oci:
             "publicKey": _bare(public),
             "intermediateCertificates": [_bare(self._known("identity/intermediate.pem"))],
         }
-        url = f"https://auth.{self._region()}.oraclecloud.com/v1/x509"
+        region, domain = self._place()
+        url = f"https://auth.{region}.{domain}/v1/x509"
         sent = json.dumps(body).encode()
         key_id = f"{tenancy}/fed-x509/{fingerprint}"
         answer = json.loads(ask(url, signed(leaf, key_id, "post", url, sent), sent))

@@ -8,3 +8,6 @@ DATA = dict[str, str | None].fromkeys(
         "oci:Psql/dbSystem:DbSystem",
     )
 )
+# What others add later. The provider updates such a resource from its state, and so sends a mistake
+# unless that was refreshed: terraform-provider-oci 8.28.0, network_load_balancer_backend_set.
+BEHIND = {"oci:NetworkLoadBalancer/backendSet:BackendSet": frozenset({"backends"})}

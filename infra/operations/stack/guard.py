@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import click
 
-from infra.clouds import data
+from infra.clouds import behind, data
 from infra.operations.stack import MistakeError, Preview, Resource, Stack, docker
 from infra.operations.stack.findings import Finding, decide, lines
 from infra.operations.stack.protection import lifted
@@ -99,6 +99,18 @@ def failed(preview: Preview) -> UserError:
     return UserError("\n".join(dict.fromkeys(reasons)) or preview.said.strip())
 
 
+def behind_state(events: Iterable[str]) -> list[str]:
+    """The URNs of what a preview would update and others added to since: it goes wrong by a state
+    that is not refreshed. Pure.
+    """
+    steps = (json.loads(event).get("resourcePreEvent", {}).get("metadata") for event in events)
+    return [
+        str(step["urn"])
+        for step in steps
+        if step and step.get("op") == "update" and behind.properties(str(step.get("type")))
+    ]
+
+
 def look(
     stack: Stack,
     state: Sequence[Resource],
@@ -133,6 +145,11 @@ def up(
             refuse(findings, allowed)
             if preview.code:
                 raise failed(preview)
+            if (stale := behind_state(preview.events)) and not refreshing:
+                targets = [word for urn in stale for word in ("--target", urn)]
+                refresh = stack.run("refresh", "--yes", "--skip-preview", *targets, quiet=quiet)
+                if refresh:
+                    return refresh
         code, events = stack.update(*options, quiet=quiet, environment=environment(state))
         if not code:
             done()

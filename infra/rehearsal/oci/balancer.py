@@ -61,6 +61,27 @@ class BackendSet(_OfBalancer):
     token = "oci:NetworkLoadBalancer/backendSet:BackendSet"
     kind = "backendset"
 
+    def compute(self, id: str, inputs: Props) -> Props:
+        """Its backends, which come later and are others' to add, as a refresh sees them."""
+        same = {"networkLoadBalancerId": inputs["networkLoadBalancerId"]}
+        found = self.store.find(Backend.token, **same, backendSetName=inputs["name"])
+        names = [{"name": each.props["name"]} for each in found]
+        return {**super().compute(id, inputs), "backends": names}
+
+    def read(self, id: str, known: Props) -> Props | None:
+        props = super().read(id, known)
+        return {**props, **self.compute(id, props)} if props else None
+
+    def update(self, id: str, inputs: Props, known: Props) -> Props:
+        """As the provider does it: it sends what the state has of as many as there are now.
+
+        https://github.com/oracle/terraform-provider-oci, 8.28.0,
+        internal/service/network_load_balancer/network_load_balancer_backend_set_resource.go
+        """
+        if len(items(known, "backends")) < len(items(self.compute(id, inputs), "backends")):
+            raise self.refusal("InvalidParameter", "backends[0].port must not be null")
+        return super().update(id, inputs, known)
+
 
 def checked_path(backend_set: Props) -> str:
     """The path that its health checker asks for."""

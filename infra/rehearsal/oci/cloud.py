@@ -1,7 +1,7 @@
 """A rehearsal of OCI as pulumi_oci reaches it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from infra.clouds.shared.settled import SECONDS_VARIABLE
@@ -38,6 +38,8 @@ class OciCloud(Cloud):
     """``emulator`` runs its resources on this machine; None checks only."""
 
     emulator: Emulator | None = None
+    # Vault and name of secrets that were deleted: OCI does it after a day at least.
+    pending: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     # How many connections went to one of several backends.
     next_backend: int = 0
 

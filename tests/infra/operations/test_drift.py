@@ -49,6 +49,14 @@ def test_a_changed_key_of_the_stack_file_is_set_back_and_one_of_the_provider_is_
     assert "make refresh" in theirs.remedy
 
 
+def test_what_others_add_to_a_resource_is_no_drift() -> None:
+    kind = "oci:NetworkLoadBalancer/backendSet:BackendSet"
+    added = {"backends": [{"name": "10.0.0.2:443"}]}
+    assert decide("prod", [_step("update", kind, "backends", {"backends": []}, added)]) == []
+    moved = _step("update", kind, "backends", {"backends": [], "policy": 1}, {**added, "policy": 2})
+    assert [drift.keys for drift in decide("prod", [moved])] == [("policy",)]
+
+
 def test_how_our_own_providers_are_kept_in_the_state_is_no_drift() -> None:
     step = _step("refresh", "a:B", "c", {"__provider": "old"}, {"__provider": "new"})
     assert decide("prod", [step]) == []

@@ -2,9 +2,10 @@
 
 import json
 import ssl
+import time
 import urllib.error
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from infra.rehearsal.host.endpoint import Request, Response, json_response
@@ -34,6 +35,9 @@ def is_healthy(address: str, path: str = health.PATH) -> bool:
         return False
 
 
+_CHANGE_SECONDS = 0.5
+
+
 @dataclass(frozen=True)
 class Api:
     """Answers who deploys, and nobody else.
@@ -43,6 +47,8 @@ class Api:
     """
 
     emulator: Emulator
+    # Balancer -> until when it is at a change, by the monotonic clock.
+    busy: dict[str, float] = field(default_factory=dict[str, float])
 
     def answer(self, request: Request) -> Response:
         principal = signer(request, self.emulator.principals.known)
@@ -109,6 +115,10 @@ class Api:
         return self.emulator.cloud.store.find(Backend.token, **same)
 
     def _change(self, balancer: str, name: str, backend: str, change: Props) -> Response:
+        if time.monotonic() < self.busy.get(balancer, 0):
+            message = "Invalid State Transition of NLB lifeCycle state from Updating to Updating"
+            return json_response(409, {"code": "Conflict", "message": message})
+        self.busy[balancer] = time.monotonic() + _CHANGE_SECONDS
         for found in self._backends(balancer, name):
             if found.props["name"] == backend:
                 self.emulator.cloud.store.put(found.id, Backend.token, {**found.props, **change})

@@ -1,6 +1,7 @@
 """Instances: virtual machines, each a principal by a certificate that its metadata shows it."""
 
 import base64
+import json
 from typing import cast
 
 from infra.rehearsal.host import machine
@@ -17,6 +18,12 @@ from infra.rehearsal.provider.values import Props, child
 _SHAPES = ("VM.Standard.E4.Flex", "VM.Standard.E5.Flex", "VM.Standard.A1.Flex")
 _MOST_BYTES = 32_000
 _AUTH = "auth"
+_REGION_INFO = {
+    "realmDomainComponent": "oraclecloud.com",
+    "realmKey": "oc1",
+    "regionIdentifier": REGION,
+    "regionKey": "FRA",
+}
 _BEARER = "Bearer Oracle"
 SYSTEMS = {("Canonical Ubuntu", "24.04"), ("Oracle Linux", "9")}
 
@@ -152,6 +159,7 @@ class Metadata:
         known = {
             "instance/region": REGION,
             "instance/canonicalRegionName": REGION,
+            "instance/regionInfo": json.dumps(_REGION_INFO),
             "identity/cert.pem": self._emulator.federation.certificate(self._id, self._key),
             "identity/key.pem": pem(self._key).decode(),
             "identity/intermediate.pem": self._emulator.host.authority.certificate,

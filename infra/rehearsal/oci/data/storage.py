@@ -170,6 +170,14 @@ class Secret(OciResource):
     kind = "vaultsecret"
     service = "Vault"
 
+    @property
+    def _pending(self) -> set[tuple[str, str]]:
+        return getattr(self.cloud, "pending", set[tuple[str, str]]())
+
+    def delete(self, id: str, known: Props) -> None:
+        super().delete(id, known)
+        self._pending.add((known["vaultId"], known["secretName"]))
+
     def compute(self, id: str, inputs: Props) -> Props:
         known = self.store.get(id)
         was = child(known.props, "secretContent").get("content") if known else None
@@ -183,6 +191,9 @@ class Secret(OciResource):
         if self.referred(inputs["keyId"], Key)["vaultId"] != inputs["vaultId"]:
             raise self.not_found()
         same = {"vaultId": inputs["vaultId"], "secretName": inputs["secretName"]}
+        if (inputs["vaultId"], inputs["secretName"]) in self._pending:
+            message = f"The secret {inputs['secretName']} is pending deletion."
+            raise self.refusal("Conflict", message, 409)
         if any(other.id != self.call.id for other in self.store.find(self.token, **same)):
             taken = f"The secret {inputs['secretName']} already exists in the vault."
             raise self.refusal("Conflict", taken, 409)

@@ -231,3 +231,14 @@ def test_a_preview_that_fails_is_told_without_the_engine_s_frame() -> None:
     told = guard.failed(Preview(1, tuple(events), "Previewing …"))
     assert str(told) == "trackstack:port: 5000 is held by process 1"
     assert str(guard.failed(Preview(1, (), "error: no login\n"))) == "error: no login"
+
+
+def test_what_others_added_to_is_refreshed_before_it_is_updated() -> None:
+    kind = "oci:NetworkLoadBalancer/backendSet:BackendSet"
+
+    def step(op: str, of: str) -> str:
+        metadata = {"op": op, "type": of, "urn": f"urn:pulumi:s::trackstack::{of}::one"}
+        return json.dumps({"resourcePreEvent": {"metadata": metadata}})
+
+    planned = [step("update", kind), step("same", kind), step("update", "oci:Core/vcn:Vcn"), "{}"]
+    assert guard.behind_state(planned) == [f"urn:pulumi:s::trackstack::{kind}::one"]
