@@ -7,16 +7,23 @@ ENTER := . ./env &&
 TAKEN = $(if $(DATA),--data "$(DATA)")
 UV = $(shell command -v uv || echo .venv/bin/uv)
 
+<<<<<<< HEAD
 .PHONY: help up down preview refresh drift promote recover move upgrade-database run status token logs rehearse dump setup test check nightly lint bench reference docs lock clean
+=======
+.PHONY: help up down preflight preview refresh drift promote recover upgrade-database run status token logs rehearse dump setup test check nightly lint bench reference docs lock clean
+>>>>>>> 8e0f2a7 (make preflight: whether OCI is ready for a stack, before anything is made; a key for the compute's shape)
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
 up: setup ## bring up STACK (default: local); what holds data is lost only where DATA= names it; WAIT=0 does not ask the server
-	@$(ENTER) python -m infra.operations.up "$(STACK)" $(TAKEN) $(if $(WAIT),--wait "$(WAIT)")
+	@$(ENTER) python -m infra.operations.up "$(STACK)" $(TAKEN) $(if $(WAIT),--wait "$(WAIT)") $(if $(filter no,$(PREFLIGHT)),--no-preflight)
 
 down: setup ## stop STACK and say what is kept; asks (or needs YES=1, or DATA=) where data are lost
 	@$(ENTER) python -m infra.operations.down "$(STACK)" $(if $(YES),--yes) $(TAKEN)
+
+preflight: setup ## whether STACK's cloud is ready for it: login, region, shapes, limits, rights
+	@$(ENTER) python -m infra.operations.preflight "$(STACK)"
 
 preview: setup ## show what `make up` would change, and whether the policies hold
 	@$(ENTER) python -m infra.operations.preview "$(STACK)"

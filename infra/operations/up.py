@@ -6,6 +6,7 @@ import sys
 import click
 
 from infra.operations import status
+from infra.operations.preflight import require
 from infra.operations.stack import Stack, docker, guard, main, served
 from infra.operations.stack import file as stack_file
 from infra.settings import LocalContainer, Settings
@@ -48,20 +49,22 @@ def select(name: str) -> None:
 
 @click.command()
 @click.argument("name", metavar="STACK")
+@click.option("--preflight/--no-preflight", default=True, help="Look at the cloud first.")
 @click.option("--data", default="", help="What may be lost: replace:NAME or delete:NAME, by comma.")
 @click.option(
     "--wait",
     default=180.0,
     help="Seconds in which the new server must answer users, 0: it is not asked (180).",
 )
-def command(name: str, data: str, wait: float) -> int:
+def command(name: str, data: str, wait: float, preflight: bool) -> int:
     """Bring STACK up, or bring it to what its stack file says.
 
     Stops, with exit code 1 and nothing changed, where that deletes, replaces or leaves behind what
     holds data, unless --data (DATA= with make) names it. In a cloud and on a terminal the engine
-    asks first. Ends well only when the server that was deployed answers at its public address, to
-    its own token; with --wait 0 (WAIT=0 with make) it is not asked. Exits with 2 where what was
-    typed, or the stack file, is wrong.
+    asks first. A stack that is not up yet begins with a look at its cloud (`make preflight`),
+    unless told not to (PREFLIGHT=no with make). Ends well only when the server that was deployed
+    answers at its public address, to its own token; with --wait 0 (WAIT=0 with make) it is not
+    asked. Exits with 2 where what was typed, or the stack file, is wrong.
 
     \b
     Examples:
@@ -75,6 +78,9 @@ def command(name: str, data: str, wait: float) -> int:
     settings, state = stack.settings(), stack.resources()
     docker.require(settings, state)
     docker.reconnect(state)
+    # What is up was let in before.
+    if preflight and not state:
+        require(stack)
     again = [word for urn in docker.pruned(state) for word in ("--replace", urn)]
     if guard.up(stack, *options(settings, sys.stdin.isatty()), *again, allowed=allowed):
         return 1

@@ -118,6 +118,16 @@ class OciPlan:
         return exact(self.settings.memory)
 
     @property
+    def compute_shape(self) -> str:
+        """What the server runs on."""
+        return self.settings.machine_shape
+
+    @property
+    def makes_vault(self) -> bool:
+        """Whether secrets of the stack are kept in a vault of its own."""
+        return self.settings.compute != "container" or bool(self.workloads.of("init"))
+
+    @property
     def database_port(self) -> int:
         """Of the database that the stack makes."""
         return PORTS[self.settings.database]

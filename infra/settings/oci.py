@@ -1,5 +1,6 @@
 """The keys of a stack on OCI."""
 
+import re
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -11,6 +12,13 @@ from infra.settings.values import Line
 _EXAMPLE = "replace-me"
 # MySQL DB systems of these shapes have no standby.
 _ALONE = ("MySQL.Free",)
+_COMPUTE_SHAPES = {
+    "container": "CI.Standard.E4.Flex",
+    "scale": "VM.Standard.E5.Flex",
+    "vm": "VM.Standard.E5.Flex",
+}
+# Of Arm processors, for which no image is built.
+_ARM = re.compile(r"\.A[0-9]+\.")
 _SHAPES = {"mysql": "MySQL.2", "postgresql": "PostgreSQL.VM.Standard.E4.Flex.2.32GB"}
 
 
@@ -69,6 +77,14 @@ class Oci(CloudKeys):
         pattern=r"^[a-z0-9.-]+(:[0-9]+)?$",
         description="The container registry's host, in a realm where it is not `<region>.ocir.io`.",
     )
+    compute_shape: Line | None = Field(
+        None,
+        pattern=r"^(CI|VM)\.Standard[A-Za-z0-9.]*\.Flex$",
+        examples=["VM.Standard.E4.Flex"],
+        description="What the server runs on, where the default is not to be had; without it "
+        + " or ".join(f"`{shape}`" for shape in dict.fromkeys(_COMPUTE_SHAPES.values()))
+        + ".",
+    )
     cpus: float = Field(
         1, ge=1, le=64, description="CPUs of the instance, or of one replica: two are one OCPU."
     )
@@ -126,6 +142,19 @@ class Oci(CloudKeys):
         return self
 
     @model_validator(mode="after")
+    def _of_shapes(self) -> "Oci":
+        usual = _COMPUTE_SHAPES[self.compute]
+        if self.machine_shape.partition(".")[0] != usual.partition(".")[0] or _ARM.search(
+            self.machine_shape
+        ):
+            raise wrong(
+                "computeShape",
+                f"{self.machine_shape} is no shape of compute: {self.compute} with x86 "
+                f"processors; allowed: one such as {usual}",
+            )
+        return self
+
+    @model_validator(mode="after")
     def _of_databases(self) -> "Oci":
         example = _SHAPES[self.database]
         if self.shape.partition(".")[0] != example.partition(".")[0]:
@@ -142,6 +171,11 @@ class Oci(CloudKeys):
         if self.database == "postgresql" and "database_storage" in self.model_fields_set:
             raise wrong("databaseStorage", "means nothing with PostgreSQL, whose grows by itself")
         return self
+
+    @property
+    def machine_shape(self) -> str:
+        """What the server runs on."""
+        return self.compute_shape or _COMPUTE_SHAPES[self.compute]
 
     @property
     def shape(self) -> str:

@@ -151,6 +151,13 @@ def signer() -> Any:
     return importlib.import_module("oci.signer").Signer.from_config(configuration)
 
 
+def tenancy() -> str:
+    """The OCID of the tenancy that this process logs in to. Raises UserError where it does not."""
+    configuration, given = _login(settings.load().oci_login)
+    signed = getattr(given.get("signer"), "tenancy_id", None)
+    return str(configuration.get("tenancy") or signed or "unknown")
+
+
 def client(service: str, kind: str) -> Any:
     """A client of the SDK (``object_storage``, ``ObjectStorageClient``) that is logged in.
 

@@ -244,7 +244,8 @@ _REGISTRIES = {
     "infra/operations/setup.py",
 }
 _OF_A_CLOUD = re.compile(
-    r"infra/(settings|plan|clouds|policies/checks|rehearsal|rehearsal/keys)/(azure|oci)[/.]"
+    r"infra/(settings|plan|clouds|operations/account|policies/checks|rehearsal|rehearsal/keys)"
+    r"/(azure|oci)[/.]"
 )
 
 

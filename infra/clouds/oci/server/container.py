@@ -17,7 +17,6 @@ from infra.clouds.shared.secret_files import encoded
 from infra.plan.oci import OciPlan, exact
 from infra.plan.workloads import DATA_DIRECTORY, SECRETS_DIRECTORY, Workload
 
-_SHAPE = "CI.Standard.E4.Flex"
 _GRACE_SECONDS = 60
 
 
@@ -97,7 +96,7 @@ def make_instance(parts: Parts, granted: Granted) -> ci.ContainerInstance:
         "server",
         display_name=plan.names.base,
         availability_domain=scope.availability_domain,
-        shape=_SHAPE,
+        shape=plan.compute_shape,
         shape_config=ci.ContainerInstanceShapeConfigArgs(
             ocpus=plan.ocpus, memory_in_gbs=plan.memory
         ),

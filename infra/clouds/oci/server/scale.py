@@ -12,7 +12,7 @@ from pulumi_oci import autoscaling, core
 
 from infra.clouds.oci.observability import COLLECTOR
 from infra.clouds.oci.parts import Parts
-from infra.clouds.oci.server.vm import DISK_GIB, SHAPE, metadata, newest_image
+from infra.clouds.oci.server.vm import DISK_GIB, metadata, newest_image
 from infra.clouds.oci.vault import Vault
 from infra.clouds.shared.home import Noted
 from infra.plan.oci import OciPlan
@@ -88,7 +88,7 @@ def _configuration(parts: Parts, vault: Vault) -> core.InstanceConfiguration:
                 "compartment_id": scope.compartment,
                 "display_name": plan.names.base,
                 "freeform_tags": dict(scope.tags),
-                "shape": SHAPE,
+                "shape": plan.compute_shape,
                 "shape_config": {"ocpus": plan.ocpus, "memory_in_gbs": plan.memory},
                 "source_details": {
                     "source_type": "image",

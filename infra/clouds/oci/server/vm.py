@@ -15,7 +15,6 @@ from infra.clouds.shared.described import described
 from infra.place import systemd_texts
 from infra.plan import machine
 
-SHAPE = "VM.Standard.E5.Flex"
 SYSTEM, RELEASE = "Canonical Ubuntu", "24.04"
 DISK_GIB = 50
 
@@ -27,7 +26,7 @@ def make_instance(parts: Parts, vault: Vault) -> core.Instance:
         "server",
         display_name=plan.names.base,
         availability_domain=scope.availability_domain,
-        shape=SHAPE,
+        shape=plan.compute_shape,
         shape_config=core.InstanceShapeConfigArgs(ocpus=plan.ocpus, memory_in_gbs=plan.memory),
         source_details=core.InstanceSourceDetailsArgs(
             source_type="image",
@@ -62,7 +61,7 @@ def newest_image(parts: Parts) -> Output[str]:
         compartment_id=parts.plan.settings.compartment_id,
         operating_system=SYSTEM,
         operating_system_version=RELEASE,
-        shape=SHAPE,
+        shape=parts.plan.compute_shape,
         sort_by="TIMECREATED",
         sort_order="DESC",
         opts=parts.scope.invoke,

@@ -78,6 +78,7 @@ _LARGER = "PostgreSQL.VM.Standard.E4.Flex.4.64GB"
 _VALUES: dict[str, Any] = {
     "region": {"azure": "northeurope", "oci": "eu-amsterdam-1"},
     "database": {"azure": "mysql", "oci": "postgresql"},
+    "computeShape": {"oci": "CI.Standard.E3.Flex"},
     "databaseShape": {"oci": "MySQL.4"},
     "name": "elsewhere",
     "compute": {},
