@@ -26,7 +26,9 @@ class _Client:
     def _refuse(self, method: str) -> None:
         if left := self.refused.get(method):
             status = left.pop(0)
-            raise ServiceError(status, "Conflict" if status == 409 else "NotFound", {}, "no")
+            headers: dict[str, str] = {}
+            code = "Conflict" if status == 409 else "NotFound"
+            raise ServiceError(status, code, headers, "no")
 
     def get_backend_health(self, _balancer: str, _set: str, name: str) -> Any:
         self._refuse("health")
