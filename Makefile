@@ -23,7 +23,7 @@ down: setup ## stop STACK and say what is kept; asks (or needs YES=1, or DATA=) 
 	@$(ENTER) python -m infra.operations.down "$(STACK)" $(if $(YES),--yes) $(TAKEN)
 
 preflight: setup ## whether STACK's cloud is ready for it: login, region, shapes, limits, rights
-	@$(ENTER) python -m infra.operations.preflight "$(STACK)"
+	@$(ENTER) python -m infra.operations.account.preflight "$(STACK)"
 
 preview: setup ## show what `make up` would change, and whether the policies hold
 	@$(ENTER) python -m infra.operations.preview "$(STACK)"

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from infra.clouds import behind
-from infra.operations.stack import Resource, Stack, docker, main, table
+from infra.operations.stack import Resource, Stack, docker, main
 
 _DRIFTED = 2
 
@@ -72,6 +72,16 @@ def _remedy(stack: str, keys: set[str], inputs: Mapping[str, Any]) -> str:
     return f"the provider changed it: make refresh STACK={stack} takes it into the state"
 
 
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns as wide as they need."""
+    lines = [head, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
 @click.command()
 @click.argument("stack")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
@@ -102,7 +112,7 @@ def command(stack: str, as_json: bool) -> int:
             (drift.resource, drift.type, ", ".join(drift.keys) or "gone", drift.remedy)
             for drift in drifts
         ]
-        click.echo(table(("RESOURCE", "TYPE", "DIFFERS", "WHO CAN PUT IT RIGHT"), rows))
+        click.echo(_table(("RESOURCE", "TYPE", "DIFFERS", "WHO CAN PUT IT RIGHT"), rows))
     else:
         click.echo(f"{stack}: nothing differs from the state")
     return _DRIFTED if drifts else 0

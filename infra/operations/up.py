@@ -6,7 +6,7 @@ import sys
 import click
 
 from infra.operations import status
-from infra.operations.preflight import require
+from infra.operations.account.preflight import require
 from infra.operations.stack import Stack, docker, guard, main, served
 from infra.operations.stack import file as stack_file
 from infra.settings import LocalContainer, Settings

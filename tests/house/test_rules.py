@@ -203,7 +203,7 @@ _SPELL_NAMES = {
     "runtime/process.py",
     # Between the engine's program and its commands, beside any stack file.
     "infra/clouds/data.py",
-    "infra/clouds/shared/settled.py",
+    "infra/clouds/oci/settled.py",
     # A real client's own environment.
     "infra/rehearsal/sandbox.py",
     "infra/rehearsal/smoke.py",

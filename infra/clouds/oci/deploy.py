@@ -13,9 +13,9 @@ from infra.clouds.oci.identity import Identity
 from infra.clouds.oci.image import Images
 from infra.clouds.oci.network import Network
 from infra.clouds.oci.observability import Alarms
-from infra.clouds.oci.parts import Parts
 from infra.clouds.oci.scope import make_scope
 from infra.clouds.oci.server import Balancer, Server
+from infra.clouds.oci.server.parts import Parts
 from infra.clouds.oci.vault import Vault
 from infra.inputs import Secrets
 from infra.outputs import Deployment

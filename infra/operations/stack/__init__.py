@@ -7,6 +7,7 @@ import sys
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import IO, Any, cast
@@ -27,8 +28,6 @@ class MistakeError(UserError):
     """What was typed, or written in a stack file, is wrong; nothing was begun."""
 
 
-# The engine's commands that reach the cloud.
-_ASKING = frozenset({"up", "preview", "refresh", "destroy"})
 # The inputs that say where a resource is, or what it is called there.
 _NAMES = (
     *("data_dir", "name", "displayName", "bucket"),
@@ -86,7 +85,7 @@ class Stack:
         done = subprocess.run(
             ["pulumi", *arguments, "--stack", self.name, "--non-interactive", "--color", "never"],
             stdin=subprocess.DEVNULL,
-            env={**os.environ, **self._login(arguments)},
+            env={**os.environ, **_login(self.name, *arguments)},
             capture_output=True,
             text=True,
         )
@@ -168,7 +167,7 @@ class Stack:
             ["pulumi", *arguments, "--stack", self.name],
             stdout=to,
             stderr=to,
-            env={**os.environ, **self._login(arguments), **(environment or {})},
+            env={**os.environ, **_login(self.name, *arguments), **(environment or {})},
         )
         is_interrupted = False
         while True:
@@ -176,14 +175,6 @@ class Stack:
                 return process.wait(), is_interrupted
             except KeyboardInterrupt:
                 is_interrupted = True
-
-    def _login(self, arguments: Sequence[str]) -> dict[str, str]:
-        """What a command that asks the cloud needs, beside the environment."""
-        if arguments[0] not in _ASKING:
-            return {}
-        from infra.operations.stack import login
-
-        return login.variables(self.name)
 
     def outputs(self, *, secrets: bool = False) -> dict[str, Any]:
         """What the stack exports; empty where it is not up.
@@ -244,6 +235,11 @@ def _resource(exported: Mapping[str, Any]) -> Resource:
     )
 
 
+def _login(*command: str) -> dict[str, str]:
+    # It finds the stack file by way of this module.
+    return import_module(f"{__name__}.login").of_command(*command)
+
+
 @contextmanager
 def _told() -> Generator[None]:
     """A mistake in a stack file as the user's."""
@@ -279,16 +275,6 @@ def standing(resources: Sequence[Resource]) -> frozenset[str]:
             found.add(urn)
             ahead += known[urn].needs if urn in known else ()
     return frozenset(found)
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns as wide as they need."""
-    lines = [head, *rows]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    )
 
 
 def main(name: str, command: click.Command, *, mistake: int = 1) -> None:

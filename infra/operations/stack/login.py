@@ -15,6 +15,8 @@ from infra.operations.stack import main
 from infra.settings import model_of
 from runtime import settings as runtime_settings
 
+_ASKING = frozenset({"up", "preview", "refresh", "destroy"})
+
 
 def variables(stack: str) -> dict[str, str]:
     """The variables that a provider reads its login from, by the stack's cloud.
@@ -30,6 +32,11 @@ def variables(stack: str) -> dict[str, str]:
     if find_spec(f"runtime.{package}") is None or find_spec(name) is None:
         return {}
     return dict(import_module(name).of_provider(runtime_settings.load()))
+
+
+def of_command(stack: str, command: str, *_: str) -> dict[str, str]:
+    """``variables`` for a command of the engine's that reaches the cloud; empty for another."""
+    return variables(stack) if command in _ASKING else {}
 
 
 @click.command()

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from infra.clouds.shared.settled import SECONDS_VARIABLE
+from infra.clouds.oci.settled import SECONDS_VARIABLE
 from infra.rehearsal.oci import balancer, identity, network, observability, registry
 from infra.rehearsal.oci.compute import api, containers, instances, pools
 from infra.rehearsal.oci.data import mysql, postgresql, storage

@@ -41,7 +41,7 @@ _PROVIDERS = {
     "infra.clouds.shared.generated._SecretProvider",
     "infra.clouds.shared.home._HomeProvider",
     "infra.clouds.shared.home._NotedProvider",
-    "infra.clouds.shared.settled.SettledProvider",
+    "infra.clouds.oci.settled.SettledProvider",
 }
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from infra.operations import account, preflight
-from infra.operations.account import Account, Check
+from infra.operations import account
+from infra.operations.account import Account, Check, preflight
 from infra.operations.account.oci.checks import Facts, checks, limits_of, rights
 from infra.operations.stack import Stack
 from infra.place import ROOT

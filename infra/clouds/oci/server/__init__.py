@@ -15,9 +15,9 @@ from pulumi_oci import networkloadbalancer as nlb
 
 from infra.clouds.oci.network import Network
 from infra.clouds.oci.observability import Logs
-from infra.clouds.oci.parts import Parts
 from infra.clouds.oci.rollout import Rollout
 from infra.clouds.oci.scope import Scope
+from infra.clouds.oci.server.parts import Parts
 from infra.clouds.oci.vault import Vault
 from infra.clouds.shared.part import Part
 from infra.plan.oci import OciPlan

@@ -12,7 +12,7 @@ from pulumi import Output
 from pulumi_oci import containerengine as ci
 
 from infra.clouds.oci.identity import Granted
-from infra.clouds.oci.parts import Parts
+from infra.clouds.oci.server.parts import Parts
 from infra.clouds.shared.secret_files import encoded
 from infra.plan.oci import OciPlan, exact
 from infra.plan.workloads import DATA_DIRECTORY, SECRETS_DIRECTORY, Workload

@@ -11,7 +11,7 @@ from pulumi import Output, ResourceOptions
 from pulumi_oci import autoscaling, core
 
 from infra.clouds.oci.observability import COLLECTOR
-from infra.clouds.oci.parts import Parts
+from infra.clouds.oci.server.parts import Parts
 from infra.clouds.oci.server.vm import DISK_GIB, metadata, newest_image
 from infra.clouds.oci.vault import Vault
 from infra.clouds.shared.home import Noted

@@ -9,7 +9,7 @@ from pulumi import Output, ResourceOptions
 from pulumi_oci import core
 
 from infra.clouds.oci.observability import COLLECTOR
-from infra.clouds.oci.parts import Parts
+from infra.clouds.oci.server.parts import Parts
 from infra.clouds.oci.vault import Vault
 from infra.clouds.shared.described import described
 from infra.place import systemd_texts

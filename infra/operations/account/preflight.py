@@ -32,7 +32,7 @@ def command(name: str, as_json: bool) -> int:
     \b
     Examples:
       make preflight STACK=oci-prod
-      python -m infra.operations.preflight oci-prod --json
+      python -m infra.operations.account.preflight oci-prod --json
     """
     found = account.look(Stack(name).plan())
     if as_json:
@@ -45,4 +45,4 @@ def command(name: str, as_json: bool) -> int:
 
 
 if __name__ == "__main__":
-    main("infra.operations.preflight", command, mistake=2)
+    main("infra.operations.account.preflight", command, mistake=2)
