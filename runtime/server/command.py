@@ -162,8 +162,11 @@ def _open_store(settings: RuntimeSettings) -> None:
     # MLflow would migrate one that lacks a table, with nothing backed up.
     if has not in (None, should):
         sys.exit(3)
-    SqlAlchemyStore(uri, "mlflow-artifacts:/")
     try:
+        if has is None:
+            # Not every database takes the steps in which MLflow itself makes its tables.
+            upgrade(settings)
+        SqlAlchemyStore(uri, "mlflow-artifacts:/")
         artifacts.check(settings, engine)
     except UserError as error:
         click.echo(f"trackstack: {error}", err=True)

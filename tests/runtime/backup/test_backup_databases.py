@@ -10,6 +10,7 @@ from runtime.artifacts.tree import Tree
 from runtime.backup import filling, make, schema
 from runtime.backup.format import rows
 from runtime.backup.format.manifest import Manifest
+from runtime.backup.upgrade import upgrade
 from runtime.database.engine import open_engine
 from runtime.database.uri import make_directories, store_uri
 from runtime.settings import RuntimeSettings
@@ -89,6 +90,7 @@ def test_an_older_schema_restores_into_a_newer_one(database: Server, tmp_path: P
 def test_a_store_is_backed_up_as_it_was_at_one_moment(database: Server, tmp_path: Path) -> None:
     """Rows that a client writes between two tables' turns are in neither."""
     settings = settings_of(tmp_path, database.new_database())
+    upgrade(settings)
     fill(settings)
     engine = open_engine(settings)
     with rows.snapshot(engine, tmp_path) as connection:
