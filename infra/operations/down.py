@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from infra.clouds import facts
 from infra.operations.stack import MistakeError, Resource, Stack, docker, guard, main, standing
 from infra.operations.stack import file as stack_file
 from infra.operations.stack.protection import lifted
@@ -23,7 +24,7 @@ class Teardown:
     what it stands on, so that the next `up` goes on with it under the same names and passwords.
     ``unprotected`` are those whose protection it takes off; ``differing`` says where the stack
     file has another word than the state on what is kept, or that there is none; ``allowances`` are
-    what DATA= calls what is lost.
+    what DATA= calls what is lost; ``lingering`` says what a cloud only schedules to go.
     """
 
     stack: str
@@ -35,6 +36,7 @@ class Teardown:
     unprotected: tuple[str, ...] = ()
     differing: str = ""
     allowances: tuple[str, ...] = ()
+    lingering: tuple[str, ...] = ()
 
 
 def decide(
@@ -60,6 +62,7 @@ def decide(
         unprotected=tuple(resource.urn for resource in gone if resource.protected),
         differing=_differing(stack, data, settings),
         allowances=tuple(f"delete:{resource.name}" for resource in data if not resource.kept),
+        lingering=tuple(f"{one.place} {left}" for one in gone if (left := facts.lingers(one.type))),
     )
 
 
@@ -91,6 +94,7 @@ def summary(teardown: Teardown) -> str:
     lines = [f"{teardown.stack}: {teardown.removed} resources will be removed"]
     lines += [f"  LOST for good  {name}" for name in teardown.lost]
     lines += [f"  kept           {name}" for name in teardown.kept]
+    lines += [f"  later          {said}" for said in teardown.lingering]
     if teardown.staying:
         lines.append("What is kept stays in the stack, with what it stands on: `make up` goes on.")
     if teardown.protected:

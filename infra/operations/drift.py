@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from infra.clouds import behind
+from infra.clouds import facts
 from infra.operations.stack import Resource, Stack, docker, main
 
 _DRIFTED = 2
@@ -41,7 +41,7 @@ def decide(stack: str, steps: Sequence[Mapping[str, Any]]) -> list[Drift]:
             continue
         detailed: Mapping[str, Any] = step.get("detailedDiff") or {}
         keys = {key for key in detailed if not key.startswith("__")} or _differing(old, new)
-        grown = behind.properties(kind)
+        grown = facts.behind(kind)
         keys = {key for key in keys if re.split(r"[.\[]", key)[0] not in grown}
         if keys:
             found.append(Drift(name, kind, tuple(sorted(keys)), _remedy(stack, keys, inputs)))

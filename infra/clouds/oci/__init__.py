@@ -11,3 +11,8 @@ DATA = dict[str, str | None].fromkeys(
 # What others add later. The provider updates such a resource from its state, and so sends a mistake
 # unless that was refreshed: terraform-provider-oci 8.28.0, network_load_balancer_backend_set.
 BEHIND = {"oci:NetworkLoadBalancer/backendSet:BackendSet": frozenset({"backends"})}
+# What is only scheduled to go, by OCI's own default.
+LINGERING = {
+    "oci:Kms/vault:Vault": "is deleted after 30 days; until then it counts as a vault of the "
+    "tenancy, and its compartment cannot be deleted",
+}

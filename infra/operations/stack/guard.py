@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import click
 
-from infra.clouds import behind, data
+from infra.clouds import data, facts
 from infra.operations.stack import MistakeError, Preview, Resource, Stack, docker
 from infra.operations.stack.findings import Finding, decide, lines
 from infra.operations.stack.protection import lifted
@@ -107,7 +107,7 @@ def behind_state(events: Iterable[str]) -> list[str]:
     return [
         str(step["urn"])
         for step in steps
-        if step and step.get("op") == "update" and behind.properties(str(step.get("type")))
+        if step and step.get("op") == "update" and facts.behind(str(step.get("type")))
     ]
 
 

@@ -61,6 +61,14 @@ def test_what_is_kept_stays_in_the_state_with_all_that_it_stands_on() -> None:
     assert "`make up` goes on" in down.summary(told)
 
 
+def test_what_a_cloud_only_schedules_to_go_is_said() -> None:
+    state = [_resource("oci:Kms/vault:Vault", "vault", kept=False)]
+    [left] = down.decide("prod", {}, state, _LOSES).lingering
+    assert "after 30 days" in left
+    assert f"  later          {left}" in down.summary(down.decide("prod", {}, state, _LOSES))
+    assert down.decide("prod", {}, _STATE, _LOSES).lingering == ()
+
+
 @pytest.mark.parametrize(
     ("outputs", "protected", "wanted"),
     [({}, False, False), ({"protected": True}, False, True), ({"protected": False}, True, True)],
