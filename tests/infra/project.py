@@ -8,8 +8,11 @@ from typing import Any
 
 import yaml
 
+from infra.clouds.oci.settled import SECONDS_VARIABLE
 from infra.place import ROOT
 from infra.rehearsal.engine import Engine
+from runtime import settings
+from runtime.oci import login as oci
 
 
 def make_project(
@@ -21,6 +24,17 @@ def make_project(
     shutil.copy(ROOT / "Pulumi.yaml", project)
     (project / "infra").symlink_to(ROOT / "infra")
     return Engine(project, folder / "state", stack=stack, providers=providers, plugin=plugin)
+
+
+def oci_login(folder: Path) -> dict[str, str]:
+    """The environment of somebody who may log in to a rehearsed OCI, and does not wait for it."""
+    file = folder / "oci-config"
+    file.write_text(
+        f"[DEFAULT]\nuser=u\ntenancy=t\nfingerprint=f\nkey_file={file}\nregion=eu-frankfurt-1\n"
+    )
+    given = {"OCI_CONFIG_FILE": str(file)}
+    login = oci.of_provider(settings.load(given))
+    return {**given, **login, SECONDS_VARIABLE: "0"}
 
 
 def configure(engine: Engine, config: dict[str, Any]) -> None:

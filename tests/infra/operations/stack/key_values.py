@@ -86,6 +86,7 @@ _VALUES: dict[str, Any] = {
     "port": 5057,
     "address": "127.0.0.2",
     "pathPrefix": "/mlflow",
+    "logFormat": "json",
     "logLevel": "debug",
     "pruneAction": "delete",
     "pruneNotice": "3d",

@@ -5,7 +5,7 @@ and then fails, so that no image is built and no server comes up.
 """
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -18,7 +18,7 @@ from infra.rehearsal.provider.conditions import Fault
 from infra.rehearsal.provider.serving import serving
 from infra.rehearsal.serve import load
 from infra.rehearsal.system.waiting import wait_for
-from tests.infra.project import configure, make_project, run_operation
+from tests.infra.project import configure, make_project, oci_login, run_operation
 
 pytestmark = pytest.mark.slow
 
@@ -73,7 +73,8 @@ def stack(
     cloud, docker = (load(provider, folder / "clouds") for provider in (_PROVIDERS[name], "docker"))
     cloud.conditions.add(Fault("Create", "timeout", token=_REGISTRIES[name]))
     with serving(cloud, docker) as providers:
-        made = Stack(name, make_project(folder, providers=providers))
+        engine = make_project(folder, providers=providers)
+        made = Stack(name, replace(engine, environment=oci_login(folder)))
         made.configure()
         up = made.engine.start("up")
         wait_for(lambda: all(map(cloud.store.find, _LAST[name])), "what holds data")
