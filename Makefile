@@ -7,11 +7,7 @@ ENTER := . ./env &&
 TAKEN = $(if $(DATA),--data "$(DATA)")
 UV = $(shell command -v uv || echo .venv/bin/uv)
 
-<<<<<<< HEAD
-.PHONY: help up down preview refresh drift promote recover move upgrade-database run status token logs rehearse dump setup test check nightly lint bench reference docs lock clean
-=======
-.PHONY: help up down preflight preview refresh drift promote recover upgrade-database run status token logs rehearse dump setup test check nightly lint bench reference docs lock clean
->>>>>>> 8e0f2a7 (make preflight: whether OCI is ready for a stack, before anything is made; a key for the compute's shape)
+.PHONY: help up down preflight preview refresh drift promote recover move upgrade-database run status token logs rehearse dump setup test check nightly lint bench reference docs lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
