@@ -1,5 +1,6 @@
 """Where a backup is restored to: an empty store, also by the server itself before it serves."""
 
+import json
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import mlflow
 import pytest
 from mlflow.entities import ViewType
 
+from infra.operations.recover.compared import left_behind
 from infra.rehearsal.system.ports import find_free_port
 from runtime.artifacts.tree import Tree
 from runtime.backup import restore as restoring
@@ -93,6 +95,9 @@ def test_a_server_fills_an_empty_store_before_it_serves_and_no_other(
     with serving(tmp_path / "data", **told) as server:
         assert unlike(open_engine(target), of) == []
         assert artifacts(target) == artifacts(filled)
+        # What `make recover` compares in the end.
+        answer = server.request("GET", "/trackstack/backups", server.token)
+        assert left_behind(json.loads(answer.body)["restored"], of) == []
         server.client(monkeypatch).create_experiment("made since")
     with serving(tmp_path / "data", **told) as server:
         assert server.client(monkeypatch).get_experiment_by_name("made since")
