@@ -1,46 +1,83 @@
 """How much a search asks for: its conditions and its orders, each a join for the database. Pure."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, cast
 
 # Within quotes, "and" joins nothing. A quote that is not closed is MLflow's to refuse.
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`")
 _AND = re.compile(r"\band\b", re.IGNORECASE)
-_FILTERS = frozenset({"filter", "filter_string", "filterString"})
+_ESCAPED = re.compile(r"\\u\{?([0-9a-fA-F]{1,6})\}?")
+_FILTERS = frozenset(
+    {"filter", "filter_string", "filterString", "filters"}
+    | {"filter_string1", "filterString1", "filter_string2", "filterString2"}
+    | {"base_filter", "baseFilter"}
+)
 _ORDERS = frozenset({"order_by", "orderBy"})
+# Of GraphQL: a document may hold a filter as a text, and its variables have any names.
+_DOCUMENT, _VARIABLES = "query", "variables"
+# What else than searches takes a filter.
+_ASKING = ("/graphql", "/traces", "/traces/metrics", "/traces/calculate-filter-correlation")
 
 
-def asked_for(content: Any, *, deep: int = 8) -> int:
-    """Conditions and orders of a request's JSON, in whichever of its parts a filter stands."""
-    if deep == 0:
-        return 0
-    if isinstance(content, Mapping):
-        fields = cast("Mapping[Any, Any]", content)
-        return sum(_of_field(str(name), value, deep) for name, value in fields.items())
-    if isinstance(content, list):
-        return sum(asked_for(item, deep=deep - 1) for item in cast("list[Any]", content))
-    return 0
+@dataclass(frozen=True)
+class Asked:
+    """What a request asks for."""
+
+    conditions: int = 0
+    """Conditions and orders; of what may be none at all, at most as many as are in it."""
+    characters: int = 0
+    """Of all of them: MLflow reads a long one at a pace that falls with its length."""
 
 
-def of_texts(filters: Iterable[str], orders: Iterable[str]) -> int:
+def may_ask(path: str) -> bool:
+    """Whether a request to ``path`` may have conditions."""
+    return "search" in path or path.endswith(_ASKING)
+
+
+def asked_for(content: Any) -> Asked:
+    """What a request's JSON asks for, in whichever of its parts a filter stands."""
+    return _sum(_found(content, "", 8))
+
+
+def of_texts(filters: Iterable[str], orders: Iterable[str]) -> Asked:
     """The same of a query string's values."""
-    return sum(_conditions(text) for text in filters) + sum(1 for _ in orders)
+    found = [(_conditions(text), text) for text in filters]
+    return _sum([*found, *((1, text) for text in orders)])
 
 
-def of_document(document: str) -> int:
-    """At most the conditions in a GraphQL document, which may hold a filter as a text."""
-    return len(_AND.findall(document))
+def _sum(found: Iterable[tuple[int, str]]) -> Asked:
+    texts = list(found)
+    return Asked(sum(number for number, _ in texts), sum(len(text) for _, text in texts))
 
 
-def _of_field(name: str, value: Any, deep: int) -> int:
-    if name in _FILTERS and isinstance(value, str):
-        return _conditions(value)
-    if name in _ORDERS:
-        return len(cast("list[Any]", value)) if isinstance(value, list) else 1
-    if name == "query" and isinstance(value, str):
-        return of_document(value)
-    return asked_for(value, deep=deep - 1)
+def _found(content: Any, name: str, deep: int) -> Iterator[tuple[int, str]]:
+    """The texts that may be a filter or an order, each with how much it asks for.
+
+    ``name`` is that of the field in which the content lies.
+    """
+    if deep == 0:
+        return
+    if isinstance(content, Mapping):
+        for key, value in cast("Mapping[Any, Any]", content).items():
+            inner = name if name == _VARIABLES and key not in _FILTERS | _ORDERS else str(key)
+            yield from _found(value, inner, deep - 1)
+    elif isinstance(content, list):
+        for item in cast("list[Any]", content):
+            yield from _found(item, name, deep - 1)
+    elif isinstance(content, str):
+        if name in _FILTERS:
+            yield _conditions(content), content
+        elif name in _ORDERS:
+            yield 1, content
+        elif name in (_DOCUMENT, _VARIABLES):
+            yield len(_AND.findall(_plain(content))), content
+
+
+def _plain(text: str) -> str:
+    """A text without GraphQL's escapes of letters."""
+    return _ESCAPED.sub(lambda escape: chr(min(int(escape[1], 16), 0x10FFFF)), text)
 
 
 def _conditions(text: str) -> int:

@@ -5,16 +5,22 @@ be told so that it keeps to it, each in the one place that all its routes go thr
 """
 
 import json
+from collections.abc import Callable
 from types import NoneType
 from typing import Any, cast
 
+from fastapi import HTTPException
 from flask import Response, request
 
-from runtime.access.rules import conditions
+from runtime.access.rules import compressed, conditions
 from runtime.access.served import bridge, statements
 from runtime.settings import RuntimeSettings
 
 _MARK = "_trackstack"
+# Those of a query string.
+_FILTERS = ("filter", "filter_string")
+# As many as MLflow's own parser takes of a list of runs; of an order it takes 3 s for them.
+_MOST_CHARACTERS = 200_000
 
 
 def bound(app: Any, settings: RuntimeSettings) -> None:
@@ -24,6 +30,7 @@ def bound(app: Any, settings: RuntimeSettings) -> None:
 
     bridge.install(app)
     _check_requests(cast(Any, flask_app), settings.search_conditions)
+    _bound_traces(settings.max_request_bytes)
     if not hasattr(SqlAlchemyStore, _MARK):
         setattr(SqlAlchemyStore, _MARK, True)
         statements.install(_too_long, _may_not)
@@ -44,6 +51,25 @@ def _check_requests(flask_app: Any, most: int) -> None:
     hooks.append(check)
 
 
+def _bound_traces(most: int) -> None:
+    """Have traces that come compressed be at most ``most`` bytes (0: any number) as they are."""
+    from mlflow.server import otel_api
+
+    api = cast(Any, otel_api)
+    if most and not hasattr(api.decompress_otlp_body, _MARK):
+        api.decompress_otlp_body = _bounded(api.decompress_otlp_body, most)
+
+
+def _bounded(decompress: Callable[[bytes, str], bytes], most: int) -> Callable[[bytes, str], bytes]:
+    def bounded(body: bytes, encoding: str) -> bytes:
+        if compressed.is_larger(body, most):
+            raise HTTPException(413, f"compressed traces may have at most {most} bytes as they are")
+        return decompress(body, encoding)
+
+    setattr(bounded, _MARK, True)
+    return bounded
+
+
 def _json() -> Any:
     """The request's JSON, which MLflow then finds read; None where there is none.
 
@@ -61,15 +87,20 @@ def _json() -> Any:
 
 
 def _too_much(content: Any, most: int) -> Response | None:
-    if not ("search" in request.path or request.path.endswith("/graphql")):
+    if not conditions.may_ask(request.path):
         return None
-    filters = [*request.args.getlist("filter"), *request.args.getlist("filter_string")]
-    asked = conditions.of_texts(filters, request.args.getlist("order_by"))
-    asked += conditions.asked_for(content)
-    if asked <= most:
+    filters = [value for name in _FILTERS for value in request.args.getlist(name)]
+    told = conditions.of_texts(filters, request.args.getlist("order_by"))
+    asked = conditions.asked_for(content)
+    if asked.characters + told.characters > _MOST_CHARACTERS:
+        return _refusal(
+            f"the conditions and orders of a search may have {_MOST_CHARACTERS} characters in all"
+        )
+    number = asked.conditions + told.conditions
+    if number <= most:
         return None
     return _refusal(
-        f"a search may have {most} conditions and orders, this one has {asked}: ask for less, "
+        f"a search may have {most} conditions and orders, this one has {number}: ask for less, "
         "or set TRACKSTACK_SEARCH_CONDITIONS on the server"
     )
 

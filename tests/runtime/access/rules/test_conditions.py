@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from runtime.access.rules.conditions import asked_for, of_texts
+from runtime.access.rules.conditions import Asked, asked_for, may_ask, of_texts
 
 
 @pytest.mark.parametrize(
@@ -22,16 +22,41 @@ from runtime.access.rules.conditions import asked_for, of_texts
         ({"locations": [{"filter": "a = 1 AND b = 2"}, {"filter": "a = 1"}]}, 3),
         ({"variables": {"data": {"filter": "a = 1 AND b = 2", "orderBy": ["a"]}}}, 3),
         ({"query": 'query { mlflowSearchRuns(input: {filter: "a = 1 AND b = 2"}) { x } }'}, 1),
-        ({"brand": "and and and", "filters": ["x and y"]}, 0),
+        ({"query": r'query { x(input: {filter: "a = 1 \u0061ND b = 2 \u{61}nd c = 3"}) }'}, 2),
+        ({"variables": {"x": "a = 1 AND b = 2", "y": {"z": ["c = 3 and d = 4"]}}}, 2),
+        ({"variables": {"ids": ["1", "2", "3"]}}, 0),
+        ({"filter_string1": "a = 1 AND b = 2", "filterString2": "a = 1", "base_filter": "b"}, 4),
+        ({"filters": ["a = 1", "b = 2 and c = 3"]}, 3),
+        ({"brand": "and and and", "names": ["x and y"]}, 0),
     ],
 )
 def test_every_condition_and_order_counts(content: Any, asked: int) -> None:
-    assert asked_for(content) == asked
+    assert asked_for(content).conditions == asked
 
 
 def test_a_query_string_counts_too() -> None:
-    assert of_texts(["a = 1 AND b = 2", ""], ["a", "b"]) == 4
+    assert of_texts(["a = 1 AND b = 2", ""], ["a", "b"]) == Asked(4, 17)
 
 
 def test_what_is_deep_costs_nothing() -> None:
-    assert asked_for(json.loads('{"a":' * 500 + "1" + "}" * 500)) == 0
+    assert asked_for(json.loads('{"a":' * 500 + "1" + "}" * 500)) == Asked()
+
+
+@pytest.mark.parametrize("field", ["filter", "order_by", "base_filter", "query", "variables"])
+def test_the_length_of_what_is_asked_counts(field: str) -> None:
+    assert asked_for({field: ["x" * 1000, "y"], "tags": "z" * 1000}).characters == 1001
+
+
+@pytest.mark.parametrize(
+    ("path", "asks"),
+    [
+        ("/api/2.0/mlflow/runs/search", True),
+        ("/graphql", True),
+        ("/ajax-api/2.0/mlflow/traces", True),
+        ("/api/3.0/mlflow/traces/calculate-filter-correlation", True),
+        ("/api/3.0/mlflow/traces/metrics", True),
+        ("/api/2.0/mlflow/runs/log-batch", False),
+    ],
+)
+def test_where_conditions_may_be(path: str, asks: bool) -> None:
+    assert may_ask(path) is asks

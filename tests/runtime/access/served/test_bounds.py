@@ -1,5 +1,6 @@
 """What a caller with a token can make a real server do: bounded in memory, time and rows."""
 
+import gzip
 import json
 import socket
 import sqlite3
@@ -101,6 +102,38 @@ def test_a_search_has_a_number_of_conditions(team: Team) -> None:
     variables = {"data": {"experimentIds": ["0"], "filter": _filter(101)}}
     asked = {"query": document, "variables": variables}
     assert b"conditions" in team.ask("read", "POST", "/graphql", asked).body
+    named = (
+        "query Q($x: String) { mlflowSearchRuns(input: {filter: $x}) { runs { info { runId } } } }"
+    )
+    other = {"query": named, "variables": {"x": _filter(102)}}
+    assert b"conditions" in team.ask("read", "POST", "/graphql", other).body
+    query = urlencode({"filter": _filter(101), "experiment_ids": team.experiment})
+    assert team.ask("read", "GET", f"/api/2.0/mlflow/traces?{query}").status == 400
+    pair = {"filter_string1": _filter(101), "filter_string2": _filter(1)}
+    path = "/api/3.0/mlflow/traces/calculate-filter-correlation"
+    assert b"conditions" in team.ask("read", "POST", path, {**wanted, **pair}).body
+
+
+def test_compressed_traces_are_as_large_as_they_are(team: Team) -> None:
+    headers = {
+        "content-type": "application/x-protobuf",
+        "content-encoding": "gzip",
+        "x-mlflow-experiment-id": team.experiment,
+    }
+    statuses = [
+        team.server.request(
+            "POST", "/v1/traces", team.tokens["write"], headers=headers, body=gzip.compress(sent, 1)
+        ).status
+        for sent in (b"\0" * (65 * _MB), b"\0")
+    ]
+    assert statuses == [413, 400]
+
+
+def test_a_search_s_conditions_have_a_length(team: Team) -> None:
+    wanted = {"experiment_ids": [team.experiment]}
+    for much in ({"order_by": [f"metrics.{'a' * 300_000}"]}, {"filter": "a " * 150_000}):
+        answer = team.ask("read", "POST", "/api/2.0/mlflow/runs/search", {**wanted, **much})
+        assert b"characters in all" in answer.body
 
 
 @pytest.mark.parametrize(
