@@ -9,8 +9,8 @@ from collections.abc import Callable
 from types import NoneType
 from typing import Any, cast
 
-from fastapi import HTTPException
 from flask import Response, request
+from starlette.exceptions import HTTPException
 
 from runtime.access.rules import compressed, conditions
 from runtime.access.served import bridge, statements
