@@ -6,6 +6,7 @@ more than the file, and refuses what is wrong with it.
 
 import json
 import shutil
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
 
@@ -77,17 +78,15 @@ def read(file: Path) -> dict[str, Any]:
 
     Raises StackError where it is no YAML, and OSError where there is none.
     """
-    config = _mapping(_load(file).get("config"))
-    return {key: value for key, value in config.items() if "secure" not in _mapping(value)}
+    return {key: value for key, value in _config(file).items() if "secure" not in _mapping(value)}
 
 
 def secret_keys(file: Path) -> frozenset[str]:
     """The secret keys that a stack file has; raises as ``read`` does."""
     prefix = f"{PROJECT}:"
-    config = _mapping(_load(file).get("config"))
     return frozenset(
         key.removeprefix(prefix)
-        for key, value in config.items()
+        for key, value in _config(file).items()
         if key.startswith(prefix) and "secure" in _mapping(value)
     )
 
@@ -119,15 +118,41 @@ class _Loader(yaml.SafeLoader):
         lines: dict[str, int] = {}
         pairs = cast("list[tuple[yaml.Node, yaml.Node]]", node.value)
         for key, line in ((str(key.value), key.start_mark.line + 1) for key, _ in pairs):
-            if key in lines:
-                raise yaml.YAMLError(f"{key} stands in line {lines[key]}, and again in line {line}")
-            lines[key] = line
+            # To the engine, a key without a project is this one's.
+            name = key.removeprefix(f"{PROJECT}:")
+            if name in lines:
+                raise yaml.YAMLError(
+                    f"{key} stands in line {lines[name]}, and again in line {line}"
+                )
+            lines[name] = line
         return super().construct_mapping(node, deep)
+
+
+def _config(file: Path) -> dict[str, Any]:
+    """A stack file's configuration, as the engine names its keys.
+
+    Raises StackError also for a key that is plainly meant to be this project's: the engine would
+    take it for another one's, and nobody would read it.
+    """
+    config = {
+        key if ":" in key else f"{PROJECT}:{key}": value
+        for key, value in _mapping(_load(file).get("config")).items()
+    }
+    for key in config:
+        project, _, name = key.partition(":")
+        if project != PROJECT and get_close_matches(project.lower(), [PROJECT], cutoff=0.8):
+            raise StackError(f"{file}: {key}: did you mean {PROJECT}:{name}?")
+    return config
 
 
 def _load(file: Path) -> dict[str, Any]:
     try:
         return _mapping(yaml.load(file.read_text(), _Loader))  # noqa: S506 - a safe one
+    except yaml.MarkedYAMLError as error:
+        place = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        # The engine writes more lines behind `config`, and a key behind those is in none of them.
+        where = "; keys stand right below config:" if "not allowed here" in str(error) else ""
+        raise StackError(f"{file}: is no YAML: {error.problem}{place}{where}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise StackError(f"{file}: is no YAML: {' '.join(str(error).split())}") from None
 

@@ -84,6 +84,37 @@ def test_a_file_is_read_as_yaml_whatever_its_style(
         stack_file.keys("a")
 
 
+def test_a_key_without_a_project_is_this_one_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "config:\n  cloud: azure\n  cpus: 2\n  pruneWebhook: {secure: v1:abc}\n"
+    _write(tmp_path, text, monkeypatch)
+    assert stack_file.keys("a") == {"cloud": "azure", "cpus": "2"}
+    assert stack_file.secret_keys(stack_file.path("a")) == {"pruneWebhook"}
+    _write(tmp_path, "config:\n  port: 1\n  trackstack:port: 2\n", monkeypatch)
+    with pytest.raises(MistakeError, match=r"port stands in line 2, and again in line 3"):
+        stack_file.require("a")
+
+
+@pytest.mark.parametrize("project", ["trackstak", "Trackstack", "track-stack"])
+def test_a_project_that_is_misspelt_is_named(
+    project: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _write(tmp_path, f"config: {{{project}:gcTtl: never, azure-native:x: y}}\n", monkeypatch)
+    with pytest.raises(MistakeError, match=f"{project}:gcTtl: did you mean trackstack:gcTtl"):
+        stack_file.require("a")
+
+
+def test_a_key_behind_the_engine_s_own_lines_is_told_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "config:\n  trackstack:cloud: local\nencryptionsalt: v1:x\n  trackstack:port: 1\n"
+    _write(tmp_path, text, monkeypatch)
+    with pytest.raises(MistakeError) as error:
+        stack_file.require("a")
+    assert str(error.value).endswith("in line 4; keys stand right below config:")
+
+
 def test_a_key_that_stands_there_twice_is_named_with_its_lines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
