@@ -81,8 +81,9 @@ def list_tokens(as_json: bool) -> None:
     for token in tokens:
         state = f", used {token['used']}Z" if token["used"] else ", never used"
         state += ", disabled" if token["disabled"] else ""
-        line = "{name:24} {role:6} made {created}Z, expires {expires}"
-        click.echo(line.format(**token) + state)
+        end = f"{token['expires']}Z" if token["expires"] else "never"
+        line = "{name:24} {role:6} made {created}Z, expires "
+        click.echo(line.format(**token) + end + state)
     if not tokens:
         click.echo("no named tokens; make one with `trackstack token add NAME`", err=True)
 

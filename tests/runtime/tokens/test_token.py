@@ -36,6 +36,8 @@ def test_list_shows_names_and_roles_and_no_value(server: Serving) -> None:
     done = server.run("token", "list", "--json")
     assert {entry["name"]: entry["role"] for entry in json.loads(done.stdout)}["listed"] == "read"
     assert token not in done.stdout
+    (line,) = (row for row in server.run("token", "list").stdout.splitlines() if "listed" in row)
+    assert line.endswith("Z, expires never, never used")
 
 
 def test_the_database_holds_no_token(server: Serving) -> None:
