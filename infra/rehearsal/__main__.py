@@ -15,6 +15,7 @@ import click
 import yaml
 
 from infra.operations import cost
+from infra.operations.stack import resource_of, standing
 from infra.place import ROOT
 from infra.rehearsal import graph
 from infra.rehearsal.errors import EngineError, RehearsalError
@@ -111,20 +112,25 @@ def _unchanged(sandbox: Sandbox) -> None:
 
 
 def _down(sandbox: Sandbox, report: Report, before: Snapshot) -> None:
-    known = sandbox.engine.resources()
-    retained = {str(r["id"]): name for name, r in known.items() if r.get("retainOnDelete")}
-    sandbox.engine.destroy()
-    if retained:
+    """As `make down` does it: what is kept stays, with all that it stands on."""
+    exported: list[dict[str, Any]] = sandbox.engine.export()["deployment"].get("resources") or []
+    # Providers stand on something, too.
+    known = [resource_of(one) for one in exported if one["type"] != "pulumi:pulumi:Stack"]
+    staying = standing(known)
+    ids = {resource.id for resource in known if resource.urn in staying}
+    sandbox.engine.destroy(excluding=staying)
+    if staying:
         # What is retained in a cloud still runs here.
         _sweep(sandbox)
     now = Snapshot.take(sandbox.folder, on_docker=sandbox.is_on_docker)
     left = now.leaks(before, sandbox.engine.stack)
-    report.kept = sorted(retained.values())
-    report.left = remove_volumes(left) + list(sandbox.engine.resources())
+    report.kept = sorted(resource.name for resource in known if resource.retained)
+    report.left = remove_volumes(left)
+    report.left += [n for n, r in sandbox.engine.resources().items() if r["urn"] not in staying]
     for cloud in sandbox.clouds:
         # An image stays in its registry, as it does in the cloud's.
         records = [record for record in cloud.store.all() if "Image" not in record.token]
-        report.left += [record.id for record in records if record.id not in retained]
+        report.left += [record.id for record in records if record.id not in ids]
     _sweep(sandbox)
 
 

@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -74,13 +74,14 @@ class Engine:
         self._make_stack()
         return self._call(*arguments, check=check)
 
-    def destroy(self, check: bool = True) -> Result:
-        """Take the stack down, and what is protected in it.
+    def destroy(self, check: bool = True, excluding: Iterable[str] = ()) -> Result:
+        """Take the stack down, and what is protected in it, but for ``excluding``, by URN.
 
         Raises as ``run`` does.
         """
         self.run("state", "unprotect", "--all", "--yes", check=check)
-        return self.run("destroy", check=check)
+        excluded = [word for urn in sorted(excluding) for word in ("--exclude", urn)]
+        return self.run("destroy", *excluded, check=check)
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
         """Start one command on the stack in a process group of its own, to be interrupted."""

@@ -218,11 +218,11 @@ class Stack:
         """Its resources, and what it exported last, read at once; secrets are encrypted."""
         found: Sequence[dict[str, Any]] = self.state()["deployment"].get("resources") or []
         outputs = [one.get("outputs") for one in found if one["type"] == "pulumi:pulumi:Stack"]
-        resources = [_resource(one) for one in found if not one["type"].startswith("pulumi:")]
+        resources = [resource_of(one) for one in found if not one["type"].startswith("pulumi:")]
         return resources, next(iter(outputs), None) or {}
 
 
-def _resource(exported: Mapping[str, Any]) -> Resource:
+def resource_of(exported: Mapping[str, Any]) -> Resource:
     return Resource(
         name=str(exported["urn"]).rsplit("::", 1)[1],
         type=str(exported["type"]),
