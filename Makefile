@@ -36,7 +36,6 @@ promote: setup ## run in TO the very image that runs in FROM: make promote FROM=
 	@$(ENTER) python -m infra.operations.promote --from "$(FROM)" --to "$(TO)" $(if $(YES),--yes) $(TAKEN)
 
 recover: setup ## fill STACK from the newest backup in FROM, and bring it up
-	@$(ENTER) pulumi stack select --create "$(STACK)" >/dev/null
 	@$(ENTER) python -m infra.operations.recover "$(STACK)" --from "$(FROM)" $(if $(BACKUP),--backup "$(BACKUP)")
 	@$(ENTER) python -m infra.operations.up "$(STACK)" $(TAKEN)
 
@@ -45,7 +44,6 @@ upgrade-database: setup ## back STACK up, and give its database server VERSION, 
 
 move: setup ## bring what FROM holds into the empty stack TO: make move FROM=local TO=azure-prod
 	@$(ENTER) python -m infra.operations.setup "$(TO)"
-	@$(ENTER) pulumi stack select --create "$(TO)" >/dev/null
 	@$(ENTER) python -m infra.operations.recover.move --from "$(FROM)" --to "$(TO)"
 	@$(ENTER) python -m infra.operations.up "$(TO)" $(TAKEN)
 

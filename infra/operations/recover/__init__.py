@@ -18,9 +18,10 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 import click
 
+from infra.operations import up
 from infra.operations.recover import compared
 from infra.operations.recover.compared import COUNTED, differences, left_behind, refuse_data, wait
-from infra.operations.stack import Stack, guard
+from infra.operations.stack import MistakeError, Stack, guard
 from infra.operations.stack import file as stack_file
 from infra.operations.stack.served import client_of
 from infra.plan.local import LocalPlan
@@ -223,7 +224,11 @@ def command(
       make recover STACK=local FROM=/backups
       python -m infra.operations.recover oci-prod --from wasbs://backups@account.blob.core.windows.net/prod
     """
+    if not from_uri:
+        raise MistakeError("--from (FROM= with make) says where the backups are")
     stack_file.require(name)
+    # Only now: the engine makes a stack file of whatever name it is given.
+    up.select(name)
     return fill(Stack(name), Options(from_uri, backup, force, patience, dry_run))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from infra.operations.backup import back_up
+from infra.operations import up
 from infra.operations.recover import Options, fill
 from infra.operations.stack import MistakeError, Stack, main
 from infra.operations.stack import file as stack_file
@@ -72,6 +73,7 @@ def command(source: str, target: str, patience: float) -> int:
     with backups_of(outputs, name, is_local=isinstance(stack.plan(), LocalPlan)) as place:
         options = Options(place, name, force=False, patience=patience, dry_run=False)
         options.check(options.manifest())
+        up.select(target)
         return fill(Stack(target), options)
 
 

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from infra import settings
-from infra.operations.recover import Options, prepare, restore_environment
+from infra.operations.recover import Options, command, prepare, restore_environment
 from infra.operations.recover.compared import counts, differences, left_behind, refuse_data
 from infra.operations.recover.move import backups_of
-from infra.place import read_place
+from infra.place import ROOT, read_place
 from infra.plan import make_plan
 from infra.plan.local import LocalPlan
 from runtime import settings as runtime_settings
@@ -180,3 +181,28 @@ def test_a_stack_that_holds_data_is_not_recovered_over() -> None:
     for held in ({"experiments": 2, "runs": 0}, {"experiments": 1, "runs": 1}):
         with pytest.raises(UserError, match="only an empty stack"):
             refuse_data(held, "a")
+
+
+def test_a_stack_without_a_file_is_not_made_of_a_misspelt_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "stacks").mkdir()
+    (tmp_path / "stacks" / "Pulumi.prod.yaml").write_text("config: {trackstack:cloud: local}\n")
+    monkeypatch.chdir(tmp_path)
+    engine = tmp_path / "pulumi"
+    engine.write_text('#!/bin/sh\necho "$@" >> asked\nexit 6\n')
+    engine.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+
+    def recover(*arguments: str) -> BaseException | None:
+        done = CliRunner().invoke(command, [*arguments], standalone_mode=False)
+        return done.exception
+
+    assert "there is no stacks/Pulumi.pord.yaml" in str(recover("pord", "--from", "/backups"))
+    assert "FROM=" in str(recover("prod", "--from", ""))
+    assert not (tmp_path / "asked").exists()
+    recover("prod", "--from", "/backups")
+    assert (tmp_path / "asked").read_text().startswith("stack select --create prod")
+    target = ["make", "-n", "recover", "STACK=pord", "FROM=/backups"]
+    lines = subprocess.run(target, cwd=ROOT, capture_output=True, text=True).stdout
+    assert "select" not in lines
