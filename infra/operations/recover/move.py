@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from infra.operations.backup import back_up
 from infra.operations import up
+from infra.operations.backup import back_up
 from infra.operations.recover import Options, fill
 from infra.operations.stack import MistakeError, Stack, main
 from infra.operations.stack import file as stack_file
