@@ -33,7 +33,7 @@ def bound(app: Any, settings: RuntimeSettings) -> None:
     _bound_traces(settings.max_request_bytes)
     if not hasattr(SqlAlchemyStore, _MARK):
         setattr(SqlAlchemyStore, _MARK, True)
-        statements.install(_too_long, _may_not)
+        statements.install(statements.Refusals(_too_long, _may_not, _costly))
         _seed_for_writers_only(cast(Any, SqlAlchemyStore))
 
 
@@ -123,6 +123,14 @@ def _too_long(seconds: float) -> Exception:
     return _error(
         f"this search took more than {seconds:g} s: ask for less, or set TRACKSTACK_SEARCH_SECONDS "
         "on the server",
+        "INVALID_PARAMETER_VALUE",
+    )
+
+
+def _costly() -> Exception:
+    return _error(
+        "this regular expression may take long: it repeats what repeats or branches, or has too "
+        "many repeats for the texts that it is looked for in",
         "INVALID_PARAMETER_VALUE",
     )
 

@@ -14,9 +14,12 @@ from typing import Any
 
 from sqlalchemy import Engine, event
 
+from runtime.access.rules import patterns
+
 # SQLite asks after so many steps of its machine whether to go on: many times a second.
 _STEPS = 50_000
 _UNTIL = "trackstack_until"
+_IS_COSTLY, _HAS_MATCHES = "trackstack_costly", "trackstack_matches"
 _QUERY = re.compile(r"\s*(select|with)\b", re.IGNORECASE)
 # What neither reads nor changes a row.
 _AROUND = re.compile(
@@ -78,14 +81,38 @@ def limited(statement: str, kind: str, seconds: float) -> str:
     return statement
 
 
-def install(
-    too_long: Callable[[float], Exception], may_not: Callable[[], Exception]
-) -> Callable[[], None]:
-    """Have every engine of this process keep to the bounds; returns what takes it back.
+def _look_for_patterns(connection: Any) -> None:
+    """Have SQLite ask us for patterns, and not MLflow's function, which nothing ends."""
+    info = connection.info
+    if _HAS_MATCHES in info:
+        return
 
-    ``too_long`` makes what is raised for a query that took more than so many seconds, ``may_not``
-    for a statement that would change something and may not.
-    """
+    def look(pattern: str | None, text: str | None) -> bool:
+        try:
+            return patterns.matches(pattern, text)
+        except ValueError:
+            # SQLite tells only that its function failed.
+            info[_IS_COSTLY] = True
+            raise
+
+    connection.connection.dbapi_connection.create_function("regexp", 2, look)
+    info[_HAS_MATCHES] = True
+
+
+@dataclass(frozen=True)
+class Refusals:
+    """Make what is raised instead of an answer."""
+
+    too_long: Callable[[float], Exception]
+    """For a query that took more than so many seconds."""
+    may_not: Callable[[], Exception]
+    """For a statement that would change something and may not."""
+    costly: Callable[[], Exception]
+    """For a regular expression that may take long."""
+
+
+def install(refusals: Refusals) -> Callable[[], None]:
+    """Have every engine of this process keep to the bounds; returns what takes it back."""
 
     def connected(connection: Any, record: Any) -> None:
         if hasattr(connection, "set_progress_handler"):
@@ -104,9 +131,11 @@ def install(
         connection.info.pop(_UNTIL, None)
         is_query = _QUERY.match(statement)
         if not (bounds.changes or is_query or _AROUND.match(statement)):
-            raise may_not()
+            raise refusals.may_not()
         if bounds.seconds and is_query:
             connection.info[_UNTIL] = time.monotonic() + bounds.seconds
+            if connection.dialect.name == "sqlite" and " REGEXP " in statement:
+                _look_for_patterns(connection)
             # Not for what is fetched in pieces: that is a cursor's declaration.
             if not (context and context._is_server_side):
                 statement = limited(statement, _kind(connection.dialect), bounds.seconds)
@@ -114,8 +143,10 @@ def install(
 
     def failed(context: Any) -> None:
         bounds = current()
+        if context.connection is not None and context.connection.info.pop(_IS_COSTLY, None):
+            raise refusals.costly() from None
         if bounds.seconds and _is_interruption(context.original_exception):
-            raise too_long(bounds.seconds) from None
+            raise refusals.too_long(bounds.seconds) from None
 
     def ended(connection: Any) -> None:
         connection.info.pop(_UNTIL, None)

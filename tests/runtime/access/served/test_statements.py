@@ -5,12 +5,22 @@ import time
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.orm import Session
 
-from runtime.access.served.statements import Bounds, bounded, current, install, limited
+from runtime.access.served.statements import (
+    Bounds,
+    Refusals,
+    bounded,
+    current,
+    install,
+    limited,
+)
+from tests.runtime.database.empty import put_empty_store
 from tests.runtime.databases import Server, mariadb, postgresql
 
 _ENDLESS = (
@@ -18,9 +28,16 @@ _ENDLESS = (
 )
 
 
+_REFUSALS = Refusals(
+    too_long=lambda seconds: TimeoutError(f"{seconds} s"),
+    may_not=lambda: PermissionError(),
+    costly=lambda: OverflowError("costly"),
+)
+
+
 @pytest.fixture
 def engine() -> Generator[Engine]:
-    take_back = install(lambda seconds: TimeoutError(f"{seconds} s"), lambda: PermissionError())
+    take_back = install(_REFUSALS)
     engine = create_engine("sqlite://")
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE t (x INTEGER)"))
@@ -41,6 +58,35 @@ def test_a_query_ends_when_its_time_is_over(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("INSERT INTO t VALUES (1)"))
         assert connection.execute(text("SELECT count(*) FROM t")).scalar() == 1
+
+
+def test_a_pattern_that_nothing_ends_is_not_begun(tmp_path: Path) -> None:
+    """On a store of MLflow's, which brings a function of its own for RLIKE."""
+    from mlflow.entities import TraceInfo, TraceLocation, TraceState
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    put_empty_store(tmp_path)
+    take_back = install(_REFUSALS)
+    store: Any = SqlAlchemyStore(f"sqlite:///{tmp_path}/store/mydb.sqlite", str(tmp_path))
+    any_location: Any = TraceLocation
+    given = any_location.from_experiment_id("0")
+    tags = {"kind": "a" * 60}
+    store.start_trace(TraceInfo("tr-1", given, 1, TraceState.OK, tags=tags))
+
+    def found(pattern: str) -> int:
+        return len(store.search_traces(["0"], f"tags.kind RLIKE '{pattern}'")[0])
+
+    try:
+        with bounded(Bounds(seconds=5, changes=False)):
+            assert found("^a+$") == 1
+            began = time.monotonic()
+            with pytest.raises(Exception, match="costly"):
+                found("^(a+)+!$")
+            assert time.monotonic() - began < 5
+            # The connection is as good as before.
+            assert found("^b") == 0
+    finally:
+        take_back()
 
 
 def test_whoever_may_only_read_changes_nothing(engine: Engine) -> None:
@@ -92,7 +138,7 @@ def test_another_database_ends_a_query_too(
 ) -> None:
     with kind() as server:
         engine = create_engine(server.new_database())
-        take_back = install(lambda seconds: TimeoutError(), lambda: PermissionError())
+        take_back = install(_REFUSALS)
         try:
             with engine.begin() as connection:
                 connection.execute(text("CREATE TABLE t (x INTEGER)"))
