@@ -15,7 +15,7 @@ from pulumi_azure_native import dbformysql, dbforpostgresql
 from infra.clouds.azure.dns import zone_of
 from infra.clouds.azure.identity import Identity
 from infra.clouds.azure.network import Network
-from infra.clouds.azure.scope import Scope
+from infra.clouds.azure.scope import Scope, replaced_for
 from infra.clouds.shared.part import Part
 from infra.inputs import Secrets
 from infra.plan.azure import AzurePlan
@@ -37,6 +37,8 @@ class _Engine:
     charset: str
     collation: str
     in_network: Callable[[Output[str], Input[str]], Any]
+    # What Azure lets nobody change of a server that is there.
+    fixed: tuple[str, ...] = ("network.delegatedSubnetResourceId",)
 
 
 def _postgresql(subnet: Output[str], zone: Input[str]) -> dbforpostgresql.NetworkArgs:
@@ -73,6 +75,7 @@ _ENGINES: Mapping[str, _Engine] = {
         # One that tells case and accents apart, as PostgreSQL does.
         "utf8mb4_bin",
         _mysql,
+        ("network.delegatedSubnetResourceId", "highAvailability.mode"),
     ),
 }
 
@@ -157,6 +160,10 @@ def _server(
         zone = zone_of("database", name, engine.zone, plan, scope, networks)
         # Before the zone is linked to its network, Azure makes no server.
         network, depends_on = engine.in_network(networks.database, zone.id), list(zone.ready)
+    # Azure upgrades a server in place for another version, and there is no way back.
+    kept = pulumi.ResourceOptions.merge(
+        scope.data_ignoring("version"), pulumi.ResourceOptions(depends_on=depends_on)
+    )
     return sdk.Server(
         "database-server",
         server_name=plan.names.database_server,
@@ -174,10 +181,7 @@ def _server(
         ),
         network=network,
         **scope.inside,
-        # Azure upgrades a server in place for another version, and there is no way back.
-        opts=pulumi.ResourceOptions.merge(
-            scope.data_ignoring("version"), pulumi.ResourceOptions(depends_on=depends_on)
-        ),
+        opts=pulumi.ResourceOptions.merge(kept, replaced_for(*engine.fixed)),
     )
 
 

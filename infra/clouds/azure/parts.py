@@ -12,7 +12,7 @@ from infra.clouds.azure.identity import Identity
 from infra.clouds.azure.image import Images
 from infra.clouds.azure.network import Network
 from infra.clouds.azure.observability import Logs
-from infra.clouds.azure.scope import Scope
+from infra.clouds.azure.scope import Scope, replaced_for
 from infra.plan.azure import AzurePlan
 from infra.plan.workloads import Workload
 from runtime.settings import variable
@@ -58,12 +58,3 @@ class Parts:
         """
         before = (*self.identity.granted, *self.database.ready, *self.artifacts.ready, *after)
         return ResourceOptions.merge(self.scope.after(*before), replaced_for(*replace_for))
-
-
-def replaced_for(*properties: str) -> ResourceOptions:
-    """For what is made anew where one of these changes: the provider changes it in place, which
-    Azure refuses. Its name is fixed, so that the old one goes first.
-    """
-    if not properties:
-        return ResourceOptions()
-    return ResourceOptions(replace_on_changes=list(properties), delete_before_replace=True)

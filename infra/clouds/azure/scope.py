@@ -78,3 +78,12 @@ def _without_versions(args: ResourceTransformationArgs) -> ResourceTransformatio
 def _is_of_a_version(alias: object) -> bool:
     kind = alias.type_ if isinstance(alias, Alias) else None
     return isinstance(kind, str) and bool(_OF_A_VERSION.search(kind))
+
+
+def replaced_for(*properties: str) -> ResourceOptions:
+    """For what is made anew where one of these changes: the provider changes it in place, which
+    Azure refuses. Its name is fixed, so that the old one goes first.
+    """
+    if not properties:
+        return ResourceOptions()
+    return ResourceOptions(replace_on_changes=list(properties), delete_before_replace=True)

@@ -6,7 +6,8 @@ A job that is still running when it is due again keeps the other out: each locks
 from pulumi import ResourceOptions
 from pulumi_azure_native import app
 
-from infra.clouds.azure.parts import Parts, replaced_for
+from infra.clouds.azure.parts import Parts
+from infra.clouds.azure.scope import replaced_for
 from infra.clouds.azure.server.scale import WITHIN, ContainerApps
 
 _TIMEOUT_SECONDS = 6 * 3600

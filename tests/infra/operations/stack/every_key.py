@@ -94,11 +94,19 @@ class _Engine:
         was, will = opened(old.inputs), _unknown(opened(new.inputs), ids)
         fixed = {path.split(".")[0] for path in new.options["ignoreChanges"]}
         changed = {k for k in was.keys() | will.keys() if was.get(k) != will.get(k)} - fixed
+        if any(_at(was, path) != _at(will, path) for path in new.options["replaceOnChanges"]):
+            return True
         if old.type not in self._kinds:
             return bool(changed & {"data_dir", "bucket", "namespace"})
         cloud, kind = self._kinds[old.type]
         asked = kind(Call(cloud, {}, old.name, old.options["urn"]))
         return bool(asked.replacing(changed, was, will))
+
+
+def _at(props: Any, path: str) -> Any:
+    for name in path.split("."):
+        props = cast("dict[str, Any]", props).get(name) if isinstance(props, dict) else None
+    return props
 
 
 def _unknown(value: Any, ids: set[str]) -> Any:

@@ -53,14 +53,8 @@ _OTHER: dict[str, dict[str, Any]] = {
         "virtualNetworkId": f"/subscriptions/{AZURE['subscriptionId']}/resourceGroups/g/providers"
         "/Microsoft.Network/virtualNetworks/v"
     },
-    "privateDnsZoneIds": {
-        "virtualNetworkId": "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network"
-        "/virtualNetworks/v",
-        "privateDnsZoneIds": [
-            "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/privateDnsZones/"
-            "privatelink.blob.core.windows.net"
-        ],
-    },
+    # Only with virtualNetworkId, which has a line of its own.
+    "privateDnsZoneIds": {},
     "vcnId": {"vcnId": "ocid1.vcn.oc1..aaaa"},
     "databaseSecretId": {"databaseSecretId": "ocid1.vaultsecret.oc1..aaaa"},
     "databaseSku": {"databaseSku": "Standard_B2s"},
@@ -80,6 +74,7 @@ _VALUES: dict[str, Any] = {
     "database": {"azure": "mysql", "oci": "postgresql"},
     "computeShape": {"oci": "CI.Standard.E3.Flex"},
     "databaseShape": {"oci": "MySQL.4"},
+    "databaseStorage": {"azure": 64, "oci": 100},
     "name": "elsewhere",
     "compute": {},
     "cloud": {},
@@ -94,6 +89,7 @@ _VALUES: dict[str, Any] = {
     "gcTtl": "12h",
     "pruneSchedule": "2 3 * * *",
     "backupSchedule": "4 5 * * *",
+    "backupDrillSchedule": "5 6 * * 0",
     "imageBuild": "acr",
     "frontImage": "registry.example/caddy:2",
     "databaseImage": "registry.example/postgres:17",

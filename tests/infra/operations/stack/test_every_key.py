@@ -4,12 +4,19 @@ from pathlib import Path
 
 import pytest
 
+from infra.settings import model_of
 from tests.infra.operations.stack.every_key import PAGE, row, table
-from tests.infra.operations.stack.key_values import STACKS
-
-pytestmark = pytest.mark.slow
+from tests.infra.operations.stack.key_values import STACKS, others
 
 
+@pytest.mark.parametrize("stack", STACKS)
+def test_another_value_of_each_key_is_known(stack: str) -> None:
+    """Or the line of `key_values` that says that there is none."""
+    for name, field in model_of(STACKS[stack]).model_fields.items():
+        others(stack, field.alias or name, field.default)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("stack", STACKS)
 def test_what_a_changed_key_takes_is_what_the_page_says(stack: str, tmp_path: Path) -> None:
     """The page was read by people: a line that comes or goes is a decision."""
