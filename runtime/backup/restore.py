@@ -69,7 +69,6 @@ def restore(
     at any point it can be run again, and no server starts on half a store meanwhile. Raises
     UserError where the store is not empty or the backup is broken or does not fit.
     """
-    from runtime.artifacts import owner
     from runtime.artifacts.tree import Tree, told
     from runtime.backup import arrival, filling, make, schema
     from runtime.backup.format import manifest, parts
@@ -115,8 +114,7 @@ def restore(
             # What a killed restore brought is not the store's own.
             own = frozenset[Token]() if unfinished else TokenTable(engine).valid()
             # Before that too: a kill must not leave the one's rows with the other's identity.
-            is_same = recovers and of.store is not None and owner.marked(target) == of.store
-            identity.renounce(engine, of.store, recovers=is_same)
+            _name_store(engine, target if brings_artifacts or recovers else None, of, recovers)
             loaded = filling.load_database(engine, of, checked.tables)
             parts.refuse(filling.compare(engine, loaded), "the restore is not complete")
             if settle:
@@ -128,6 +126,16 @@ def restore(
     if migrate:
         done["upgraded"] = upgrade(settings, back_up=False)
     return done
+
+
+def _name_store(engine: Engine, target: "Tree | None", of: "Manifest", recovers: bool) -> None:
+    """Say which store this is from now on, by the one that its artifact destination names."""
+    from runtime.artifacts import owner
+
+    marked = owner.marked(target) if target else None
+    is_same = recovers and of.store is not None and marked == of.store
+    stays = not is_same and marked is not None and marked == identity.known(engine)
+    identity.renounce(engine, of.store, recovers=is_same, stays=stays)
 
 
 @dataclass(frozen=True)

@@ -50,15 +50,18 @@ def ensure(engine: Engine) -> str:
         return known(engine) or _write(engine, _STORE, str(uuid.uuid4()))
 
 
-def renounce(engine: Engine, of: str | None, *, recovers: bool = False) -> None:
+def renounce(
+    engine: Engine, of: str | None, *, recovers: bool = False, stays: bool = False
+) -> None:
     """Have the store be another from now on, unless it is the one that ``of`` says.
 
     ``of`` is whose backup it gets (None: nobody knows). Where it ``recovers`` that very store, it
-    takes its place.
+    takes its place; where it ``stays`` itself, as its artifact destination names it, only its
+    parent is noted.
     """
     if of is not None and known(engine) == of:
         return
-    for table in (_STORE, _PARENT):
+    for table in (_PARENT,) if stays else (_STORE, _PARENT):
         table.drop(engine, checkfirst=True)
     if of is not None:
         _write(engine, _STORE if recovers else _PARENT, of)

@@ -9,13 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from runtime.artifacts import owner
 from runtime.artifacts.tree import Tree
 from runtime.backup import arrival, make, schema
 from runtime.backup.format.manifest import Manifest
-from runtime.database import state
+from runtime.backup.restore import restore
+from runtime.database import identity, state
 from runtime.database.engine import open_engine
 from runtime.settings import RuntimeSettings
 from tests.runtime.backup.stores import run_restore, state_of
+from tests.runtime.database.empty import put_empty_store
 from tests.runtime.filled import settings_of
 from tests.runtime.serving import TRACKSTACK, serving
 
@@ -182,3 +185,19 @@ def test_a_dry_run_of_a_whole_backup_says_what_would_come(
     done = run_restore(empty, "--from", made[0].uri, "--dry-run", code=0)
     assert done.stdout.strip() == f"would restore {made[1].name}: {made[1].rows} rows, 3 artifacts"
     assert not schema.holds_data(open_engine(empty))
+
+
+def test_an_empty_store_that_is_filled_stays_the_store_of_its_destination(
+    made: tuple[Tree, Manifest], tmp_path: Path
+) -> None:
+    """As a server that came up empty and is then told to restore, by recover or move."""
+    tree, backup = made
+    settings = settings_of(tmp_path / "empty")
+    put_empty_store(settings.data_dir)
+    engine = open_engine(settings)
+    own = identity.ensure(engine)
+    owner.claim_all(engine, settings)
+    restore(settings, tree.uri, backup.name, force=False, with_artifacts=True, migrate=True)
+    assert identity.known(engine) == own
+    assert identity.parent(engine) == backup.store
+    owner.claim_all(engine, settings)
