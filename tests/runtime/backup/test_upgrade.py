@@ -123,7 +123,7 @@ def test_a_server_does_not_migrate_an_older_store_by_itself(
 def _make_unmigratable(settings: Any) -> None:
     """A table that a migration half way will want to make is there already."""
     with open_engine(settings).begin() as connection:
-        connection.exec_driver_sql("CREATE TABLE trace_info (request_id INTEGER)")
+        connection.exec_driver_sql("CREATE TABLE trace_info (request_id INTEGER PRIMARY KEY)")
 
 
 def test_a_migration_that_fails_on_sqlite_leaves_the_store_as_it_was(tmp_path: Path) -> None:
