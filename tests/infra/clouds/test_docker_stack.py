@@ -20,7 +20,7 @@ from infra.rehearsal.system import daemon
 from infra.rehearsal.system.ports import find_free_port
 from infra.rehearsal.system.waiting import wait_for
 from tests.infra.clouds.docker.stack import Stack
-from tests.infra.project import configure, run_operation
+from tests.infra.project import run_operation
 
 pytestmark = pytest.mark.slow
 
@@ -157,7 +157,7 @@ def test_a_port_of_another_container_is_said_before_anything_is_replaced(stack: 
     finally:
         daemon.docker("rm", "--force", name)
         stack.config["trackstack:port"] = own
-        configure(stack.engine, stack.config)
+        stack.configure()
     assert f"trackstack:port: {port} is held by the container {name}" in failed.value.output
 
 

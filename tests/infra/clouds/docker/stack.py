@@ -43,10 +43,14 @@ class Stack:
     def up(self, **changes: Any) -> str:
         """`pulumi up` with these keys changed; returns what the engine said."""
         self.config |= {f"trackstack:{key}": value for key, value in changes.items()}
+        self.configure()
+        return self.engine.run("up").stdout
+
+    def configure(self) -> None:
+        """Write the stack file, with its secret key."""
         configure(self.engine, self.config)
         password = self.registry.password
         self.engine.run("config", "set", "--secret", "trackstack:registryPassword", password)
-        return self.engine.run("up").stdout
 
     @property
     def uri(self) -> str:
