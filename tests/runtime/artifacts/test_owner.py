@@ -138,8 +138,12 @@ def test_a_server_does_not_start_on_another_store_s_artifacts(
     artifacts.check(load(broken), first.engine)
     assert "nobody knows whose" in capsys.readouterr().err
     answers = Event()
+
+    def late(*_: object) -> None:
+        answers.wait(60)
+
     with monkeypatch.context() as patched:
-        patched.setattr(artifacts, "claim_all", lambda *_: answers.wait(60))
+        patched.setattr(artifacts, "claim_all", late)
         artifacts.check(load(first.environment), first.engine, patience=0.1)
     answers.set()
     assert "no answer in 0.1 s" in capsys.readouterr().err
