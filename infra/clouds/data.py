@@ -2,20 +2,12 @@
 
 import re
 from collections.abc import Mapping
-from importlib import import_module
 
-from infra.settings import MODELS
-
-
-def _of_every_cloud() -> Mapping[str, str | None]:
-    packages = dict.fromkeys(model.package for model in MODELS)
-    found = (import_module(f"infra.clouds.{package}").DATA for package in packages)
-    return {kind: none for data in found for kind, none in data.items()}
-
+from infra.clouds.facts import of_every_cloud
 
 # Type of what holds data -> the names of those that hold none. Each is made with the options
 # `protect` and `retain_on_delete` of its cloud's scope.
-_TYPES = _of_every_cloud()
+_TYPES: Mapping[str, str | None] = of_every_cloud("DATA")
 # Those that hold data whatever their name.
 ALWAYS = frozenset(kind for kind, none in _TYPES.items() if none is None)
 _EMPTIED = "pulumi-python:dynamic/trackstack:EmptiedBucket"

@@ -4,17 +4,17 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
-from infra.settings import MODELS
+from infra.settings import PACKAGES
 
 
-def _of_every_cloud(name: str) -> Mapping[str, Any]:
-    packages = dict.fromkeys(model.package for model in MODELS)
-    found = (vars(import_module(f"infra.clouds.{package}")).get(name, {}) for package in packages)
+def of_every_cloud(name: str) -> Mapping[str, Any]:
+    """What the clouds' packages say under this name, by type; those that say nothing have none."""
+    found = (vars(import_module(f"infra.clouds.{package}")).get(name, {}) for package in PACKAGES)
     return {kind: value for each in found for kind, value in each.items()}
 
 
-_BEHIND = _of_every_cloud("BEHIND")
-_LINGERING = _of_every_cloud("LINGERING")
+_BEHIND = of_every_cloud("BEHIND")
+_LINGERING = of_every_cloud("LINGERING")
 
 
 def behind(kind: str) -> frozenset[str]:

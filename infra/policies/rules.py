@@ -9,7 +9,7 @@ from importlib import import_module
 
 from infra.clouds import data
 from infra.policies.reading import Check, Props
-from infra.settings import MODELS
+from infra.settings import PACKAGES
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,7 @@ _DESCRIPTIONS = {
 
 
 def _rules() -> Iterator[Rule]:
-    packages = dict.fromkeys(model.package for model in MODELS)
-    clouds = [import_module(f"infra.policies.checks.{package}").CHECKS for package in packages]
+    clouds = [import_module(f"infra.policies.checks.{package}").CHECKS for package in PACKAGES]
     for name, description in _DESCRIPTIONS.items():
         checks = {kind: check for cloud in clouds for kind, check in cloud.get(name, {}).items()}
         yield Rule(name, description, checks)

@@ -36,6 +36,8 @@ CLOUDS: dict[str, dict[str, type[Settings]]] = {
 MODELS: tuple[type[Settings], ...] = tuple(
     dict.fromkeys(chain.from_iterable(computes.values() for computes in CLOUDS.values()))
 )
+# Those of the kinds of stacks: each has modules or folders of these names.
+PACKAGES: tuple[str, ...] = tuple(dict.fromkeys(model.package for model in MODELS))
 # The keys that must be secret, of whichever stack.
 SECRET_KEYS = frozenset(chain.from_iterable(model.secret_keys for model in MODELS))
 

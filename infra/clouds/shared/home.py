@@ -28,13 +28,10 @@ def moves(was: Mapping[str, str], now: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-class _HomeProvider(DynamicProvider):
-    place = "name"
-    replaced_by = frozenset()
+class _InState(DynamicProvider):
+    """Of what is nowhere but in the stack's state."""
 
-    def check(self, _olds: Props, news: Props) -> CheckResult:
-        found = moves(_olds, news)
-        return CheckResult(news, [CheckFailure(key, reason) for key, reason in found.items()])
+    replaced_by = frozenset()
 
     def apply(self, props: Props) -> Props:
         return {}
@@ -44,6 +41,14 @@ class _HomeProvider(DynamicProvider):
 
     def drifted(self, props: Props) -> bool:
         return False
+
+
+class _HomeProvider(_InState):
+    place = "name"
+
+    def check(self, _olds: Props, news: Props) -> CheckResult:
+        found = moves(_olds, news)
+        return CheckResult(news, [CheckFailure(key, reason) for key, reason in found.items()])
 
 
 class Home(Resource, module="trackstack", name="StackHome"):
@@ -56,18 +61,8 @@ class Home(Resource, module="trackstack", name="StackHome"):
         super().__init__(_HomeProvider(), "home", dict(keys), opts)
 
 
-class _NotedProvider(DynamicProvider):
+class _NotedProvider(_InState):
     place = "value"
-    replaced_by = frozenset()
-
-    def apply(self, props: Props) -> Props:
-        return {}
-
-    def remove(self, props: Props) -> None:
-        pass
-
-    def drifted(self, props: Props) -> bool:
-        return False
 
 
 class Noted(Resource, module="trackstack", name="Noted"):
