@@ -4,14 +4,12 @@ MLflow encrypts them under MLFLOW_CRYPTO_KEK_PASSPHRASE; without it, under a pas
 in its source, so that whoever has the database or a backup has the keys.
 """
 
-import base64
-import hashlib
-import hmac
 from typing import Any, cast
 
 from sqlalchemy import Connection, Engine, select, update
 
 from runtime.settings import RuntimeSettings, variable
+from runtime.webhooks import derived_key
 
 # MLflow's for the version of the passphrase, and the version of ours: its own default is 1.
 _VERSION_VARIABLE, _VERSION = "MLFLOW_CRYPTO_KEK_VERSION", 2
@@ -34,9 +32,7 @@ def environment(settings: RuntimeSettings) -> dict[str, str]:
 def _derived(settings: RuntimeSettings) -> str | None:
     if settings.gateway_passphrase or not settings.job_token:
         return None
-    secret = settings.job_token.get_secret_value().encode()
-    digest = hmac.digest(secret, b"trackstack gateway secrets", hashlib.sha256)
-    return base64.urlsafe_b64encode(digest).decode()
+    return derived_key(settings.job_token.get_secret_value(), b"trackstack gateway secrets")
 
 
 def rewrap(settings: RuntimeSettings, engine: Engine) -> int:

@@ -32,8 +32,12 @@ def encryption_key(settings: RuntimeSettings) -> str | None:
     secret = settings.job_token.get_secret_value() if settings.job_token else token_of(settings)
     if not secret:
         return None
-    derived = hmac.digest(secret.encode(), b"trackstack webhook secrets", hashlib.sha256)
-    return base64.urlsafe_b64encode(derived).decode()
+    return derived_key(secret, b"trackstack webhook secrets")
+
+
+def derived_key(secret: str, purpose: bytes) -> str:
+    """A key of its own for each purpose, made of one secret; URL-safe base64 of 256 bits."""
+    return base64.urlsafe_b64encode(hmac.digest(secret.encode(), purpose, hashlib.sha256)).decode()
 
 
 def verify(secret: str, headers: Mapping[str, str], body: bytes, now: float | None = None) -> bool:

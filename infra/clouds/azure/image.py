@@ -13,9 +13,10 @@ from pulumi_azure_native import authorization, containerregistry
 from infra.clouds.azure.build import BASE, build_image
 from infra.clouds.azure.identity import Identity
 from infra.clouds.azure.scope import Scope
-from infra.clouds.shared.copied import CopiedImage, host_of
+from infra.clouds.shared.copied import CopiedImage
 from infra.clouds.shared.image import RuntimeImage
 from infra.clouds.shared.part import Part
+from infra.clouds.shared.registry import registry_of
 from infra.plan.azure import AzurePlan
 
 _REPOSITORY = "trackstack"
@@ -104,7 +105,7 @@ class Images(Part):
 
     def _copied(self, name: str, image: str, repository: str) -> Output[str]:
         """A copy in the stack's own registry, by digest."""
-        host = host_of(image)
+        host = registry_of(image)
         return CopiedImage(
             name,
             image,

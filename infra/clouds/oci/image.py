@@ -11,9 +11,10 @@ from pulumi_oci import artifacts
 
 from infra.clouds.oci.identity import Identity
 from infra.clouds.oci.scope import Scope
-from infra.clouds.shared.copied import CopiedImage, host_of
+from infra.clouds.shared.copied import CopiedImage
 from infra.clouds.shared.image import RuntimeImage
 from infra.clouds.shared.part import Part
+from infra.clouds.shared.registry import registry_of
 from infra.plan.oci import OciPlan
 from runtime.errors import UserError
 from runtime.oci import login as oci_login
@@ -67,7 +68,7 @@ class Images(Part):
         password = Output.secret(repository.id.apply(lambda _: exchange(host)))
         name = Output.concat(host, "/", scope.namespace, "/", repository.display_name)
         if plan.image.digest:
-            given = host_of(plan.image.digest)
+            given = registry_of(plan.image.digest)
             knows = given == host or given.endswith(".ocir.io")
             self.runtime: Output[str] = CopiedImage(
                 "image",

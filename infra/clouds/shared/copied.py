@@ -15,11 +15,6 @@ from infra.clouds.shared.dynamic import DynamicProvider, Props
 from infra.settings.common import DEFAULT_PLATFORM
 
 
-def host_of(image: str) -> str:
-    """The registry of an image's name."""
-    return registry.registry_of(image)
-
-
 class _CopiedImageProvider(DynamicProvider):
     # Logins are others at each `up`, and the copy is the same.
     computed = frozenset({"reference", "username", "password", "from_username", "from_password"})
@@ -28,7 +23,7 @@ class _CopiedImageProvider(DynamicProvider):
 
     def apply(self, props: Props) -> Props:
         name, wanted = registry.source_of(props["image"])
-        host = host_of(name)
+        host = registry.registry_of(name)
         given = registry.Login(props["from_username"], props["from_password"])
         login = given if given.password else registry.login_of_docker(host)
         own = registry.Login(props["username"], props["password"])
