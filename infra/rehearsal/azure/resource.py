@@ -2,12 +2,13 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, cast
 
 from infra.rehearsal.azure.emulator import Emulator
 from infra.rehearsal.azure.ids import LOCATIONS, group_id, place
 from infra.rehearsal.provider.errors import CloudError
+from infra.rehearsal.provider.metadata import Problem
 from infra.rehearsal.provider.resource import Resource
 from infra.rehearsal.provider.values import Props, child
 
@@ -25,6 +26,9 @@ class AzureResource(Resource):
     # Inputs, as dotted paths, that the provider asks Azure to change and that Azure does not, with
     # Azure's error; lists count as what is in them.
     refused: ClassVar[Mapping[str, str]] = {}
+    # Inputs, as dotted paths, of whose values the SDK names only some: `verify` has those that
+    # Azure takes.
+    newer: ClassVar[frozenset[str]] = frozenset()
     # What Azure says where others that are there name its id; empty where it does not look.
     in_use: ClassVar[str] = ""
     # Where it may be.
@@ -35,6 +39,11 @@ class AzureResource(Resource):
     def emulator(self) -> Emulator | None:
         """What runs it on this machine; None where it is only checked."""
         return getattr(self.cloud, "emulator", None)
+
+    @classmethod
+    def problems(cls, inputs: Props) -> Iterator[Problem]:
+        found = super().problems(inputs)
+        return (problem for problem in found if problem.path not in cls.newer)
 
     @classmethod
     def replace_paths(cls) -> frozenset[str]:

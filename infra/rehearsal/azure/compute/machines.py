@@ -3,7 +3,7 @@
 import base64
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import ClassVar, cast
 
 from infra.rehearsal.azure.emulator import Emulator
@@ -14,7 +14,6 @@ from infra.rehearsal.azure.resource import AzureResource, refusal
 from infra.rehearsal.host import machine
 from infra.rehearsal.host.endpoint import Request, Response
 from infra.rehearsal.host.host import Limits
-from infra.rehearsal.provider.metadata import Problem
 from infra.rehearsal.provider.values import Props, child, items
 
 # name -> CPUs and GiB
@@ -87,11 +86,8 @@ class VirtualMachine(AzureResource):
         "PropertyChangeNotAllowed",
     )
 
-    @classmethod
-    def problems(cls, inputs: Props) -> Iterator[Problem]:
-        """The SDK knows the sizes of some years ago only; the service takes newer ones."""
-        found = super().problems(inputs)
-        return (problem for problem in found if problem.path != "hardwareProfile.vmSize")
+    # The SDK knows the sizes of some years ago.
+    newer = frozenset({"hardwareProfile.vmSize"})
 
     def verify(self, inputs: Props) -> None:
         super().verify(inputs)

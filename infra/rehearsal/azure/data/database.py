@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Container, Generator, Iterator, Mapping, Sequence
+from collections.abc import Container, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import ClassVar
 
@@ -11,7 +11,6 @@ from infra.rehearsal.azure.privatedns import PrivateZone, linked
 from infra.rehearsal.azure.resource import AzureResource, refusal
 from infra.rehearsal.host.host import Host
 from infra.rehearsal.provider import checks
-from infra.rehearsal.provider.metadata import Problem
 from infra.rehearsal.provider.values import Props, child, items
 from infra.rehearsal.system import daemon
 from infra.rehearsal.system.waiting import wait_for
@@ -41,10 +40,7 @@ class FlexibleServer(AzureResource):
     sizes: ClassVar[re.Pattern[str]]
     disks: ClassVar[Container[int]]
 
-    @classmethod
-    def problems(cls, inputs: Props) -> Iterator[Problem]:
-        # The SDK names some versions, but the type is open; `verify` has those that Azure takes.
-        return (problem for problem in super().problems(inputs) if problem.path != "version")
+    newer = frozenset({"version"})
 
     def verify(self, inputs: Props) -> None:
         super().verify(inputs)
