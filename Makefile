@@ -7,13 +7,16 @@ ENTER := . ./env &&
 TAKEN = $(if $(DATA),--data "$(DATA)")
 UV = $(shell command -v uv || echo .venv/bin/uv)
 
-.PHONY: help up down preflight preview refresh drift promote recover move upgrade-database run status token logs rehearse dump setup test check nightly lint bench reference docs lock clean
+.PHONY: help up new down preflight preview refresh drift promote recover move upgrade-database run status token logs rehearse dump setup test check nightly lint bench reference docs lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
 up: setup ## bring up STACK (default: local); what holds data is lost only where DATA= names it; WAIT=0 does not ask the server
 	@$(ENTER) python -m infra.operations.up "$(STACK)" $(TAKEN) $(if $(WAIT),--wait "$(WAIT)") $(if $(filter no,$(PREFLIGHT)),--no-preflight)
+
+new: .trackstack/infra.ready ## write the file of a new stack from an example: make new STACK=prod FROM=azure-prod SET="region=northeurope"
+	@$(ENTER) python -m infra.operations.stack.new $(if $(filter-out file,$(origin STACK)),"$(STACK)") --from "$(FROM)" $(foreach pair,$(SET),--set "$(pair)")
 
 down: setup ## stop STACK and say what is kept; asks (or needs YES=1, or DATA=) where data are lost
 	@$(ENTER) python -m infra.operations.down "$(STACK)" $(if $(YES),--yes) $(TAKEN)

@@ -204,6 +204,8 @@ _SPELL_NAMES = {
     # Between the engine's program and its commands, beside any stack file.
     "infra/clouds/data.py",
     "infra/clouds/oci/settled.py",
+    # Where a team has its stack files, which no server reads.
+    "infra/operations/stack/file.py",
     # A real client's own environment.
     "infra/rehearsal/sandbox.py",
     "infra/rehearsal/smoke.py",

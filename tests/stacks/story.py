@@ -36,7 +36,7 @@ class Story:
         config = {**sandbox.config, **{f"trackstack:{key}": value for key, value in keys.items()}}
         if "image" in keys:
             # Nothing is built, so nothing says of what.
-            for key in ("baseImage", "extraCaFile"):
+            for key in ("baseImage", "extraCaFile", "imageBuild"):
                 config.pop(f"trackstack:{key}", None)
         path.write_text(yaml.safe_dump({"config": config}))
         sandbox.engine.run("up")

@@ -21,6 +21,7 @@ from infra.rehearsal.azure.entra import DEPLOYER
 from infra.rehearsal.azure.identity import RoleAssignment
 from infra.rehearsal.oci.cloud import OciCloud
 from infra.rehearsal.sandbox import Sandbox
+from infra.rehearsal.system import daemon
 from infra.rehearsal.system.waiting import wait_for
 from tests.runtime.receiver import receiving
 from tests.runtime.serving import TRACKSTACK
@@ -31,6 +32,7 @@ _READY_SECONDS = 180
 _OVERRIDES: dict[str, Any] = {
     # The two servers of the story share a machine of two cores.
     "workers": 1,
+    "imageBuild": "acr",
     # The receiver is a machine of the rehearsal's own network.
     "environment": {
         "MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS": "true",
@@ -78,7 +80,13 @@ def story() -> Generator[Story]:
     with tempfile.TemporaryDirectory(prefix="trackstack-") as name:
         folder = Path(name)
         with prepared_and_swept("azure-dev", folder / "azure", _OVERRIDES) as sandbox:
-            docker = {"DOCKER_CONFIG": str(folder / "docker")}
+            # One file of logins, for what is pulled from the rehearsal's registry, too.
+            logins = folder / "docker"
+            logins.mkdir()
+            docker = {
+                "DOCKER_CONFIG": str(logins),
+                "REGISTRY_AUTH_FILE": str(daemon.logged_in(logins) / "config.json"),
+            }
             engine = replace(sandbox.engine, environment={**sandbox.engine.environment, **docker})
             dev = replace(sandbox, engine=engine)
             production = replace(engine, stack=f"prod-{secrets.token_hex(3)}")
@@ -163,7 +171,7 @@ def test_a_model_and_its_server_go_from_dev_to_prod_and_outlive_their_cloud(
 ) -> None:
     dev, prod = story.dev, story.prod
     cloud, emulator = _azure(dev)
-    story.up(dev, imageBuild="acr")
+    story.up(dev)
     released = dev.engine.outputs()["image"]
     registry = released.partition("/")[0]
     monkeypatch.setenv("SSL_CERT_FILE", dev.engine.environment["SSL_CERT_FILE"])

@@ -5,7 +5,9 @@ more than the file, and refuses what is wrong with it.
 """
 
 import json
+import os
 import shutil
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
@@ -20,6 +22,8 @@ from infra.settings import PROJECT
 # Where Pulumi.yaml has them, in the project that is the working directory.
 _FOLDER = Path("stacks")
 _EXAMPLES = _FOLDER / "examples"
+# A team's own folder of stack files, such as a clone of a repository of its own.
+TEAM_S = "TRACKSTACK_STACKS"
 
 
 def path(stack: str) -> Path:
@@ -30,11 +34,14 @@ def path(stack: str) -> Path:
 def find(stack: str, root: Path = Path()) -> Path:
     """A stack's file in the project in ``root``: its own, or else the example of its name.
 
-    Raises FileNotFoundError that names those that are there, where there is neither.
+    Raises FileNotFoundError that names those that are there, where there is neither, and
+    StackError where its own is in two places, or a link that leads nowhere.
     """
-    found = [file for file in (root / path(stack), root / _example(stack)) if file.exists()]
+    _link(root / path(stack))
+    found = [file for file in (root / path(stack), root / example(stack)) if file.exists()]
     if not found:
-        there = sorted({*_names(root / _FOLDER), *_names(root / _EXAMPLES)})
+        own = {*_names(root / _FOLDER), *(_names(folder) if (folder := _team_s()) else ())}
+        there = sorted({*own, *_names(root / _EXAMPLES)})
         raise FileNotFoundError(f"there is no {path(stack)}; there are: {', '.join(there)}")
     return found[0]
 
@@ -45,26 +52,54 @@ def require(stack: str) -> None:
     Those of clouds name accounts, which are the user's. Raises MistakeError where there is none,
     or where it is no YAML, of which the engine says little.
     """
-    if path(stack).exists():
-        try:
-            read(path(stack))
-        except StackError as error:
-            raise MistakeError("\n".join(error.problems)) from None
-        return
     try:
-        example = find(stack)
+        found = find(stack)
+        config = read(found)
     except FileNotFoundError as error:
         raise MistakeError(str(error)) from None
-    if read(example).get(f"{PROJECT}:cloud") != "local":
+    except StackError as error:
+        raise MistakeError("\n".join(error.problems)) from None
+    if not is_example(found):
+        return
+    if config.get(f"{PROJECT}:cloud") != "local":
         raise MistakeError(
-            f"there is no {path(stack)}; begin with the example, and put in what is yours:\n"
-            f"  cp {example} {_FOLDER}"
+            f"there is no {path(stack)}; this makes it of the example, with what is yours:\n"
+            f"  make new STACK={stack}"
         )
-    shutil.copyfile(example, path(stack))
+    shutil.copyfile(found, path(stack))
     click.echo(f"{path(stack)}: copied from {_EXAMPLES}; it is yours to edit and commit")
 
 
-def _example(stack: str) -> Path:
+def write(stack: str, text: str) -> Path:
+    """Make the file of a new stack, in the team's folder where there is one; returns its path."""
+    file = (_team_s() or _FOLDER) / path(stack).name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("x") as new:
+        new.write(text)
+    _link(path(stack))
+    return file
+
+
+def _team_s() -> Path | None:
+    given = os.environ.get(TEAM_S)
+    return Path(given).expanduser().resolve() if given else None
+
+
+def _link(file: Path) -> None:
+    """Have a file of the team's folder where the engine looks, which writes through the link."""
+    folder = _team_s()
+    theirs = folder / file.name if folder else None
+    if theirs and theirs != file.resolve() and theirs.exists():
+        if file.exists() and not file.is_symlink():
+            raise StackError(f"{file} and {theirs} are both there; keep the one that is right")
+        file.unlink(missing_ok=True)
+        file.symlink_to(theirs)
+    if file.is_symlink() and not file.exists():
+        raise StackError(f"{file} is a link to {file.readlink()}, which is not there")
+
+
+def example(stack: str) -> Path:
+    """Where the example of a name is, or would be."""
     return _EXAMPLES / f"Pulumi.{stack}.yaml"
 
 
@@ -105,8 +140,14 @@ def keys(stack: str) -> dict[str, str]:
 
     Raises StackError where it is no YAML, and OSError where there is none.
     """
+    return texts(read(find(stack)))
+
+
+def texts(config: Mapping[str, Any]) -> dict[str, str]:
+    """The plain keys of a configuration as text, as settings take them, with Pulumi.yaml's
+    defaults.
+    """
     prefix = f"{PROJECT}:"
-    config = read(find(stack))
     own = {k.removeprefix(prefix): v for k, v in config.items() if k.startswith(prefix)}
     return {key: _as_text(value) for key, value in (_defaults() | own).items()}
 

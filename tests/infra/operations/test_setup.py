@@ -187,7 +187,7 @@ def test_an_example_of_a_cloud_is_the_users_to_copy(
 ) -> None:
     shutil.copytree(ROOT / "stacks" / "examples", tmp_path / "stacks" / "examples")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(MistakeError, match=r"cp stacks/examples/Pulumi\.oci-dev\.yaml stacks$"):
+    with pytest.raises(MistakeError, match=r"make new STACK=oci-dev$"):
         stack_file.require("oci-dev")
     assert not (tmp_path / "stacks" / "Pulumi.oci-dev.yaml").exists()
 
