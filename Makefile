@@ -7,13 +7,13 @@ ENTER := . ./env &&
 TAKEN = $(if $(DATA),--data "$(DATA)")
 UV = $(shell command -v uv || echo .venv/bin/uv)
 
-.PHONY: help up new down preflight preview refresh drift promote recover move upgrade-database run status token logs rehearse dump setup test check nightly lint bench reference docs lock clean
+.PHONY: help up new down preflight preview refresh drift promote recover move upgrade-database run unlock status token logs rehearse dump setup test check nightly lint bench reference docs lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
-up: setup ## bring up STACK (default: local); what holds data is lost only where DATA= names it; WAIT=0 does not ask the server
-	@$(ENTER) python -m infra.operations.up "$(STACK)" $(TAKEN) $(if $(WAIT),--wait "$(WAIT)") $(if $(filter no,$(PREFLIGHT)),--no-preflight)
+up: setup ## bring up STACK (default: local); what holds data is lost only where DATA= names it; WAIT=0 does not ask the server, PORT= takes another port
+	@$(ENTER) python -m infra.operations.up "$(STACK)" $(TAKEN) $(if $(WAIT),--wait "$(WAIT)") $(if $(filter no,$(PREFLIGHT)),--no-preflight) $(if $(PORT),--port "$(PORT)")
 
 new: .trackstack/infra.ready ## write the file of a new stack from an example: make new STACK=prod FROM=azure-prod SET="region=northeurope"
 	@$(ENTER) python -m infra.operations.stack.new $(if $(filter-out file,$(origin STACK)),"$(STACK)") --from "$(FROM)" $(foreach pair,$(SET),--set "$(pair)")
@@ -52,6 +52,9 @@ move: setup ## bring what FROM holds into the empty stack TO: make move FROM=loc
 
 run: ## run a trackstack command beside STACK's server: make run ARGS="backup verify"
 	@$(ENTER) python -m infra.operations.run "$(STACK)" $(ARGS)
+
+unlock: ## free STACK from an update that was killed
+	@$(ENTER) python -m infra.operations.stack.unlock "$(STACK)" $(if $(YES),--yes)
 
 status: ## print STACK's address, token command, logs
 	@$(ENTER) python -m infra.operations.status "$(STACK)"

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from infra.operations.cost import foresee
 from infra.operations.stack import Stack, docker, guard, main
 from infra.operations.stack.findings import lines
 
@@ -16,13 +17,16 @@ POLICIES = str(Path(__file__).parents[1] / "policies" / "pack")
 def command(name: str) -> int:
     """Show what an update of STACK would change; change nothing.
 
-    Says at the end what holds data that it would take. Exits 0 where the preview works and all
-    policies hold, 1 otherwise.
+    Says at the end what the stack would cost a month, and what holds data that it would take. Exits
+    0 where the preview works and all policies hold, 1 otherwise.
     """
     stack = Stack(name)
     state = stack.resources()
     docker.require(stack.settings(), state)
     preview, taken = guard.look(stack, state, "--policy-pack", POLICIES, silent=False)
+    change = foresee(preview.events)
+    if change.lines:
+        click.echo("\n".join([f"cost: {change}", *(f"  {line}" for line in change.lines)]))
     if taken:
         click.echo("\n".join(lines(taken, "`make up` will stop: this takes what holds data")))
     return 1 if preview.code else 0

@@ -9,6 +9,7 @@ from infra.operations import status
 from infra.operations.account.preflight import require
 from infra.operations.stack import Stack, docker, guard, main, served
 from infra.operations.stack import file as stack_file
+from infra.operations.stack import port as ports
 from infra.settings import LocalContainer, Settings
 from infra.settings.cloud import CloudKeys
 from runtime import doctor
@@ -56,7 +57,8 @@ def select(name: str) -> None:
     default=180.0,
     help="Seconds in which the new server must answer users, 0: it is not asked (180).",
 )
-def command(name: str, data: str, wait: float, preflight: bool) -> int:
+@click.option("--port", type=click.IntRange(1, 65535), help="Write another port to the file.")
+def command(name: str, data: str, wait: float, preflight: bool, port: int | None) -> int:
     """Bring STACK up, or bring it to what its stack file says.
 
     Stops, with exit code 1 and nothing changed, where that deletes, replaces or leaves behind what
@@ -64,18 +66,22 @@ def command(name: str, data: str, wait: float, preflight: bool) -> int:
     asks first. A stack that is not up yet begins with a look at its cloud (`make preflight`),
     unless told not to (PREFLIGHT=no with make). Ends well only when the server that was deployed
     answers at its public address, to its own token; with --wait 0 (WAIT=0 with make) it is not
-    asked. Exits with 2 where what was typed, or the stack file, is wrong.
+    asked. On this machine, a first `up` whose file names no port takes the next free one where the
+    default is taken; --port (PORT= with make) names another. Exits with 2 where what was typed, or
+    the stack file, is wrong.
 
     \b
     Examples:
       make up STACK=azure-dev
       make up DATA=replace:data
+      make up PORT=5010
     """
     allowed = guard.allowances(data)
     stack_file.require(name)
     select(name)
     stack = Stack(name)
-    settings, state = stack.settings(), stack.resources()
+    state = stack.resources()
+    settings = ports.choose(stack, port, is_up=bool(state))
     docker.require(settings, state)
     docker.reconnect(state)
     # What is up was let in before.

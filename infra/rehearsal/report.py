@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from infra.operations.cost import lines
 from infra.rehearsal.timing import short
 
 
@@ -38,7 +39,10 @@ def show(report: Report) -> None:
     click.echo(f"\nup          {report.up_seconds} s")
     chain = " > ".join(report.critical_path)
     click.echo(f"waited for  {chain} ({report.critical_seconds} s)")
-    click.echo(f"cost        about {report.cost['dollars']} USD a month ({report.cost['date']})")
+    cost = report.cost
+    click.echo(f"cost        about {cost['dollars']} USD a month (list prices of {cost['date']})")
+    for line in lines(cost):
+        click.echo(f"            {line}")
     click.echo(f"graph       {report.graph}")
     click.echo("smoke test  passed; a second up changed nothing")
     kept = ", ".join(report.kept) or "nothing"

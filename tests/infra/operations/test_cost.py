@@ -13,9 +13,9 @@ def test_the_price_table_has_a_date_and_sources() -> None:
     standby = {"sku": {"name": "Standard_B1ms"}, "highAvailability": {"mode": "ZoneRedundant"}}
     estimate = cost.estimate(
         [
-            {"type": "docker:index:Container", "inputs": {}},
-            {"type": "azure-native:app:ContainerApp", "inputs": replicas},
-            {"type": "azure-native:dbforpostgresql:Server", "inputs": standby},
+            {"urn": "urn::proxy", "type": "docker:index:Container", "inputs": {}},
+            {"urn": "urn::app", "type": "azure-native:app:ContainerApp", "inputs": replicas},
+            {"urn": "urn::db", "type": "azure-native:dbforpostgresql:Server", "inputs": standby},
         ]
     )
     assert estimate["by_type"] == {
@@ -25,6 +25,20 @@ def test_the_price_table_has_a_date_and_sources() -> None:
     assert estimate["dollars"] == 182.4
     assert estimate["date"] >= "2026-11"
     assert set(estimate["sources"]) == {"local", "azure", "oci"}
+    assert estimate["unpriced"] == {}
+    assert cost.lines(estimate) == [
+        "app                        157.60",
+        "db                          24.80",
+    ]
+
+
+def test_a_size_without_a_price_is_said_and_is_no_zero() -> None:
+    inputs = {"sku": {"name": "Standard_E96ds_v5"}, "storage": {"storageSizeGB": 100}}
+    server = {"urn": "urn::db", "type": "azure-native:dbforpostgresql:Server", "inputs": inputs}
+    estimate = cost.estimate([server])
+    assert estimate["unpriced"] == {"db": "Standard_E96ds_v5"}
+    (line,) = cost.lines(estimate)
+    assert line.endswith("11.50, without Standard_E96ds_v5, which has no price here")
 
 
 def _event(operation: str, urn: str, old: int | None, new: int | None) -> str:
@@ -34,7 +48,7 @@ def _event(operation: str, urn: str, old: int | None, new: int | None) -> str:
     def state(cpu: int | None) -> dict[str, Any] | None:
         requests = {"requests": {"cpu": cpu}}
         inputs = {"containers": [{"resources": requests}]}
-        return {"type": kind, "inputs": inputs} if cpu else None
+        return {"urn": urn, "type": kind, "inputs": inputs} if cpu else None
 
     step = {"op": operation, "urn": urn, "type": kind, "old": state(old), "new": state(new)}
     return json.dumps({"sequence": 1, "resourcePreEvent": {"metadata": step}})
