@@ -184,8 +184,10 @@ def command(name: str, yes: bool, data: str, dry_run: bool, as_json: bool) -> in
     if apply(stack, teardown, quiet=as_json):
         return 1
     if not as_json:
-        # `pulumi stack rm`, of which the engine speaks here, removes the stack file as well.
-        click.echo(f"{name} is down; bring it up again with: make up STACK={name}")
+        click.echo(
+            f"{name} is down; bring it up again with: make up STACK={name}\n"
+            "(`pulumi stack rm`, of which the engine speaks, would remove its stack file as well)"
+        )
     return 0
 
 

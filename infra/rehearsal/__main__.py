@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -268,13 +269,16 @@ def _parse(given: str) -> tuple[str, Any]:
 
 
 def _wait(sandbox: Sandbox) -> None:
-    outputs = sandbox.engine.outputs()
-    _say(f"it is up at {outputs['tracking_uri']}; Ctrl-C takes it down")
-    try:
-        while True:
-            time.sleep(60)
-    except KeyboardInterrupt:
-        _say("")
+    """Say how a client of this machine reaches it, until Ctrl-C."""
+    with sandbox.client() as client:
+        exports = (f"export {name}={shlex.quote(value)}" for name, value in client.items())
+        _say("\n".join([f"it is up at {client['MLFLOW_TRACKING_URI']}:", *exports]))
+        _say("Ctrl-C takes it down")
+        try:
+            while True:
+                time.sleep(60)
+        except KeyboardInterrupt:
+            _say("")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from infra.settings import PROJECT
+
 Event = dict[str, Any]
+# A build or a database takes minutes, and says nothing meanwhile.
+_QUIET_SECONDS = 20
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,7 @@ class Events:
         self._read = 0
         self._began = time.monotonic()
         self._open: dict[str, tuple[str, str, float]] = {}
+        self._said = self._began
         self.steps: list[Step] = []
 
     def follow(self) -> None:
@@ -48,6 +53,22 @@ class Events:
             while (line := log.readline()).endswith("\n"):
                 self._read = log.tell()
                 self._take(json.loads(line))
+        self._say_what_takes_long()
+
+    def _say_what_takes_long(self) -> None:
+        """Where nothing was said for ``_QUIET_SECONDS``: what is under way, and since when."""
+        clock = time.monotonic()
+        if self._open and clock - self._said >= _QUIET_SECONDS:
+            now = clock - self._began
+            under_way = (
+                f"{urn.rsplit('::', 1)[1]} ({now - began:.0f} s)"
+                for urn, (_, _, began) in self._open.items()
+            )
+            self._tell(f"{now:6.1f} s  waits    for {', '.join(under_way)}")
+
+    def _tell(self, line: str) -> None:
+        self._said = time.monotonic()
+        self._say(line)
 
     def _take(self, event: Event) -> None:
         now = time.monotonic() - self._began
@@ -55,7 +76,9 @@ class Events:
             if kind in event:
                 metadata = cast("Event", event[kind]["metadata"])
                 urn, type_, operation = metadata["urn"], metadata["type"], metadata["op"]
-                if type_.startswith("pulumi:") or operation in ("same", "read"):
+                # A component's time is that of its resources.
+                is_made = not type_.startswith(("pulumi:", f"{PROJECT}:"))
+                if not is_made or operation in ("same", "read"):
                     continue
                 if kind == "resourcePreEvent":
                     self._open[urn] = (type_, operation, now)
@@ -66,7 +89,7 @@ class Events:
         type_, operation, began = self._open.pop(urn)
         step = Step(urn, type_, f"{operation} failed" if failed else operation, began, now)
         self.steps.append(step)
-        self._say(
+        self._tell(
             f"{now:6.1f} s  {step.operation:8} {step.name} ({short(type_)}) {step.seconds:.1f} s"
         )
 

@@ -14,8 +14,9 @@ import pytest
 
 from infra.place import ROOT
 from infra.rehearsal import graph as graph
+from infra.rehearsal import timing
 from infra.rehearsal.system import daemon
-from infra.rehearsal.timing import Step, critical_path
+from infra.rehearsal.timing import Events, Step, critical_path
 
 
 def _step(name: str, began: float, ended: float) -> Step:
@@ -38,6 +39,34 @@ def test_the_critical_path_is_the_chain_that_takes_longest() -> None:
     assert columns == {"urn::a": 0, "urn::b": 0, "urn::c": 1, "urn::d": 1}
     drawn = ElementTree.fromstring(graph.svg(steps, needs, path))
     assert len(drawn.findall(".//{http://www.w3.org/2000/svg}rect")) == len(steps)
+
+
+def _log(kind: str, name: str, type_: str, operation: str = "create") -> str:
+    metadata = {"urn": f"urn::{name}", "type": type_, "op": operation}
+    return json.dumps({kind: {"metadata": metadata}}) + "\n"
+
+
+def test_a_long_step_is_told_while_it_runs_and_a_component_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    log = tmp_path / "events"
+    log.write_text(
+        _log("resourcePreEvent", "image", "trackstack:index:RuntimeImage")
+        + _log("resourcePreEvent", "image-build", "docker:index/image:Image")
+    )
+    events = Events(log, said.append)
+    events.follow()
+    assert said == []
+    monkeypatch.setattr(timing, "_QUIET_SECONDS", 0)
+    events.follow()
+    (line,) = said
+    assert line.endswith("waits    for image-build (0 s)")
+    with log.open("a") as file:
+        file.write(_log("resOutputsEvent", "image-build", "docker:index/image:Image"))
+        file.write(_log("resOutputsEvent", "image", "trackstack:index:RuntimeImage"))
+    events.follow()
+    assert [step.name for step in events.steps] == ["image-build"]
 
 
 def _rehearse(*arguments: str) -> "subprocess.CompletedProcess[str]":
