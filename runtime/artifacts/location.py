@@ -92,6 +92,11 @@ class Destination:
         """Whether a place is, or lies in, what Trackstack keeps for itself in the destination."""
         return f"{place}/".startswith(f"{self._top}/{OWN_FOLDER}/")
 
+    def may_hold(self, place: str) -> bool:
+        """Whether a place is the destination's, lies in it or contains it."""
+        one, other = f"{place}/", f"{self._top}/"
+        return one.startswith(other) or other.startswith(one)
+
     def beginnings(self) -> list[str]:
         """What plainly written locations below begin with."""
         return [f"{root}/" for root in self._roots]

@@ -8,7 +8,7 @@ own.
 import uuid
 from pathlib import Path
 
-from sqlalchemy import Column, Engine, Integer, MetaData, String, Table, insert, select
+from sqlalchemy import Column, Connection, Engine, Integer, MetaData, String, Table, insert, select
 
 from runtime.database.lock import only_one
 
@@ -65,6 +65,17 @@ def renounce(
         table.drop(engine, checkfirst=True)
     if of is not None:
         _write(engine, _STORE if recovers else _PARENT, of)
+
+
+def hold(connection: Connection, *, shared: bool = False) -> None:
+    """Lock the store's row until the transaction ends; nothing where it has none yet.
+
+    Between those who hold it shared and the one who has it alone.
+    """
+    if connection.dialect.name != "sqlite" and connection.dialect.has_table(
+        connection, _STORE.name
+    ):
+        connection.execute(select(_STORE.c.id).with_for_update(read=shared)).all()
 
 
 def _read(engine: Engine, table: Table) -> str | None:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, MetaData, func, select
 
 from runtime.artifacts import deletion as artifacts
 from runtime.artifacts.location import Destination, NotOwnError
-from runtime.database import schema
+from runtime.database import identity, schema
 from runtime.gc import decide
 from runtime.gc.decide import EXPERIMENTS, LOGGED_MODELS, RUNS, Kind, Query
 from runtime.gc.in_use import InUse
@@ -19,7 +19,7 @@ from runtime.gc.judge import Judgement, judge
 from runtime.gc.ownership import TRACES_WITHIN
 from runtime.gc.quarantine import Quarantine
 from runtime.gc.report import Report
-from runtime.gc.transaction import transaction
+from runtime.gc.transaction import lock, lock_deleted, transaction
 
 # SQLite has one writer: a batch there holds up the server, so that it is kept short.
 BATCH = {"sqlite": 100}
@@ -104,9 +104,10 @@ class Collector:
     def _still_due(
         self, connection: Connection, kind: Kind, keys: list[Any]
     ) -> tuple[list[Any], Judgement]:
-        query = decide.still_due(self.engine.dialect.name, self.metadata, kind, self.before, keys)
-        if not self.report.dry_run:
-            query = query.with_for_update()
+        dialect = self.engine.dialect.name
+        query = decide.still_due(dialect, self.metadata, kind, self.before, keys)
+        if not self.report.dry_run and dialect != "sqlite":
+            connection.execute(lock(dialect, self.metadata, kind, keys)).all()
         waiting = self.report.quarantined
         rows = [row for row in connection.execute(query) if str(row.key) not in waiting]
         return rows, self._judge(connection, kind.within, rows)
@@ -128,11 +129,12 @@ class Collector:
 
     def _delete_batch(self, kind: Kind, batch: Sequence[Any]) -> None:
         with transaction(self.engine) as connection:
+            identity.hold(connection, shared=True)
             if kind is LOGGED_MODELS:
                 # Theirs makes them due. A run is marked itself, and a restore of its experiment
                 # changes the run's own row.
                 experiments = (row.experiment_id for row in batch)
-                connection.execute(decide.lock_deleted(self.metadata, experiments)).all()
+                connection.execute(lock_deleted(self.metadata, experiments)).all()
             rows, judgement = self._still_due(connection, kind, [row.key for row in batch])
             failed = artifacts.delete_all(set(judgement.places.values()))
             reasons = {
@@ -209,6 +211,7 @@ class Collector:
         listed: dict[str, set[str] | None] = {}
         while True:
             with transaction(self.engine) as connection:
+                identity.hold(connection, shared=True)
                 if not connection.execute(self._still_empty(experiment.key, read=True)).first():
                     return False
                 query = decide.traces(self.metadata, experiment.key, self._limit)

@@ -1,6 +1,5 @@
 """Which rows are due: read in SQL, in batches, by MLflow's own tables."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -166,23 +165,10 @@ def due(metadata: MetaData, kind: Kind, before: int, after: Any, limit: int) -> 
     return query.limit(limit)
 
 
-def lock_deleted(metadata: MetaData, experiments: Iterable[int]) -> Query:
-    """Those of ``experiments`` that are deleted, locked against a restore.
-
-    Shared, because batches side by side are of the same experiment; and by key alone, because
-    MySQL locks all that it looks at.
-    """
-    columns = metadata.tables["experiments"].c
-    of_them = columns.experiment_id.in_(sorted(set(experiments)))
-    query = select(columns.experiment_id).where(of_them, columns.lifecycle_stage == DELETED)
-    return query.with_for_update(read=True)
-
-
 def still_due(dialect: str, metadata: MetaData, kind: Kind, before: int, keys: list[Any]) -> Query:
     """Of ``keys`` those that are still due.
 
-    Locked, a restore wins or waits. What an experiment's deletion makes due needs ``lock_deleted``
-    before.
+    For good, where they are locked before (see ``transaction.lock``).
     """
     columns = metadata.tables[kind.table].c
     chosen = and_(

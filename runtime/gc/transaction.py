@@ -1,9 +1,13 @@
-"""A transaction that holds its locks from the start."""
+"""A transaction that holds its locks from the start, and the rows that it locks."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
+from typing import Any
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, MetaData, select, text
+
+from runtime.database.schema import among
+from runtime.gc.decide import DELETED, Kind, Query
 
 
 @contextmanager
@@ -26,3 +30,25 @@ def transaction(engine: Engine) -> Generator[Connection]:
             connection.execute(text("ROLLBACK"))
             raise
         connection.execute(text("COMMIT"))
+
+
+def lock_deleted(metadata: MetaData, experiments: Iterable[int]) -> Query:
+    """Those of ``experiments`` that are deleted, locked against a restore.
+
+    Shared, because batches side by side are of the same experiment; and by key alone, because
+    MySQL locks all that it looks at.
+    """
+    columns = metadata.tables["experiments"].c
+    of_them = columns.experiment_id.in_(sorted(set(experiments)))
+    query = select(columns.experiment_id).where(of_them, columns.lifecycle_stage == DELETED)
+    return query.with_for_update(read=True)
+
+
+def lock(dialect: str, metadata: MetaData, kind: Kind, keys: list[Any]) -> Query:
+    """The rows with these keys, locked: a restore, or whoever registers them, wins or waits.
+
+    By key alone, as ``lock_deleted``; and in a query of its own, because one that had to wait
+    decides by what it saw before.
+    """
+    column = metadata.tables[kind.table].c[kind.key]
+    return select(column).where(among(dialect, column, keys)).with_for_update()

@@ -1,0 +1,214 @@
+"""Somebody registers, uses or logs what gc deletes at that moment, each in a thread of its own."""
+
+import threading
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow.entities import Dataset, DatasetInput, LoggedModelInput
+from mlflow.exceptions import MlflowException
+from mlflow.store.model_registry.dbmodels.models import SqlModelVersion
+from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore as Registry
+from sqlalchemy.orm import Session
+
+from runtime.artifacts import deletion as artifacts
+from runtime.artifacts.location import Destination
+from runtime.database import identity
+from runtime.gc import arrivals
+from runtime.gc import command as gc
+from tests.runtime.gc_store import DATABASES, Store, new_database
+
+pytestmark = pytest.mark.slow
+
+_NOW = "0d0h0m0s"
+# Long enough for who does not wait.
+_WAITS_SECONDS = 0.5
+
+
+@pytest.fixture(scope="module", params=DATABASES)
+def uri(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
+    with new_database(request.param, tmp_path_factory.mktemp("database")) as made:
+        yield made
+
+
+@pytest.fixture
+def store(uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Store]:
+    made = Store(tmp_path, uri, "mlflow-artifacts:/")
+    for name, value in made.environment.items():
+        monkeypatch.setenv(name, value)
+    identity.ensure(made.engine)
+    take_back = arrivals.install(Destination(str(made.artifacts)))
+    try:
+        yield made
+    finally:
+        take_back()
+
+
+def _in_thread(work: Callable[[], object]) -> threading.Thread:
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    return thread
+
+
+def _collect() -> None:
+    gc.collect(_NOW, dry_run=False)
+
+
+@dataclass(frozen=True)
+class _Told:
+    """Whether somebody waited for gc, and what MLflow said in the end."""
+
+    waited: bool
+    error: str | None
+
+
+def _amid_a_batch(monkeypatch: pytest.MonkeyPatch, arrive: Callable[[], object]) -> _Told:
+    amid, may_end = threading.Event(), threading.Event()
+    delete = artifacts.delete_all
+
+    def slowly(places: Any) -> Any:
+        places = list(places)
+        if places:
+            amid.set()
+            may_end.wait(60)
+        return delete(places)
+
+    said: list[str | None] = []
+
+    def work() -> None:
+        try:
+            arrive()
+            said.append(None)
+        except MlflowException as error:
+            said.append(str(error))
+
+    monkeypatch.setattr(artifacts, "delete_all", slowly)
+    collecting = _in_thread(_collect)
+    assert amid.wait(60)
+    arriving = _in_thread(work)
+    arriving.join(_WAITS_SECONDS)
+    waited = arriving.is_alive()
+    may_end.set()
+    collecting.join(60)
+    arriving.join(60)
+    assert not collecting.is_alive()
+    assert not arriving.is_alive()
+    return _Told(waited, said[0])
+
+
+def _deleted_run(store: Store) -> tuple[str, str]:
+    """The experiment of a run that is due, and the run."""
+    experiment = str(store.mlflow.create_experiment(store.artifacts.parent.name))
+    run = store.run(experiment)
+    store.mlflow.delete_run(run)
+    return experiment, run
+
+
+def _model_of_deleted_experiment(store: Store) -> tuple[str, Path]:
+    experiment = str(store.mlflow.create_experiment(f"{store.artifacts.parent.name} gone"))
+    model = str(store.mlflow.create_logged_model(experiment, "model").model_id)
+    folder = store.artifacts / experiment / "models" / model / "artifacts"
+    folder.mkdir(parents=True)
+    (folder / "MLmodel").write_text("x")
+    store.mlflow.delete_experiment(experiment)
+    return model, folder
+
+
+def _register(store: Store, source: str, run: str | None = None) -> None:
+    registry: Any = Registry(store.uri)
+    name = store.artifacts.parent.name
+    registry.create_registered_model(name)
+    registry.create_model_version(name, source, run)
+
+
+@pytest.mark.parametrize("source", ["{place}/model", "runs:/{run}/model", "s3://other/model"])
+def test_a_version_of_a_run_that_is_being_deleted_waits_and_is_refused(
+    store: Store, source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment, run = _deleted_run(store)
+    text = source.format(place=f"mlflow-artifacts:/{experiment}/{run}/artifacts", run=run)
+    told = _amid_a_batch(monkeypatch, lambda: _register(store, text, run))
+    assert told.waited, "it said that all is registered while gc deleted it"
+    if store.engine.dialect.name != "sqlite":
+        # SQLite's one writer: it came when all was gone, as on another day.
+        assert told.error is not None
+        assert f"{run} was purged" in told.error
+        assert store.keys("model_versions", "run_id") & {run} == set()
+
+
+def test_a_version_that_names_a_folder_of_many_waits_for_the_batch(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment, _ = _deleted_run(store)
+    told = _amid_a_batch(monkeypatch, lambda: _register(store, f"mlflow-artifacts:/{experiment}"))
+    assert told == _Told(waited=True, error=None)
+
+
+def test_what_has_nothing_to_do_with_a_batch_does_not_wait(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment, _ = _deleted_run(store)
+    other = store.run(experiment)
+    source = f"mlflow-artifacts:/{experiment}/{other}/artifacts/model"
+    told = _amid_a_batch(monkeypatch, lambda: _register(store, source, other))
+    # SQLite has one writer.
+    assert told == _Told(waited=store.engine.dialect.name == "sqlite", error=None)
+
+
+def test_a_live_run_that_takes_a_model_that_is_being_deleted_waits(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, _ = _model_of_deleted_experiment(store)
+    run = store.run()
+
+    def use() -> None:
+        store.mlflow.log_inputs(run, models=[LoggedModelInput(model)])
+
+    told = _amid_a_batch(monkeypatch, use)
+    assert told.waited
+
+
+def test_a_dataset_in_what_is_being_deleted_waits(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment, run = _deleted_run(store)
+    live = store.run()
+    uri = f"mlflow-artifacts:/{experiment}/{run}/artifacts/weights"
+    dataset = Dataset(run, "digest", "http", f'{{"uri": "{uri}"}}', schema=None, profile=None)
+
+    def use() -> None:
+        store.mlflow.log_inputs(live, [DatasetInput(dataset, [])])
+
+    assert _amid_a_batch(monkeypatch, use).waited
+
+
+def test_an_experiment_within_what_is_being_deleted_waits(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment, run = _deleted_run(store)
+    place = f"mlflow-artifacts:/{experiment}/{run}/artifacts/deep"
+    told = _amid_a_batch(monkeypatch, lambda: store.mlflow.create_experiment(run, place))
+    assert told.waited
+
+
+@pytest.mark.parametrize("named", ["run_id", "source"])
+def test_a_version_that_came_first_keeps_what_it_needs(store: Store, named: str) -> None:
+    experiment, run = _deleted_run(store)
+    place = f"mlflow-artifacts:/{experiment}/{run}/artifacts"
+    name = store.artifacts.parent.name
+    given = {"run_id": run, "source": "elsewhere"} if named == "run_id" else {"source": place}
+    store.add("registered_models", workspace="default", name=name)
+    with Session(store.engine) as session:
+        # What it waits for is its own lock, and not its commit's.
+        session.add(SqlModelVersion(workspace="default", name=name, version=1, **given))
+        session.flush()
+        collecting = _in_thread(_collect)
+        collecting.join(_WAITS_SECONDS)
+        waited = collecting.is_alive()
+        session.commit()
+    collecting.join(60)
+    assert waited
+    assert run in store.keys("runs", "run_uuid")
+    assert (store.artifacts / experiment / run / "artifacts" / "weights").exists()
