@@ -1,16 +1,16 @@
 """How the runtime starts its own command, and what keeps a killed process from leaving orphans."""
 
 import ctypes
-import os
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
-# What the server puts into its own environment for MLflow: the database with its password, a key.
-_SERVERS_OWN = ("_MLFLOW_", "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY", "MLFLOW_CRYPTO_KEK_")
+# What the server puts into its own environment for MLflow, as the database with its password.
+_SERVERS_OWN = ("_MLFLOW_", "MLFLOW_CRYPTO_KEK_")
 
 
 def die_with_parent(sig: int = signal.SIGTERM) -> None:
@@ -28,12 +28,12 @@ def trackstack() -> str:
     return str(Path(sys.executable).with_name("trackstack"))
 
 
-def start_beside(*arguments: str) -> None:
+def start_beside(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
     """Start the runtime's command from within the server, and take note of its end.
 
-    It has the environment that the server was started with, and writes to the server's log.
+    It has what the server was started with of ``environment``, and writes to the server's log.
     """
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(_SERVERS_OWN)}
+    environment = {k: v for k, v in environment.items() if not k.startswith(_SERVERS_OWN)}
     process = subprocess.Popen(
         [trackstack(), *arguments], stdin=subprocess.DEVNULL, stdout=sys.stderr, env=environment
     )

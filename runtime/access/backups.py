@@ -5,6 +5,7 @@ kept, and says from which the store was restored: any worker of any replica can 
 """
 
 import json
+import os
 from dataclasses import asdict
 
 from runtime.artifacts.tree import Tree
@@ -13,7 +14,7 @@ from runtime.database import state
 from runtime.database.engine import open_engine
 from runtime.errors import UserError
 from runtime.process import start_beside
-from runtime.settings import RuntimeSettings
+from runtime.settings import RuntimeSettings, without_secrets
 
 PATH = "/trackstack/backups"
 
@@ -25,7 +26,7 @@ def respond(settings: RuntimeSettings, method: str) -> tuple[int, bytes]:
         return 409, _body(error="TRACKSTACK_BACKUP_DESTINATION is not set: backups go nowhere")
     if method == "POST":
         # It writes to the server's log; the caller sees the backup appear in the list, or not.
-        start_beside("backup", "--json")
+        start_beside(("backup", "--json"), without_secrets(os.environ, "given_backend_store_uri"))
         return 202, _body(to=to)
     if method != "GET":
         return 405, _body(error="GET lists, POST makes one")

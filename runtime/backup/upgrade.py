@@ -12,7 +12,7 @@ import click
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from runtime import gateway
+from runtime import sealed
 from runtime import settings as runtime_settings
 from runtime.database.engine import can_connect, open_engine
 from runtime.database.lock import only_one
@@ -78,7 +78,7 @@ def upgrade(settings: RuntimeSettings, *, back_up: bool = True) -> dict[str, str
         check_known(engine, shown_store(settings))
         has, should = revisions(engine)
         if has == should:
-            gateway.rewrap(settings, engine)
+            sealed.rewrap(settings, engine)
             return {"from": has, "to": should, "backup": None}
         backup = _back_up(settings, engine) if has and back_up else None
         try:
@@ -89,7 +89,7 @@ def upgrade(settings: RuntimeSettings, *, back_up: bool = True) -> dict[str, str
                 f"the migration to {should} failed ({explained(error)}); {after}"
             ) from None
         _verify(settings, should)
-        gateway.rewrap(settings, engine)
+        sealed.rewrap(settings, engine)
     return {"from": has, "to": should, "backup": backup}
 
 

@@ -11,15 +11,13 @@ import ipaddress
 import multiprocessing
 import os
 import sys
-import tempfile
 import uuid
-from collections.abc import Mapping
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 import click
 
-from runtime import gateway, metrics, paths
+from runtime import metrics, paths, sealed
 from runtime import settings as runtime_settings
 from runtime.access.audit import take_stdout
 from runtime.access.prefix import check_public_url
@@ -28,9 +26,8 @@ from runtime.database.engine import can_connect, open_engine
 from runtime.database.uri import make_directories, shown_store, store_uri
 from runtime.errors import UserError
 from runtime.process import die_with_parent
-from runtime.server import artifacts, forking, logs
+from runtime.server import artifacts, forking, logs, mlflow_jobs
 from runtime.settings import RuntimeSettings
-from runtime.webhooks import encryption_key
 
 # The exit code of a child that has said itself what is wrong.
 _SAID = 4
@@ -70,10 +67,7 @@ def app_environment(settings: RuntimeSettings) -> dict[str, str]:
     }
     if settings.serve_artifacts:
         environment["_MLFLOW_SERVER_SERVE_ARTIFACTS"] = "true"
-    key = encryption_key(settings)
-    if key:
-        environment["MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY"] = key
-    environment |= gateway.environment(settings)
+    environment |= sealed.environment(settings)
     public = settings.given_public_url
     hosts = settings.allowed_hosts or ((str(urlsplit(public).hostname),) if public else ())
     if hosts:
@@ -171,7 +165,8 @@ def _open_store(settings: RuntimeSettings) -> None:
     except UserError as error:
         click.echo(f"trackstack: {error}", err=True)
         sys.exit(_SAID)
-    gateway.rewrap(settings, engine)
+    if not settings.upgrade:
+        sealed.rewrap(settings, engine)
 
 
 def _check_store(settings: RuntimeSettings) -> None:
@@ -192,28 +187,6 @@ def _check_store(settings: RuntimeSettings) -> None:
         sys.exit(1)
     if child.exitcode:
         raise UserError(f"the backend store {shown_store(settings)} cannot be opened", 75)
-
-
-def _start_jobs(settings: RuntimeSettings, environment: Mapping[str, str]) -> None:
-    """Start MLflow's job runner as `mlflow server` does; it ends with this process."""
-    from mlflow.server.constants import HUEY_STORAGE_PATH_ENV_VAR
-    from mlflow.server.jobs import utils
-
-    uri = store_uri(settings)
-    runner = cast(Any, utils)
-    runner._check_requirements(uri)
-    storage = tempfile.mkdtemp(dir="/dev/shm" if os.path.isdir("/dev/shm") else None)  # noqa: S108, PTH112
-    os.environ[HUEY_STORAGE_PATH_ENV_VAR] = storage
-    runner._launch_job_execution_runner(
-        {
-            **environment,
-            HUEY_STORAGE_PATH_ENV_VAR: storage,
-            "MLFLOW_BACKEND_STORE_URI": uri,
-            "MLFLOW_TRACKING_URI": settings.own_uri,
-            "MLFLOW_GATEWAY_URI": os.environ.get("MLFLOW_GATEWAY_URI", settings.own_uri),
-        },
-        os.getpid(),
-    )
 
 
 @click.command()
@@ -252,7 +225,7 @@ def command() -> None:
     os.environ.update(environment)
     _check_store(settings)
     if settings.job_execution:
-        _start_jobs(settings, environment)
+        mlflow_jobs.start(settings, environment)
     os.environ[metrics.VARIABLE] = metrics.SharedDirectory.make()
     as_json = settings.log_format == "json"
     app = forking.Application(

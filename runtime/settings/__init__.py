@@ -76,6 +76,8 @@ class RuntimeSettings(BaseModel):
     tracking_certificate: Path | None = Field(None, alias="MLFLOW_TRACKING_SERVER_CERT_PATH")
     target_token: SecretStr | None = Field(None, alias="TRACKSTACK_TARGET_TOKEN")
     target_certificate: Path | None = Field(None, alias="TRACKSTACK_TARGET_SERVER_CERT_PATH")
+    secrets_key: SecretStr | None = Field(None, alias="TRACKSTACK_SECRETS_KEY")
+    secrets_key_rotation: int = Field(0, ge=0, alias="TRACKSTACK_SECRETS_KEY_ROTATION")
     webhook_key: SecretStr | None = Field(None, alias="MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY")
     gateway_passphrase: SecretStr | None = Field(None, alias="MLFLOW_CRYPTO_KEK_PASSPHRASE")
     host: str = Field("127.0.0.1", alias="MLFLOW_HOST")
@@ -91,6 +93,7 @@ class RuntimeSettings(BaseModel):
     upgrade: bool = Field(False, alias="TRACKSTACK_UPGRADE")
     protect_registry: bool = Field(False, alias="TRACKSTACK_PROTECT_REGISTRY")
     job_token: SecretStr | None = Field(None, alias="TRACKSTACK_JOB_TOKEN")
+    runner_token: SecretStr | None = Field(None, alias="TRACKSTACK_RUNNER_TOKEN")
     given_public_url: str | None = Field(
         None, pattern=r"^https?://[^/]+(/.*)?$", alias="TRACKSTACK_PUBLIC_URL"
     )
@@ -252,6 +255,12 @@ def _text(value: object) -> str:
         needs_json = any("," in word or word.startswith("[") for word in words)
         return json.dumps(words) if needs_json else ",".join(words)
     return str(value)
+
+
+def without_secrets(environment: Mapping[str, str], *kept: str) -> dict[str, str]:
+    """``environment`` for a child that needs no secret but those of the fields ``kept``. Pure."""
+    hidden = set(_SECRET_NAMES) - {variable(field) for field in kept}
+    return {k: v for k, v in environment.items() if k.removesuffix("_FILE") not in hidden}
 
 
 def secret_file(name: str, environment: Mapping[str, str] = os.environ) -> Path | None:

@@ -12,10 +12,12 @@ MEANINGS = {
     "tracking_certificate": "The certificate authority that commands trust, in PEM.",
     "target_token": "For `promote`: the token of the server that is promoted to.",
     "target_certificate": "For `promote`: the authority of the server that is promoted to, in PEM.",
-    "webhook_key": "What encrypts webhooks' secrets; without it made of the jobs' token, or of the "
-    "first one.",
-    "gateway_passphrase": "What encrypts the gateway's secrets; without it made of the jobs' "
-    "token, or MLflow's own default where there is none.",
+    "secrets_key": "What the keys of webhooks' and the gateway's secrets are made of: 256 random "
+    "bits, the newest first where there are several.",
+    "webhook_key": "What encrypts webhooks' secrets; without it made of TRACKSTACK_SECRETS_KEY, "
+    "else of the jobs' token, or of the first one.",
+    "gateway_passphrase": "What encrypts the gateway's secrets; without it made of "
+    "TRACKSTACK_SECRETS_KEY, else of the jobs' token, or MLflow's own default.",
     "host": "The address that the server listens on; another than loopback needs TLS or a proxy.",
     "port": "The port that the server listens on.",
     "gunicorn_opts": "Read for `--log-level` alone, as published stacks set it.",
@@ -24,6 +26,9 @@ MEANINGS = {
     "supervised": "The process ends when its supervisor does.",
     "upgrade": "The server backs up and migrates an older store before it serves.",
     "job_token": "The token of the stack's own jobs.",
+    "runner_token": "The token of MLflow's background jobs, which the server makes at each start.",
+    "secrets_key_rotation": "How often the key was rotated: another number has the server started "
+    "again.",
     "given_public_url": "The address that people and clients use; the server answers to its host "
     "name and loopback alone.",
     "tls_cert_file": "The server's own certificate, in PEM; goes with the key.",

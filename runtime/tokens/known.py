@@ -14,7 +14,17 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from runtime.settings import RuntimeSettings, variable
 from runtime.tokens.ended import EndedSessions
-from runtime.tokens.store import JOB_TOKEN, STACK_TOKEN, Role, Token, TokenTable, hash_of, utc_now
+from runtime.tokens.store import (
+    JOB_TOKEN,
+    RESERVED,
+    RUNNER_TOKEN,
+    STACK_TOKEN,
+    Role,
+    Token,
+    TokenTable,
+    hash_of,
+    utc_now,
+)
 from runtime.tokens.uses import TokenUses
 
 # Seconds: a snapshot older than the first is renewed beside the request, older than the second
@@ -60,6 +70,7 @@ class MountedTokens:
                 *_source(variable("tracking_token"), settings.tracking_token, file),
             ),
             _Mounted(JOB_TOKEN, jobs, *_source(variable("job_token"), settings.job_token, file)),
+            _Mounted(RUNNER_TOKEN, Role.WRITE, settings.runner_token, None),
         )
 
     def list(self) -> list[Token]:
@@ -139,6 +150,6 @@ class TokenSet:
             self._ended_ids = await asyncio.to_thread(self._ended.list)
         except SQLAlchemyError:
             # Without its database MLflow answers nothing anyway; the stack's token stays known.
-            named = [token for token in self._tokens if token.name not in (STACK_TOKEN, JOB_TOKEN)]
+            named = [token for token in self._tokens if token.name not in RESERVED]
         self._tokens = self._mounted.list() + named
         self._read_at = time.monotonic()

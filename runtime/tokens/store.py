@@ -17,7 +17,9 @@ from sqlalchemy.exc import IntegrityError
 
 from runtime.errors import UserError
 
-STACK_TOKEN, JOB_TOKEN = "stack", "jobs"
+STACK_TOKEN, JOB_TOKEN, RUNNER_TOKEN = "stack", "jobs", "mlflow-jobs"
+# Of tokens that are in no table.
+RESERVED = frozenset({STACK_TOKEN, JOB_TOKEN, RUNNER_TOKEN})
 # A disabled token's end lies so much before its own, in the past: whichever version of Trackstack
 # reads it, it is valid nowhere. Without an end of its own it is this one.
 _LONG_AGO = timedelta(days=365250)
@@ -132,7 +134,7 @@ class TokenTable:
 
         The value is kept nowhere. Raises UserError where the name is taken.
         """
-        if name in (STACK_TOKEN, JOB_TOKEN):
+        if name in RESERVED:
             raise UserError(
                 f"{name!r} is the name of a token that the stack itself has: choose another", 2
             )

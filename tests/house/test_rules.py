@@ -197,7 +197,9 @@ _SPELL_NAMES = {
     "runtime/settings/__init__.py",
     "runtime/health.py",
     "runtime/server/command.py",
-    "runtime/gateway.py",
+    "runtime/sealed/gateway.py",
+    "runtime/server/mlflow_jobs.py",
+    "runtime/access/backups.py",
     "runtime/retention/inventory.py",
     # What a child must not be told.
     "runtime/process.py",

@@ -7,30 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine
 
-from runtime import gateway
+from runtime.sealed import gateway
 from runtime.settings import load
 from tests.runtime.serving import Serving, serving
 
 _KEY = "sk-only-for-this-test-0123456789"
-_JOBS = {"TRACKSTACK_JOB_TOKEN": "j" * 43}
-
-
-def test_the_passphrase_is_the_given_one_or_follows_from_the_jobs_secret() -> None:
-    assert gateway.environment(load({})) == {}
-    assert gateway.environment(load({"MLFLOW_TRACKING_TOKEN": "t" * 43})) == {}
-    given = gateway.environment(load({**_JOBS, "MLFLOW_CRYPTO_KEK_PASSPHRASE": "given"}))
-    assert given == {"MLFLOW_CRYPTO_KEK_PASSPHRASE": "given"}
-    derived = gateway.environment(load({**_JOBS, "MLFLOW_TRACKING_TOKEN": "a"}))
-    assert derived == gateway.environment(load({**_JOBS, "MLFLOW_TRACKING_TOKEN": "b"}))
-    assert derived != gateway.environment(load({"TRACKSTACK_JOB_TOKEN": "o" * 43}))
-    assert "j" * 43 not in str(derived)
-    assert derived["MLFLOW_CRYPTO_KEK_VERSION"] == "2"
-
-
-def test_an_empty_database_has_none_to_put_under_it() -> None:
-    assert gateway.rewrap(load(_JOBS), create_engine("sqlite://")) == 0
+_OWN = {"TRACKSTACK_SECRETS_KEY": "k" * 43}
 
 
 def _post(server: Serving, path: str, **content: Any) -> dict[str, Any]:
@@ -67,13 +50,13 @@ def test_a_secret_of_before_is_put_under_the_stack_s_own_passphrase(tmp_path: Pa
         _post(server, "secrets/create", secret_name="s", secret_value={"api_key": _KEY})
     before = _row(tmp_path)
     assert _KEY in _opened(before, DEFAULT_KEK_PASSPHRASE, 1)
-    with serving(tmp_path, TRACKSTACK_JOB_TOKEN=_JOBS["TRACKSTACK_JOB_TOKEN"]) as server:
+    with serving(tmp_path, TRACKSTACK_SECRETS_KEY=_OWN["TRACKSTACK_SECRETS_KEY"]) as server:
         answer = server.request("GET", "/ajax-api/3.0/mlflow/gateway/secrets/config", server.token)
         assert json.loads(answer.body)["using_default_passphrase"] is False
     after = _row(tmp_path)
-    own = gateway.environment(load(_JOBS))["MLFLOW_CRYPTO_KEK_PASSPHRASE"]
-    assert _KEY in _opened(after, own, 2)
+    [own] = gateway.passphrases(load(_OWN))
+    assert _KEY in _opened(after, own.text, own.version)
     assert after["encrypted_value"] == before["encrypted_value"]
-    for version in (1, 2):
+    for version in (1, own.version):
         with pytest.raises(MlflowException):
             _opened(after, DEFAULT_KEK_PASSPHRASE, version)
