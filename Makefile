@@ -7,7 +7,7 @@ ENTER := . ./env &&
 TAKEN = $(if $(DATA),--data "$(DATA)")
 UV = $(shell command -v uv || echo .venv/bin/uv)
 
-.PHONY: help up new down preflight preview refresh drift promote recover move upgrade-database run unlock status token logs rehearse dump setup test check nightly lint bench reference docs lock clean
+.PHONY: help up new down preflight preview refresh drift promote recover move upgrade-database rotate-key run unlock status token logs rehearse dump setup test check nightly lint bench reference docs lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -44,6 +44,10 @@ recover: setup ## fill STACK from the newest backup in FROM, and bring it up
 
 upgrade-database: setup ## back STACK up, and give its database server VERSION, in place
 	@$(ENTER) python -m infra.operations.upgrade_database "$(STACK)" "$(VERSION)" $(if $(YES),--yes)
+
+rotate-key: setup ## give STACK another key for the secrets in its store, and put them under it
+	@$(ENTER) python -m infra.operations.rotate_key "$(STACK)"
+	@$(ENTER) python -m infra.operations.up "$(STACK)" $(TAKEN)
 
 move: setup ## bring what FROM holds into the empty stack TO: make move FROM=local TO=azure-prod
 	@$(ENTER) python -m infra.operations.setup "$(TO)"

@@ -31,6 +31,7 @@ class DockerPlan:
 
     name: str
     secrets_dir: str
+    secrets_key_rotation: int
     keep_data: bool
     protect: bool
     image: ImagePlan
@@ -101,6 +102,7 @@ def make_plan(settings: LocalContainer, place: Place) -> DockerPlan:
     return DockerPlan(
         name=f"trackstack-{place.stack}",
         secrets_dir=str(place.data_directory(settings.data_dir) / "secrets"),
+        secrets_key_rotation=settings.secrets_key_rotation,
         keep_data=settings.keep_data,
         protect=settings.protect,
         image=plan_image(

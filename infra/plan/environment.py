@@ -11,11 +11,13 @@ from runtime.duration import NEVER
 from runtime.jobs.schedules import SCHEDULES
 from runtime.settings import default, environment_of, file_variable
 
+SECRETS_KEY = "secrets_key"
 # variable -> the secret file that it names
 STORE_SECRETS = {file_variable("given_backend_store_uri"): "backend_store_uri"}
 SERVER_SECRETS = STORE_SECRETS | {
     file_variable("tracking_token"): "tracking_token",
     file_variable("job_token"): "job_token",
+    file_variable("secrets_key"): SECRETS_KEY,
 }
 JOB_SECRETS = STORE_SECRETS | {file_variable("tracking_token"): "job_token"}
 # The secret key of a stack file that a process reads -> as above; only where it is given.
@@ -75,6 +77,8 @@ def server(settings: Common, runtime: Runtime) -> dict[str, str]:
         artifact_locations=settings.artifact_locations,
         job_execution=settings.job_execution,
         restore_backup=settings.restore_backup,
+        # Another number is another environment, with which every platform starts the server again.
+        secrets_key_rotation=settings.secrets_key_rotation or None,
         audit_reads=settings.audit_reads or None,
         heartbeat=runtime.heartbeat or None,
         protect_registry=settings.protect_registry or None,

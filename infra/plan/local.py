@@ -36,6 +36,7 @@ class LocalPlan:
     package: ClassVar[str] = Local.package
 
     data_dir: str
+    secrets_key_rotation: int
     keep_data: bool
     protect: bool
     port: int
@@ -94,6 +95,7 @@ def make_plan(settings: Local, place: Place) -> LocalPlan:
     )
     return LocalPlan(
         data_dir=str(data_dir),
+        secrets_key_rotation=settings.secrets_key_rotation,
         keep_data=settings.keep_data,
         protect=settings.protect,
         port=settings.port,

@@ -192,6 +192,10 @@ class Common(Keys):
         "protect_registry",
         "Only admins may delete registered models and versions; prune needs `pruneRegistry`.",
     )
+    secrets_key_rotation: int = _as_runtime(
+        "secrets_key_rotation",
+        "How often the key of the secrets in the store was rotated: `make rotate-key` adds one.",
+    )
     audit_reads: bool = _as_runtime("audit_reads", "The audit log has reads, too.")
     environment: Environment = Field(
         default_factory=dict[str, str],

@@ -22,17 +22,18 @@ class Callers:
 
     async def by_session(self, headers: Headers) -> Token | Person | None:
         """The person or token that a session cookie names, while it is still valid."""
-        session = self._sessions.read(headers)
-        if session is None or await self._set().has_ended(session.id):
-            return None
-        if isinstance(session.holder, Person):
-            return session.holder
-        return await self._set().find_session(*session.holder)
+        for session in self._sessions.read(headers):
+            if await self._set().has_ended(session.id):
+                continue
+            if isinstance(session.holder, Person):
+                return session.holder
+            if found := await self._set().find_session(*session.holder):
+                return found
+        return None
 
     async def end_session(self, headers: Headers) -> None:
-        """Have the session of a request's cookie be valid nowhere any more."""
-        session = self._sessions.read(headers)
-        if session:
+        """Have the sessions of a request's cookies be valid nowhere any more."""
+        for session in self._sessions.read(headers):
             await self._set().end(session.id, session.until)
 
     def _set(self) -> TokenSet:

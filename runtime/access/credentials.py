@@ -96,16 +96,16 @@ class Sessions:
         """A Set-Cookie value that has the browser forget the session."""
         return f"{self.cookie}=; Max-Age=0{self._flags}"
 
-    def read(self, headers: Headers) -> Session | None:
-        """The session of a request, where its cookie is valid.
+    def read(self, headers: Headers) -> list[Session]:
+        """The sessions of a request whose cookies are signed, in its order.
 
-        Other programs on the host set cookies too, in any form and perhaps under our name.
+        Other programs on the host set cookies too, in any form and perhaps under our name, and a
+        browser sends those of several paths.
         """
-        for part in header(headers, b"cookie").split(";"):
-            name, _, value = part.strip().partition("=")
-            if name == self.cookie and (found := self._read(value)):
-                return found
-        return None
+        values = [value.decode("latin-1") for name, value in headers if name.lower() == b"cookie"]
+        parts = [part.strip().partition("=") for value in values for part in value.split(";")]
+        found = (self._read(value) for name, _, value in parts if name == self.cookie)
+        return [session for session in found if session]
 
     def _read(self, value: str) -> Session | None:
         try:

@@ -18,6 +18,7 @@ from runtime.access.layers.headers import ResponseHeaders
 from runtime.access.layers.own_routes import Own, OwnRoutes
 from runtime.access.layers.preflight import Preflight
 from runtime.access.layers.recording import Recording, audited, counted
+from runtime.access.layers.searching import Searching
 from runtime.access.layers.size import BodyLimit
 from runtime.access.prefix import BelowPath
 from runtime.access.refusal import Refusal
@@ -58,6 +59,7 @@ def layered(mlflow: ASGIApp, settings: RuntimeSettings) -> ASGIApp:
 
     # From the innermost to the outermost.
     app: ASGIApp = Forwarding(mlflow, seconds=settings.search_seconds)
+    app = Searching(app, settings.search_conditions)
     app = Creation(app, _places(settings))
     app = OwnRoutes(app, by_role)
     app = Authorisation(app, protect_registry=settings.protect_registry)

@@ -27,8 +27,6 @@ MEANINGS = {
     "upgrade": "The server backs up and migrates an older store before it serves.",
     "job_token": "The token of the stack's own jobs.",
     "runner_token": "The token of MLflow's background jobs, which the server makes at each start.",
-    "secrets_key_rotation": "How often the key was rotated: another number has the server started "
-    "again.",
     "given_public_url": "The address that people and clients use; the server answers to its host "
     "name and loopback alone.",
     "tls_cert_file": "The server's own certificate, in PEM; goes with the key.",

@@ -46,6 +46,7 @@ class Identity(Part):
             plan.tls_certificate,
             secrets,
             opts=self.child(),
+            rotation=plan.settings.secrets_key_rotation,
         )
         self.finish()
 

@@ -23,7 +23,13 @@ class Identity(Part):
         super().__init__("docker", "identity")
         place = {"directory": plan.secrets_dir, "keep_data": plan.keep_data}
         self.secrets = SecretFiles(
-            plan.name, plan.tls, plan.tls_certificate, secrets, place, self.child()
+            plan.name,
+            plan.tls,
+            plan.tls_certificate,
+            secrets,
+            place,
+            self.child(),
+            rotation=plan.secrets_key_rotation,
         )
         self.finish()
 

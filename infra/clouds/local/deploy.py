@@ -23,6 +23,7 @@ from infra.clouds.shared import content
 from infra.inputs import Secrets
 from infra.outputs import Deployment
 from infra.place import ROOT
+from infra.plan.environment import SECRETS_KEY
 from infra.plan.local import LocalPlan
 from infra.plan.workloads import Workload
 from runtime.process import trackstack
@@ -52,7 +53,12 @@ def deploy(plan: LocalPlan, secrets: Secrets) -> Deployment:
     directory = DataDirectory("data", kept, ResourceOptions(protect=True))
     inside = ResourceOptions(depends_on=[directory])
     token = make_token("tracking_token", plan.data_dir, inside)
-    proofs: list[pulumi.Resource] = [token, make_token("job_token", plan.data_dir, inside)]
+    key = {"rotation": plan.secrets_key_rotation}
+    proofs: list[pulumi.Resource] = [
+        token,
+        make_token("job_token", plan.data_dir, inside),
+        make_token(SECRETS_KEY, plan.data_dir, inside, **key),
+    ]
     for name, value in secrets.of_processes.items():
         given = place | {"file": name, "value": value}
         proofs.append(SecretFile(name.replace("_", "-"), given, inside))

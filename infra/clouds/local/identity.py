@@ -16,10 +16,13 @@ def secret_file(data_dir: str, name: str) -> Path:
     return Path(secrets_directory(data_dir)) / name
 
 
-def make_token(name: str, data_dir: str, opts: ResourceOptions) -> GeneratedSecret:
-    """A token, which outlives `pulumi destroy` with the data: clients still have it."""
+def make_token(name: str, data_dir: str, opts: ResourceOptions, **inputs: Any) -> GeneratedSecret:
+    """A token, which outlives `pulumi destroy` with the data: clients still have it.
+
+    ``inputs`` are more of GeneratedSecret's.
+    """
     path = secret_file(data_dir, name)
-    props = {"directory": str(path.parent), "file": path.name}
+    props = {"directory": str(path.parent), "file": path.name, **inputs}
     return GeneratedSecret(name.replace("_", "-"), props, opts)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pulumi import Output, ResourceOptions
-from pulumi.dynamic import CreateResult, Resource
+from pulumi.dynamic import CreateResult, Resource, UpdateResult
 
 from infra.clouds.shared.dynamic import DynamicProvider, Props
 
@@ -20,6 +20,8 @@ _LENGTH = 43
 _ALPHABET = string.ascii_letters + string.digits + "-_"
 _CLASSES = (string.ascii_lowercase, string.ascii_uppercase, string.digits, "-_")
 _AUTHORITY_DAYS = 3653
+# Of a key that is rotated: the newest, and those that what is older lies under.
+_KEPT_KEYS = 5
 
 
 def write_private(path: Path, text: str) -> None:
@@ -155,6 +157,15 @@ class _SecretProvider(_GeneratedProvider):
     def make(self, props: Props) -> Props:
         return {"value": random_password(int(props.get("length") or _LENGTH))}
 
+    def update(self, _id: str, _olds: Props, _news: Props) -> Any:
+        if _news.get("rotation") == _olds.get("rotation"):
+            return super().update(_id, _olds, _news)
+        before = str(self.apply(_news | {"value": _olds.get("value")})["value"]).split()
+        value = " ".join([*self.make(_news).values(), *before][:_KEPT_KEYS])
+        for path in self.paths(_news).values():
+            write_private(path, value)
+        return UpdateResult(outs=_news | {"value": value})
+
 
 class _AuthorityProvider(_GeneratedProvider):
     computed = frozenset({"certificate", "key"})
@@ -170,7 +181,7 @@ class _AuthorityProvider(_GeneratedProvider):
 class GeneratedSecret(Resource, module="trackstack", name="GeneratedSecret"):
     """Output ``value``: a random password, secret. Inputs, all three or none: ``directory`` and
     ``file``, where it is kept on this machine, and ``keep_data``; ``length``, where 43 characters
-    are too many.
+    are too many; ``rotation``, a number whose change puts a new one before it, with a space.
     """
 
     value: Output[str]

@@ -8,6 +8,7 @@ from pulumi import Output, ResourceOptions
 
 from infra.clouds.shared.generated import CertificateAuthority, GeneratedSecret
 from infra.inputs import Secrets
+from infra.plan.environment import SECRETS_KEY
 
 
 def encoded(text: str) -> str:
@@ -30,10 +31,13 @@ class SecretFiles:
         secrets: Secrets,
         place: Mapping[str, Any] | None = None,
         opts: ResourceOptions | None = None,
+        *,
+        rotation: int,
     ) -> None:
         """``base`` names the certificate authority; ``tls`` is None where there is no proxy;
         ``place`` are the inputs of GeneratedSecret that say where on this machine it is kept;
-        ``opts`` are those of each secret.
+        ``opts`` are those of each secret; ``rotation`` says how often the key of the secrets in the
+        store was rotated.
         """
         self._opts = opts
         self._place = dict(place or {})
@@ -41,6 +45,7 @@ class SecretFiles:
         self.files: dict[str, Output[str]] = {
             "tracking_token": self.token,
             "job_token": self.generated("job_token"),
+            SECRETS_KEY: self.generated(SECRETS_KEY, rotation=rotation),
         }
         self.files |= secrets.of_processes
         self.ca_certificate: Output[str] | None = None

@@ -15,8 +15,11 @@ _FILTERS = frozenset(
     | {"base_filter", "baseFilter"}
 )
 _ORDERS = frozenset({"order_by", "orderBy"})
+# As many as MLflow's own parser takes of a list of runs; of an order it takes 3 s for them.
+_MOST_CHARACTERS = 200_000
 # Of GraphQL: a document may hold a filter as a text, and its variables have any names.
 _DOCUMENT, _VARIABLES = "query", "variables"
+_MCP_SERVERS = "/mlflow/mcp-servers"
 # What else than searches takes a filter.
 _ASKING = ("/graphql", "/traces", "/traces/metrics", "/traces/calculate-filter-correlation")
 
@@ -30,10 +33,13 @@ class Asked:
     characters: int = 0
     """Of all of them: MLflow reads a long one at a pace that falls with its length."""
 
+    def __add__(self, other: "Asked") -> "Asked":
+        return Asked(self.conditions + other.conditions, self.characters + other.characters)
+
 
 def may_ask(path: str) -> bool:
     """Whether a request to ``path`` may have conditions."""
-    return "search" in path or path.endswith(_ASKING)
+    return "search" in path or _MCP_SERVERS in path or path.endswith(_ASKING)
 
 
 def asked_for(content: Any) -> Asked:
@@ -41,10 +47,25 @@ def asked_for(content: Any) -> Asked:
     return _sum(_found(content, "", 8))
 
 
-def of_texts(filters: Iterable[str], orders: Iterable[str]) -> Asked:
-    """The same of a query string's values."""
-    found = [(_conditions(text), text) for text in filters]
-    return _sum([*found, *((1, text) for text in orders)])
+def of_query(values: Mapping[str, Iterable[str]]) -> Asked:
+    """The same of a query string's values, by name."""
+    filters = [(_conditions(text), text) for name in _FILTERS for text in values.get(name, ())]
+    orders = [(1, text) for name in _ORDERS for text in values.get(name, ())]
+    return _sum([*filters, *orders])
+
+
+def refusal(asked: Asked, most: int) -> str | None:
+    """Why a search is refused that may have ``most`` conditions and orders; None where not."""
+    if asked.characters > _MOST_CHARACTERS:
+        return (
+            f"the conditions and orders of a search may have {_MOST_CHARACTERS} characters in all"
+        )
+    if asked.conditions > most:
+        return (
+            f"a search may have {most} conditions and orders, this one has {asked.conditions}: "
+            "ask for less, or set TRACKSTACK_SEARCH_CONDITIONS on the server"
+        )
+    return None
 
 
 def _sum(found: Iterable[tuple[int, str]]) -> Asked:

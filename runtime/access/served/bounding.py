@@ -17,10 +17,6 @@ from runtime.access.served import bridge, statements
 from runtime.settings import RuntimeSettings
 
 _MARK = "_trackstack"
-# Those of a query string.
-_FILTERS = ("filter", "filter_string")
-# As many as MLflow's own parser takes of a list of runs; of an order it takes 3 s for them.
-_MOST_CHARACTERS = 200_000
 
 
 def bound(app: Any, settings: RuntimeSettings) -> None:
@@ -33,7 +29,7 @@ def bound(app: Any, settings: RuntimeSettings) -> None:
     _bound_traces(settings.max_request_bytes)
     if not hasattr(SqlAlchemyStore, _MARK):
         setattr(SqlAlchemyStore, _MARK, True)
-        statements.install(statements.Refusals(_too_long, _may_not, _costly))
+        statements.install(statements.Refusals(_too_long, _may_not, _costly, _too_wide))
         _seed_for_writers_only(cast(Any, SqlAlchemyStore))
 
 
@@ -89,20 +85,9 @@ def _json() -> Any:
 def _too_much(content: Any, most: int) -> Response | None:
     if not conditions.may_ask(request.path):
         return None
-    filters = [value for name in _FILTERS for value in request.args.getlist(name)]
-    told = conditions.of_texts(filters, request.args.getlist("order_by"))
     asked = conditions.asked_for(content)
-    if asked.characters + told.characters > _MOST_CHARACTERS:
-        return _refusal(
-            f"the conditions and orders of a search may have {_MOST_CHARACTERS} characters in all"
-        )
-    number = asked.conditions + told.conditions
-    if number <= most:
-        return None
-    return _refusal(
-        f"a search may have {most} conditions and orders, this one has {number}: ask for less, "
-        "or set TRACKSTACK_SEARCH_CONDITIONS on the server"
-    )
+    refusal = conditions.refusal(asked + conditions.of_query(request.args.to_dict(False)), most)
+    return _refusal(refusal) if refusal else None
 
 
 def _refusal(message: str) -> Response:
@@ -131,6 +116,14 @@ def _costly() -> Exception:
     return _error(
         "this regular expression may take long: it repeats what repeats or branches, or has too "
         "many repeats for the texts that it is looked for in",
+        "INVALID_PARAMETER_VALUE",
+    )
+
+
+def _too_wide() -> Exception:
+    return _error(
+        "this search joins more than the database takes (SQLite 64 tables, MySQL 61): ask for "
+        "fewer conditions",
         "INVALID_PARAMETER_VALUE",
     )
 

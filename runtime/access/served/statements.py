@@ -27,6 +27,14 @@ _AROUND = re.compile(
 )
 # What the databases say of a query that took too long, by their own numbers.
 _POSTGRESQL, _MYSQL = "57014", (3024, 1969)
+# And of one that has too much in it.
+_MYSQL_TABLES = 1116
+_SQLITE_LIMITS = (
+    "at most 64 tables in a join",
+    "Expression tree is too large",
+    "parser stack overflow",
+    "too many SQL variables",
+)
 
 
 @dataclass(frozen=True)
@@ -109,6 +117,8 @@ class Refusals:
     """For a statement that would change something and may not."""
     costly: Callable[[], Exception]
     """For a regular expression that may take long."""
+    too_wide: Callable[[], Exception]
+    """For a query that has more tables or conditions than the database takes."""
 
 
 def install(refusals: Refusals) -> Callable[[], None]:
@@ -145,6 +155,8 @@ def install(refusals: Refusals) -> Callable[[], None]:
         bounds = current()
         if context.connection is not None and context.connection.info.pop(_IS_COSTLY, None):
             raise refusals.costly() from None
+        if _is_too_wide(context.original_exception):
+            raise refusals.too_wide() from None
         if bounds.seconds and _is_interruption(context.original_exception):
             raise refusals.too_long(bounds.seconds) from None
 
@@ -166,6 +178,12 @@ def install(refusals: Refusals) -> Callable[[], None]:
             event.remove(target, name, function)
 
     return take_back
+
+
+def _is_too_wide(error: BaseException) -> bool:
+    """SQLite has no number of its own for it."""
+    text = str(error.args[0]) if error.args else ""
+    return error.args[:1] == (_MYSQL_TABLES,) or text.startswith(_SQLITE_LIMITS)
 
 
 def _is_interruption(error: BaseException) -> bool:

@@ -72,6 +72,14 @@ def test_a_stack_drifts_and_is_put_right_goes_down_and_is_recovered(
         engine.run("up")
         assert run_operation(engine, "drift").returncode == 0
 
+        key = data / "secrets" / "secrets_key"
+        before, server = key.read_text(), (data / "supervisord.pid").read_text()
+        assert run_operation(engine, "rotate_key").returncode == 0
+        engine.run("up")
+        assert key.read_text().split()[1:] == [before]
+        assert (data / "supervisord.pid").read_text() == server
+        assert run_operation(engine, "drift").returncode == 0
+
         none = run_operation(engine, "recover", "--from", str(tmp_path))
         assert none.returncode == 1
         assert "there is no complete backup" in none.stderr

@@ -34,6 +34,7 @@ _OF_SERVER = {
     "artifact_locations": ["s3://team-a/mlflow", "/srv/other"],
     "job_execution": True,
     "protect_registry": True,
+    "secrets_key_rotation": 2,
     "audit_reads": True,
     "path_prefix": "/team/mlflow",
     "restore_backup": "20261121T035500Z-3fa2",

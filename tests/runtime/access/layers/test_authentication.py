@@ -18,7 +18,7 @@ from runtime.access.refusal import Refusal
 from runtime.database.engine import open_engine
 from runtime.database.uri import make_directories
 from runtime.settings import load
-from runtime.tokens.store import Role, TokenTable
+from runtime.tokens.store import Role, Token, TokenTable
 from tests.runtime.access.layers.driving import (
     Driven,
     Inner,
@@ -36,6 +36,8 @@ class _Site:
     inner: Inner
     token: str
     cookies: Mapping[str, str]
+    callers: Callers
+    sessions: Sessions
 
     def ask(self, *headers: tuple[str, str], method: str = "GET") -> Driven:
         return drive(self.layer, asked(http(method, "/version", *headers)))
@@ -58,9 +60,10 @@ def site(tmp_path: Path) -> _Site:
         "person": sessions.issue_person("pia", Role.READ, secure=False),
         "forged": Sessions("other").issue_person("eve", Role.ADMIN, secure=False),
     }
-    layer = Authentication(inner, Callers(settings, sessions), Refusal("", has_oidc=False))
+    callers = Callers(settings, sessions)
+    layer = Authentication(inner, callers, Refusal("", has_oidc=False))
     found = {name: cookie.split(";")[0] for name, cookie in cookies.items()}
-    return _Site(layer, inner, token, found)
+    return _Site(layer, inner, token, found, callers, sessions)
 
 
 def test_a_token_says_who_asks(site: _Site) -> None:
@@ -114,6 +117,28 @@ def test_a_forged_session_is_none(site: _Site) -> None:
     headers = [("authorization", "Bearer x"), ("cookie", site.cookies["token"])]
     assert site.ask(*headers).status == 401
     assert site.inner.scopes == []
+
+
+def test_a_session_is_found_beside_others_of_its_name(site: _Site) -> None:
+    """Of another path of this host, say: the browser sends both, in an order of its own."""
+    good, name = site.cookies["token"], site.cookies["token"].split("=")[0]
+    ended = site.sessions.issue_person("old", Role.ADMIN, secure=False).split(";")[0]
+    asyncio.run(site.callers.end_session([(b"cookie", ended.encode())]))
+    gone = site.sessions.issue(Token("gone", "0" * 64, Role.ADMIN), secure=False).split(";")[0]
+    for other in (f"{name}=", f"{name}=x.y.z", site.cookies["forged"], ended, gone):
+        assert site.ask(("cookie", other)).status == 401, other
+        for both in (f"{other}; {good}", f"{good}; {other}"):
+            assert site.ask(("cookie", both)).status == 200, both
+            assert site.caller() == ("ada", Role.WRITE)
+        # As HTTP/2 may bring them.
+        assert site.ask(("cookie", other), ("cookie", good)).status == 200
+
+
+def test_signing_out_ends_every_session_that_the_browser_has(site: _Site) -> None:
+    both = "; ".join([site.cookies["token"], site.cookies["person"]])
+    asyncio.run(site.callers.end_session([(b"cookie", both.encode())]))
+    for cookie in (both, site.cookies["token"], site.cookies["person"]):
+        assert site.ask(("cookie", cookie)).status == 401
 
 
 def test_a_websocket_is_opened_by_a_token_alone(site: _Site) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from runtime.access.rules.conditions import Asked, asked_for, may_ask, of_texts
+from runtime.access.rules.conditions import Asked, asked_for, may_ask, of_query, refusal
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,16 @@ def test_every_condition_and_order_counts(content: Any, asked: int) -> None:
 
 
 def test_a_query_string_counts_too() -> None:
-    assert of_texts(["a = 1 AND b = 2", ""], ["a", "b"]) == Asked(4, 17)
+    values = {"filter": ["a = 1 AND b = 2", ""], "order_by": ["a", "b"], "name": ["x and y"]}
+    assert of_query(values) == Asked(4, 17)
+
+
+def test_what_is_too_much_is_said() -> None:
+    assert refusal(Asked(100, 200_000), 100) is None
+    assert "may have 100 conditions and orders, this one has 101" in (
+        refusal(Asked(101), 100) or ""
+    )
+    assert "200000 characters" in (refusal(Asked(1, 200_001), 100) or "")
 
 
 def test_what_is_deep_costs_nothing() -> None:
@@ -55,6 +64,8 @@ def test_the_length_of_what_is_asked_counts(field: str) -> None:
         ("/ajax-api/2.0/mlflow/traces", True),
         ("/api/3.0/mlflow/traces/calculate-filter-correlation", True),
         ("/api/3.0/mlflow/traces/metrics", True),
+        ("/api/3.0/mlflow/mcp-servers", True),
+        ("/ajax-api/3.0/mlflow/mcp-servers/a/b/versions", True),
         ("/api/2.0/mlflow/runs/log-batch", False),
     ],
 )

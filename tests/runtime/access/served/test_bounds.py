@@ -194,3 +194,26 @@ def test_the_catalogue_of_models_needs_no_way_out(team: Team) -> None:
     answer = team.ask("admin", "GET", "/ajax-api/3.0/mlflow/gateway/supported-models")
     assert answer.status == 200
     assert len(json.loads(answer.body)["models"]) > 100
+
+
+def test_as_many_conditions_as_are_allowed_are_answered_or_told(team: Team) -> None:
+    """SQLite joins 64 tables at most: what needs more is the caller's to change."""
+    for kind in ("tags.a", "params.a", "metrics.a"):
+        value = "1" if kind == "metrics.a" else "'x'"
+        content = {
+            "experiment_ids": [team.experiment],
+            "filter": " AND ".join(f"{kind}{number} = {value}" for number in range(100)),
+        }
+        answer = team.ask("read", "POST", "/api/2.0/mlflow/runs/search", content)
+        assert answer.status == 400, answer.body
+        assert b"ask for fewer conditions" in answer.body
+
+
+@pytest.mark.parametrize("path", ["mcp-servers", "mcp-servers/a/versions", "mcp-servers/endpoints"])
+def test_searches_of_mcp_servers_are_counted_too(team: Team, path: str) -> None:
+    """By the application that is not Flask's."""
+    for number, told in ((100, False), (101, True)):
+        query = urlencode({"filter_string": " AND ".join(["name = 'x'"] * number)})
+        answer = team.ask("read", "GET", f"/ajax-api/3.0/mlflow/{path}?{query}")
+        assert (b"may have 100 conditions" in answer.body) is told
+        assert not told or answer.status == 400

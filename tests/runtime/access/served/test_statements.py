@@ -32,6 +32,7 @@ _REFUSALS = Refusals(
     too_long=lambda seconds: TimeoutError(f"{seconds} s"),
     may_not=lambda: PermissionError(),
     costly=lambda: OverflowError("costly"),
+    too_wide=lambda: LookupError("too wide"),
 )
 
 
@@ -87,6 +88,19 @@ def test_a_pattern_that_nothing_ends_is_not_begun(tmp_path: Path) -> None:
             assert found("^b") == 0
     finally:
         take_back()
+
+
+def test_a_search_that_the_database_cannot_do_is_told_from_one_that_failed(engine: Engine) -> None:
+    """SQLite joins 64 tables, and each condition about a tag is one."""
+    wide = "SELECT 1 FROM t" + "".join(f" JOIN t AS t{i} ON t.x = t{i}.x" for i in range(100))
+    deep = "SELECT 1 FROM t WHERE " + "(" * 1200 + "x" + " + 1)" * 1200
+    for query in (wide, deep):
+        refused = pytest.raises(LookupError, match="too wide")
+        with bounded(Bounds(seconds=5)), Session(engine) as session, refused:
+            session.execute(text(query)).all()
+    failed = pytest.raises(Exception, match="no such table")
+    with bounded(Bounds(seconds=5)), Session(engine) as session, failed:
+        session.execute(text("SELECT 1 FROM no_such")).all()
 
 
 def test_whoever_may_only_read_changes_nothing(engine: Engine) -> None:
