@@ -13,6 +13,7 @@ OUTPUTS = {
     "tracking_token": "The stack's own token, of role `admin`: a secret; `make token` prints it.",
     "artifacts_destination": "Where artifacts are kept.",
     "backup_destination": "Where backups go.",
+    "earlier_backups": "Where an earlier version kept them: those are found, too.",
     "backend_store": "The backend store's URI, without its password.",
     "schedules": "Job -> when it runs, for those that do.",
     "retention": "What is deleted, and after how long.",
@@ -40,6 +41,7 @@ class Deployment:
     logs: pulumi.Input[str]
     image: pulumi.Input[str] | None = None
     ca_certificate: pulumi.Input[str] | None = None
+    earlier_backups: pulumi.Input[str] | None = None
     command: pulumi.Input[str] | None = None
     protected: bool = False
 

@@ -39,7 +39,10 @@ def decide(outputs: Mapping[str, Any], words: Sequence[str]) -> list[str] | None
     if list(words) == ["backup"]:
         return None
     if list(words[:2]) in (["backup", "list"], ["backup", "verify"]):
-        return [trackstack(), "backup", "--to", str(outputs["backup_destination"]), *words[1:]]
+        place = ["--to", str(outputs["backup_destination"])]
+        if earlier := outputs.get("earlier_backups"):
+            place += ["--earlier", str(earlier)]
+        return [trackstack(), "backup", *place, *words[1:]]
     raise UserError(
         f"{' '.join(words)}: nobody can run a command in the containers of this stack; what can be "
         "had: backup, backup list, backup verify"

@@ -14,7 +14,7 @@ from infra.plan.workloads import DATA_DIRECTORY, SERVER_PORT, Site, Workloads, m
 from infra.settings.azure import Azure
 from runtime.jobs.schedules import schedules
 
-_CONTAINER = "artifacts"
+_CONTAINER, _OF_BACKUPS = "artifacts", "backups"
 # Container Apps find theirs by the app's own address, which only Azure knows.
 _UNKNOWN_URL = ""
 
@@ -63,8 +63,10 @@ class AzurePlan:
     image: ImagePlan
     own_database: bool
     artifact_container: str
+    backup_container: str
     artifacts_destination: str
     backup_destination: str
+    earlier_backups: str | None
     hostname: str | None
     tracking_uri: str
     tls_certificate: str | None
@@ -132,8 +134,10 @@ def make_plan(settings: Azure, place: Place) -> AzurePlan:
     runtime = Runtime(
         data_dir=DATA_DIRECTORY,
         artifacts_destination=f"{blobs}/artifacts",
-        # What is on a container's own disk goes with it.
-        backup_destination=settings.backup_destination or f"{blobs}/backups",
+        # Not with the artifacts, of which they are: what empties one container leaves the other.
+        backup_destination=settings.backup_destination
+        or f"wasbs://{_OF_BACKUPS}@{account}/backups",
+        earlier_backups=None if settings.backup_destination else f"{blobs}/backups",
         host="0.0.0.0" if is_scaled else "127.0.0.1",  # noqa: S104 - behind the platform's ingress
         port=SERVER_PORT,
         server_uri=url if is_scaled else f"http://{upstream}{settings.path_prefix}",
@@ -156,8 +160,10 @@ def make_plan(settings: Azure, place: Place) -> AzurePlan:
         image=plan_image(settings, settings, place, ("azure", "mysql", "postgresql")),
         own_database="backendStoreUri" not in place.secret_keys,
         artifact_container=_CONTAINER,
+        backup_container=_OF_BACKUPS,
         artifacts_destination=runtime.artifacts_destination,
         backup_destination=runtime.backup_destination,
+        earlier_backups=runtime.earlier_backups,
         hostname=hostname,
         tracking_uri=url,
         tls_certificate=certificate(settings, place),

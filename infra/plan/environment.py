@@ -41,6 +41,8 @@ class Runtime:
     """As the jobs reach it."""
     public_url: str
     """As users reach it; empty where only the cloud knows."""
+    earlier_backups: str | None = None
+    """Where an earlier version kept them, if that was elsewhere."""
     heartbeat: bool = False
     """Whether somebody counts the server's signs of life in its log."""
 
@@ -57,6 +59,7 @@ def store(settings: Common, runtime: Runtime) -> dict[str, str]:
         given_tracking_uri=runtime.server_uri,
         # For a backup by hand, the one before a migration, and for a restore.
         backup_destination=runtime.backup_destination,
+        earlier_backups=runtime.earlier_backups,
         # One by hand or by request deletes no more than a scheduled one.
         backup_keep=settings.backup_keep,
         backup_alarm=settings.backup_alarm,

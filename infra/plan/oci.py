@@ -58,6 +58,7 @@ class Names:
     base: str
     repository: str
     bucket: str
+    backup_bucket: str
     dns_label: str
     identity: str
 
@@ -91,6 +92,7 @@ class OciPlan:
     registry_host: str
     artifacts_destination: str
     backup_destination: str
+    earlier_backups: str | None
     tracking_uri: str
     tls_certificate: str | None
     schedules: Mapping[str, str]
@@ -140,6 +142,7 @@ def _names(settings: Oci, stack: str) -> Names:
         base=naming.base,
         repository=naming.name(OCI["repository"]),
         bucket=naming.name(OCI["bucket"]),
+        backup_bucket=naming.name(OCI["bucket"], "backups"),
         dns_label=naming.name(OCI["dns_label"]),
         identity=naming.name(OCI["identity"]),
     )
@@ -164,8 +167,10 @@ def make_plan(settings: Oci, place: Place) -> OciPlan:
     runtime = Runtime(
         data_dir=DATA_DIRECTORY,
         artifacts_destination=f"{bucket}/artifacts",
-        # What is on a container's own disk goes with it.
-        backup_destination=settings.backup_destination or f"{bucket}/backups",
+        # Not with the artifacts, of which they are: what empties one bucket leaves the other.
+        backup_destination=settings.backup_destination
+        or f"oci://{names.backup_bucket}@{UNKNOWN_NAMESPACE}/backups",
+        earlier_backups=None if settings.backup_destination else f"{bucket}/backups",
         # A container is probed by its platform, from wherever that is; security groups let others
         # reach the proxy alone.
         host="0.0.0.0" if is_container else "127.0.0.1",  # noqa: S104
@@ -199,6 +204,7 @@ def make_plan(settings: Oci, place: Place) -> OciPlan:
         registry_host=settings.registry_host or f"{settings.region}.ocir.io",
         artifacts_destination=runtime.artifacts_destination,
         backup_destination=runtime.backup_destination,
+        earlier_backups=runtime.earlier_backups,
         tracking_uri=runtime.public_url,
         tls_certificate=certificate(settings, place),
         schedules=schedules(settings),

@@ -163,7 +163,8 @@ class Common(Keys):
     backup_destination: Line | None = Field(
         None,
         description="Where backups go: a directory, of which a relative one begins in the data "
-        "directory, or a URI that MLflow knows. Without it `backups` beside the artifacts.",
+        "directory, or a URI that MLflow knows. Without it a container or bucket of their own in a "
+        "cloud, else `backups` beside the artifacts.",
     )
     backup_keep: int = Field(
         default("backup_keep"),

@@ -8,7 +8,7 @@ import json
 import os
 from dataclasses import asdict
 
-from runtime.artifacts.tree import Tree
+from runtime.backup import make
 from runtime.backup.format import manifest
 from runtime.database import state
 from runtime.database.engine import open_engine
@@ -31,7 +31,7 @@ def respond(settings: RuntimeSettings, method: str) -> tuple[int, bytes]:
     if method != "GET":
         return 405, _body(error="GET lists, POST makes one")
     try:
-        names = manifest.names(Tree(to))
+        names = manifest.names(make.destination(settings, None))
     except UserError as error:
         return 503, _body(error=str(error))
     complete = [name for name, is_whole in names.items() if is_whole]

@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,15 +16,28 @@ from runtime import settings as runtime_settings
 from runtime.backup import drill
 from runtime.errors import ALARM, UserError
 from runtime.retention.report_line import human_bytes
+from runtime.settings import RuntimeSettings
+
+if TYPE_CHECKING:
+    from runtime.artifacts.tree import Tree
 
 
-def _tree(ctx: click.Context) -> str | None:
-    to: str | None = ctx.obj
-    return to
+def destination_of(ctx: click.Context, settings: RuntimeSettings) -> "Tree":
+    """What `--to` and `--earlier` name, else the settings."""
+    from runtime.backup import make
+
+    to, earlier = ctx.obj
+    return make.destination(settings, to, earlier)
 
 
 @click.group(invoke_without_command=True)
 @click.option("--to", metavar="URI", help="Default: TRACKSTACK_BACKUP_DESTINATION.")
+@click.option(
+    "--earlier",
+    metavar="URI",
+    help="Another place of the same store's backups; none is made there. Without --to: "
+    "TRACKSTACK_EARLIER_BACKUPS.",
+)
 @click.option("--keep", type=click.IntRange(min=1), help="Default: TRACKSTACK_BACKUP_KEEP (7).")
 @click.option("--keep-days", type=click.IntRange(min=1), help="Keep younger ones too.")
 @click.option(
@@ -39,6 +53,7 @@ def _tree(ctx: click.Context) -> str | None:
 def command(
     ctx: click.Context,
     to: str | None,
+    earlier: str | None,
     keep: int | None,
     keep_days: int | None,
     alarm: int | None,
@@ -64,7 +79,7 @@ def command(
       trackstack backup --to /backups verify
       trackstack backup --to /mnt/usb copy --from /backups
     """
-    ctx.obj = to
+    ctx.obj = (to, earlier)
     if ctx.invoked_subcommand:
         return
     from runtime.backup import make
@@ -73,7 +88,7 @@ def command(
     from runtime.database.engine import open_engine
 
     settings = runtime_settings.load()
-    tree = make.destination(settings, to)
+    tree = destination_of(ctx, settings)
     percent = settings.backup_alarm if alarm is None else alarm
     rule = Rule(keep or settings.backup_keep, keep_days, percent)
     if dry_run:
@@ -153,25 +168,29 @@ def list_command(ctx: click.Context, as_json: bool) -> None:
     Example:
       trackstack backup --to /backups list --json
     """
-    from runtime.backup import make
     from runtime.backup.format import manifest
 
-    tree = make.destination(runtime_settings.load(), _tree(ctx))
+    tree = destination_of(ctx, runtime_settings.load())
     found = manifest.names(tree)
+    place = {name: tree.at(name).uri.rpartition("/")[0] for name in found}
     whole = [manifest.load(tree, name) for name, is_complete in found.items() if is_complete]
     if as_json:
         incomplete = [name for name, is_complete in found.items() if not is_complete]
-        told = [asdict(each) | {"bytes": each.total_bytes} for each in whole]
+        told = [
+            asdict(each) | {"bytes": each.total_bytes, "place": place[each.name]} for each in whole
+        ]
         click.echo(json.dumps({"backups": told, "incomplete": incomplete}))
         return
     for name, is_complete in found.items():
+        where = "" if place[name] == tree.uri else f", in {place[name]}"
         if not is_complete:
-            click.echo(f"{name}  not complete")
+            click.echo(f"{name}  not complete{where}")
             continue
         of = next(each for each in whole if each.name == name)
         files = of.artifacts.files if of.artifacts else "no"
         size = human_bytes(of.total_bytes)
-        click.echo(f"{name}  MLflow {of.mlflow_version}, {of.rows} rows, {files} artifacts, {size}")
+        held = f"{of.rows} rows, {files} artifacts, {size}"
+        click.echo(f"{name}  MLflow {of.mlflow_version}, {held}{where}")
 
 
 @command.command("copy")
@@ -190,10 +209,9 @@ def copy_command(ctx: click.Context, name: str | None, from_uri: str, as_json: b
       trackstack backup --to /mnt/usb copy --from oci://backups@namespace/prod
       tar -c -C /backups 20261121T035500Z-3fa2 | trackstack backup copy --from -
     """
-    from runtime.backup import make
     from runtime.backup.format import carry
 
-    target = make.destination(runtime_settings.load(), _tree(ctx))
+    target = destination_of(ctx, runtime_settings.load())
     with carry.opened(from_uri, target) as source:
         of = carry.copy(source, target, name)
     if as_json:
@@ -214,10 +232,9 @@ def send_command(ctx: click.Context, name: str | None) -> None:
     Example:
       trackstack backup --to /backups send | ssh there trackstack backup copy --from -
     """
-    from runtime.backup import make
     from runtime.backup.format import carry
 
-    tree = make.destination(runtime_settings.load(), _tree(ctx))
+    tree = destination_of(ctx, runtime_settings.load())
     carry.send(tree, name, sys.stdout.buffer)
 
 
@@ -247,9 +264,9 @@ def verify_command(
       trackstack backup --to /backups verify 20261121T035500Z-3fa2
       trackstack backup --to /backups verify --for postgresql --for mysql
     """
-    from runtime.backup import filling, make
+    from runtime.backup import filling
 
-    tree = make.destination(runtime_settings.load(), _tree(ctx))
+    tree = destination_of(ctx, runtime_settings.load())
     of, problems = filling.verify(tree, name, kinds)
     files = of.artifacts.files if of.artifacts else 0
     if as_json:

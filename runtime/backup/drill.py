@@ -30,7 +30,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
     from runtime.database.engine import open_engine
 
     settings = runtime_settings.load()
-    tree = make.destination(settings, ctx.obj)
+    tree = make.destination(settings, *ctx.obj)
     begun = time.monotonic()
     newest = manifest.read_for(tree, None, identity.known(open_engine(settings)))
     try:

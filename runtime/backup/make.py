@@ -14,6 +14,7 @@ from runtime.artifacts.tree import Tree, scratch_of, sha256_of, told
 from runtime.backup import loss, retention
 from runtime.backup.format import artifacts, manifest, parts, rows
 from runtime.backup.format.manifest import ArtifactsPart, Manifest, Part, TablePart
+from runtime.backup.format.places import Places
 from runtime.backup.retention import Found, Rule
 from runtime.database import identity, state
 from runtime.database.engine import open_engine
@@ -28,12 +29,13 @@ _SHOWN = 10
 _OWNER = "store"
 
 
-def destination(settings: RuntimeSettings, given: str | None) -> Tree:
-    """Where backups are kept: ``given`` or TRACKSTACK_BACKUP_DESTINATION."""
+def destination(settings: RuntimeSettings, given: str | None, earlier: str | None = None) -> Tree:
+    """Where backups are kept: ``given`` (with ``earlier``), or what the settings name."""
     uri = given or settings.backup_destination
     if not uri:
         raise UserError("where? Set TRACKSTACK_BACKUP_DESTINATION, a directory or artifact URI", 2)
-    return Tree(uri)
+    before = earlier or (None if given else settings.earlier_backups)
+    return Places(Tree(uri), Tree(before)) if before else Tree(uri)
 
 
 def _put(tree: Tree, file: Path, path: str) -> Part:
@@ -219,10 +221,11 @@ def retire(
     now = datetime.now(timezone.utc)
     due = retention.decide(found, store, now, rule, just_made)
     for name in () if dry_run else due:
+        own = tree.at(name)
         try:
-            _delete(tree.at(name))
+            _delete(own)
         except OSError as error:
-            raise UserError(f"{tree.uri}/{name} cannot be deleted: {error.strerror}") from None
+            raise UserError(f"{own.uri} cannot be deleted: {error.strerror}") from None
     return Retired(due, of_nobody, apart)
 
 

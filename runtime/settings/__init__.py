@@ -131,6 +131,7 @@ class RuntimeSettings(BaseModel):
         duration.NEVER, alias="TRACKSTACK_BACKUP_DRILL_SCHEDULE"
     )
     backup_destination: str | None = Field(None, alias="TRACKSTACK_BACKUP_DESTINATION")
+    earlier_backups: str | None = Field(None, alias="TRACKSTACK_EARLIER_BACKUPS")
     backup_keep: int = Field(7, ge=1, alias="TRACKSTACK_BACKUP_KEEP")
     backup_alarm: int = Field(50, ge=0, le=100, alias="TRACKSTACK_BACKUP_ALARM")
     restore_backup: str | None = Field(None, alias="TRACKSTACK_RESTORE_BACKUP")

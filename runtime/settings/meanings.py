@@ -44,6 +44,8 @@ MEANINGS = {
     "allowed_origins": "Other origins whose pages may ask with a token; without it the public one.",
     "backup_schedule": "When a backup is made: five-field cron in UTC, or `never`.",
     "backup_destination": "Where backups go: a directory, or a URI that MLflow knows.",
+    "earlier_backups": "Where an earlier version kept this store's backups: they are listed, "
+    "restored and retired as well; none is made there.",
     "database_admin_uri": "For `database`: the administrator's URI of the new database server.",
     "db_secret_ocid": "The secret in OCI Vault that holds the backend store's URI.",
     "given_oci_login": "How to log in to OCI: `api_key`, `resource_principal` or "

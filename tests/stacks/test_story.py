@@ -136,7 +136,7 @@ def _promote_model(story: Story) -> None:
 
 def _bring_home(sandbox: Sandbox, account: str, folder: Path) -> Path:
     """The backups of a stack, as `az storage blob download-batch` fetches them."""
-    container = blob.client(_azure(sandbox)[1], account).get_container_client("artifacts")
+    container = blob.client(_azure(sandbox)[1], account).get_container_client("backups")
     for found in container.list_blobs(name_starts_with="backups/"):
         file = folder / found.name
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -258,8 +258,9 @@ def _recover_elsewhere(story: Story) -> None:
             )
             assert verified.returncode == 0, verified.stderr
             assert again in verified.stdout
-            [objects] = oci.emulator.objects.buckets.values()
-            for path, stored in objects.items():
+            buckets = oci.emulator.objects.buckets
+            [backups] = [name for name in buckets if name.endswith("-backups")]
+            for path, stored in buckets[backups].items():
                 file = story.folder / "there" / path
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_bytes(stored.content)

@@ -1,4 +1,4 @@
-"""The storage account and its Blob container, which only the server's identity may use."""
+"""The storage account and its Blob containers, which only the server's identity may use."""
 
 import pulumi
 from pulumi_azure_native import storage
@@ -14,7 +14,7 @@ _KEPT_DAYS = 14
 
 
 class Artifacts(Part):
-    """``ready``: resources that users of the container depend on."""
+    """The containers of artifacts and backups; ``ready``: what those who use them depend on."""
 
     def __init__(
         self, plan: AzurePlan, scope: Scope, identity: Identity, networks: Network | None
@@ -43,17 +43,23 @@ class Artifacts(Part):
             **scope.inside,
             opts=scope.data,
         )
-        container = storage.BlobContainer(
-            "artifacts-container",
-            account_name=account.name,
-            container_name=plan.artifact_container,
-            public_access=storage.PublicAccess.NONE,
-            **scope.nested,
-            opts=scope.data,
-        )
+        self.ready: list[pulumi.Resource] = []
+        for of, name in (
+            ("artifacts", plan.artifact_container),
+            ("backups", plan.backup_container),
+        ):
+            container = storage.BlobContainer(
+                f"{of}-container",
+                account_name=account.name,
+                container_name=name,
+                public_access=storage.PublicAccess.NONE,
+                **scope.nested,
+                opts=scope.data,
+            )
+            # It also deletes the backups that are no longer kept.
+            identity.grant(f"may-use-{of}", "Storage Blob Data Contributor", container.id)
+            self.ready.append(container)
         _keep_versions(plan, scope, account)
-        identity.grant("may-use-artifacts", "Storage Blob Data Contributor", container.id)
-        self.ready: list[pulumi.Resource] = [container]
         if networks and closed:
             zone = "privatelink.blob.core.windows.net"
             self.ready += make_endpoint(

@@ -44,6 +44,7 @@ def deploy(plan: AzurePlan, secrets: Secrets) -> Deployment:
         tracking_token=identity.secrets.token,
         artifacts_destination=plan.artifacts_destination,
         backup_destination=plan.backup_destination,
+        earlier_backups=plan.earlier_backups,
         backend_store=Output.unsecret(parts.database.uri.apply(without_password)),
         schedules=plan.schedules,
         version=plan.version,

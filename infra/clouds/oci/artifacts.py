@@ -1,4 +1,4 @@
-"""The bucket, which only the container instance may use."""
+"""The buckets of artifacts and backups, which only the server may use."""
 
 from pulumi import Output
 from pulumi_oci import identity as oci_identity
@@ -15,19 +15,31 @@ _ON, _NEVER, _NO_MORE = "Enabled", "Disabled", "Suspended"
 
 
 class Artifacts(Part):
-    """The bucket, and the right to use it.
+    """The buckets, and the right to use them.
 
-    ``emptied`` empties it when it goes: what writes to it depends on that, and so is gone before.
+    ``emptied`` empty them when they go: what writes to them depends on that, and so is gone before.
     """
 
     def __init__(self, plan: OciPlan, scope: Scope, identity: Identity) -> None:
         super().__init__("oci", "artifacts")
         scope = scope.within(self)
-        settings = plan.settings
-        versioning = _versioning(plan, scope)
+        own = {"artifacts": plan.names.bucket, "backups": plan.names.backup_bucket}
+        may = _lifecycle_may(plan, scope)
+        self.emptied = [self._make(of, name, plan, scope, may) for of, name in own.items()]
+        # It also deletes the backups that are no longer kept.
+        named = ", ".join(f"target.bucket.name = '{name}'" for name in own.values())
+        identity.allow("manage objects", f"any {{{named}}}")
+        identity.allow("read buckets", f"any {{{named}}}")
+        self.finish()
+
+    @staticmethod
+    def _make(
+        of: str, name: str, plan: OciPlan, scope: Scope, may: oci_identity.Policy
+    ) -> EmptiedBucket:
+        versioning = _versioning(name, plan, scope)
         bucket = objectstorage.Bucket(
-            "artifacts",
-            name=plan.names.bucket,
+            of,
+            name=name,
             namespace=scope.namespace,
             access_type="NoPublicAccess",
             storage_tier="Standard",
@@ -35,23 +47,19 @@ class Artifacts(Part):
             **scope.inside,
             opts=scope.data,
         )
-        where = f"target.bucket.name = '{plan.names.bucket}'"
-        identity.allow("manage objects", where)
-        identity.allow("read buckets", where)
-        _lifecycle(plan, scope, bucket, versioning)
-        self.emptied = EmptiedBucket(
-            "artifacts-emptied",
+        _lifecycle(of, scope, bucket, versioning, may)
+        return EmptiedBucket(
+            f"{of}-emptied",
             {
                 "namespace": scope.namespace,
                 "bucket": bucket.name,
-                "keep_data": settings.keep_data,
+                "keep_data": plan.settings.keep_data,
             },
             scope.kept,
         )
-        self.finish()
 
 
-def _versioning(plan: OciPlan, scope: Scope) -> Output[str]:
+def _versioning(name: str, plan: OciPlan, scope: Scope) -> Output[str]:
     """Whether the bucket keeps what is overwritten or deleted.
 
     One that ever did can only cease to: OCI takes `Disabled` of a new bucket alone.
@@ -64,37 +72,45 @@ def _versioning(plan: OciPlan, scope: Scope) -> Output[str]:
     )
 
     def off(found: objectstorage.GetBucketSummariesResult) -> Output[str]:
-        if all(bucket.name != plan.names.bucket for bucket in found.bucket_summaries):
+        if all(bucket.name != name for bucket in found.bucket_summaries):
             return Output.from_input(_NEVER)
-        bucket = objectstorage.get_bucket_output(
-            name=plan.names.bucket, namespace=scope.namespace, opts=invoke
-        )
+        bucket = objectstorage.get_bucket_output(name=name, namespace=scope.namespace, opts=invoke)
         return bucket.versioning.apply(lambda now: now if now == _NEVER else _NO_MORE)
 
     return there.apply(off)
 
 
-def _lifecycle(
-    plan: OciPlan, scope: Scope, bucket: objectstorage.Bucket, versioning: Output[str]
-) -> None:
-    """What an upload left behind, and versions that nobody wants back any more."""
+def _lifecycle_may(plan: OciPlan, scope: Scope) -> oci_identity.Policy:
+    """The right of Object Storage itself to follow the buckets' lifecycle rules."""
     service = f"objectstorage-{plan.settings.region}"
-    may = oci_identity.Policy(
+    names = (plan.names.bucket, plan.names.backup_bucket)
+    return oci_identity.Policy(
         "lifecycle-may",
         compartment_id=plan.settings.compartment_id,
         name=f"{plan.names.identity}-lifecycle",
         description=f"Object Storage's own lifecycle rules in {plan.names.bucket}",
         statements=[
             f"Allow service {service} to manage object-family in compartment id "
-            f"{plan.settings.compartment_id} where target.bucket.name = '{plan.names.bucket}'"
+            f"{plan.settings.compartment_id} where target.bucket.name = '{name}'"
+            for name in names
         ],
         freeform_tags=dict(plan.tags),
         opts=scope.home,
     )
+
+
+def _lifecycle(
+    of: str,
+    scope: Scope,
+    bucket: objectstorage.Bucket,
+    versioning: Output[str],
+    may: oci_identity.Policy,
+) -> None:
+    """What an upload left behind, and versions that nobody wants back any more."""
     unfinished = _rule("unfinished-uploads", "multipart-uploads", "ABORT", _UPLOAD_DAYS)
     old = _rule("old-versions", "previous-object-versions", "DELETE", _KEPT_DAYS)
     objectstorage.ObjectLifecyclePolicy(
-        "artifacts-lifecycle",
+        f"{of}-lifecycle",
         bucket=bucket.name,
         namespace=scope.namespace,
         rules=versioning.apply(lambda now: [unfinished, *([] if now == _NEVER else [old])]),

@@ -50,6 +50,7 @@ def deploy(plan: OciPlan, secrets: Secrets) -> Deployment:
         tracking_token=identity.secrets.token,
         artifacts_destination=parts.known(plan.artifacts_destination),
         backup_destination=parts.known(plan.backup_destination),
+        earlier_backups=parts.known(plan.earlier_backups) if plan.earlier_backups else None,
         backend_store=shown,
         schedules=plan.schedules,
         version=plan.version,

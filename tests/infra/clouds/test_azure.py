@@ -111,6 +111,9 @@ def _check_roles(made: AzureMade) -> None:
 
 
 def _check_stores(plan: AzurePlan, made: AzureMade) -> None:
+    containers = made.of("storage:BlobContainer")
+    assert {each["containerName"] for each in containers} == {"artifacts", "backups"}
+    assert {each["publicAccess"] for each in containers} == {"None"}
     [account] = made.of("storage:StorageAccount")
     assert account["allowBlobPublicAccess"] is False
     assert account["allowSharedKeyAccess"] is False

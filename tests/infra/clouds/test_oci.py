@@ -207,9 +207,11 @@ def _check_policies(plan: OciPlan, made: OciMade) -> None:
 
 
 def _check_stores(keys: dict[str, Any], made: OciMade) -> None:
-    [bucket] = made.of("Bucket")
-    assert bucket["accessType"] == "NoPublicAccess"
-    assert bucket["versioning"] == ("Enabled" if keys["versioning"] else "Disabled")
+    artifacts, backups = sorted(made.of("Bucket"), key=lambda each: each["name"])
+    for bucket in (artifacts, backups):
+        assert bucket["accessType"] == "NoPublicAccess"
+        assert bucket["versioning"] == ("Enabled" if keys["versioning"] else "Disabled")
+    assert backups["name"] == f"{artifacts['name']}-backups"
     [repository] = made.of("ContainerRepository")
     assert repository["isPublic"] is False
     for system in made.of("MysqlDbSystem"):
@@ -256,10 +258,10 @@ def test_a_bucket_that_kept_versions_can_only_cease_to(
     plan, _ = deploy_oci(_BASE)
     there = {plan.names.bucket: was} if was else {"another": "Enabled"}
     _, made = deploy_oci({**_BASE, "versioning": wanted}, there)
-    [bucket] = made.of("Bucket")
+    [bucket] = [each for each in made.of("Bucket") if each["name"] == plan.names.bucket]
     assert bucket["versioning"] == sent
-    [lifecycle] = made.of("ObjectLifecyclePolicy")
-    assert len(lifecycle["rules"]) == rules
+    found = {each["bucket"]: each["rules"] for each in made.of("ObjectLifecyclePolicy")}
+    assert len(found[plan.names.bucket]) == rules
 
 
 def test_names_keep_within_their_limits() -> None:

@@ -17,6 +17,10 @@ def test_beside_the_server_where_that_can_be_and_else_what_is_about_backups() ->
     here = decide(_UP, ("backup", "verify", "--json"))
     assert here
     assert here[1:] == ["backup", "--to", "oci://b@n/backups", "verify", "--json"]
+    # What an earlier version left elsewhere is found, too.
+    here = decide({**_UP, "earlier_backups": "oci://a@n/backups"}, ("backup", "list"))
+    assert here
+    assert here[2:] == ["--to", "oci://b@n/backups", "--earlier", "oci://a@n/backups", "list"]
 
 
 def test_what_cannot_be_run_is_told() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import pytest
 from pydantic.alias_generators import to_camel
@@ -184,6 +185,22 @@ def test_server_and_jobs_are_told_where_they_are(stack: str) -> None:
         assert settings.backup_destination == plan.backup_destination
     assert server.data_dir == job.data_dir
     assert server.data_dir != runtime_settings.load({}).data_dir
+
+
+@pytest.mark.parametrize("stack", [name for name in STACKS if not name.startswith("local")])
+def test_a_cloud_s_backups_are_not_with_the_artifacts_and_those_of_before_are_found(
+    stack: str,
+) -> None:
+    plan = _plan(STACKS[stack])
+    assert urlsplit(plan.artifacts_destination)[:2] != urlsplit(plan.backup_destination)[:2]
+    # Up to 0.1.0, in the container or bucket of the artifacts.
+    before = plan.artifacts_destination.removesuffix("/artifacts") + "/backups"
+    processes = _processes(plan)
+    for environment in (processes.server, *processes.jobs):
+        assert _read(environment).earlier_backups == before
+    # Where the stack file names a place, that was it in earlier versions, too.
+    given = _processes(_plan({**STACKS[stack], "backupDestination": "s3://backups/here"}))
+    assert _read(given.server).earlier_backups is None
 
 
 @pytest.mark.parametrize("model", [Local, LocalContainer, Azure, Oci])

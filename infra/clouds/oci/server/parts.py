@@ -40,7 +40,7 @@ class Parts:
     @property
     def ready(self) -> list[pulumi.Resource]:
         """What the compute waits for, and is gone before."""
-        return [*self.database.ready, self.artifacts.emptied]
+        return [*self.database.ready, *self.artifacts.emptied]
 
     def known(self, text: str) -> Output[str]:
         """A text of the plan, with what only OCI knows."""
