@@ -112,6 +112,10 @@ class Tree:
         self._store().log_artifact(str(named), str(parts.parent) if parts.parent.name else None)
         named.unlink()
 
+    def sha256(self, path: str) -> str:
+        """Of one file, which is not copied for it: in a directory alone."""
+        return sha256_of((self.directory or Path()) / path)
+
     def delete(self, first: str = "", last: str = "") -> None:
         """Delete everything here; in a directory the file ``first`` before all else, and ``last``
         after it, so that a kill leaves what can be told for what it is.

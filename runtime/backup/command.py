@@ -151,9 +151,9 @@ def _tell(line: str) -> None:
 def _tell_of_nobody(names: Sequence[str]) -> None:
     if names:
         click.echo(
-            f"{len(names)} backups name no store, as those of an earlier version, or miss files. "
-            "They count for nothing and are never deleted here; delete by hand those that nobody "
-            f"needs: {', '.join(names)}",
+            f"{len(names)} backups name no store, as those of an earlier version, miss files, or "
+            "are encrypted with another key. They count for nothing and are never deleted here; "
+            f"delete by hand those that nobody needs: {', '.join(names)}",
             err=True,
         )
 
@@ -169,28 +169,39 @@ def list_command(ctx: click.Context, as_json: bool) -> None:
       trackstack backup --to /backups list --json
     """
     from runtime.backup.format import manifest
+    from runtime.backup.format.manifest import Manifest
 
     tree = destination_of(ctx, runtime_settings.load())
     found = manifest.names(tree)
     place = {name: tree.at(name).uri.rpartition("/")[0] for name in found}
-    whole = [manifest.load(tree, name) for name, is_complete in found.items() if is_complete]
+    whole, unreadable = list[Manifest](), dict[str, str]()
+    for name in (name for name, is_complete in found.items() if is_complete):
+        try:
+            whole.append(manifest.load(tree, name))
+        except UserError as error:
+            unreadable[name] = str(error)
     if as_json:
         incomplete = [name for name, is_complete in found.items() if not is_complete]
         told = [
             asdict(each) | {"bytes": each.total_bytes, "place": place[each.name]} for each in whole
         ]
-        click.echo(json.dumps({"backups": told, "incomplete": incomplete}))
+        lists = {"backups": told, "incomplete": incomplete, "unreadable": unreadable}
+        click.echo(json.dumps(lists))
         return
     for name, is_complete in found.items():
         where = "" if place[name] == tree.uri else f", in {place[name]}"
         if not is_complete:
             click.echo(f"{name}  not complete{where}")
             continue
+        if name in unreadable:
+            click.echo(f"{name}  cannot be read: {unreadable[name]}")
+            continue
         of = next(each for each in whole if each.name == name)
         files = of.artifacts.files if of.artifacts else "no"
         size = human_bytes(of.total_bytes)
         held = f"{of.rows} rows, {files} artifacts, {size}"
-        click.echo(f"{name}  MLflow {of.mlflow_version}, {held}{where}")
+        how = ", encrypted" if of.sealed else ""
+        click.echo(f"{name}  MLflow {of.mlflow_version}, {held}{how}{where}")
 
 
 @command.command("copy")

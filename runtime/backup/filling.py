@@ -77,7 +77,7 @@ def verify(tree: Tree, name: str | None, kinds: Sequence[str] = ()) -> tuple[Man
     is wrong, too.
     """
     of = manifest.read(tree, name)
-    own = tree.at(of.name)
+    own = manifest.held(tree, of)
     with TemporaryDirectory() as folder:
         scratch = Path(folder)
         engine = create_engine(f"sqlite:///{scratch / 'store.sqlite'}", poolclass=NullPool)

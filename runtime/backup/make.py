@@ -14,7 +14,8 @@ from runtime.artifacts.tree import Tree, scratch_of, sha256_of, told
 from runtime.backup import loss, retention
 from runtime.backup.format import artifacts, manifest, parts, rows
 from runtime.backup.format.manifest import ArtifactsPart, Manifest, Part, TablePart
-from runtime.backup.format.places import Places
+from runtime.backup.format.places import MANIFEST, Place
+from runtime.backup.format.sealed import SHORTEST_KEY, Sealed
 from runtime.backup.retention import Found, Rule
 from runtime.database import identity, state
 from runtime.database.engine import open_engine
@@ -35,7 +36,30 @@ def destination(settings: RuntimeSettings, given: str | None, earlier: str | Non
     if not uri:
         raise UserError("where? Set TRACKSTACK_BACKUP_DESTINATION, a directory or artifact URI", 2)
     before = earlier or (None if given else settings.earlier_backups)
-    return Places(Tree(uri), Tree(before)) if before else Tree(uri)
+    keys = keys_of(settings)
+    if settings.backup_encryption and not settings.backup_key:
+        raise UserError(
+            "TRACKSTACK_BACKUP_ENCRYPTION asks for encrypted backups: by which key? Set "
+            "TRACKSTACK_BACKUP_KEY_FILE to a file that holds it",
+            2,
+        )
+    return Place(uri, earlier=before, keys=keys, seals=settings.backup_encryption)
+
+
+def keys_of(settings: RuntimeSettings) -> list[str]:
+    """The key of new backups, and those that only open older ones.
+
+    Raises UserError where one is too short to protect anything.
+    """
+    given = (settings.backup_key, settings.earlier_backup_keys)
+    keys = [key for each in given if each for key in each.get_secret_value().split()]
+    if any(len(key) < SHORTEST_KEY for key in keys):
+        raise UserError(
+            f"a key of backups has {SHORTEST_KEY} characters at least, none of them a space; a "
+            "good one: openssl rand -base64 32",
+            2,
+        )
+    return keys
 
 
 def _put(tree: Tree, file: Path, path: str) -> Part:
@@ -95,46 +119,48 @@ def back_up(
                     loss.check_artifacts(connection, source, settings.artifacts_destination, tell)
             there = manifest.names(tree)
             _clear_unfinished(tree, there, store)
-            own = tree.at(manifest.new_name(datetime.now(timezone.utc), there))
-            with _removed_where_it_fails(own):
-                return _write(
-                    engine, source if with_artifacts else None, own, settings, store, tell
-                )
+            name = manifest.new_name(datetime.now(timezone.utc), there)
+            own = tree.at(name)
+            with _removed_where_it_fails(own), scratch_of(own, _SCRATCH) as scratch:
+                owner = scratch / _OWNER
+                owner.write_text(store)
+                own.put(owner, _OWNER)
+                of = source if with_artifacts else None
+                begun = manifest.begun(tree, name)
+                return _write(engine, of, begun, scratch, settings, store, tell)
 
 
 def _write(
     engine: Engine,
     source: Tree | None,
     own: Tree,
+    scratch: Path,
     settings: RuntimeSettings,
     store: str,
     tell: Callable[[str], object],
 ) -> Manifest:
     now = datetime.now(timezone.utc)
-    with scratch_of(own, _SCRATCH) as scratch:
-        owner = scratch / _OWNER
-        owner.write_text(store)
-        own.put(owner, _OWNER)
-        with rows.snapshot(engine, scratch) as connection:
-            tables = _dump_tables(connection, own, scratch)
-            revision = rows.revision(connection)
-            outside = loss.count_outside(connection, settings.artifacts_destination)
-        listing = _copy_artifacts(source, own, scratch, tell) if source else None
-        done = Manifest(
-            name=own.name,
-            created=now.isoformat(timespec="seconds"),
-            mlflow_version=version("mlflow"),
-            revision=revision,
-            database=engine.dialect.name,
-            tables=tables,
-            artifacts=listing,
-            outside=outside,
-            store=store,
-        )
-        file = scratch / manifest.MANIFEST
-        file.write_text(done.to_json())
-        # The last of all: without it the backup is none.
-        own.put(file, manifest.MANIFEST)
+    with rows.snapshot(engine, scratch) as connection:
+        tables = _dump_tables(connection, own, scratch)
+        revision = rows.revision(connection)
+        outside = loss.count_outside(connection, settings.artifacts_destination)
+    listing = _copy_artifacts(source, own, scratch, tell) if source else None
+    done = Manifest(
+        name=own.name,
+        created=now.isoformat(timespec="seconds"),
+        mlflow_version=version("mlflow"),
+        revision=revision,
+        database=engine.dialect.name,
+        tables=tables,
+        artifacts=listing,
+        outside=outside,
+        store=store,
+        sealed=isinstance(own, Sealed),
+    )
+    file = scratch / MANIFEST
+    file.write_text(done.to_json())
+    # The last of all: without it the backup is none.
+    own.put(file, MANIFEST)
     return done
 
 
@@ -153,7 +179,7 @@ def _delete(own: Tree) -> None:
     """Killed on its way it leaves no backup that looks complete, and one of this store's, which the
     next one clears away.
     """
-    own.delete(first=manifest.MANIFEST, last=_OWNER)
+    own.delete(first=MANIFEST, last=_OWNER)
 
 
 def _clear_unfinished(tree: Tree, there: Mapping[str, bool], store: str) -> None:
@@ -237,6 +263,6 @@ def _found(tree: Tree, name: str, is_complete: bool) -> Found:
     except UserError:
         return Found(name, True, False, None)
     # A manifest alone restores nothing: an older backup must not go since this one is newer.
-    store = of.store if parts.is_there(tree.at(name), of) else None
+    store = of.store if parts.is_there(manifest.held(tree, of), of) else None
     files = of.artifacts.files if of.artifacts else 0
     return Found(name, True, of.artifacts is not None, store, of.rows, files)

@@ -97,7 +97,7 @@ def restore(
         )
         into = target if brings_artifacts else None
         asked = _Asked(into, accept, recovers)
-        checked = _check_parts(engine, tree.at(of.name), of, Path(folder), asked)
+        checked = _check_parts(engine, manifest.held(tree, of), of, Path(folder), asked)
         left = len(accept) + checked.others
         files = of.artifacts.files - left if of.artifacts and brings_artifacts else 0
         done: dict[str, object] = {"name": of.name, "rows": of.rows, "files": files}
@@ -109,7 +109,7 @@ def restore(
             settle = None
             if checked.listing:
                 # Before a row is changed: whatever a disk or a store refuses is known then.
-                brought = arrival.brought(tree.at(of.name), checked.listing, target)
+                brought = arrival.brought(manifest.held(tree, of), checked.listing, target)
                 settle = stack.enter_context(brought)
             # What a killed restore brought is not the store's own.
             own = frozenset[Token]() if unfinished else TokenTable(engine).valid()

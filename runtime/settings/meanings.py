@@ -46,6 +46,8 @@ MEANINGS = {
     "backup_destination": "Where backups go: a directory, or a URI that MLflow knows.",
     "earlier_backups": "Where an earlier version kept this store's backups: they are listed, "
     "restored and retired as well; none is made there.",
+    "backup_key": "What encrypts backups and opens them again: 32 characters or more.",
+    "earlier_backup_keys": "Keys that only open backups, with spaces between.",
     "database_admin_uri": "For `database`: the administrator's URI of the new database server.",
     "db_secret_ocid": "The secret in OCI Vault that holds the backend store's URI.",
     "given_oci_login": "How to log in to OCI: `api_key`, `resource_principal` or "

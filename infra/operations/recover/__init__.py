@@ -31,6 +31,7 @@ from runtime.settings import file_variable, variable
 
 if TYPE_CHECKING:
     from runtime.backup.format.manifest import Manifest
+    from runtime.backup.format.places import Place
 
 _KEY = "trackstack:restoreBackup"
 # The caller's variables, which would win over the stack's.
@@ -186,20 +187,25 @@ class Options:
     force: bool
     patience: float
     dry_run: bool
+    keys: tuple[str, ...] = ()
+    """What opens it, where it is encrypted."""
 
     def manifest(self) -> "Manifest":
         """That of the backup; raises UserError where there is none, or it must be named."""
-        from runtime.artifacts.tree import Tree
         from runtime.backup.format import manifest
 
-        return manifest.read_for(Tree(self.from_uri), self.backup, None)
+        return manifest.read_for(self._place(), self.backup, None)
+
+    def _place(self) -> "Place":
+        from runtime.backup.format.places import Place
+
+        return Place(self.from_uri, keys=self.keys)
 
     def check(self, of: "Manifest") -> None:
         """Raise UserError where a part of the backup is missing or broken."""
-        from runtime.artifacts.tree import Tree
-        from runtime.backup.format import parts
+        from runtime.backup.format import manifest, parts
 
-        parts.check(Tree(self.from_uri).at(of.name), of)
+        parts.check(manifest.held(self._place(), of), of)
 
 
 @click.command()

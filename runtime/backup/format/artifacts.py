@@ -97,10 +97,10 @@ def broken(backup: Tree, listing: Path) -> Iterator[str]:
     In a directory by checksum. In an artifact store by size: for its checksum each file would have
     to come here, and it is looked at when that happens.
     """
-    if root := backup.directory:
+    if backup.directory:
 
         def check(file: File) -> str | None:
-            return _wrong(root / file.path, file)
+            return _wrong(backup, file)
 
         yield from (problem for problem in _in_threads(check, read_listing(listing)) if problem)
         return
@@ -114,9 +114,9 @@ def broken(backup: Tree, listing: Path) -> Iterator[str]:
                 yield f"{file.path}: {there[file.path]} bytes, not {file.bytes}"
 
 
-def _wrong(path: Path, file: File) -> str | None:
+def _wrong(backup: Tree, file: File) -> str | None:
     try:
-        same = sha256_of(path) == file.sha256
+        same = backup.sha256(file.path) == file.sha256
     except FileNotFoundError:
         return f"{file.path}: is missing"
     except OSError as error:

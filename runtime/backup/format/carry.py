@@ -12,6 +12,8 @@ from typing import IO
 from runtime.artifacts.tree import Tree, check_path, scratch_of, told
 from runtime.backup.format import artifacts, manifest, parts
 from runtime.backup.format.manifest import Manifest
+from runtime.backup.format.places import MANIFEST, Place, keys_of
+from runtime.backup.format.sealed import Sealed
 from runtime.errors import UserError
 
 _SCRATCH = ".scratch"
@@ -19,9 +21,12 @@ _SCRATCH = ".scratch"
 
 @contextmanager
 def opened(uri: str, target: Tree) -> Generator[Tree]:
-    """The place at ``uri``; for ``-``, what a tar on stdin holds, unpacked beside ``target``."""
+    """The place at ``uri``; for ``-``, what a tar on stdin holds, unpacked beside ``target``.
+
+    What is encrypted there opens with the keys of ``target``.
+    """
     if uri != "-":
-        yield Tree(uri)
+        yield Place(uri, keys=keys_of(target))
         return
     if target.directory:
         target.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -31,7 +36,7 @@ def opened(uri: str, target: Tree) -> Generator[Tree]:
                 _unpack(archive, Path(folder))
         except tarfile.TarError as error:
             raise UserError(f"what comes in is no tar: {error}", 2) from None
-        yield Tree(folder)
+        yield Place(folder, keys=keys_of(target))
 
 
 def _unpack(archive: tarfile.TarFile, folder: Path) -> None:
@@ -57,7 +62,11 @@ def copy(source: Tree, target: Tree, name: str | None) -> Manifest:
     of = manifest.read(source, name)
     if manifest.names(target).get(of.name):
         return of
-    here, there = source.at(of.name), target.at(of.name)
+    here, there = manifest.held(source, of), target.at(of.name)
+    own = there
+    if isinstance(here, Sealed):
+        # By the key that the manifest, which is copied as it is, names.
+        there = here.copy_at(own)
     with told(f"the copy to {target.uri}"), scratch_of(there, _SCRATCH) as scratch:
         for part in of.tables.values():
             there.put(parts.fetch(here, part, scratch), part.path)
@@ -67,10 +76,10 @@ def copy(source: Tree, target: Tree, name: str | None) -> Manifest:
             if broken:
                 raise UserError(f"the backup is broken, {len(broken)} files: {broken[0]}")
             there.put(listing, of.artifacts.path)
-        file = scratch / manifest.MANIFEST
+        file = scratch / MANIFEST
         # As it was written, by whichever version.
-        here.fetch(manifest.MANIFEST, file)
-        there.put(file, manifest.MANIFEST)
+        source.at(of.name).fetch(MANIFEST, file)
+        own.put(file, MANIFEST)
     return of
 
 

@@ -3,17 +3,19 @@
 import json
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, timezone
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from runtime.artifacts.tree import Tree, check_path
+from runtime.backup.format import sealed
+from runtime.backup.format.places import MANIFEST, Place, keys_of
 from runtime.errors import UserError
 
-MANIFEST = "manifest.json"
 # 1 names no store, and its tables' digests tell -0.0 from 0.0.
 FORMAT, _READ = 2, (1, 2)
 _STAMP = "%Y%m%dT%H%M%SZ"
@@ -63,6 +65,8 @@ class Manifest:
     outside: int
     store: str | None = None
     format: int = FORMAT
+    sealed: bool = False
+    """Whether its files are encrypted, as this very manifest is."""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=1)
@@ -132,12 +136,40 @@ def load(tree: Tree, name: str) -> Manifest:
         file = Path(scratch) / MANIFEST
         tree.fetch(f"{name}/{MANIFEST}", file)
         try:
-            of = parse(file.read_text())
-        except (UserError, UnicodeDecodeError) as error:
-            raise UserError(f"{tree.uri}/{name}: {error}") from None
+            of = parse(_opened(file.read_bytes(), name, keys_of(tree)).decode())
+        except (UserError, UnicodeDecodeError, OSError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise UserError(f"{tree.at(name).uri}: {reason}") from None
     if of.name != name:
         raise UserError(f"{tree.uri}/{name}: its {MANIFEST} is that of {of.name!r}")
     return of
+
+
+def _opened(content: bytes, name: str, keys: Sequence[str]) -> bytes:
+    if not sealed.is_sealed(content):
+        return content
+    opened = BytesIO()
+    key = sealed.key_for(content, keys)
+    sealed.unseal(BytesIO(content), key, f"{name}/{MANIFEST}", opened.write)
+    return opened.getvalue()
+
+
+def held(tree: Tree, of: Manifest) -> Tree:
+    """The folder of a backup that was read from ``tree``, with its files as they were backed up."""
+    own = tree.at(of.name)
+    if not of.sealed:
+        return own
+    with TemporaryDirectory() as scratch:
+        file = Path(scratch) / MANIFEST
+        own.fetch(MANIFEST, file)
+        return sealed.Sealed(own, sealed.key_for(file.read_bytes(), keys_of(tree)), of.name)
+
+
+def begun(tree: Tree, name: str) -> Tree:
+    """The folder of a backup that is to be made there; encrypted where the place wants that."""
+    own = tree.at(name)
+    key = tree.sealing if isinstance(tree, Place) else None
+    return sealed.Sealed(own, key, name) if key else own
 
 
 def read(tree: Tree, name: str | None) -> Manifest:

@@ -1,22 +1,40 @@
-"""A stack's backups, in the place that it has for them and in the one that it had before."""
+"""Where a stack keeps its backups: in the place that it has for them and in the one that it had
+before, encrypted or not.
+"""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from runtime.artifacts.tree import Tree
-from runtime.backup.format.manifest import MANIFEST
+
+# The last file of a backup. Without it the backup is none.
+MANIFEST = "manifest.json"
 
 
-class Places(Tree):
-    """``own`` and ``earlier`` as one tree of backups: each is found where it lies, new ones go to
-    ``own``. Half a copy in one hides no whole backup in the other.
+class Place(Tree):
+    """``earlier`` and ``uri`` as one tree of backups: each is found where it lies, new ones go to
+    ``uri``. Half a copy in one hides no whole backup in the other.
+
+    ``keys`` open those that are encrypted, and with ``seals`` the first of them encrypts new ones.
     """
 
-    def __init__(self, own: Tree, earlier: Tree) -> None:
-        super().__init__(own.uri)
-        self._all = (own, earlier)
+    def __init__(
+        self,
+        uri: str,
+        *,
+        earlier: str | None = None,
+        keys: Sequence[str] = (),
+        seals: bool = False,
+    ) -> None:
+        super().__init__(uri)
+        self.keys = tuple(keys)
+        self.sealing = self.keys[0] if seals else None
+        self._all = (Tree(uri), *([Tree(earlier)] if earlier else []))
 
     def _of(self, name: str) -> Tree:
         """The place that holds a backup; the own one where none does."""
+        if len(self._all) == 1:
+            return self._all[0]
         whole = (place for place in self._all if place.has(f"{name}/{MANIFEST}"))
         begun = (place for place in self._all if place.list(name))
         return next(whole, None) or next(begun, self._all[0])
@@ -32,3 +50,8 @@ class Places(Tree):
 
     def fetch(self, path: str, to: Path) -> None:
         self._of(path.partition("/")[0]).fetch(path, to)
+
+
+def keys_of(place: Tree) -> tuple[str, ...]:
+    """What opens the encrypted backups of a place; a tree that is none has no keys."""
+    return place.keys if isinstance(place, Place) else ()
