@@ -51,6 +51,7 @@ _OCI_OUTPUTS: dict[str, dict[str, Any]] = {
     "Kms/vault:Vault": {"managementEndpoint": "https://vault.example"},
     "docker:index/image:Image": {"repoDigest": f"fra.ocir.io/n/t@sha256:{'0' * 64}"},
     "trackstack:GeneratedSecret": {"value": "Generated-0"},
+    "trackstack:CopiedImage": {"reference": COPY},
     "trackstack:CertificateAuthority": {"certificate": "CERTIFICATE", "key": "KEY"},
 }
 # Of the tenancy; its stacks are in another.

@@ -1,5 +1,5 @@
-"""The runtime image in a private repository of the container registry, pushed with the caller's
-own login to OCI.
+"""The images in a private repository of the container registry, pushed with the caller's own login
+to OCI.
 """
 
 from typing import Any
@@ -49,7 +49,13 @@ def exchange(host: str) -> str:
 
 
 class Images(Part):
-    """``runtime`` is the runtime image by digest."""
+    """``runtime`` is the runtime image by digest; ``proxy`` that of a container instance's proxy.
+
+    Nothing is pulled from Docker Hub by OCI, which counts pulls by the caller's address: many share
+    OCI's.
+    """
+
+    proxy: Output[str] | None = None
 
     def __init__(self, plan: OciPlan, scope: Scope, identity: Identity) -> None:
         super().__init__("oci", "images")
@@ -63,28 +69,40 @@ class Images(Part):
             opts=scope.opts,
         )
         identity.allow_pull(f"target.repo.name = '{plan.names.repository}'")
-        host = plan.registry_host
         # Asked for once the repository is there, and so not in a preview of a new stack.
-        password = Output.secret(repository.id.apply(lambda _: exchange(host)))
-        name = Output.concat(host, "/", scope.namespace, "/", repository.display_name)
-        if plan.image.digest:
-            given = registry_of(plan.image.digest)
-            knows = given == host or given.endswith(".ocir.io")
-            self.runtime: Output[str] = CopiedImage(
-                "image",
-                plan.image.digest,
-                repository=name,
-                username=TOKEN_USER,
-                password=password,
-                from_password=repository.id.apply(lambda _: exchange(given) if knows else ""),
-                opts=self.child(),
-            ).reference
-        else:
-            self.runtime = RuntimeImage(
-                "image",
-                plan.image,
-                repository=name,
-                registry=docker.RegistryArgs(server=host, username=TOKEN_USER, password=password),
-                opts=self.child(ResourceOptions(provider=docker.Provider("docker"))),
-            ).reference
+        self._host, self._there = plan.registry_host, repository.id
+        self._password = Output.secret(self._there.apply(lambda _: exchange(self._host)))
+        self._repository = Output.concat(self._host, "/", scope.namespace, "/", repository.display_name)
+        self.runtime = self._runtime(plan)
+        if plan.settings.compute == "container":
+            self.proxy = self._copied("front-image", plan.settings.front_image)
         self.finish({"runtime": self.runtime})
+
+    def _runtime(self, plan: OciPlan) -> Output[str]:
+        """The image by digest: copied where the stack file names one, else built here."""
+        if plan.image.digest:
+            return self._copied("image", plan.image.digest)
+        registry = docker.RegistryArgs(
+            server=self._host, username=TOKEN_USER, password=self._password
+        )
+        return RuntimeImage(
+            "image",
+            plan.image,
+            repository=self._repository,
+            registry=registry,
+            opts=self.child(ResourceOptions(provider=docker.Provider("docker"))),
+        ).reference
+
+    def _copied(self, name: str, image: str) -> Output[str]:
+        """A copy in the stack's own repository, by digest."""
+        given = registry_of(image)
+        knows = given == self._host or given.endswith(".ocir.io")
+        return CopiedImage(
+            name,
+            image,
+            repository=self._repository,
+            username=TOKEN_USER,
+            password=self._password,
+            from_password=self._there.apply(lambda _: exchange(given) if knows else ""),
+            opts=self.child(),
+        ).reference

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from infra.rehearsal.keys.shared import PREFIX, image_keys, tls_keys
+from infra.rehearsal.keys.shared import PREFIX, image_keys, pushed_keys, tls_keys
 from infra.rehearsal.oci import ids
 from infra.settings.oci import Oci
 
@@ -17,4 +17,8 @@ def replaced(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     for key in ("vcnId", "databaseSecretId"):
         if f"{PREFIX}{key}" in config:
             replaced[key] = None
-    return replaced | tls_keys(config) | image_keys(config, folder, Oci.machines)
+    replaced |= tls_keys(config) | image_keys(config, folder, Oci.machines)
+    if config.get(f"{PREFIX}compute", "container") in Oci.machines:
+        return replaced
+    copied = {"frontImage": Oci.model_fields["front_image"].default}
+    return replaced | pushed_keys(config, replaced, copied)

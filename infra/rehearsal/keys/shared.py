@@ -48,6 +48,21 @@ def image_keys(
     return replaced
 
 
+def pushed_keys(
+    config: Mapping[str, Any], replaced: Mapping[str, Any], copied: Mapping[str, str]
+) -> dict[str, str]:
+    """What the stack copies to its own registry, in one that this machine reaches.
+
+    ``replaced`` are the keys that differ from ``config`` by now; ``copied`` are the keys of the
+    images, with their defaults.
+    """
+    given = {key: config.get(f"{PREFIX}{key}", default) for key, default in copied.items()}
+    return {
+        key: daemon.pushed(str(replaced.get(key, image)), key.lower())
+        for key, image in given.items()
+    }
+
+
 def tls_keys(config: Mapping[str, Any]) -> dict[str, Any]:
     """No public certificate authority can reach a rehearsal, nor does DNS have its names."""
     if config.get(f"{PREFIX}tls", "internal") == "internal":

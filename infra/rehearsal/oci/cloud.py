@@ -12,6 +12,7 @@ from infra.rehearsal.oci.emulator import HOSTS, Emulator, make_emulator
 from infra.rehearsal.oci.resource import OciResource
 from infra.rehearsal.provider.resource import Cloud
 from infra.rehearsal.provider.values import Props, child, items
+from infra.rehearsal.system import daemon
 from runtime import settings
 from runtime.oci import login as oci_login
 
@@ -108,6 +109,8 @@ class OciCloud(Cloud):
             SECONDS_VARIABLE: f"{self.conditions.rights + _MARGIN_SECONDS:g}",
             **oci_login.of_provider(settings.load(login)),
             "REQUESTS_CA_BUNDLE": str(self.emulator.host.authority.file),
+            # The login to the registry with the images that are copied from elsewhere.
+            "REGISTRY_AUTH_FILE": str(daemon.logged_in(self.state_dir) / "config.json"),
         }
 
     def sweep(self) -> None:

@@ -18,7 +18,7 @@ from infra.rehearsal.oci.compute.instances import Instance
 from infra.rehearsal.oci.compute.pools import InstanceConfiguration
 from infra.rehearsal.provider.resource import Call
 from tests.examples import examples
-from tests.infra.recording import HOME_REGION, OciMade, deploy_oci
+from tests.infra.recording import COPY, HOME_REGION, OciMade, deploy_oci
 
 pytestmark = pytest.mark.slow
 
@@ -280,5 +280,16 @@ def test_an_image_by_digest_is_not_built_but_copied_to_the_stack_s_own_repositor
     _, made = deploy_oci(keys)
     assert made.of("Image") == []
     assert len(made.of("ContainerRepository")) == 1
+    assert keys["image"] in [each["image"] for each in made.of("CopiedImage")]
+
+
+def test_the_proxy_of_an_instance_is_pulled_from_the_stack_s_own_repository() -> None:
+    """Docker Hub refuses pulls that many share an address with: sonikro/TF2-QuickServer#187."""
+    _, made = deploy_oci(_BASE)
     [copied] = made.of("CopiedImage")
-    assert copied["image"] == keys["image"]
+    assert copied["image"].startswith("docker.io/library/caddy:")
+    [instance] = made.of("ContainerInstance")
+    [front] = [each for each in instance["containers"] if each["displayName"] == "front"]
+    assert front["imageUrl"] == COPY
+    _, made = deploy_oci({**_BASE, "compute": "vm"})
+    assert made.of("CopiedImage") == []

@@ -50,8 +50,10 @@ class Parts:
 
     def image(self, workload: Workload) -> pulumi.Input[str]:
         """What a workload's container is made of."""
-        images = {"runtime": self.images.runtime, "proxy": self.plan.settings.front_image}
-        return images[workload.image]
+        own = self.images.proxy if workload.image == "proxy" else self.images.runtime
+        if own is None:
+            raise ValueError("the proxy is an image in container instances alone")
+        return own
 
     def environment(self, workload: Workload) -> Mapping[str, pulumi.Input[str]]:
         """A workload's environment; how the runtime logs in to OCI, and to its store, and which
