@@ -15,6 +15,10 @@ from runtime import health
 PORT = 443
 # Seen in the container only: whether the proxy lives. The server has a probe of its own.
 _PROBE = "http://127.0.0.1:2020"
+# How long a request waits for a server that is being started again. Of those with a body Caddy 2.10
+# can send none that it could not send at first: they end with 502 once the server is there, and
+# MLflow's client sends them again. https://github.com/caddyserver/caddy/pull/7547
+_WAIT_SECONDS = 30
 # GiB. Measured: 0.05.
 _MEMORY_REQUEST, _MEMORY_LIMIT = 0.1, 0.25
 
@@ -101,7 +105,8 @@ def _caddyfile(
     return (
         f"{{\n{options}\nservers {{\ntimeouts {{\nread_header 10s\nidle 5m\n}}\n}}\n}}\n"
         f"{sites} {{\n{_tls(keys)}\n"
-        f"reverse_proxy {upstream} {{\nflush_interval -1\n}}\n}}\n"
+        f"reverse_proxy {upstream} {{\nflush_interval -1\n"
+        f"lb_try_duration {_WAIT_SECONDS}s\n}}\n}}\n"
         f"{'' if probed_below is None else _probed(keys, upstream, probed_below)}"
         f"{_PROBE} {{\nbind 127.0.0.1\nrespond 200\n}}\n"
     )
