@@ -72,7 +72,8 @@ class Images(Part):
         # Asked for once the repository is there, and so not in a preview of a new stack.
         self._host, self._there = plan.registry_host, repository.id
         self._password = Output.secret(self._there.apply(lambda _: exchange(self._host)))
-        self._repository = Output.concat(self._host, "/", scope.namespace, "/", repository.display_name)
+        path = Output.concat(scope.namespace, "/", repository.display_name)
+        self._repository = Output.concat(self._host, "/", path)
         self.runtime = self._runtime(plan)
         if plan.settings.compute == "container":
             self.proxy = self._copied("front-image", plan.settings.front_image)
