@@ -127,6 +127,11 @@ class OciPlan:
     @property
     def makes_vault(self) -> bool:
         """Whether secrets of the stack are kept in a vault of its own."""
+        return self.keeps_secrets and not self.settings.vault_id
+
+    @property
+    def keeps_secrets(self) -> bool:
+        """Whether secrets of the stack are kept in a vault."""
         return self.settings.compute != "container" or bool(self.workloads.of("init"))
 
     @property

@@ -36,6 +36,7 @@ def _ocid(kind: str) -> object:
 CompartmentId = Annotated[str, _ocid("(compartment|tenancy)"), AfterValidator(_check_ocid)]
 TenancyId = Annotated[str, _ocid("tenancy"), AfterValidator(_check_ocid)]
 VcnId = Annotated[str, _ocid("vcn")]
+VaultId = Annotated[str, _ocid("vault")]
 SecretId = Annotated[str, _ocid("vaultsecret")]
 
 
@@ -119,6 +120,12 @@ class Oci(CloudKeys):
         None,
         description="The OCID of a secret in Vault with the login of your own database, as "
         'MySQLDBSecretKeeper writes it; for PostgreSQL with `"dialect": "postgresql"`.',
+    )
+
+    vault_id: VaultId | None = Field(
+        None,
+        description="The OCID of an existing vault that keeps the stack's secrets; without it the "
+        "stack makes its own, which counts as one of the tenancy's for 30 days after `make down`.",
     )
 
     @model_validator(mode="after")

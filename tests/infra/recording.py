@@ -176,6 +176,7 @@ class OciMade(Made):
             "bucketSummaries": [{"name": name} for name in self.buckets],
             "versioning": next(iter(self.buckets.values()), ""),
             "privateIpAddress": "10.80.0.20",
+            "managementEndpoint": "https://given.example",
         }
 
 

@@ -1,6 +1,7 @@
-"""A Vault of the stack's own, made with the first secret that it keeps."""
+"""A Vault: of the stack's own, made with the first secret that it keeps, or one that is there."""
 
 import functools
+import secrets
 
 import pulumi
 from pulumi import Output
@@ -8,6 +9,7 @@ from pulumi_oci import kms, vault
 
 from infra.clouds.oci.identity import Identity
 from infra.clouds.oci.scope import Scope
+from infra.clouds.shared.home import Noted
 from infra.clouds.shared.part import Part
 from infra.clouds.shared.secret_files import encoded
 from infra.plan.oci import OciPlan
@@ -24,9 +26,12 @@ class Vault(Part):
         self.finish()
 
     @functools.cached_property
-    def _made(self) -> tuple[Output[str], Output[str]]:
-        """OCIDs of vault and key."""
+    def _vault(self) -> tuple[Output[str], Output[str]]:
+        """The vault's OCID, and where its keys are made."""
         plan, scope = self._plan, self._scope
+        if given := plan.settings.vault_id:
+            known = kms.get_vault_output(vault_id=given, opts=scope.invoke)
+            return Output.from_input(given), known.management_endpoint
         made = kms.Vault(
             "vault",
             display_name=f"{plan.names.base}-vault",
@@ -34,25 +39,37 @@ class Vault(Part):
             **scope.inside,
             opts=scope.opts,
         )
-        key = kms.Key(
+        return made.id, made.management_endpoint
+
+    @functools.cached_property
+    def _key(self) -> Output[str]:
+        """The OCID of the key that the secrets are encrypted with."""
+        return kms.Key(
             "vault-key",
-            display_name=f"{plan.names.base}-key",
-            management_endpoint=made.management_endpoint,
+            display_name=f"{self._plan.names.base}-key",
+            management_endpoint=self._vault[1],
             protection_mode=_SOFTWARE,
             key_shape=kms.KeyKeyShapeArgs(algorithm="AES", length=_AES_BYTES),
-            **scope.inside,
-            opts=scope.opts,
-        )
-        return made.id, key.id
+            **self._scope.inside,
+            opts=self._scope.opts,
+        ).id
+
+    @functools.cached_property
+    def _end(self) -> Output[str]:
+        """The end of the secrets' names."""
+        if not self._plan.settings.vault_id:
+            return Output.from_input("")
+        # A secret that went keeps its name in the vault for a month: the next stack needs another.
+        end = f"-{secrets.token_hex(3)}"
+        return Noted("secret-names", end, self._scope.here()).value
 
     def keep(self, resource: str, name: str, content: Output[str]) -> vault.Secret:
         """Keep a secret under the stack's base name and ``name``."""
-        made, key = self._made
         kept = vault.Secret(
             resource,
-            secret_name=f"{self._plan.names.base}-{name}",
-            vault_id=made,
-            key_id=key,
+            secret_name=Output.concat(self._plan.names.base, "-", name, self._end),
+            vault_id=self._vault[0],
+            key_id=self._key,
             secret_content=vault.SecretSecretContentArgs(
                 content_type="BASE64", content=Output.secret(content.apply(encoded))
             ),

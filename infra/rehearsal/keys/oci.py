@@ -14,7 +14,7 @@ ACCOUNT = {"tenancyId": ids.TENANCY, "compartmentId": ids.TENANCY}
 
 def replaced(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     replaced: dict[str, Any] = {**ACCOUNT, "protect": False, "region": ids.REGION}
-    for key in ("vcnId", "databaseSecretId"):
+    for key in ("vcnId", "databaseSecretId", "vaultId"):
         if f"{PREFIX}{key}" in config:
             replaced[key] = None
     replaced |= tls_keys(config) | image_keys(config, folder, Oci.machines)

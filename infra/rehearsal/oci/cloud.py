@@ -139,6 +139,7 @@ def open_cloud(state_dir: Path, *, emulates: bool = False) -> OciCloud:
         storage.GetBucket,
         storage.GetBucketSummaries,
         storage.GetNamespace,
+        storage.GetVault,
     ]
     made = OciCloud("oci", _types(), state_dir, functions)
     if emulates:

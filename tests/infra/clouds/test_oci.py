@@ -283,6 +283,21 @@ def test_an_image_by_digest_is_not_built_but_copied_to_the_stack_s_own_repositor
     assert keys["image"] in [each["image"] for each in made.of("CopiedImage")]
 
 
+def test_an_existing_vault_keeps_secrets_under_names_that_are_free() -> None:
+    """A secret that went keeps its name for a month, which a vault of the stack's own has not."""
+    given = "ocid1.vault.oc1.eu-frankfurt-1.theirs"
+    _, made = deploy_oci({**_BASE, "compute": "vm", "vaultId": given})
+    assert made.of("Kms/vault:Vault") == []
+    [key] = made.of("Key")
+    assert key["managementEndpoint"] == "https://given.example"
+    kept = made.of("Secret")
+    assert {each["vaultId"] for each in kept} == {given}
+    _, again = deploy_oci({**_BASE, "compute": "vm", "vaultId": given})
+    names = [{each["secretName"] for each in of.of("Secret")} for of in (made, again)]
+    assert names[0].isdisjoint(names[1])
+    assert made.options("secret-names")["ignoreChanges"] == ["value"]
+
+
 def test_the_proxy_of_an_instance_is_pulled_from_the_stack_s_own_repository() -> None:
     """Docker Hub refuses pulls that many share an address with: sonikro/TF2-QuickServer#187."""
     _, made = deploy_oci(_BASE)

@@ -77,7 +77,7 @@ _OF_INFRA = {
     *("subscription_id", "resource_group", "virtual_network_id", "image_build", "database_sku"),
     "private_dns_zone_ids",
     *("tenancy_id", "compartment_id", "availability_domain", "vcn_id", "registry_host"),
-    *("compute_shape", "database_shape", "database_secret_id"),
+    *("compute_shape", "database_shape", "database_secret_id", "vault_id"),
 }
 _OCID = "ocid1.{}.oc1..aaaa"
 _KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA"

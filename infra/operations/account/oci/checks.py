@@ -68,7 +68,8 @@ def rights(plan: OciPlan) -> tuple[str, ...]:
     databases = {"mysql": "mysql-family", "postgresql": "postgres-db-systems"}
     families = [
         *("virtual-network-family", "network-load-balancers", "object-family", "repos", "policies"),
-        *(("vaults", "keys", "secret-family") if plan.makes_vault else ()),
+        *(("vaults",) if plan.makes_vault else ()),
+        *(("keys", "secret-family") if plan.keeps_secrets else ()),
         *((databases[settings.database],) if plan.workloads.of("init") else ()),
         *(
             ("compute-container-family",)
@@ -87,6 +88,11 @@ def rights(plan: OciPlan) -> tuple[str, ...]:
         "allow group GROUP to inspect tenancies in tenancy",
         *(f"allow group GROUP to manage {family} {within}" for family in families),
         *((f"allow group GROUP to read metrics {within}",) if settings.alert_email else ()),
+        *(
+            (f"allow group GROUP to use vaults in tenancy where target.vault.id = '{given}'",)
+            if (given := settings.vault_id) and plan.keeps_secrets
+            else ()
+        ),
     )
 
 

@@ -146,6 +146,17 @@ class Vault(OciResource):
         return {**super().compute(id, inputs), **ends}
 
 
+class GetVault(Function):
+    token = "oci:Kms/getVault:getVault"
+
+    def invoke(self, args: Props) -> Props:
+        record = self.cloud.store.get(args["vaultId"])
+        if record is None:
+            code = "NotAuthorizedOrNotFound"
+            raise CloudError(code, f"404-{code}, {args['vaultId']}", 404)
+        return {"id": record.id, "vaultId": record.id, **record.props}
+
+
 class Key(OciResource):
     token = "oci:Kms/key:Key"
     kind = "key"

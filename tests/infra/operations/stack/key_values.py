@@ -57,6 +57,7 @@ _OTHER: dict[str, dict[str, Any]] = {
     "privateDnsZoneIds": {},
     "vcnId": {"vcnId": "ocid1.vcn.oc1..aaaa"},
     "databaseSecretId": {"databaseSecretId": "ocid1.vaultsecret.oc1..aaaa"},
+    "vaultId": {"vaultId": "ocid1.vault.oc1..aaaa"},
     "databaseSku": {"databaseSku": "Standard_B2s"},
     "subscriptionId": {"subscriptionId": "11111111-2222-4333-8444-555555555555"},
     "resourceGroup": {"resourceGroup": "other"},
