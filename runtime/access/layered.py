@@ -15,6 +15,7 @@ from runtime.access.layers.creation import Creation
 from runtime.access.layers.entrance import Entrance
 from runtime.access.layers.forwarding import Forwarding
 from runtime.access.layers.headers import ResponseHeaders
+from runtime.access.layers.known_host import KnownHost
 from runtime.access.layers.own_routes import Own, OwnRoutes
 from runtime.access.layers.preflight import Preflight
 from runtime.access.layers.recording import Recording, audited, counted
@@ -24,7 +25,7 @@ from runtime.access.prefix import BelowPath
 from runtime.access.refusal import Refusal
 from runtime.access.rules.locations import Allowed
 from runtime.retention.store import beside
-from runtime.settings import RuntimeSettings
+from runtime.settings import MADE_TOKEN, RuntimeSettings, secret_file, variable
 
 
 def layered(mlflow: ASGIApp, settings: RuntimeSettings) -> ASGIApp:
@@ -38,7 +39,7 @@ def layered(mlflow: ASGIApp, settings: RuntimeSettings) -> ASGIApp:
     sessions = Sessions(secret, prefix)
     callers = Callers(settings, sessions)
     has_oidc = bool(settings.oidc_issuer)
-    refusal = Refusal(prefix, has_oidc=has_oidc)
+    refusal = Refusal(prefix, has_oidc=has_oidc, token_is=_where_the_token_is(settings))
     worker_metrics = metrics.Metrics(settings)
 
     https = settings.public_url.startswith("https:")
@@ -60,6 +61,7 @@ def layered(mlflow: ASGIApp, settings: RuntimeSettings) -> ASGIApp:
     # From the innermost to the outermost.
     app: ASGIApp = Forwarding(mlflow, seconds=settings.search_seconds)
     app = Searching(app, settings.search_conditions)
+    app = KnownHost(app, settings.given_public_url, settings.scheme, prefix)
     app = Creation(app, _places(settings))
     app = OwnRoutes(app, by_role)
     app = Authorisation(app, protect_registry=settings.protect_registry)
@@ -85,6 +87,16 @@ def _oidc(settings: RuntimeSettings, sessions: Sessions, secret: str) -> ASGIApp
     from runtime.access.oidc import SignIn
 
     return SignIn(settings, sessions, secret).app
+
+
+def _where_the_token_is(settings: RuntimeSettings) -> str:
+    """For whoever looks at the page where a token is asked for."""
+    if settings.job_token:
+        return "what `make token` prints"
+    file = secret_file(variable("tracking_token"))
+    if file and file.name == MADE_TOKEN:
+        return f"in the file {file} of the server, which its log showed once at the first start"
+    return f"what the server has in {variable('tracking_token')}"
 
 
 def _session_secret(settings: RuntimeSettings) -> str:

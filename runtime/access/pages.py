@@ -1,5 +1,6 @@
 """The pages of signing in and out: self-contained, no script."""
 
+import re
 from html import escape
 from urllib.parse import quote, urlsplit
 
@@ -49,7 +50,7 @@ _SIGN_IN_FORM = """<form method="post" action="{action}">
 <input id="token" name="token" type="password" autocomplete="current-password" required{focus}>
 <input type="hidden" name="next" value="{target}">
 <button>Sign in</button>
-<p>The token is what <code>make token</code> prints, or what you were given.
+<p>The token is {token_is}what you were given.
 To sign out, open <code>{account}</code>.</p>
 </form>
 """
@@ -59,14 +60,17 @@ def _page(title: str, content: str) -> bytes:
     return _PAGE.format(title=escape(title), content=content).encode()
 
 
-def sign_in_page(prefix: str, target: str, *, wrong: bool, has_oidc: bool) -> bytes:
-    """The page as UTF-8; ``target`` is the path to go to once signed in."""
+def sign_in_page(prefix: str, target: str, token_is: str, *, wrong: bool, has_oidc: bool) -> bytes:
+    """The page as UTF-8; ``target`` is the path to go to once signed in, ``token_is`` where the
+    server's owner finds its token, with commands in backticks.
+    """
     message = '<p class="wrong" role="alert">This token is not valid.</p>\n' if wrong else ""
     form = _SIGN_IN_FORM.format(
         action=escape(prefix + SIGN_IN),
         account=escape(prefix + ACCOUNT),
         message=message,
         target=escape(target),
+        token_is=_with_code(f"{token_is}, or ") if token_is else "",
         focus="" if has_oidc else " autofocus",
     )
     if has_oidc:
@@ -75,6 +79,11 @@ def sign_in_page(prefix: str, target: str, *, wrong: bool, has_oidc: bool) -> by
         opened = " open" if wrong else ""
         form = f"{link}<details{opened}><summary>Sign in with a token</summary>\n{form}</details>\n"
     return _page("Sign in to MLflow", form)
+
+
+def _with_code(text: str) -> str:
+    """HTML of a text with commands in backticks."""
+    return re.sub(r"`([^`]*)`", r"<code>\1</code>", escape(text))
 
 
 def account_page(prefix: str, name: str, role: str) -> bytes:

@@ -6,7 +6,8 @@ from pydantic import SecretStr
 from sqlalchemy.engine import make_url
 
 from runtime import paths
-from runtime.settings import RuntimeSettings, with_driver, without_password
+from runtime.settings import RuntimeSettings
+from runtime.settings.uris import with_driver, without_password
 
 
 def store_uri(settings: RuntimeSettings) -> str:
@@ -35,10 +36,14 @@ def _named(settings: RuntimeSettings) -> SecretStr:
 
 
 def make_directories(settings: RuntimeSettings) -> None:
-    """Make the folder of a SQLite file and a local artifact directory, for the owner alone."""
+    """Make the folder of a SQLite file and a local artifact directory, for the owner alone.
+
+    Raises UserError where that cannot be.
+    """
     url = make_url(store_uri(settings))
-    database = Path(url.database).parent if url.database else None
+    if url.get_backend_name() == "sqlite" and url.database:
+        paths.make_private(Path(url.database).parent)
     artifacts = paths.local_directory(settings.artifacts_destination)
-    for directory in (database if url.get_backend_name() == "sqlite" else None, artifacts):
-        if directory:
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if artifacts:
+        # A server of what is only read may have a mount that is only read.
+        paths.make_private(artifacts, is_written=False)

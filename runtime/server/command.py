@@ -26,8 +26,9 @@ from runtime.database.engine import can_connect, open_engine
 from runtime.database.uri import make_directories, shown_store, store_uri
 from runtime.errors import UserError
 from runtime.process import die_with_parent
-from runtime.server import artifacts, forking, logs, mlflow_jobs
-from runtime.settings import RuntimeSettings
+from runtime.server import artifacts, first_token, forking, logs, mlflow_jobs
+from runtime.server.told import told
+from runtime.settings import RuntimeSettings, file_variable
 
 # The exit code of a child that has said itself what is wrong.
 _SAID = 4
@@ -162,6 +163,7 @@ def _open_store(settings: RuntimeSettings) -> None:
             upgrade(settings)
         SqlAlchemyStore(uri, "mlflow-artifacts:/")
         artifacts.check(settings, engine)
+        first_token.provide(settings, engine)
     except UserError as error:
         click.echo(f"trackstack: {error}", err=True)
         sys.exit(_SAID)
@@ -197,7 +199,8 @@ def command() -> None:
     TRACKSTACK_UPGRADE=true migrates it first as `trackstack upgrade` does. An empty one is filled
     from the backup that TRACKSTACK_RESTORE_BACKUP names, where it is set. Every route but /health
     needs a token: the stack's own (MLFLOW_TRACKING_TOKEN or MLFLOW_TRACKING_TOKEN_FILE) or one
-    made with `trackstack token add`.
+    made with `trackstack token add`. Where there is none and no sign-in either, the first start
+    makes one, keeps it in the data directory and shows it once.
 
     \b
     Examples:
@@ -212,18 +215,20 @@ def command() -> None:
     options = forking.options(settings)
     if settings.supervised:
         die_with_parent()
-    if settings.gunicorn_opts:
-        click.echo(
-            "trackstack: MLFLOW_GUNICORN_OPTS is not used any more, but for --log-level; "
-            "use MLFLOW_WORKERS, MLFLOW_HOST and MLFLOW_PORT",
-            err=True,
-        )
+    for line in told(settings):
+        click.echo(f"trackstack: {line}", err=True)
     make_directories(settings)
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = str(settings.job_execution).lower()
     environment = app_environment(settings)
     os.environ.update(environment)
     _check_store(settings)
+    if first_token.is_used(settings):
+        # Set, since where a tracking URI is given, commands alone are not to take the token.
+        os.environ[file_variable("tracking_token")] = str(first_token.file_of(settings))
+        settings = runtime_settings.load()
+        environment = app_environment(settings)
+        os.environ.update(environment)
     if settings.job_execution:
         mlflow_jobs.start(settings, environment)
     os.environ[metrics.VARIABLE] = metrics.SharedDirectory.make()

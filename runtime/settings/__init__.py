@@ -6,7 +6,6 @@ that holds it (a mounted secret), so that it need not stand in the process's env
 
 import json
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, cast, get_args
@@ -23,6 +22,7 @@ from pydantic import (
 
 from runtime import duration
 from runtime.errors import UserError
+from runtime.settings.uris import secret_with_driver
 from runtime.settings.values import (
     Age,
     Days,
@@ -38,27 +38,6 @@ from runtime.settings.values import (
 )
 
 
-def without_password(uri: str) -> str:
-    """A SQLAlchemy URI, fit to be shown."""
-    from sqlalchemy.engine import make_url
-
-    return make_url(uri).render_as_string(hide_password=True)
-
-
-def with_driver(uri: str) -> str:
-    """A SQLAlchemy URI as the runtime opens it: whatever a PostgreSQL is called, by psycopg2.
-
-    ``postgresql://`` alone means another driver with each SQLAlchemy, and psycopg 3 sends typed
-    parameters, so that PostgreSQL refuses those of MLflow's queries that compare a number with a
-    text. A driver named on purpose (``postgresql+pg8000``) stays.
-    """
-    return re.sub(r"^postgres(ql)?(\+psycopg)?://", "postgresql+psycopg2://", uri)
-
-
-def _with_driver(uri: SecretStr | None) -> SecretStr | None:
-    return SecretStr(with_driver(uri.get_secret_value())) if uri else None
-
-
 class RuntimeSettings(BaseModel):
     """All that the runtime reads from its environment; an empty variable counts as unset."""
 
@@ -72,6 +51,7 @@ class RuntimeSettings(BaseModel):
     adopt_artifacts: str | None = Field(None, alias="TRACKSTACK_ADOPT_ARTIFACTS")
     serve_artifacts: bool = Field(True, alias="MLFLOW_SERVE_ARTIFACTS")
     given_tracking_uri: str | None = Field(None, alias="MLFLOW_TRACKING_URI")
+    registry_uri: str | None = Field(None, alias="MLFLOW_REGISTRY_URI")
     tracking_token: SecretStr | None = Field(None, alias="MLFLOW_TRACKING_TOKEN")
     tracking_certificate: Path | None = Field(None, alias="MLFLOW_TRACKING_SERVER_CERT_PATH")
     target_token: SecretStr | None = Field(None, alias="TRACKSTACK_TARGET_TOKEN")
@@ -138,10 +118,11 @@ class RuntimeSettings(BaseModel):
     backup_keep: int = Field(7, ge=1, alias="TRACKSTACK_BACKUP_KEEP")
     backup_alarm: int = Field(50, ge=0, le=100, alias="TRACKSTACK_BACKUP_ALARM")
     restore_backup: str | None = Field(None, alias="TRACKSTACK_RESTORE_BACKUP")
-    database_admin_uri: Annotated[SecretStr | None, AfterValidator(_with_driver)] = Field(
+    database_admin_uri: Annotated[SecretStr | None, AfterValidator(secret_with_driver)] = Field(
         None, alias="TRACKSTACK_DATABASE_ADMIN_URI"
     )
     db_secret_ocid: str | None = Field(None, alias="DB_SECRET_OCID")
+    backend_provider: str | None = Field(None, alias="BACKEND_PROVIDER")
     given_oci_login: OciLogin | None = Field(None, alias="OCIFS_IAM_TYPE")
     oci_config_file: str = Field("~/.oci/config", alias="OCI_CONFIG_FILE")
     oci_config_profile: str = Field("DEFAULT", alias="OCI_CONFIG_PROFILE")
@@ -267,10 +248,23 @@ def without_secrets(environment: Mapping[str, str], *kept: str) -> dict[str, str
     return {k: v for k, v in environment.items() if k.removesuffix("_FILE") not in hidden}
 
 
+# In the data directory: the token that a server which was given none has made.
+MADE_TOKEN = "server-token"  # noqa: S105 - the name of a file
+
+
 def secret_file(name: str, environment: Mapping[str, str] = os.environ) -> Path | None:
-    """The mounted file of the secret variable ``name``, where one is given."""
+    """The mounted file of the secret variable ``name``, where one is given.
+
+    Of the token also the one that a server without any has made in the data directory, for
+    commands beside it: one that asks another server is given that one's.
+    """
     path = environment.get(f"{name}_FILE")
-    return Path(path) if path else None
+    if path or name != variable("tracking_token"):
+        return Path(path) if path else None
+    if environment.get(name) or environment.get(variable("given_tracking_uri")):
+        return None
+    made = Path(environment.get(variable("data_dir")) or default("data_dir")) / MADE_TOKEN
+    return made if os.access(made, os.R_OK) else None
 
 
 def _from_files(environment: Mapping[str, str]) -> dict[str, str]:

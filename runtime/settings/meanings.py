@@ -8,6 +8,8 @@ MEANINGS = {
     "default_artifact_root": "Where new experiments keep artifacts that do not go through the "
     "server.",
     "given_tracking_uri": "The server as this machine reaches it; without it its own address.",
+    "registry_uri": "Told where it is another address than that of the server: models are kept "
+    "where runs are.",
     "tracking_token": "The token that the server takes, and that commands ask it with.",
     "tracking_certificate": "The certificate authority that commands trust, in PEM.",
     "target_token": "For `promote`: the token of the server that is promoted to.",
@@ -50,6 +52,8 @@ MEANINGS = {
     "earlier_backup_keys": "Keys that only open backups, with spaces between.",
     "database_admin_uri": "For `database`: the administrator's URI of the new database server.",
     "db_secret_ocid": "The secret in OCI Vault that holds the backend store's URI.",
+    "backend_provider": "The kind of database, as published stacks say it: `mysql` or `postgresql` "
+    "without a URI or secret of such a one is refused.",
     "given_oci_login": "How to log in to OCI: `api_key`, `resource_principal` or "
     "`instance_principal`.",
     "oci_config_file": "The file of OCI's command line, for `api_key`.",

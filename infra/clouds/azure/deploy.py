@@ -19,7 +19,7 @@ from infra.clouds.azure.server import Server
 from infra.inputs import Secrets
 from infra.outputs import Deployment
 from infra.plan.azure import AzurePlan
-from runtime.settings import without_password
+from runtime.settings.uris import without_password
 
 
 def deploy(plan: AzurePlan, secrets: Secrets) -> Deployment:

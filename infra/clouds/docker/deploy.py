@@ -18,7 +18,7 @@ from infra.clouds.docker.server import Server
 from infra.inputs import Secrets
 from infra.outputs import Deployment
 from infra.plan.docker import DockerPlan
-from runtime.settings import without_password
+from runtime.settings.uris import without_password
 
 
 def deploy(plan: DockerPlan, secrets: Secrets) -> Deployment:

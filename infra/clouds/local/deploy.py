@@ -27,7 +27,8 @@ from infra.plan.environment import SECRETS_KEY
 from infra.plan.local import LocalPlan
 from infra.plan.workloads import Workload
 from runtime.process import trackstack
-from runtime.settings import variable, without_password
+from runtime.settings import variable
+from runtime.settings.uris import without_password
 
 # What the processes run, as far as it is in the project: they keep what they have loaded.
 _CODE = ("requirements.lock", "runtime")

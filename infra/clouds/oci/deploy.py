@@ -20,7 +20,7 @@ from infra.clouds.oci.vault import Vault
 from infra.inputs import Secrets
 from infra.outputs import Deployment
 from infra.plan.oci import OciPlan
-from runtime.settings import without_password
+from runtime.settings.uris import without_password
 
 
 def deploy(plan: OciPlan, secrets: Secrets) -> Deployment:

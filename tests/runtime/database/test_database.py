@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from infra.rehearsal.host.authority import Authority
 from runtime.cli import cli
 from runtime.database.engine import open_engine
-from runtime.settings import with_driver
+from runtime.settings.uris import with_driver
 from tests.runtime.databases import MariaDb, mariadb, postgresql
 from tests.runtime.filled import settings_of
 
