@@ -12,22 +12,32 @@ from runtime.errors import UserError
 
 @dataclass(frozen=True)
 class Subcommand:
-    """``module`` below runtime/ has the function ``command``; ``help`` is its line in --help."""
+    """``module`` below runtime/ has the function ``command``; ``help`` is its line in --help.
+
+    ``also`` is the name that a published set-up has for it.
+    """
 
     module: str
     help: str
+    also: str = ""
 
 
 COMMANDS = {
-    "server": Subcommand("server.command", "Serve MLflow behind the token."),
-    "gc": Subcommand("gc.command", "Purge what clients deleted."),
-    "prune": Subcommand("retention.prune", "Soft-delete entities that are stale and unused."),
-    "report": Subcommand("retention.report", "List what prune would delete; changes nothing."),
+    "server": Subcommand("server.command", "Serve MLflow behind the token.", "TrackingServer"),
+    "gc": Subcommand("gc.command", "Purge what clients deleted.", "GarbageCollection"),
+    "prune": Subcommand(
+        "retention.prune", "Soft-delete entities that are stale and unused.", "Prune"
+    ),
+    "report": Subcommand(
+        "retention.report", "List what prune would delete; changes nothing.", "Report"
+    ),
     "undelete": Subcommand("retention.undelete", "Bring back what prune deleted."),
     "database": Subcommand(
         "database.provision", "Make database and user on a new database server."
     ),
-    "upgrade": Subcommand("backup.upgrade", "Migrate the backend store to this MLflow's schema."),
+    "upgrade": Subcommand(
+        "backup.upgrade", "Migrate the backend store to this MLflow's schema.", "DatabaseUpgrade"
+    ),
     "backup": Subcommand(
         "backup.command", "Back up database and artifacts; list and verify backups."
     ),
@@ -39,6 +49,10 @@ COMMANDS = {
 }
 
 
+# A published name -> ours.
+ALIASES = {each.also: name for name, each in COMMANDS.items() if each.also}
+
+
 class LazyGroup(click.Group):
     """Imports a subcommand's module only when it is run: `trackstack --help` needs no mlflow."""
 
@@ -46,15 +60,20 @@ class LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
+        name = ALIASES.get(cmd_name, cmd_name)
+        if name not in COMMANDS:
             return None
-        module = importlib.import_module(f"runtime.{COMMANDS[cmd_name].module}")
+        module = importlib.import_module(f"runtime.{COMMANDS[name].module}")
         command: click.Command = module.command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, each.help) for name, each in COMMANDS.items()])
+            formatter.write_dl([(name, _line(each)) for name, each in COMMANDS.items()])
+
+
+def _line(of: Subcommand) -> str:
+    return f"{of.help} (also {of.also})" if of.also else of.help
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

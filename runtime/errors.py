@@ -16,3 +16,13 @@ class UserError(Exception):
     def __init__(self, message: str, exit_code: int = 1) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+    @classmethod
+    def of_extra(cls, what: str, extra: str) -> "UserError":
+        """``what`` needs one of pyproject.toml's optional dependencies."""
+        return cls(
+            f"{what} needs the extra `{extra}`, which is not installed: build the image with "
+            f"--build-arg EXTRAS=postgresql,mysql,oidc,{extra}; outside of an image "
+            f"pip install 'trackstack[{extra}]'",
+            2,
+        )

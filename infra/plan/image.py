@@ -7,9 +7,7 @@ from infra.errors import StackError
 from infra.plan.place import Place
 from infra.settings.common import DEFAULT_PLATFORM, Common
 from infra.settings.image import DEFAULT_BASE, ImageKeys
-
-# Scheme of a destination -> extra of pyproject.toml.
-_STORE_EXTRAS = {"wasbs": "azure", "oci": "oci", "s3": "s3"}
+from runtime.artifacts.extras import STORE_EXTRAS
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ def _extra_ca(keys: ImageKeys, place: Place) -> str:
 def store_extras(*destinations: str | None) -> tuple[str, ...]:
     """The optional dependencies that addresses of artifacts or backups need, by their schemes."""
     schemes = {(destination or "").partition(":")[0] for destination in destinations}
-    return tuple(sorted(_STORE_EXTRAS[scheme] for scheme in schemes & _STORE_EXTRAS.keys()))
+    return tuple(sorted(STORE_EXTRAS[scheme] for scheme in schemes & STORE_EXTRAS.keys()))
 
 
 def plan_image(

@@ -33,6 +33,8 @@ _KINDS: dict[Kind, str] = {
     "init": "Type=oneshot\nRemainAfterExit=yes\nRestart=on-failure\nRestartSec=10",
     "job": "Type=oneshot",
 }
+# By which published set-ups know the server.
+_ALIAS = "\nAlias=mlflow.service"
 _CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
 
@@ -190,6 +192,7 @@ def _unit(machine: Machine, workload: Workload) -> str:
         digest=machine.image.rpartition(":")[2],
         kind=_KINDS[workload.kind],
         command=shlex.join(workload.command),
+        alias=_ALIAS if workload.takes_rest else "",
         **values,
     )
 

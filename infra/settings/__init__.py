@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from itertools import chain
 
 from pydantic import ValidationError
+from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
 from infra.errors import StackError
@@ -19,6 +20,7 @@ from infra.settings.azure import Azure
 from infra.settings.common import Common
 from infra.settings.local import Local, LocalContainer
 from infra.settings.oci import Oci
+from runtime.settings import field_of
 
 PROJECT = "trackstack"
 
@@ -77,6 +79,13 @@ def _allowed_keys(model: type[Common]) -> list[str]:
 
 def _meant(key: str, model: type[Common]) -> str:
     allowed = _allowed_keys(model)
+    if field := field_of(key):
+        ours = to_camel(field.removeprefix("given_"))
+        if ours in allowed:
+            return f"the key of the variable {key} is {ours}"
+        if field in model.free_variables:
+            return f"as a variable it goes into the key environment: {{{key}: ...}}"
+        return f"the stack sets the variable {key} by itself"
     near = difflib.get_close_matches(key, allowed, n=1)
     hint = f"did you mean {near[0]}? " if near else ""
     return f"{hint}allowed: {', '.join(allowed)}"

@@ -29,6 +29,7 @@ from runtime.settings import (
     field_of,
     load,
 )
+from runtime.settings.values import EVERYBODY
 
 # After midnight's prune, before anybody's morning.
 _NIGHTLY = "30 1 * * *"
@@ -214,7 +215,11 @@ class Common(Keys):
     oidc_client_id: Line | None = Field(
         None, description="What the issuer calls this server; goes with `oidcIssuer`."
     )
-    allowed_groups: Lines = Field((), description="Groups whose members may sign in and write.")
+    allowed_groups: Lines = Field(
+        (),
+        description="Groups whose members may sign in and write; `*` is everybody whom the issuer "
+        "lets in.",
+    )
     allowed_users: Lines = Field(
         (),
         description="Users who may sign in and write: by an e-mail address that the issuer has "
@@ -226,7 +231,9 @@ class Common(Keys):
         "for themselves, as `preferred_username` is at many issuers.",
     )
     admin_groups: Lines = Field((), description="Groups whose members are admins.")
-    read_groups: Lines = Field((), description="Groups whose members may only read.")
+    read_groups: Lines = Field(
+        (), description="Groups whose members may only read; `*` as in `allowedGroups`."
+    )
 
     @field_validator("backup_schedule")
     @classmethod
@@ -272,6 +279,12 @@ class Common(Keys):
             for key, value in named.items():
                 if value:
                     raise wrong(key, "means nothing without oidcIssuer")
+        elif EVERYBODY in self.admin_groups:
+            raise wrong(
+                "adminGroups",
+                f"{EVERYBODY} would make an admin of everybody whom the issuer lets in: name "
+                "groups",
+            )
         elif not any(groups.values()):
             raise wrong(
                 "allowedGroups",

@@ -22,6 +22,7 @@ from runtime.access.credentials import Person, Sessions
 from runtime.access.exchange import exchange_of
 from runtime.errors import UserError
 from runtime.settings import RuntimeSettings
+from runtime.settings.values import EVERYBODY
 from runtime.tokens.store import Role
 
 # Seconds between leaving for the issuer and coming back.
@@ -41,9 +42,10 @@ class Rules:
 
     def role_of(self, claims: Mapping[str, Any]) -> Role | None:
         """The highest role that the claims give; None for who may not enter."""
-        groups = group_names(claims)
+        groups = group_names(claims) - {EVERYBODY}
         if groups & self.admin_groups:
             return Role.ADMIN
+        groups |= {EVERYBODY}
         if groups & self.groups or user_names(claims, self.user_claim) & self.users:
             return Role.WRITE
         return Role.READ if groups & self.read_groups else None
@@ -134,7 +136,13 @@ def rules_of(settings: RuntimeSettings) -> Rules:
             2,
         )
     if find_spec("authlib") is None or find_spec("httpx2") is None:
-        raise UserError("sign-in by OpenID Connect needs the extra: install trackstack[oidc]")
+        raise UserError.of_extra("sign-in by OpenID Connect", "oidc")
+    if EVERYBODY in rules.admin_groups:
+        raise UserError(
+            f"TRACKSTACK_ADMIN_GROUPS={EVERYBODY} would make an admin of everybody whom the issuer "
+            "lets in: name groups",
+            2,
+        )
     if not (rules.users or rules.groups or rules.admin_groups or rules.read_groups):
         raise UserError(
             "TRACKSTACK_OIDC_ISSUER is set, but nobody is named who may sign in: set "

@@ -3,7 +3,7 @@
 from typing import Any, cast
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, NoSuchModuleError
 
 from runtime.database.uri import shown_store, store_uri
 from runtime.errors import UserError
@@ -16,12 +16,16 @@ _REFUSALS = ("authentication failed", "access denied", "no password supplied")
 def open_engine(settings: RuntimeSettings) -> Engine:
     """An engine with MLflow's own pool, pre-ping and MySQL TLS settings.
 
-    Raises sqlalchemy.exc.SQLAlchemyError where the URI is none that SQLAlchemy knows.
+    Raises UserError where the URI is none that can be used, or its driver is not installed.
     """
     from mlflow.store.db import utils
 
     uri = store_uri(settings)
-    return cast(Engine, cast(Any, utils).create_sqlalchemy_engine(uri))
+    try:
+        return cast(Engine, cast(Any, utils).create_sqlalchemy_engine(uri))
+    except (ModuleNotFoundError, NoSuchModuleError):
+        kind, _, driver = uri.partition("://")[0].partition("+")
+        raise UserError.of_extra(f"{kind} by its driver {driver}", kind) from None
 
 
 def is_refusal(reason: str) -> bool:

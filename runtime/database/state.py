@@ -126,7 +126,8 @@ def older(store: str) -> UserError:
     """What is wrong with a store of an older schema; ``store`` is how it is shown."""
     return UserError(
         f"the schema of {store} is older than this MLflow's; "
-        "migrate it with `trackstack upgrade`, which backs it up first"
+        "migrate it with `trackstack upgrade`, which backs it up first, or have the server do so "
+        "by TRACKSTACK_UPGRADE=true; the MLflow that it is of cannot read it afterwards"
     )
 
 

@@ -6,15 +6,16 @@ from pydantic import SecretStr
 from sqlalchemy.engine import make_url
 
 from runtime import paths
-from runtime.settings import RuntimeSettings
-from runtime.settings.uris import with_driver, without_password
+from runtime.errors import UserError
+from runtime.settings import RuntimeSettings, variable
+from runtime.settings.uris import problem, with_driver, without_password
 
 
 def store_uri(settings: RuntimeSettings) -> str:
     """SQLAlchemy URI of the backend store, secret; SQLite under the data directory unless given.
 
-    With the driver that MLflow works with. Raises UserError where its login in OCI Vault cannot
-    be read.
+    With the driver that MLflow works with. Raises UserError where it is none that can be used, or
+    its login in OCI Vault cannot be read.
     """
     return with_driver(_named(settings).get_secret_value())
 
@@ -25,6 +26,20 @@ def shown_store(settings: RuntimeSettings) -> str:
 
 
 def _named(settings: RuntimeSettings) -> SecretStr:
+    found = _given(settings)
+    if wrong := problem(found.get_secret_value(), settings.backend_provider):
+        where = variable("given_backend_store_uri")
+        if settings.given_backend_store_uri or settings.db_secret_ocid:
+            raise UserError(f"{where}: {wrong}", 2)
+        raise UserError(
+            f"{variable('backend_provider')}={settings.backend_provider}, and nothing says where "
+            f"the database is: set {where}, {where}_FILE or {variable('db_secret_ocid')}",
+            2,
+        )
+    return found
+
+
+def _given(settings: RuntimeSettings) -> SecretStr:
     if settings.db_secret_ocid and not settings.given_backend_store_uri:
         from runtime.oci import vault
 

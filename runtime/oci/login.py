@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from runtime import settings
 from runtime.errors import UserError
+from runtime.oci import config_file
 from runtime.settings import RuntimeSettings
 
 _CONNECT_SECONDS, _READ_SECONDS = 10, 60
@@ -27,6 +28,7 @@ _AUTH: Mapping[settings.OciLogin, str] = {
     "instance_principal": "InstancePrincipal",
 }
 _HOME_FILE = "~/.oci/config"
+_OLD_FILE = Path("~/.oraclebmc/config")
 _PREFIX = "TF_VAR_"
 _CHOSEN = ("OCI_CONFIG_PROFILE", "OCI_CONFIG_FILE")
 # Ours -> the provider's; https://registry.terraform.io/providers/oracle/oci/latest/docs
@@ -41,15 +43,23 @@ _OF_KEYS = {
 
 
 def _read(given: RuntimeSettings) -> dict[str, Any]:
-    """What the profile says. Raises what the SDK raises where it has no login."""
+    """What the profile says. Raises what the SDK raises where it has no login, and OSError where
+    its files cannot be read.
+    """
     from oci import config
 
+    file = Path(given.oci_config_file).expanduser()
+    # The SDK has another place to look where its default is not there at all.
+    if (wrong := config_file.problem(file)) and not _OLD_FILE.expanduser().exists():
+        raise OSError(wrong)
     found = cast(Any, config).from_file(given.oci_config_file, given.oci_config_profile)
     return cast("dict[str, Any]", found)
 
 
 def _api_key() -> Login:
     found = _read(settings.load())
+    if wrong := config_file.key_problem(found):
+        raise OSError(wrong)
     if "security_token_file" in found:
         return found, {"signer": _session(found)}
     return found, {}
@@ -168,7 +178,7 @@ def client(service: str, kind: str) -> Any:
         retry: Any = importlib.import_module("oci.retry")
         client_class = getattr(importlib.import_module(f"oci.{service}"), kind)
     except ImportError:
-        raise UserError("OCI needs the extra `oci`: pip install 'trackstack[oci]'") from None
+        raise UserError.of_extra("OCI", "oci") from None
     configuration, given = _login(settings.load().oci_login)
     return client_class(
         configuration,

@@ -1,10 +1,13 @@
-"""Before a server serves: whether the artifact destination is its store's."""
+"""Before a server serves: whether the artifact destination can be had, and is its store's."""
 
+from collections.abc import Iterator
 from threading import Thread
+from typing import Any
 
 import click
 from sqlalchemy import Engine
 
+from runtime.artifacts.extras import check_installed
 from runtime.artifacts.owner import claim_all
 from runtime.errors import UserError
 from runtime.paths import local_path
@@ -12,13 +15,20 @@ from runtime.settings import RuntimeSettings
 
 # How long a server waits for an artifact store that does not answer, in seconds.
 _PATIENCE = 20
+# What an artifact store answers to a wrong login, and to a name that is none: it stays so.
+_DENIED = (401, 403, 404)
 
 
 def check(settings: RuntimeSettings, engine: Engine, patience: float = _PATIENCE) -> None:
-    """Raise UserError where the destination is another store's.
+    """Raise UserError where the destination is another store's, or never to be had: its library is
+    not installed, it has no login, or it denies the look.
 
-    A destination that cannot be had holds up nobody: gc looks again before it deletes anything.
+    One that does not answer holds up nobody, nor in a stack one that denies: rights that were just
+    given take their time. gc looks again before it deletes anything.
     """
+    if settings.serve_artifacts:
+        root = settings.default_artifact_root
+        check_installed([settings.artifacts_destination, *([root] if root else [])])
     if not settings.serve_artifacts and local_path(settings.artifacts_destination) is None:
         # Clients alone may open it.
         return
@@ -40,8 +50,45 @@ def check(settings: RuntimeSettings, engine: Engine, patience: float = _PATIENCE
         raise error
     if error:
         reason = (str(error).splitlines() or [""])[0]
+        if (said := denial(error)) and not settings.job_token:
+            raise UserError(
+                f"{settings.artifacts_destination} cannot be looked into ({said}): see its name, "
+                "and the rights of the login"
+            )
+        if isinstance(error, ModuleNotFoundError):
+            raise UserError(
+                f"{settings.artifacts_destination} needs the package {error.name}: build the image "
+                "with --build-arg EXTRA_PACKAGES=..., or install it with pip"
+            )
         click.echo(
             f"trackstack: nobody knows whose the artifacts in {settings.artifacts_destination} "
             f"are: {type(error).__name__}: {reason}",
             err=True,
         )
+
+
+def denial(error: BaseException) -> str | None:
+    """What an artifact store said that denies a look; None where it said nothing of the kind.
+
+    Each SDK has its own exception, and MLflow wraps some.
+    """
+    for each in _causes(error):
+        if (status := _status(each)) in _DENIED:
+            text = str(getattr(each, "message", None) or each)
+            return f"{status} {(text.splitlines() or [''])[0]}".strip()
+    return None
+
+
+def _causes(error: BaseException | None) -> Iterator[Any]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _status(error: Any) -> int | None:
+    """The HTTP status that OCI's, Azure's or AWS's exception carries."""
+    response: Any = getattr(error, "response", None)
+    metadata: Any = response.get("ResponseMetadata") if hasattr(response, "get") else None
+    aws = metadata.get("HTTPStatusCode") if metadata else None
+    found = (getattr(error, "status", None), getattr(error, "status_code", None), aws)
+    return next((status for status in found if isinstance(status, int)), None)

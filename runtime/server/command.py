@@ -125,7 +125,7 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _open_store(settings: RuntimeSettings) -> None:
+def open_store(settings: RuntimeSettings) -> None:
     """Initialise an empty store and check an existing one's schema; exits 3 where it is old."""
     from mlflow.store.db import utils
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
@@ -173,7 +173,7 @@ def _open_store(settings: RuntimeSettings) -> None:
 
 def _check_store(settings: RuntimeSettings) -> None:
     """Open the store in a child: its connections must not be there when workers are forked."""
-    child = multiprocessing.get_context("fork").Process(target=_open_store, args=(settings,))
+    child = multiprocessing.get_context("fork").Process(target=open_store, args=(settings,))
     child.start()
     child.join(_UNTOLD)
     if child.is_alive():

@@ -3,13 +3,19 @@
 from collections.abc import Iterator
 
 from runtime.settings import RuntimeSettings, variable
+from runtime.settings.values import EVERYBODY
 
 _PROXIED = "mlflow-artifacts:"
 
 
 def told(settings: RuntimeSettings) -> list[str]:
     """A line for each, with what to write instead."""
-    return [*_options(settings), *_locations(settings), *_plain_http(settings)]
+    return [
+        *_options(settings),
+        *_everybody(settings),
+        *_locations(settings),
+        *_plain_http(settings),
+    ]
 
 
 def _options(settings: RuntimeSettings) -> Iterator[str]:
@@ -18,6 +24,12 @@ def _options(settings: RuntimeSettings) -> Iterator[str]:
             "MLFLOW_GUNICORN_OPTS is not used any more, but for --log-level; use MLFLOW_WORKERS, "
             "MLFLOW_HOST and MLFLOW_PORT"
         )
+
+
+def _everybody(settings: RuntimeSettings) -> Iterator[str]:
+    for groups, may in ((settings.allowed_groups, "write"), (settings.read_groups, "read")):
+        if settings.oidc_issuer and EVERYBODY in groups:
+            yield f"everybody whom {settings.oidc_issuer} lets in may sign in, and {may}"
 
 
 def _locations(settings: RuntimeSettings) -> Iterator[str]:

@@ -73,6 +73,8 @@ def _split(text: object) -> object:
     return tuple(json.loads(text)) if text.startswith("[") else tuple(text.split(","))
 
 
+# As a group: everybody whom the issuer lets in.
+EVERYBODY = "*"
 Words = Annotated[tuple[str, ...], BeforeValidator(_split)]
 LogFormat = Literal["text", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]

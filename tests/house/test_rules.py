@@ -244,7 +244,6 @@ def test_the_environment_is_read_by_settings() -> None:
 # Where a cloud may be named beside its own folder and module: registries, and tables by store.
 _REGISTRIES = {
     "infra/settings/__init__.py",
-    "infra/plan/image.py",
     "infra/operations/setup.py",
 }
 _OF_A_CLOUD = re.compile(

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 
@@ -17,6 +18,23 @@ def test_every_command_has_help_with_an_example(name: str) -> None:
     command = cli.get_command(click.Context(cli), name)
     assert command is not None
     assert "Example" in (command.help or "")
+
+
+@pytest.mark.parametrize(
+    ("published", "ours"),
+    [
+        ("TrackingServer", "server"),
+        ("GarbageCollection", "gc"),
+        ("DatabaseUpgrade", "upgrade"),
+        ("Report", "report"),
+        ("Prune", "prune"),
+    ],
+)
+def test_published_names_are_commands_and_stand_in_the_help(published: str, ours: str) -> None:
+    context = click.Context(cli)
+    assert cli.get_command(context, published) is cli.get_command(context, ours)
+    shown = " ".join(cli.get_help(context).split())
+    assert re.search(rf" {ours} [A-Z][^()]*\(also {published}\)", shown)
 
 
 def test_help_lists_every_command_and_imports_nothing_heavy() -> None:

@@ -52,6 +52,15 @@ def _described(of: Machine) -> dict[str, Any]:
     return json.loads(_read(machine.description(of)))
 
 
+def test_the_server_alone_answers_to_the_name_that_published_set_ups_have() -> None:
+    """`systemctl status mlflow`."""
+    units = _described(_machine())["units"]
+    named = {name for name, text in units.items() if "\nAlias=mlflow.service\n" in text}
+    assert named == {"trackstack-server.service"}
+    [server] = (w for w in _machine().workloads if w.takes_rest)
+    assert server.name == "server"
+
+
 def test_server_proxy_and_timers_are_enabled_and_jobs_start_by_timers_alone() -> None:
     described = _described(_machine(backupSchedule="30 2 * * *"))
     names = ("database.service", "server.service", "front.service")

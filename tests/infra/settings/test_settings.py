@@ -124,3 +124,21 @@ def test_the_project_file_names_the_stack_files_folder() -> None:
     project = yaml.safe_load((_ROOT / "Pulumi.yaml").read_text())
     assert (project["main"], project["stackConfigDir"]) == ("infra", "stacks")
     assert (_ROOT / "stacks" / "examples" / "Pulumi.local.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("variable", "said"),
+    [
+        ("MLFLOW_TRACKING_ENTITY_TTL", "is entityTtlDays"),
+        ("MLFLOW_BACKEND_STORE_URI", "is backendStoreUri"),
+        ("MLFLOW_BACKEND_STORE_URI_FILE", "is backendStoreUri"),
+        ("MLFLOW_GUNICORN_OPTS", "goes into the key environment: {MLFLOW_GUNICORN_OPTS"),
+        ("MLFLOW_TRACKING_TOKEN", "the stack sets the variable"),
+        ("MLFLOW_HOST", "the stack sets the variable"),
+    ],
+)
+def test_a_published_variable_as_a_key_is_told_ours(variable: str, said: str) -> None:
+    with pytest.raises(StackError) as refused:
+        parse({"cloud": "local", variable: "x"})
+    [line] = refused.value.problems
+    assert said in line

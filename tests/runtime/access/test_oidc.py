@@ -29,6 +29,34 @@ _RULES = Rules(
 
 
 @pytest.mark.parametrize(
+    ("given", "claims", "role"),
+    [
+        ({"groups": frozenset({"*"})}, {"sub": "any"}, Role.WRITE),
+        ({"groups": frozenset({"*"})}, {"sub": "any", "groups": ["platform"]}, Role.ADMIN),
+        ({"groups": frozenset({"*"})}, {"sub": "any", "groups": ["guests"]}, Role.WRITE),
+        ({"read_groups": frozenset({"*"})}, {"sub": "any"}, Role.READ),
+        ({"read_groups": frozenset({"*"})}, {"groups": ["science"]}, Role.WRITE),
+        # A group of that name at the issuer is no word of the stack file.
+        ({}, {"groups": ["*"]}, None),
+    ],
+)
+def test_a_star_is_everybody_whom_the_issuer_lets_in(
+    given: dict[str, Any], claims: dict[str, Any], role: Role | None
+) -> None:
+    assert replace(_RULES, **given).role_of(claims) == role
+
+
+def test_not_everybody_is_an_admin() -> None:
+    environment = {
+        "TRACKSTACK_OIDC_ISSUER": "https://issuer.example",
+        "TRACKSTACK_OIDC_CLIENT_ID": "x",
+        "TRACKSTACK_ADMIN_GROUPS": "*",
+    }
+    with pytest.raises(UserError, match="TRACKSTACK_ADMIN_GROUPS"):
+        rules_of(settings.load(environment))
+
+
+@pytest.mark.parametrize(
     ("claims", "role"),
     [
         ({"groups": ["science"]}, Role.WRITE),

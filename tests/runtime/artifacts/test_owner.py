@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 
-from runtime.artifacts import owner
+from runtime.artifacts import extras, owner
 from runtime.artifacts.owner import NOBODY, Signs, claim, refusal
 from runtime.artifacts.tree import Tree
 from runtime.database import identity
@@ -149,6 +149,44 @@ def test_a_server_does_not_start_on_another_store_s_artifacts(
     assert "no answer in 0.1 s" in capsys.readouterr().err
     unserved = {"MLFLOW_SERVE_ARTIFACTS": "false", "MLFLOW_ARTIFACTS_DESTINATION": "s3://b/x"}
     artifacts.check(load(first.environment | unserved), first.engine)
+
+
+class DeniedError(Exception):
+    status, message = 404, "BucketNotFound\nsecond line"
+
+
+@pytest.mark.parametrize("is_stack", [True, False])
+def test_a_destination_that_denies_the_look_is_told_before_a_bare_server_serves(
+    is_stack: bool,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """To a stack its rights may have been given a minute ago."""
+    store = Store(tmp_path)
+
+    def deny(*_: object) -> None:
+        raise OSError("MLflow's words") from DeniedError()
+
+    monkeypatch.setattr(artifacts, "claim_all", deny)
+    if is_stack:
+        given = load(store.environment | {"TRACKSTACK_JOB_TOKEN": "x" * 43})
+        artifacts.check(given, store.engine)
+        assert "nobody knows whose" in capsys.readouterr().err
+    else:
+        with pytest.raises(UserError, match=r"404 BucketNotFound\): see its name, and the rights"):
+            artifacts.check(load(store.environment), store.engine)
+
+
+def test_a_library_that_is_missing_is_told_as_an_image_gets_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(extras.STORE_EXTRAS, "none", "oci")
+    monkeypatch.setitem(extras.PACKAGES, "oci", "no.such.package")
+    store = Store(tmp_path)
+    environment = store.environment | {"MLFLOW_ARTIFACTS_DESTINATION": "none://bucket@ns/x"}
+    with pytest.raises(UserError, match="--build-arg EXTRAS=postgresql,mysql,oidc,oci"):
+        artifacts.check(load(environment), store.engine)
 
 
 def test_of_two_that_come_at_once_one_is_refused(

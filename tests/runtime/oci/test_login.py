@@ -8,7 +8,7 @@ import pytest
 
 from runtime import settings
 from runtime.errors import UserError
-from runtime.oci import login
+from runtime.oci import config_file, login
 
 _KEY = "key_file=~/.oci/key.pem\nfingerprint=ab:cd\nregion=eu-frankfurt-1\n"
 _HOME = (
@@ -90,7 +90,7 @@ def test_a_plain_pulumi_that_would_be_somebody_else_is_known(home: Path) -> None
     [
         ({"OCI_CONFIG_FILE": "team", "OCI_CONFIG_PROFILE": "session"}, "put the profile there"),
         ({"OCI_CONFIG_PROFILE": "nobody"}, "Profile 'nobody' not found"),
-        ({"OCI_CONFIG_FILE": "none"}, "Could not find config file"),
+        ({"OCI_CONFIG_FILE": "none"}, "there is no .*/none: in a container mount it"),
     ],
 )
 def test_what_is_no_login_is_said_in_one_line(given: dict[str, str], said: str, home: Path) -> None:
@@ -99,3 +99,29 @@ def test_what_is_no_login_is_said_in_one_line(given: dict[str, str], said: str, 
     with pytest.raises(UserError, match=said) as refused:
         login.of_provider(settings.load(given))
     assert len(str(refused.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "mounts", "words"),
+    [
+        (None, (), ()),
+        (FileNotFoundError(), (), ("there is no", "-v ~/.oci:/home/trackstack/.oci:ro")),
+        # As it is printed: `-v ~/.oci:/root/.oci`.
+        (FileNotFoundError(), ("/proc", "/root/.oci"), ("/root/.oci is mounted", "--user")),
+        (PermissionError(), ("/home/trackstack/.oci",), ("is there and cannot be read", "--user")),
+    ],
+)
+def test_a_mounted_file_that_is_not_found_is_told_from_one_that_cannot_be_read(
+    error: OSError | None, mounts: tuple[str, ...], words: tuple[str, ...]
+) -> None:
+    file = Path("/home/trackstack/.oci/config")
+    found = config_file.said(file, error, config_file.mounted(mounts))
+    assert bool(found) == bool(words)
+    assert all(word in str(found) for word in words)
+
+
+def test_a_key_that_lies_elsewhere_in_the_container_is_named(home: Path) -> None:
+    assert config_file.key_problem({"key_file": "~/.oci/key.pem"}) is None
+    said = config_file.key_problem({"key_file": "/home/joe/.oci/mine.pem"})
+    assert said is not None
+    assert "key_file=~/.oci/mine.pem" in said

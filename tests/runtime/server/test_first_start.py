@@ -39,6 +39,10 @@ _IMAGE = {"MLFLOW_HOST": "0.0.0.0", "TRACKSTACK_BEHIND_PROXY": "true"}
         ),
         ({"MLFLOW_DEFAULT_ARTIFACT_ROOT": "mlflow-artifacts:/x"}, ()),
         ({"MLFLOW_DEFAULT_ARTIFACT_ROOT": "oci://b@n/p", "MLFLOW_SERVE_ARTIFACTS": "false"}, ()),
+        (
+            {"TRACKSTACK_OIDC_ISSUER": "https://i.example", "TRACKSTACK_ALLOWED_GROUPS": "*"},
+            ("everybody whom https://i.example lets in may sign in, and write",),
+        ),
         ({"MLFLOW_GUNICORN_OPTS": "--workers 9"}, ("MLFLOW_WORKERS",)),
     ],
 )
