@@ -94,6 +94,8 @@ def server(settings: Common, runtime: Runtime) -> dict[str, str]:
         allowed_users=settings.allowed_users,
         admin_groups=settings.admin_groups,
         read_groups=settings.read_groups,
+        token_max_days=_days(settings.token_max_days),
+        token_sign_in_days=_days(settings.token_sign_in_days),
     )
 
 

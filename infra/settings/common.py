@@ -234,6 +234,13 @@ class Common(Keys):
     read_groups: Lines = Field(
         (), description="Groups whose members may only read; `*` as in `allowedGroups`."
     )
+    token_max_days: Days = _as_runtime(
+        "token_max_days", "Days that a token of somebody's own is valid at most, or `never`."
+    )
+    token_sign_in_days: Days = _as_runtime(
+        "token_sign_in_days",
+        "Days after somebody's last sign-in by the issuer at which their tokens end, or `never`.",
+    )
 
     @field_validator("backup_schedule")
     @classmethod
@@ -280,11 +287,8 @@ class Common(Keys):
                 if value:
                     raise wrong(key, "means nothing without oidcIssuer")
         elif EVERYBODY in self.admin_groups:
-            raise wrong(
-                "adminGroups",
-                f"{EVERYBODY} would make an admin of everybody whom the issuer lets in: name "
-                "groups",
-            )
+            told = "would make an admin of everybody whom the issuer lets in: name groups"
+            raise wrong("adminGroups", f"{EVERYBODY} {told}")
         elif not any(groups.values()):
             raise wrong(
                 "allowedGroups",

@@ -32,7 +32,7 @@ class SignIn:
         if form is None or not is_same_origin(exchange.method, scope["headers"]):
             await answer_error(send, 403, "PERMISSION_DENIED", "not a sign-in from this page")
             return
-        token = await self._callers.by_token(form.get("token", ""))
+        token = await self._callers.by_token(form.get("token", ""), exchange.address)
         if token is None:
             await self._refusal.answer(scope, send, wrong=True)
             return

@@ -85,6 +85,8 @@ class RuntimeSettings(BaseModel):
     allowed_users: Words = Field((), alias="TRACKSTACK_ALLOWED_USERS")
     admin_groups: Words = Field((), alias="TRACKSTACK_ADMIN_GROUPS")
     read_groups: Words = Field((), alias="TRACKSTACK_READ_GROUPS")
+    token_max_days: Days = Field(90, alias="TRACKSTACK_TOKEN_MAX_DAYS")
+    token_sign_in_days: Days = Field(7, alias="TRACKSTACK_TOKEN_SIGN_IN_DAYS")
     tls_cert_file: Path | None = Field(None, alias="TRACKSTACK_TLS_CERT_FILE")
     tls_key_file: Path | None = Field(None, alias="TRACKSTACK_TLS_KEY_FILE")
     behind_proxy: bool = Field(False, alias="TRACKSTACK_BEHIND_PROXY")

@@ -71,15 +71,18 @@ def list_tokens(as_json: bool) -> None:
             "created": token.created.isoformat() if token.created else None,
             "expires": token.expires.isoformat() if token.expires else None,
             "disabled": token.is_disabled,
-            "used": uses[token.name].isoformat(timespec="minutes") if token.name in uses else None,
+            "used": use.when.isoformat(timespec="minutes") if use else None,
+            "used_from": use.address if use else None,
         }
         for token in TokenTable(engine).list()
+        for use in [uses.get(token.name)]
     ]
     if as_json:
         click.echo(json.dumps(tokens))
         return
     for token in tokens:
         state = f", used {token['used']}Z" if token["used"] else ", never used"
+        state += f" from {token['used_from']}" if token["used_from"] else ""
         state += ", disabled" if token["disabled"] else ""
         end = f"{token['expires']}Z" if token["expires"] else "never"
         line = "{name:24} {role:6} made {created}Z, expires "

@@ -51,6 +51,21 @@ class Role(IntEnum):
 
 
 @dataclass(frozen=True)
+class Owner:
+    """Whose a token of one's own is: a person, or the holder of another token."""
+
+    name: str
+    role: Role
+    proof: str = ""
+    """What the other token's hash begins with; none for a person."""
+
+    @property
+    def key(self) -> str:
+        """Tells owners apart in every database, also where it takes A for a; 64 characters."""
+        return hash_of(f"{'token' if self.proof else 'person'}:{self.name}")
+
+
+@dataclass(frozen=True)
 class Token:
     """A token without its value."""
 
@@ -60,6 +75,19 @@ class Token:
     created: datetime | None = None
     expires: datetime | None = None
     is_disabled: bool = False
+    id: str = ""
+    owner: Owner | None = None
+    """Of a token of one's own, as `id` is; none for those that the stack or a command made."""
+
+    @property
+    def proof(self) -> str:
+        """What a session of its holder is bound to: another value is another token."""
+        return self.hash[:16]
+
+    @property
+    def use_key(self) -> str:
+        """What its uses are noted under; at most 64 characters."""
+        return f"~{self.id}" if self.id else self.name
 
     def is_valid(self, now: datetime) -> bool:
         return not self.is_disabled and (self.expires is None or now < self.expires)

@@ -1,10 +1,12 @@
-"""When each token was last used, to the hour: which one can be revoked is seen there."""
+"""When each token was last used, to the hour, and from where: what can be revoked is seen there."""
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Column, DateTime, Engine, MetaData, String, Table, insert, select, update
+from sqlalchemy import inspect as inspected
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from runtime.tokens.store import utc_now
@@ -18,7 +20,17 @@ _USES = Table(
     _TABLES,
     Column("name", String(64), primary_key=True),
     Column("used", DateTime, nullable=False),
+    # Stores of 0.1.0 lack it until a use is noted.
+    Column("address", String(64)),
 )
+
+
+@dataclass(frozen=True)
+class Use:
+    """A token's last use: when (UTC), and from which address, where that is known."""
+
+    when: datetime
+    address: str | None
 
 
 class TokenUses:
@@ -36,26 +48,41 @@ class TokenUses:
         self._noted[name] = now
         return True
 
-    def write(self, name: str) -> None:
+    def write(self, name: str, address: str = "") -> None:
         """Note a use now. Where the database does not take it, it stays unknown."""
+        values = {"used": utc_now(), "address": address[:64] or None}
         try:
-            _TABLES.create_all(self._engine)
-            change = update(_USES).where(_USES.c.name == name).values(used=utc_now())
+            self._make()
+            change = update(_USES).where(_USES.c.name == name).values(values)
             with self._engine.begin() as connection:
                 if not connection.execute(change).rowcount:
-                    connection.execute(insert(_USES).values(name=name, used=utc_now()))
+                    connection.execute(insert(_USES).values(name=name, **values))
         except IntegrityError:
             # Another worker was first.
             return
         except SQLAlchemyError:
             self._noted.pop(name, None)
 
-    def list(self) -> dict[str, datetime]:
-        """The last use of each token, by its name; UTC."""
+    def _make(self) -> None:
+        _TABLES.create_all(self._engine)
+        if not self._has_addresses():
+            with self._engine.begin() as connection:
+                connection.exec_driver_sql(f"ALTER TABLE {_USES.name} ADD address VARCHAR(64)")
+
+    def _has_addresses(self) -> bool:
+        columns = inspected(self._engine).get_columns(_USES.name)
+        return any(column["name"] == "address" for column in columns)
+
+    def list(self) -> dict[str, Use]:
+        """The last use of each token, by its name; of one's own by `Token.use_key`."""
         with self._engine.connect() as connection:
             if not self._engine.dialect.has_table(connection, _USES.name):
                 return {}
-            return {row.name: row.used for row in connection.execute(select(_USES))}
+        columns = [_USES.c.name, _USES.c.used]
+        columns += [_USES.c.address] if self._has_addresses() else []
+        with self._engine.connect() as connection:
+            rows = connection.execute(select(*columns)).mappings()
+            return {row["name"]: Use(row["used"], row.get("address")) for row in rows}
 
     def forget(self, name: str) -> None:
         """A token of this name that is made later was not used yet."""

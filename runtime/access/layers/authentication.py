@@ -19,10 +19,10 @@ class Authentication:
         exchange, headers = exchange_of(scope), scope["headers"]
         is_http, presented = scope["type"] == "http", bearer_token(headers)
         if presented:
-            exchange.caller = await self._callers.by_token(presented)
+            exchange.caller = await self._callers.by_token(presented, exchange.address)
         elif is_http:
             # Not for a websocket: it is open to scripts of other origins.
-            exchange.caller = await self._callers.by_session(headers)
+            exchange.caller = await self._callers.by_session(headers, exchange.address)
         if exchange.caller is None:
             if is_http:
                 await self._refusal.answer(scope, send, wrong=presented is not None)

@@ -46,6 +46,8 @@ _OF_SERVER = {
     "allowed_users": ["ada@example.com", "bob"],
     "admin_groups": ["admins"],
     "read_groups": ["readers"],
+    "token_max_days": 30,
+    "token_sign_in_days": 3,
 }
 _OF_JOBS = {
     "gc_schedule": "1 * * * *",

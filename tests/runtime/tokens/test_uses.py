@@ -19,8 +19,9 @@ def test_the_last_use_is_kept_until_the_token_is_revoked() -> None:
     uses.forget("a")
     uses.write("a")
     first = uses.list()["a"]
-    uses.write("a")
-    assert uses.list()["a"] >= first
+    uses.write("a", "192.0.2.1")
+    assert uses.list()["a"].when >= first.when
+    assert (first.address, uses.list()["a"].address) == (None, "192.0.2.1")
     uses.forget("a")
     assert uses.list() == {}
 
@@ -30,3 +31,19 @@ def test_a_database_that_takes_nothing_is_tried_again() -> None:
     assert uses.is_due("a")
     uses.write("a")
     assert uses.is_due("a")
+
+
+def test_a_store_of_an_earlier_version_takes_addresses_from_the_next_use_on() -> None:
+    engine = create_engine("sqlite://")
+    with engine.begin() as link:
+        link.exec_driver_sql(
+            "CREATE TABLE trackstack_token_uses (name VARCHAR(64) PRIMARY KEY, used DATETIME)"
+        )
+        link.exec_driver_sql(
+            "INSERT INTO trackstack_token_uses VALUES ('a', '2026-01-01 00:00:00')"
+        )
+    uses = TokenUses(engine)
+    assert uses.list()["a"].address is None
+    uses.write("b", "192.0.2.1")
+    assert uses.list()["a"].when.year == 2026
+    assert uses.list()["b"].address == "192.0.2.1"
