@@ -1,4 +1,4 @@
-"""Trackstack's own routes: sign-in, sign-out, account, metrics, backups."""
+"""Trackstack's own routes: sign-in, sign-out, metrics, backups."""
 
 import asyncio
 
@@ -52,17 +52,6 @@ def sign_out(prefix: str, callers: Callers, sessions: Sessions, *, has_oidc: boo
             await answer_page(send, 200, page, sessions.end)
         else:
             await redirect(send, prefix + "/", sessions.end)
-
-    return app
-
-
-def account(prefix: str) -> ASGIApp:
-    """A page that says who is signed in."""
-
-    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
-        caller = exchange_of(scope).known_caller()
-        page = pages.account_page(prefix, caller.name, caller.role.name.lower())
-        await answer_page(send, 200, page)
 
     return app
 

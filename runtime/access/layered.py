@@ -21,6 +21,7 @@ from runtime.access.layers.preflight import Preflight
 from runtime.access.layers.recording import Recording, audited, counted
 from runtime.access.layers.searching import Searching
 from runtime.access.layers.size import BodyLimit
+from runtime.access.people import account, api, login, openapi
 from runtime.access.prefix import BelowPath
 from runtime.access.refusal import Refusal
 from runtime.access.rules.locations import Allowed
@@ -34,7 +35,7 @@ def layered(mlflow: ASGIApp, settings: RuntimeSettings) -> ASGIApp:
     Each layer knows only the next, and what lies in the scope (see `exchange`). Own routes stand
     before the check that they need not pass, and what matches none of them goes on to it.
     """
-    prefix = settings.path_prefix
+    prefix, public = settings.path_prefix, settings.public_url.rstrip("/")
     secret = _session_secret(settings)
     sessions = Sessions(secret, prefix)
     callers = Callers(settings, sessions)
@@ -44,17 +45,25 @@ def layered(mlflow: ASGIApp, settings: RuntimeSettings) -> ASGIApp:
 
     https = settings.public_url.startswith("https:")
     sign_in = endpoints.SignIn(prefix, callers, refusal, sessions, https=https)
-    for_everybody = [Own(pages.SIGN_IN, sign_in, ("POST",))]
+    for_everybody = [
+        Own(pages.SIGN_IN, sign_in, ("POST",)),
+        Own(login.EXCHANGE, login.exchange(callers), ("POST",)),
+    ]
     if has_oidc:
-        for_everybody.append(Own(pages.OIDC, _oidc(settings, sessions, secret)))
+        for_everybody.append(Own(pages.OIDC, _oidc(settings, callers, sessions, secret)))
     sign_out = endpoints.sign_out(prefix, callers, sessions, has_oidc=has_oidc)
     for_callers = [
         Own(pages.SIGN_OUT, sign_out, ("POST",)),
-        Own(pages.ACCOUNT, endpoints.account(prefix), ("GET", "HEAD")),
+        Own(pages.ACCOUNT, account.account(prefix, callers, public), ("GET", "HEAD")),
+        Own(account.FORM, account.form(prefix, callers, public), ("POST",)),
+        Own(login.PATH, login.page(prefix, callers), ("GET", "POST")),
     ]
     by_role = [
         Own(metrics.PATH, endpoints.metrics_page(worker_metrics), ("GET",)),
         Own(backups.PATH, endpoints.backup_requests(settings)),
+        Own(openapi.TOKENS, api.tokens(callers), ("GET", "POST", "PATCH", "DELETE")),
+        Own(openapi.PEOPLE, api.people(callers), ("GET", "POST", "DELETE")),
+        Own(openapi.DOCUMENT, api.document(prefix), ("GET",)),
         Own(beside.PATH, endpoints.store_question(settings), ("GET",)),
     ]
 
@@ -82,11 +91,11 @@ def _places(settings: RuntimeSettings) -> Allowed:
     return Allowed(settings.artifacts_destination, root, settings.artifact_locations)
 
 
-def _oidc(settings: RuntimeSettings, sessions: Sessions, secret: str) -> ASGIApp:
+def _oidc(settings: RuntimeSettings, callers: Callers, sessions: Sessions, secret: str) -> ASGIApp:
     # Authlib is an extra.
     from runtime.access.oidc import SignIn
 
-    return SignIn(settings, sessions, secret).app
+    return SignIn(settings, callers, sessions, secret).app
 
 
 def _where_the_token_is(settings: RuntimeSettings) -> str:

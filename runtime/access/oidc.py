@@ -5,6 +5,7 @@ they get holds the role and ends after some hours, so that a group that they lea
 https://openid.net/specs/openid-connect-core-1_0.html
 """
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -18,6 +19,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from runtime.access import pages
+from runtime.access.callers import Callers
 from runtime.access.credentials import Person, Sessions
 from runtime.access.exchange import exchange_of
 from runtime.errors import UserError
@@ -156,12 +158,14 @@ def rules_of(settings: RuntimeSettings) -> Rules:
 class SignIn:
     """The routes of the sign-in, below /trackstack/oidc."""
 
-    def __init__(self, settings: RuntimeSettings, sessions: Sessions, secret: str) -> None:
+    def __init__(
+        self, settings: RuntimeSettings, callers: Callers, sessions: Sessions, secret: str
+    ) -> None:
         from authlib.integrations.starlette_client import OAuth
 
         self._prefix = settings.path_prefix
         self._rules = rules_of(settings)
-        self._sessions = sessions
+        self._callers, self._sessions = callers, sessions
         self._public = settings.public_url.rstrip("/")
         self._secure = settings.public_url.startswith("https:")
         client_secret = settings.oidc_client_secret
@@ -219,6 +223,8 @@ class SignIn:
             return self._failed(request, f"the answer is not valid ({type(error).__name__})", 403)
         role = self._rules.role_of(claims)
         name = display_name(claims)
+        may_enter = await asyncio.to_thread(self._callers.own.people.sign_in, name, role)
+        self._callers.tokens.forget()
         if role is None:
             why = (
                 "the issuer left your groups out because they are too many. Whoever runs it can "
@@ -227,6 +233,9 @@ class SignIn:
                 if is_overage(claims)
                 else "you are in none of the groups that may use this server"
             )
+            return self._failed(request, f"{name}: {why}", 403, name)
+        if not may_enter:
+            why = "an admin has removed you from this server"
             return self._failed(request, f"{name}: {why}", 403, name)
         target = pages.local_target(str(request.session.pop("next", "")), self._prefix)
         request.session.clear()

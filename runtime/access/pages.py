@@ -24,20 +24,36 @@ _PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title} - MLflow</title>
 <style>
-body {{ font: 16px/1.5 system-ui, sans-serif; background: #f4f6f8; color: #11171c;
+:root {{ color-scheme: light dark; --back: #f4f6f8; --text: #11171c; --card: #fff; --line: #d6dde3;
+         --edge: #8396a5; --soft: #5f7281; --act: #0e538b; --on: #fff; --wrong: #c82d4c }}
+@media (prefers-color-scheme: dark) {{
+  :root {{ --back: #11171c; --text: #e8ecf0; --card: #1f272d; --line: #37444f; --edge: #8396a5;
+           --soft: #a6b3bd; --act: #8acaff; --on: #11171c; --wrong: #ff9aa8 }}
+}}
+body {{ font: 16px/1.5 system-ui, sans-serif; background: var(--back); color: var(--text);
        display: grid; place-items: center; min-height: 100vh; margin: 0 }}
-main {{ background: #fff; padding: 2rem; border: 1px solid #d6dde3; border-radius: 8px;
-       width: min(22rem, 90vw); box-sizing: border-box }}
+main {{ background: var(--card); padding: 2rem; border: 1px solid var(--line); border-radius: 8px;
+       width: min({width}, 90vw); box-sizing: border-box }}
 h1 {{ font-size: 1.25rem; margin: 0 0 1rem }}
-label {{ display: block; margin-bottom: .25rem }}
-input {{ width: 100%; box-sizing: border-box; font: inherit; padding: .5rem;
-        border: 1px solid #8396a5; border-radius: 4px }}
+h2 {{ font-size: 1rem; margin: 2rem 0 .5rem }}
+label {{ display: block; margin: .5rem 0 .25rem }}
+input, select {{ width: 100%; box-sizing: border-box; font: inherit; padding: .5rem;
+        border: 1px solid var(--edge); border-radius: 4px; background: var(--card);
+        color: var(--text) }}
+a {{ color: var(--act) }}
 button, a.button {{ display: block; margin-top: 1rem; width: 100%; box-sizing: border-box;
-         font: inherit; padding: .5rem; border: 0; border-radius: 4px; background: #0e538b;
-         color: #fff; cursor: pointer; text-align: center; text-decoration: none }}
+         font: inherit; padding: .5rem; border: 0; border-radius: 4px; background: var(--act);
+         color: var(--on); cursor: pointer; text-align: center; text-decoration: none }}
+button.small {{ margin: 0; width: auto; padding: .125rem .5rem; font-size: .875rem }}
 details {{ margin-top: 1rem }}
-p {{ margin: 1rem 0 0; color: #5f7281; font-size: .875rem }}
-p.wrong {{ color: #c82d4c; margin: 0 0 1rem }}
+p {{ margin: 1rem 0 0; color: var(--soft); font-size: .875rem }}
+p.wrong {{ color: var(--wrong); margin: 0 0 1rem }}
+pre {{ overflow-x: auto; padding: .75rem; border: 1px solid var(--line); border-radius: 4px;
+      font-size: .875rem; margin: .5rem 0 0 }}
+.table {{ overflow-x: auto }}
+table {{ border-collapse: collapse; width: 100%; font-size: .875rem }}
+th, td {{ text-align: left; padding: .375rem .75rem .375rem 0; border-top: 1px solid var(--line) }}
+.code {{ font: 600 1.5rem/1.5 ui-monospace, monospace; letter-spacing: .1em; color: var(--text) }}
 </style>
 <main>
 <h1>{title}</h1>
@@ -56,8 +72,10 @@ To sign out, open <code>{account}</code>.</p>
 """
 
 
-def _page(title: str, content: str) -> bytes:
-    return _PAGE.format(title=escape(title), content=content).encode()
+def page(title: str, content: str, *, wide: bool = False) -> bytes:
+    """A page of its own, as UTF-8; ``content`` is HTML."""
+    width = "56rem" if wide else "22rem"
+    return _PAGE.format(title=escape(title), content=content, width=width).encode()
 
 
 def sign_in_page(prefix: str, target: str, token_is: str, *, wrong: bool, has_oidc: bool) -> bytes:
@@ -78,23 +96,12 @@ def sign_in_page(prefix: str, target: str, token_is: str, *, wrong: bool, has_oi
         link = f'<a class="button" href="{escape(begin)}">Sign in with your organization</a>\n'
         opened = " open" if wrong else ""
         form = f"{link}<details{opened}><summary>Sign in with a token</summary>\n{form}</details>\n"
-    return _page("Sign in to MLflow", form)
+    return page("Sign in to MLflow", form)
 
 
 def _with_code(text: str) -> str:
     """HTML of a text with commands in backticks."""
     return re.sub(r"`([^`]*)`", r"<code>\1</code>", escape(text))
-
-
-def account_page(prefix: str, name: str, role: str) -> bytes:
-    """Who is signed in, and the way out."""
-    action = escape(prefix + SIGN_OUT)
-    content = (
-        f"<p>{escape(name)}, {escape(role)}</p>\n"
-        f'<form method="post" action="{action}"><button>Sign out</button></form>\n'
-        f'<p><a href="{escape(prefix)}/">Back to MLflow</a></p>\n'
-    )
-    return _page("Signed in to MLflow", content)
 
 
 def message_page(prefix: str, title: str, message: str) -> bytes:
@@ -103,7 +110,7 @@ def message_page(prefix: str, title: str, message: str) -> bytes:
         f'<p class="wrong" role="alert">{escape(message)}</p>\n'
         f'<p><a href="{escape(prefix)}/">Back</a></p>\n'
     )
-    return _page(title, content)
+    return page(title, content)
 
 
 def leaving_page(target: str) -> bytes:
@@ -113,7 +120,7 @@ def leaving_page(target: str) -> bytes:
         f'<meta http-equiv="refresh" content="0; url={to}">\n'
         f'<p><a href="{to}">Leave the organization\'s sign-in too</a></p>\n'
     )
-    return _page("Signed out of MLflow", content)
+    return page("Signed out of MLflow", content)
 
 
 def local_target(target: str, prefix: str) -> str:

@@ -148,9 +148,9 @@ class TokenSet:
         self._seen = replace(self._seen, ended=self._seen.ended | {session})
         await asyncio.to_thread(self._ended.end, session, until)
 
-    async def shared(self) -> list[Token]:
-        """All but those of people's own, as they are now."""
-        return self._mounted.list() + await asyncio.to_thread(self._table.list)
+    def shared(self) -> list[Token]:
+        """All but those of people's own. Asks the database, so not for an event loop."""
+        return self._mounted.list() + self._table.list()
 
     def forget(self) -> None:
         """Look anew at the next request: something was changed here."""

@@ -10,7 +10,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import Column, DateTime, Engine, MetaData, String, Table, UniqueConstraint, select
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    DateTime,
+    Engine,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+    select,
+)
 from sqlalchemy import insert as inserted
 from sqlalchemy.exc import IntegrityError
 
@@ -109,10 +119,19 @@ class OwnTokens:
         known = self.people.list() if people is None else people
         return effective(self._rows(), known, parents, self.limits)
 
-    def add(self, owner: Owner, label: str, role: Role, lifetime: timedelta | None) -> str:
+    def add(
+        self,
+        owner: Owner,
+        label: str,
+        role: Role,
+        lifetime: timedelta | None,
+        *,
+        again: bool = False,
+    ) -> str:
         """Make a token, valid for ``lifetime`` (None: as long as may be), and return its value.
 
-        Raises UserError where the label is taken or the owner may not have it.
+        With ``again`` it takes the place of the owner's that has this label. Raises UserError
+        where the label is taken or the owner may not have it.
         """
         if not (0 < len(label) <= 64 and label.isprintable()):
             raise UserError("a token's name has 1 to 64 printable characters", 2)
@@ -123,13 +142,16 @@ class OwnTokens:
             raise UserError("a token that is valid for no time is of no use", 2)
         if lifetime is not None and most is not None and lifetime > timedelta(days=most):
             raise UserError(f"a token of one's own is valid for at most {most} days", 2)
+        if not owner.proof and owner.key not in self.people.list():
+            # Of a session that is older than what notes people.
+            raise UserError("sign out and in again first: this session is an old one", 2)
         now, value = utc_now(), generate()
         try:
             end = None if lifetime is None else now + lifetime
         except OverflowError:
             raise UserError("that is later than the year 9999", 2) from None
         _TABLES.create_all(self._engine)
-        self._forget_ended(owner)
+        self._forget(owner, _OWN.c.label == label if again else _OWN.c.expires < now)
         if len(self._rows(owner)) >= MOST:
             raise UserError(f"you have {MOST} tokens: revoke one that you do not need", 2)
         row = {
@@ -171,11 +193,10 @@ class OwnTokens:
         with self._engine.begin() as connection:
             connection.execute(_OWN.delete().where(_OWN.c.owner_key == key))
 
-    def _forget_ended(self, owner: Owner) -> None:
-        """Delete those of an owner that their own end has passed: their names are free again."""
-        gone = _OWN.delete().where(_OWN.c.owner_key == owner.key, _OWN.c.expires < utc_now())
+    def _forget(self, owner: Owner, which: ColumnElement[bool]) -> None:
+        """Delete an owner's: their names are free again."""
         with self._engine.begin() as connection:
-            connection.execute(gone)
+            connection.execute(_OWN.delete().where(_OWN.c.owner_key == owner.key, which))
 
     def _rows(self, owner: Owner | None = None) -> "list[Token]":
         wanted = select(_OWN).order_by(_OWN.c.owner, _OWN.c.label)

@@ -1,4 +1,4 @@
-"""When each token was last used, to the hour, and from where: what can be revoked is seen there."""
+"""When each token was last used, to the hour, and from where: so is seen which can be revoked."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Tokens of one's own, on a real store: what they end with, and that nobody gets more than theirs."""
+"""Tokens of one's own, on a real store: what ends them, and that nobody gets more than theirs."""
 
 import asyncio
 from datetime import timedelta
@@ -26,7 +26,8 @@ def engine(tmp_path: Path) -> Engine:
 @pytest.fixture
 def own(engine: Engine) -> OwnTokens:
     own = OwnTokens(engine, _LIMITS)
-    own.people.sign_in(_ADA.name, Role.WRITE)
+    for name in (_ADA.name, "bob"):
+        own.people.sign_in(name, Role.WRITE)
     return own
 
 
@@ -53,6 +54,8 @@ def test_nobody_makes_a_token_of_a_higher_role_or_a_longer_life(own: OwnTokens) 
         own.add(_ADA, "x", Role.ADMIN, None)
     with pytest.raises(UserError, match="at most 90 days"):
         own.add(_ADA, "x", Role.READ, timedelta(days=91))
+    with pytest.raises(UserError, match="in again first"):
+        own.add(Owner("carl", Role.WRITE), "x", Role.READ, None)
     for wrong in ("", "a" * 65, "a\nb"):
         with pytest.raises(UserError, match="64 printable"):
             own.add(_ADA, wrong, Role.READ, None)
@@ -63,6 +66,7 @@ def test_a_name_is_one_token_s_and_one_owner_has_so_many(own: OwnTokens) -> None
     with pytest.raises(UserError, match="already"):
         own.add(_ADA, "0", Role.READ, None)
     own.add(Owner("bob", Role.READ), "0", Role.READ, None)
+    own.add(_ADA, "0", Role.READ, None, again=True)
     for number in range(1, MOST):
         own.add(_ADA, str(number), Role.READ, None)
     with pytest.raises(UserError, match="revoke one"):

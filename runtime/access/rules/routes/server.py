@@ -14,6 +14,10 @@ read  none       GET         /version
 read  global     GET         /metrics
 admin global     GET,POST    /trackstack/backups
 read  none       GET         /trackstack/store
+read  none       GET,POST,DELETE /trackstack/api/tokens
+admin none       PATCH       /trackstack/api/tokens
+admin none       GET,POST,DELETE /trackstack/api/people
+read  none       GET         /trackstack/api/openapi.json
 
 # The server itself
 write global     POST        /api/3.0/mlflow/demo/delete
