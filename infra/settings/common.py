@@ -121,8 +121,8 @@ class Common(Keys):
     artifact_locations: Lines = Field(
         (),
         examples=[["s3://team-a/mlflow"]],
-        description="Where users may have artifacts besides the stack's own destination: "
-        "directories or artifact URIs. Admins may choose any; gc deletes files in none of them.",
+        description="Where users may have artifacts, and the server opens them, besides the "
+        "stack's own destination: directories or artifact URIs. gc deletes files in none of them.",
     )
     job_execution: bool = _as_runtime(
         "job_execution", "MLflow's own background jobs; they take about 2 GB of memory."

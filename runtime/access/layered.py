@@ -24,7 +24,7 @@ from runtime.access.layers.size import BodyLimit
 from runtime.access.people import account, api, login, openapi
 from runtime.access.prefix import BelowPath
 from runtime.access.refusal import Refusal
-from runtime.access.rules.locations import Allowed
+from runtime.access.rules.locations import of_stack
 from runtime.retention.store import beside
 from runtime.settings import MADE_TOKEN, RuntimeSettings, secret_file, variable
 
@@ -71,7 +71,7 @@ def layered(mlflow: ASGIApp, settings: RuntimeSettings) -> ASGIApp:
     app: ASGIApp = Forwarding(mlflow, seconds=settings.search_seconds)
     app = Searching(app, settings.search_conditions)
     app = KnownHost(app, settings.given_public_url, settings.scheme, prefix)
-    app = Creation(app, _places(settings))
+    app = Creation(app, of_stack(settings))
     app = OwnRoutes(app, by_role)
     app = Authorisation(app, protect_registry=settings.protect_registry)
     app = OwnRoutes(app, for_callers)
@@ -84,11 +84,6 @@ def layered(mlflow: ASGIApp, settings: RuntimeSettings) -> ASGIApp:
     app = Recording(app, [counted(worker_metrics), log])
     app = Entrance(app, mlflow)
     return BelowPath(app, prefix) if prefix else app
-
-
-def _places(settings: RuntimeSettings) -> Allowed:
-    root = settings.default_artifact_root
-    return Allowed(settings.artifacts_destination, root, settings.artifact_locations)
 
 
 def _oidc(settings: RuntimeSettings, callers: Callers, sessions: Sessions, secret: str) -> ASGIApp:

@@ -92,6 +92,23 @@ class Destination:
         """Whether a place is, or lies in, what Trackstack keeps for itself in the destination."""
         return f"{place}/".startswith(f"{self._top}/{OWN_FOLDER}/")
 
+    def holds(self, text: str) -> bool:
+        """Whether all that a text may mean is the destination's or lies in it.
+
+        But for what Trackstack keeps there for itself.
+        """
+        try:
+            return not self.is_own_folder(self.place_of_all(text))
+        except NotOwnError:
+            # The known beginning means what it is; the rest is whatever somebody wrote.
+            begun = (root for root in self._roots if text.startswith(f"{root}/"))
+            root = next(begun, "")
+            places = list(self.meant(self._roots[root] + text[len(root) :] if root else text))
+        tops = tuple(f"{top}/" for top in self._roots.values())
+        return bool(places) and all(
+            f"{place}/".startswith(tops) and not self.is_own_folder(place) for place in places
+        )
+
     def may_hold(self, place: str) -> bool:
         """Whether a place is the destination's, lies in it or contains it."""
         one, other = f"{place}/", f"{self._top}/"

@@ -25,10 +25,11 @@ from runtime.settings import RuntimeSettings
 # What TRACKSTACK_ADOPT_ARTIFACTS says of a destination that names no store.
 NOBODY = "unmarked"
 _FILE = f"{OWN_FOLDER}/store"
-_ENTITY = re.compile("(m-)?[0-9a-f]{32}")
-# Folders of experiments that are looked into, at most, for a run that this store knows.
+_ENTITY = re.compile("(m-|tr-)?[0-9a-f]{32}")
+# Folders of experiments that are looked into, at most, for something that this store knows.
 _MOST_FOLDERS = 200
 _AT_ONCE = 500
+_KEYS = (("runs", "run_uuid"), ("logged_models", "model_id"), ("trace_info", "request_id"))
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def refusal(store: str, signs: Signs, adopts: str | None, parent: str | None) ->
     if signs.marked is None:
         if signs.is_known is not False or adopts == NOBODY:
             return None
-        what, word = "it has the runs of another store and none of this one's", NOBODY
+        what, word = "it has artifacts of another store and none of this one's", NOBODY
     else:
         if adopts == signs.marked:
             return None
@@ -127,7 +128,7 @@ def _mark(tree: Tree, store: str, *, instead_of: str | None) -> None:
 
 
 def knows(engine: Engine, tree: Tree) -> bool | None:
-    """Whether the destination has a run or a logged model of the store's; None where of nobody."""
+    """Whether the destination has something of the store's; None where it has nobody's."""
     metadata, found = tables(), None
     for names in _named(engine, metadata, tree):
         if _has_any(engine, metadata, names):
@@ -137,8 +138,8 @@ def knows(engine: Engine, tree: Tree) -> bool | None:
 
 
 def _named(engine: Engine, metadata: MetaData, tree: Tree) -> Iterator[list[str]]:
-    """The names, folder by folder, of what looks like runs and models; those first that the store
-    has an experiment for.
+    """The names, folder by folder, of what looks like runs, models and traces; those first that
+    the store has an experiment for.
     """
     folders = {path for path, size in tree.list() if size is None and path.isdecimal()}
     column = metadata.tables["experiments"].c.experiment_id
@@ -147,14 +148,14 @@ def _named(engine: Engine, metadata: MetaData, tree: Tree) -> Iterator[list[str]
         own = [str(number) for number in connection.execute(query).scalars()]
     ordered = [*(number for number in own if number in folders), *sorted(folders - set(own))]
     for number in ordered[:_MOST_FOLDERS]:
-        listed = [*tree.list(number), *tree.list(f"{number}/models")]
-        names = [path.rpartition("/")[2] for path, size in listed if size is None]
-        if runs := [name for name in names if _ENTITY.fullmatch(name)]:
-            yield runs
+        for folder in (number, f"{number}/models", f"{number}/traces"):
+            names = [path.rpartition("/")[2] for path, size in tree.list(folder) if size is None]
+            if known := [name for name in names if _ENTITY.fullmatch(name)]:
+                yield known
 
 
 def _has_any(engine: Engine, metadata: MetaData, names: list[str]) -> bool:
-    columns = (metadata.tables["runs"].c.run_uuid, metadata.tables["logged_models"].c.model_id)
+    columns = [metadata.tables[table].c[key] for table, key in _KEYS]
     with engine.connect() as connection:
         for start in range(0, len(names), _AT_ONCE):
             some = names[start : start + _AT_ONCE]

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlparse, urlunparse
 from runtime.access.rules.roles import plain
 from runtime.artifacts.location import Destination, NotOwnError
 from runtime.artifacts.tree import OWN_FOLDER
+from runtime.settings import RuntimeSettings
 
 LARGEST_BODY = 1 << 20
 _CREATION = "/api/2.0/mlflow/experiments/create"
@@ -22,6 +23,7 @@ _TRACE = re.compile(r"/api/[23]\.0/mlflow/traces/[^/]+(/tags)?")
 _ARTIFACT = re.compile(r"/api/2\.0/mlflow-artifacts/(?:artifacts|mpu/\w+)/(.*)", re.DOTALL)
 # MLflow looks these up, and checks whether they are the run's or the model's of the request.
 _LOOKED_UP = ("runs:/", "models:/")
+_PROXIED = "mlflow-artifacts:"
 # What MLflow's own clients send as the source of a prompt, which has no artifacts.
 PROMPT_SOURCES = frozenset(("dummy-source", "prompt-template"))
 _OF_TRACE = "mlflow.artifactLocation"
@@ -29,6 +31,11 @@ REFUSAL = (
     "this needs the role admin: artifacts lie below the server's own destination, or where the "
     "stack's artifactLocations say, plainly written, without '..', '?', '#' and '%'; an experiment "
     "made without an artifact_location gets a place of its own"
+)
+UNOPENED = (
+    "is opened by no request: this server opens artifacts below its own destination and where the "
+    "stack's artifactLocations (TRACKSTACK_ARTIFACT_LOCATIONS) say; whoever answers for the stack "
+    "may add the place there"
 )
 OWN_FOLDER_REFUSAL = (
     f"{OWN_FOLDER} says whose the artifacts are; nobody writes there, or deletes all at once"
@@ -53,12 +60,29 @@ class Allowed:
             return any(_is_within(other, location) for other in self._others)
         return not self._own.is_own_folder(place)
 
+    def may_open(self, location: str) -> bool:
+        """Whether the server opens a location that a row has, by its own identity.
+
+        However it is written: rows are older than this rule. What it stands for elsewhere, such as
+        a run, is asked again.
+        """
+        if location.startswith((*_LOOKED_UP, _PROXIED)):
+            return True
+        places = (self._own, *self._others)
+        return any(place.holds(location) for place in places)
+
     def allows(self, path: str, body: bytes) -> bool:
         """Whether a request to ``path`` says no other place. MLflow may not understand it either.
 
         ``path`` is one of `may_say`.
         """
         return all(self.has(location) for location in _said(plain(path), body))
+
+
+def of_stack(settings: RuntimeSettings) -> Allowed:
+    """What a server with these settings allows."""
+    root = settings.default_artifact_root
+    return Allowed(settings.artifacts_destination, root, settings.artifact_locations)
 
 
 def may_say(method: str, path: str) -> bool:

@@ -13,7 +13,10 @@ from flask import Response, request
 from starlette.exceptions import HTTPException
 
 from runtime.access.rules import compressed, conditions
-from runtime.access.served import bridge, statements
+from runtime.access.rules.locations import of_stack
+from runtime.access.served import bridge, places, statements
+from runtime.artifacts.location import Destination
+from runtime.gc import arrivals
 from runtime.settings import RuntimeSettings
 
 _MARK = "_trackstack"
@@ -27,10 +30,13 @@ def bound(app: Any, settings: RuntimeSettings) -> None:
     bridge.install(app)
     _check_requests(cast(Any, flask_app), settings.search_conditions)
     _bound_traces(settings.max_request_bytes)
+    places.install(of_stack(settings), _error)
     if not hasattr(SqlAlchemyStore, _MARK):
         setattr(SqlAlchemyStore, _MARK, True)
         statements.install(statements.Refusals(_too_long, _may_not, _costly, _too_wide))
         _seed_for_writers_only(cast(Any, SqlAlchemyStore))
+        destination, root = settings.artifacts_destination, settings.default_artifact_root
+        arrivals.install(Destination(destination, root))
 
 
 def _check_requests(flask_app: Any, most: int) -> None:

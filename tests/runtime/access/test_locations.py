@@ -102,6 +102,33 @@ def test_only_what_lies_below_the_destination_or_where_the_stack_says_is_allowed
     assert objects.has("mlflow-artifacts:/team/1")
 
 
+def test_the_server_opens_what_its_stack_knows_and_nothing_else(tmp_path: Path) -> None:
+    root = tmp_path / "art efacts"
+    (root / "1").mkdir(parents=True)
+    (root / "out").symlink_to("/etc")
+    allowed = Allowed(str(root), None, ["s3://team/a", "/srv/team"])
+    own = [str(root), root.as_uri(), f"{root}/1/x", f"{root.as_uri()}/1/x", f"{root}/a%20b/x"]
+    # As clients wrote them before there was a rule.
+    own += [f"{root}/1/../2", f"{root.as_uri()}/1/a%2Fb", f"{root}/1/x?y"]
+    looked_up = ["runs:/0123/model", "models:/m-1", "models:/a/1", "mlflow-artifacts:/1/x"]
+    listed = ["s3://team/a", "s3://team/a/1", "file:///srv/team/x", "/srv/team"]
+    for location in [*own, *looked_up, *listed]:
+        assert allowed.may_open(location), location
+    odd = [f"{root}/../x", f"{root}/%2e%2e/x", f"{root}/out/x", f"{root}-other", str(tmp_path)]
+    odd += [f"{root}/.trackstack/store", "/srv/team/../x", "s3://team/ab", "s3://team/a/../b"]
+    odd += ["/etc", "file:///etc", "file:/etc", f"/etc?{root}", "x", "hdfs://host/x", "gs://b/x"]
+    for location in [*odd, *(bucket for bucket in _BUCKETS)]:
+        assert not allowed.may_open(location), location
+    # Where clients open the artifacts themselves, the server does for its pages alone.
+    direct = Allowed("/var/artifacts", "s3://direct/x")
+    assert direct.may_open("s3://direct/x/1")
+    assert not direct.may_open("s3://direct/y")
+    objects = Allowed("wasbs://c@account.blob.core.windows.net/artifacts")
+    assert objects.may_open("wasbs://c@account.blob.core.windows.net/artifacts/1/x")
+    assert not objects.may_open("wasbs://d@account.blob.core.windows.net/artifacts/1/x")
+    assert not objects.may_open("wasbs://c@account.blob.core.windows.net/backups/1/x")
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -182,3 +209,18 @@ def test_a_writer_makes_no_experiment_elsewhere_on_the_server(server: Serving) -
     # Who answers for the server may choose.
     elsewhere = _create(server, server.token, "elsewhere", f"file://{server.data_dir}/elsewhere")
     assert elsewhere.status == 200
+    # And as for rows from before: what is there is opened by whoever may, and not by the server.
+    body = json.dumps({"experiment_id": json.loads(elsewhere.body)["experiment_id"]}).encode()
+    headers = {"content-type": "application/json"}
+    path = "/api/2.0/mlflow/runs/create"
+    made = server.request("POST", path, server.token, headers=headers, body=body)
+    run = json.loads(made.body)["run"]["info"]["run_id"]
+    listing = f"/api/2.0/mlflow/artifacts/list?run_id={run}"
+    reading = f"/get-artifact?run_uuid={run}&path=x"
+    writing = f"/ajax-api/2.0/mlflow/upload-artifact?run_uuid={run}&path=x"
+    for method, path in (("GET", listing), ("GET", reading), ("POST", writing)):
+        body, headers = (b"x", {"content-type": "text/plain"}) if method == "POST" else (None, {})
+        answer = server.request(method, path, server.token, headers=headers, body=body)
+        assert answer.status == 403, (path, answer.body)
+        assert b"artifactLocations" in answer.body
+    assert not (server.data_dir / "elsewhere").exists()

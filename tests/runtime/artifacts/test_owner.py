@@ -44,7 +44,7 @@ def _beside(store: Store, folder: Path) -> Store:
         (Signs("own"), None, None),
         (Signs(None, None), None, None),
         (Signs(None, True), None, None),
-        (Signs(None, False), None, f"the runs of another store.*={NOBODY}"),
+        (Signs(None, False), None, f"artifacts of another store.*={NOBODY}"),
         (Signs(None, False), NOBODY, None),
         (Signs("other"), None, "that of the store other; .*=other"),
         (Signs("other"), NOBODY, "=other"),
@@ -85,6 +85,18 @@ def test_a_destination_is_marked_once_and_what_is_there_decides(tmp_path: Path) 
     assert _marked(second) == identity.known(second.engine)
     with pytest.raises(UserError, match="not this store's"):
         claim(first.engine, str(first.artifacts), None)
+
+
+def test_a_destination_that_holds_traces_alone_is_one_store_s(tmp_path: Path) -> None:
+    first = _store(tmp_path / "first")
+    trace = f"tr-{uuid4().hex}"
+    first.add("trace_info", request_id=trace, experiment_id=0, timestamp_ms=1, status="OK")
+    (first.artifacts / "0" / "traces" / trace / "artifacts").mkdir(parents=True)
+    second = _beside(first, tmp_path / "second")
+    with pytest.raises(UserError, match=f"none of this one's.*={NOBODY}"):
+        claim(second.engine, str(second.artifacts), None)
+    claim(first.engine, str(first.artifacts), None)
+    assert _marked(first) == identity.known(first.engine)
 
 
 @pytest.mark.parametrize("there", ["nothing", "data of a user's", "a folder of an experiment's"])
@@ -187,6 +199,33 @@ def test_a_library_that_is_missing_is_told_as_an_image_gets_it(
     environment = store.environment | {"MLFLOW_ARTIFACTS_DESTINATION": "none://bucket@ns/x"}
     with pytest.raises(UserError, match="--build-arg EXTRAS=postgresql,mysql,oidc,oci"):
         artifacts.check(load(environment), store.engine)
+
+
+def test_a_server_says_once_what_it_does_not_open(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = Store(tmp_path)
+    given = load(store.environment)
+    artifacts.check(given, store.engine)
+    assert capsys.readouterr().err == ""
+    for number, location in enumerate(("s3://old/x", "s3://old/y", "/srv/old", None)):
+        store.mlflow.create_experiment(f"of {number}", location)
+    gone = store.mlflow.create_experiment("gone", "s3://gone/x")
+    store.mlflow.delete_experiment(gone)
+    named = {"workspace": "default", "name": "m"}
+    store.add("registered_models", **named)
+    sources = ("runs:/x/model", "dummy-source", "mlflow-artifacts:/1/x", "gs://other/x")
+    for version, source in enumerate(sources):
+        store.add("model_versions", **named, version=version, source=source)
+    artifacts.check(given, store.engine)
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "3 experiments and 1 registered versions" in said
+    assert "(/srv/old, gs://other, s3://old)" in said
+    assert "artifactLocations" in said
+    permitted = store.environment | {"TRACKSTACK_ARTIFACT_LOCATIONS": "s3://old,gs://other,/srv"}
+    artifacts.check(load(permitted), store.engine)
+    assert capsys.readouterr().err == ""
 
 
 def test_of_two_that_come_at_once_one_is_refused(

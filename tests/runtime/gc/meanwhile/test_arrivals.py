@@ -1,5 +1,7 @@
 """Somebody registers, uses or logs what gc deletes at that moment, each in a thread of its own."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
@@ -212,3 +214,18 @@ def test_a_version_that_came_first_keeps_what_it_needs(store: Store, named: str)
     assert waited
     assert run in store.keys("runs", "run_uuid")
     assert (store.artifacts / experiment / run / "artifacts" / "weights").exists()
+
+
+def test_a_server_has_what_it_adds_wait() -> None:
+    """In a process of its own: MLflow's application is bounded for good."""
+    script = (
+        "from sqlalchemy import inspect\n"
+        "from runtime.access import create_app\n"
+        "create_app()\n"
+        "from mlflow.store.model_registry.dbmodels.models import SqlModelVersion\n"
+        "print(len(inspect(SqlModelVersion).dispatch.before_insert))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout.strip() == "1"
