@@ -16,6 +16,7 @@ from runtime.access.layers.entrance import Entrance
 from runtime.access.layers.forwarding import Forwarding
 from runtime.access.layers.headers import ResponseHeaders
 from runtime.access.layers.known_host import KnownHost
+from runtime.access.layers.notice import Notice
 from runtime.access.layers.own_routes import Own, OwnRoutes
 from runtime.access.layers.preflight import Preflight
 from runtime.access.layers.recording import Recording, audited, counted
@@ -69,6 +70,7 @@ def layered(mlflow: ASGIApp, settings: RuntimeSettings) -> ASGIApp:
 
     # From the innermost to the outermost.
     app: ASGIApp = Forwarding(mlflow, seconds=settings.search_seconds)
+    app = Notice(app)
     app = Searching(app, settings.search_conditions)
     app = KnownHost(app, settings.given_public_url, settings.scheme, prefix)
     app = Creation(app, of_stack(settings))

@@ -1,4 +1,7 @@
-"""Every route by every method without a token and as a reader: no row and no file is another."""
+"""Every route by every method and as everybody: which rows and files are another after it.
+
+Without a token and as a reader none; as a writer none of what is an administrator's.
+"""
 
 import hashlib
 import http.client
@@ -8,6 +11,7 @@ from collections import Counter
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from itertools import product
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -34,7 +38,10 @@ def server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Generator[Serving]:
     prefix = request.param
-    with serving(tmp_path_factory.mktemp("every"), MLFLOW_STATIC_PREFIX=prefix) as running:
+    folder = tmp_path_factory.mktemp("every")
+    # What an administrator may have the server write goes to its home.
+    given = {"MLFLOW_STATIC_PREFIX": prefix, "HOME": str(folder)}
+    with serving(folder, **given) as running:
         with pytest.MonkeyPatch.context() as patch:
             client = running.client(patch)
             run = client.create_run("0").info.run_id
@@ -42,7 +49,44 @@ def server(
             client.log_metric(run, "loss", 1.0)
             client.create_registered_model("1")
             client.create_model_version("1", "s3://bucket/x")
+            client.create_webhook(
+                "1", "https://example.com/", ["model_version.created"], secret="s"
+            )
+        _administer(running)
         yield running
+
+
+def _administer(server: Serving) -> None:
+    """Have the gateway hold something of each kind."""
+
+    def post(path: str, **content: Any) -> Any:
+        body, headers = json.dumps(content).encode(), {"content-type": "application/json"}
+        path = f"/api/3.0/mlflow/gateway/{path}"
+        answer = server.request("POST", path, server.token, headers=headers, body=body)
+        assert answer.status == 200, answer.body
+        return json.loads(answer.body)
+
+    secret = post(
+        "secrets/create", secret_name="1", secret_value={"api_key": "k"}, provider="openai"
+    )
+    model = post(
+        "model-definitions/create",
+        name="1",
+        secret_id=secret["secret"]["secret_id"],
+        provider="openai",
+        model_name="m",
+    )
+    mapping = {"model_definition_id": model["model_definition"]["model_definition_id"], "weight": 1}
+    post("endpoints/create", name="1", model_configs=[{**mapping, "linkage_type": "PRIMARY"}])
+
+
+# What lies in these tables an administrator alone decides about.
+_OF_ADMINS = {
+    *("secrets", "endpoints", "endpoint_bindings", "endpoint_model_mappings", "endpoint_tags"),
+    *("model_definitions", "budget_policies", "guardrails", "guardrail_configs", "webhooks"),
+    *("webhook_events", "jobs", "job_locks", "workspaces", "online_scoring_configs"),
+    *("scheduler_leases", "alembic_version"),
+}
 
 
 def _store(server: Serving) -> dict[str, str]:
@@ -105,3 +149,40 @@ def test_no_row_and_no_file_is_another(server: Serving, role: str | None) -> Non
         assert set(statuses) <= {400, 401}
     failed = {(method, template) for method, template, status in found if status == 500}
     assert sorted(failed - _FAILS_OF_ITSELF) == []
+
+
+def test_a_writer_changes_nothing_of_an_administrator_s(server: Serving) -> None:
+    token = server.run("token", "add", "every-write", "--role", "write").stdout.strip()
+    server.wait_until(token, 200)
+    before, tokens = _store(server), _tokens(server)
+    assert before.keys() >= _OF_ADMINS
+    empty = _digest(b"[]")
+    assert {name for name in _OF_ADMINS if before[name] != empty} > {"secrets", "webhooks"}
+    found = list(_asked(server, token))
+    after = _store(server)
+    changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+    print(f"{len(found)} requests as write, other tables and files after them: {len(changed)}")
+    assert changed & _OF_ADMINS == set()
+    # They came through: a writer changes what is the team's.
+    assert {"experiments", "runs"} <= changed
+    assert _tokens(server) == tokens
+    refused = {(m, t) for m, t, status in found if status in (403, 404) and _needs(m, t) == "admin"}
+    assert refused == {(m, t) for m, t, _ in found if _needs(m, t) == "admin"}
+
+
+def test_an_administrator_is_refused_nothing(server: Serving) -> None:
+    """Last: little is left of the store after it."""
+    found = list(_asked(server, server.token))
+    print(f"{len(found)} requests as admin")
+    listed_ones = [(m, t, status) for m, t, status in found if (m, t) in listed()]
+    assert [asked for asked in listed_ones if asked[2] in (401, 403)] == []
+
+
+def _needs(method: str, template: str) -> str:
+    role = listed().get((method, template))
+    return role.name.lower() if role else ""
+
+
+def _tokens(server: Serving) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(server.data_dir / "store" / "mydb.sqlite")) as link:
+        return link.execute("SELECT name, hash, role FROM trackstack_tokens").fetchall()

@@ -104,7 +104,12 @@ def test_a_reader_sees_every_page_but_administrators_and_a_run_with_all_that_it_
 
 
 # What only administrators see, by the path of its page.
-_OF_ADMINS = {"/gateway": "/mlflow/gateway/", "/settings/webhooks": "/mlflow/webhooks"}
+_OF_ADMINS = {
+    "/gateway": "/mlflow/gateway/",
+    "/gateway/budgets": "/mlflow/gateway/",
+    "/settings/llm-connections": "/mlflow/gateway/",
+    "/settings/webhooks": "/mlflow/webhooks",
+}
 
 
 @pytest.mark.nightly
@@ -140,3 +145,5 @@ def test_a_role_is_refused_nothing_but_what_is_an_administrator_s(
                 if role == "admin" or _OF_ADMINS.get(path, "nothing") not in line
             ]
             assert unexpected == [], path
+            told = page.get_by_text(f"administrator's: you have the role {role}").is_visible()
+            assert told is (role != "admin" and path in _OF_ADMINS), path

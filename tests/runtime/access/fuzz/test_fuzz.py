@@ -26,7 +26,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.nightly]
 _EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "3000"))
 _FAILS = Path(__file__).with_name("mlflow_fails.jsonl")
 _FRAME = re.compile(r'File "[^"]*?/(mlflow|runtime)/([\w./-]+)", line \d+, in (\S+)')
-_ERROR = re.compile(r"^([A-Za-z_][\w.]*(?:Error|Exception|Required|Exit|Warning))\b", re.MULTILINE)
+_ERROR = re.compile(
+    r"^\s*([A-Za-z_][\w.]*(?:Error|Exception|Required|Exit|Warning))\b", re.MULTILINE
+)
 
 
 @dataclass(frozen=True)
