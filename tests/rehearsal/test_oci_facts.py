@@ -110,6 +110,17 @@ def _stale_backends(made: World) -> None:
     there.update(made.ids["set"], given, refreshed)
 
 
+def _held_address(made: World) -> None:
+    there = made.cloud.store.get(made.ids["balancer"])
+    assert there
+    address = {"compartmentId": made.ids["team"], "lifetime": "RESERVED"}
+    made.make("PublicIp", "address", address)
+    given = {**there.props, "reservedIps": [{"id": made.ids["address"]}]}
+    _kind(made, "NetworkLoadBalancer", id=there.id).verify(given)
+    made.cloud.store.put(there.id, there.token, given)
+    _refused(lambda: _kind(made, "NetworkLoadBalancer").verify(given), "another load balancer")
+
+
 def _replaces(kind: str, *paths: str, not_for: str = "") -> Callable[[World], None]:
     def check(made: World) -> None:
         found = _kind(made, kind).replace_paths()
@@ -170,6 +181,11 @@ FACTS = [
         "a backend set is updated with the backends of the state",
         f"{_PROVIDER}/service/network_load_balancer/network_load_balancer_backend_set_resource.go",
         _stale_backends,
+    ),
+    _Fact(
+        "a reserved address is one load balancer's",
+        "https://docs.oracle.com/iaas/Content/Network/Tasks/managingpublicIPs.htm",
+        _held_address,
     ),
     _Fact(
         "sizes are kept in single precision",

@@ -32,9 +32,18 @@ class NetworkLoadBalancer(OciResource):
             raise self.refusal("InvalidParameter", message)
         for group in inputs.get("networkSecurityGroupIds") or ():
             self.referred(group, NetworkSecurityGroup)
+        held = {
+            reserved.get("id")
+            for other in self.store.find(self.token)
+            if other.id != self.call.id
+            for reserved in items(other.props, "reservedIps")
+        }
         for reserved in items(inputs, "reservedIps"):
-            if reserved.get("id"):
-                self.referred(reserved["id"], PublicIp)
+            if id := reserved.get("id"):
+                self.referred(id, PublicIp)
+                if id in held:
+                    message = f"The reserved IP {id} is assigned to another load balancer."
+                    raise self.refusal("Conflict", message, 409)
 
     def compute(self, id: str, inputs: Props) -> Props:
         found = [self.store.get(str(ip.get("id"))) for ip in items(inputs, "reservedIps")]

@@ -283,6 +283,14 @@ def test_an_image_by_digest_is_not_built_but_copied_to_the_stack_s_own_repositor
     assert keys["image"] in [each["image"] for each in made.of("CopiedImage")]
 
 
+@pytest.mark.parametrize("private", [True, False])
+def test_a_load_balancer_that_holds_the_address_goes_before_the_next_takes_it(
+    private: bool,
+) -> None:
+    _, made = deploy_oci({**_BASE, "private": private})
+    assert made.options("balancer")["deleteBeforeReplace"] is not private
+
+
 def test_an_existing_vault_keeps_secrets_under_names_that_are_free() -> None:
     """A secret that went keeps its name for a month, which a vault of the stack's own has not."""
     given = "ocid1.vault.oc1.eu-frankfurt-1.theirs"

@@ -46,7 +46,10 @@ class Balancer(Part):
             or None,
             network_security_group_ids=[networks.proxy_rules],
             **scope.inside,
-            opts=scope.opts,
+            # The reserved address stays, and the next one takes it from this one.
+            opts=pulumi.ResourceOptions.merge(
+                scope.opts, pulumi.ResourceOptions(delete_before_replace=reserved is not None)
+            ),
         )
         own = balancer.ip_addresses[0].ip_address.apply(str)
         self.id = balancer.id
