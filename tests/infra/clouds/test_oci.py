@@ -18,7 +18,7 @@ from infra.rehearsal.oci.compute.instances import Instance
 from infra.rehearsal.oci.compute.pools import InstanceConfiguration
 from infra.rehearsal.provider.resource import Call
 from tests.examples import examples
-from tests.infra.recording import COPY, HOME_REGION, OciMade, deploy_oci
+from tests.infra.recording import HOME_REGION, OciMade, deploy_oci
 
 pytestmark = pytest.mark.slow
 
@@ -273,46 +273,3 @@ def test_names_keep_within_their_limits() -> None:
     other, _ = deploy_oci({**_BASE, "tenancyId": "ocid1.tenancy.oc1..other"})
     mine, _ = deploy_oci(_BASE)
     assert other.names.identity != mine.names.identity
-
-
-def test_an_image_by_digest_is_not_built_but_copied_to_the_stack_s_own_repository() -> None:
-    keys = {**_BASE, "image": f"registry.example.com/trackstack@sha256:{'a' * 64}"}
-    _, made = deploy_oci(keys)
-    assert made.of("Image") == []
-    assert len(made.of("ContainerRepository")) == 1
-    assert keys["image"] in [each["image"] for each in made.of("CopiedImage")]
-
-
-@pytest.mark.parametrize("private", [True, False])
-def test_a_load_balancer_that_holds_the_address_goes_before_the_next_takes_it(
-    private: bool,
-) -> None:
-    _, made = deploy_oci({**_BASE, "private": private})
-    assert made.options("balancer")["deleteBeforeReplace"] is not private
-
-
-def test_an_existing_vault_keeps_secrets_under_names_that_are_free() -> None:
-    """A secret that went keeps its name for a month, which a vault of the stack's own has not."""
-    given = "ocid1.vault.oc1.eu-frankfurt-1.theirs"
-    _, made = deploy_oci({**_BASE, "compute": "vm", "vaultId": given})
-    assert made.of("Kms/vault:Vault") == []
-    [key] = made.of("Key")
-    assert key["managementEndpoint"] == "https://given.example"
-    kept = made.of("Secret")
-    assert {each["vaultId"] for each in kept} == {given}
-    _, again = deploy_oci({**_BASE, "compute": "vm", "vaultId": given})
-    names = [{each["secretName"] for each in of.of("Secret")} for of in (made, again)]
-    assert names[0].isdisjoint(names[1])
-    assert made.options("secret-names")["ignoreChanges"] == ["value"]
-
-
-def test_the_proxy_of_an_instance_is_pulled_from_the_stack_s_own_repository() -> None:
-    """Docker Hub refuses pulls that many share an address with: sonikro/TF2-QuickServer#187."""
-    _, made = deploy_oci(_BASE)
-    [copied] = made.of("CopiedImage")
-    assert copied["image"].startswith("docker.io/library/caddy:")
-    [instance] = made.of("ContainerInstance")
-    [front] = [each for each in instance["containers"] if each["displayName"] == "front"]
-    assert front["imageUrl"] == COPY
-    _, made = deploy_oci({**_BASE, "compute": "vm"})
-    assert made.of("CopiedImage") == []
