@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Generator, Mapping, Sequence
@@ -282,6 +283,7 @@ def main(name: str, command: click.Command, *, mistake: int = 1) -> None:
 
     ``mistake`` is the exit code where what was typed or written is wrong.
     """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         sys.exit(command.main(prog_name=name, standalone_mode=False) or 0)
     except (click.exceptions.Abort, KeyboardInterrupt):
