@@ -7,7 +7,7 @@ ENTER := . ./env &&
 TAKEN = $(if $(DATA),--data "$(DATA)")
 UV = $(shell command -v uv || echo .venv/bin/uv)
 
-.PHONY: help up new down preflight preview refresh drift promote recover move upgrade-database rotate-key run unlock status token logs rehearse dump setup test check nightly lint bench reference docs lock clean
+.PHONY: help up new down preflight preview refresh drift promote recover move move-in upgrade-database rotate-key run unlock status token logs rehearse dump setup test check nightly lint bench reference docs lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -53,6 +53,11 @@ move: setup ## bring what FROM holds into the empty stack TO: make move FROM=loc
 	@$(ENTER) python -m infra.operations.setup "$(TO)"
 	@$(ENTER) python -m infra.operations.recover.move --from "$(FROM)" --to "$(TO)"
 	@$(ENTER) python -m infra.operations.up "$(TO)" $(TAKEN)
+
+move-in: setup ## bring another MLflow's store into the empty STACK: make move-in STACK=team FROM=sqlite:////srv/mlflow.db ARTIFACTS=/srv/mlartifacts
+	@$(ENTER) python -m infra.operations.recover.move_in "$(STACK)" $(if $(FROM),--from "$(FROM)") \
+		$(foreach place,$(ARTIFACTS),--artifacts "$(place)") $(if $(WAS),--was "$(WAS)")
+	@$(ENTER) python -m infra.operations.up "$(STACK)" $(TAKEN)
 
 run: ## run a trackstack command beside STACK's server: make run ARGS="backup verify"
 	@$(ENTER) python -m infra.operations.run "$(STACK)" $(ARGS)

@@ -42,6 +42,9 @@ COMMANDS = {
         "backup.command", "Back up database and artifacts; list and verify backups."
     ),
     "restore": Subcommand("backup.restore", "Restore a backup into an empty store."),
+    "move-in": Subcommand(
+        "move_in.command", "Make a backup of another MLflow's store, to fill a stack from."
+    ),
     "scheduler": Subcommand("jobs.scheduler", "Run gc, prune and backup on their schedules."),
     "token": Subcommand("tokens.command", "Add, list, revoke and rotate bearer tokens."),
     "promote": Subcommand("promote.command", "Promote and approve model versions."),

@@ -1,0 +1,251 @@
+"""Another MLflow's store moves in: its rows, its artifacts, and where they are said to be."""
+
+import hashlib
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from runtime.artifacts.tree import Tree
+from runtime.backup.format import manifest
+from runtime.database.engine import open_engine
+from runtime.database.state import revisions
+from runtime.errors import UserError
+from runtime.move_in import relocation, source
+from runtime.move_in.command import command, lines, take
+from runtime.settings import RuntimeSettings
+from tests.runtime.backup.stores import make_old, restore
+from tests.runtime.filled import settings_of
+
+_KINDS = ("experiments", "runs", "model_versions", "registered_models")
+
+
+def _sums(folder: Path) -> dict[str, str]:
+    """Every file's checksum, and when it was written."""
+    return {
+        str(f.relative_to(folder)): f"{hashlib.sha256(f.read_bytes()).hexdigest()} "
+        f"{f.stat().st_mtime_ns}"
+        for f in folder.rglob("*")
+        if f.is_file()
+    }
+
+
+def _filled(uri: str, root: Path | None, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, list[str]]:
+    """Runs, a deleted one, a model with an alias and a trace, by the real client on the store."""
+    import mlflow
+
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    client: Any = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
+    location = root.as_uri() + "/1" if root else None
+    experiment = client.create_experiment("old", artifact_location=location)
+    runs = [client.create_run(experiment).info.run_id for _ in range(2)]
+    mlflow.set_tracking_uri(uri)
+    for run in runs:
+        client.log_metric(run, "m", 1.0)
+        client.log_param(run, "data", f"{root}/not/a/location")
+        client.log_text(run, "weights", "model/MLmodel")
+    client.delete_run(runs[1])
+    client.create_registered_model("fraud")
+    place = client.get_run(runs[0]).info.artifact_uri
+    client.create_model_version("fraud", f"{place}/model", runs[0])
+    client.set_registered_model_alias("fraud", "Champion", "1")
+    return client, runs
+
+
+def _moved(taken: dict[str, Any], into: Path) -> tuple[RuntimeSettings, dict[str, int]]:
+    """The new store, and how many rows of each kind the backup has."""
+    settings = settings_of(into)
+    tree = Tree(taken["to"])
+    restore(settings, tree)
+    of = manifest.read(tree, taken["name"])
+    return settings, {kind: of.tables[kind].rows for kind in _KINDS}
+
+
+def _texts(settings: RuntimeSettings) -> str:
+    """Every location in the new store, one a line."""
+    found = list[str]()
+    with open_engine(settings).connect() as connection:
+        for table, columns in relocation.COLUMNS.items():
+            for column in columns:
+                query = f"SELECT {column} FROM {table} WHERE {column} IS NOT NULL"
+                if table == "trace_tags":
+                    query += " AND \"key\" = 'mlflow.artifactLocation'"
+                found += map(str, connection.exec_driver_sql(query).scalars())
+    return "\n".join(found)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["as it is", "from elsewhere, with a log"])
+def test_an_unproxied_sqlite_store_becomes_the_stack_s_own(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = tmp_path / "old"
+    root = old / "mlruns"
+    root.mkdir(parents=True)
+    uri = f"sqlite:///{old}/mlflow.db"
+    _, runs = _filled(uri, root, monkeypatch)
+    if kind != "as it is":
+        # A folder that was elsewhere, in a file that gets others beside it where it is opened.
+        with closing(sqlite3.connect(old / "mlflow.db")) as database, database:
+            for table, column in (
+                ("experiments", "artifact_location"),
+                ("runs", "artifact_uri"),
+                ("model_versions", "source"),
+                ("model_versions", "storage_location"),
+            ):
+                database.execute(
+                    f"UPDATE {table} SET {column} = replace({column}, ?, '/home/joe/mlruns')",
+                    (root.as_uri(),),
+                )
+        with closing(sqlite3.connect(old / "mlflow.db")) as database:
+            database.execute("PRAGMA journal_mode=WAL")
+    before = _sums(old)
+    were = ("/home/joe/mlruns",) if kind != "as it is" else ()
+    taken = take(uri, (str(root),), were, str(tmp_path / "backups"))
+    assert _sums(old) == before
+    assert sorted(f.name for f in old.iterdir()) == ["mlflow.db", "mlruns"]
+    assert taken["files"] == 2
+    assert taken["relocated"]["runs.artifact_uri"] == 2
+    assert all(o["place"].startswith(str(old)) is False for o in taken["outside"])
+    settings, counts = _moved(taken, tmp_path / "new")
+    assert counts == {"experiments": 2, "runs": 2, "model_versions": 1, "registered_models": 1}
+    texts = _texts(settings)
+    assert str(old) not in texts
+    assert "/home/joe" not in texts
+    assert f"mlflow-artifacts:/1/{runs[0]}/artifacts/model" in texts
+    file = Path(settings.artifacts_destination) / "1" / runs[0] / "artifacts" / "model" / "MLmodel"
+    assert file.read_text() == "weights"
+    with open_engine(settings).connect() as connection:
+        values = connection.exec_driver_sql("SELECT value FROM params").scalars().all()
+        # What a person logged is none of MLflow's locations.
+        assert values == [f"{root}/not/a/location"] * 2
+
+
+@pytest.mark.slow
+def test_a_file_store_moves_in_with_its_artifacts_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "old" / "mlruns"
+    client, runs = _filled(str(folder), None, monkeypatch)
+    deleted = client.create_experiment("deleted")
+    run = client.create_run(deleted).info.run_id
+    client.log_text(run, "x", "x.txt")
+    client.delete_experiment(deleted)
+    before = _sums(folder)
+    taken = take(str(folder), (), (), str(tmp_path / "backups"))
+    assert _sums(folder) == before
+    assert taken["files"] == 3
+    assert taken["outside"] == []
+    settings, counts = _moved(taken, tmp_path / "new")
+    assert counts["runs"] == 3
+    assert counts["model_versions"] == 1
+    texts = _texts(settings)
+    assert str(tmp_path) not in texts
+    artifacts = Path(settings.artifacts_destination)
+    files = {f.relative_to(artifacts).as_posix() for f in artifacts.rglob("*") if f.is_file()}
+    assert {f"{deleted}/{run}/artifacts/x.txt"} < files
+    assert any(f.endswith(f"{runs[0]}/artifacts/model/MLmodel") for f in files)
+    assert not any(f.endswith("meta.yaml") for f in files)
+
+
+@pytest.mark.slow
+def test_a_store_of_mlflow_2_0_moves_in_and_what_stays_outside_is_listed(tmp_path: Path) -> None:
+    old = make_old(tmp_path / "old")
+    file = tmp_path / "old" / "store" / "mydb.sqlite"
+    (place := tmp_path / "mlartifacts").mkdir()
+    (place / "7" / "a").mkdir(parents=True)
+    (place / "7" / "a" / "x").write_text("x")
+    with sqlite3.connect(file) as database:
+        database.execute("UPDATE experiments SET artifact_location = 's3://lake/team/7'")
+    open_engine(old).dispose()
+    before = file.read_bytes()
+    result = CliRunner().invoke(
+        command,
+        [
+            *("--from", f"sqlite:///{file}", "--artifacts", str(place)),
+            *("--to", str(tmp_path / "b"), "--json"),
+        ],
+    )
+    assert result.exit_code == 0, result.output
+    taken = json.loads(result.stdout)
+    assert file.read_bytes() == before
+    assert taken["outside"] == [
+        {"column": "experiments.artifact_location", "place": "s3://lake", "count": 1}
+    ]
+    assert "stays outside: 1 of experiments.artifact_location at s3://lake" in "".join(lines(taken))
+    settings, counts = _moved(taken, tmp_path / "new")
+    assert counts["experiments"] == 1
+    has, should = revisions(open_engine(settings))
+    assert has == should
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "--from says which store"),
+        (("--from", "sqlite:////no/such/file.db"), "--artifacts says where"),
+        (("--from", "sqlite:////no/file.db", "--artifacts", "s3://b"), "there is no file"),
+        (("--from", "sqlite:////no/file.db", "--artifacts", "/no"), "there is no folder /no"),
+        (("--from", "/no/such/folder"), "there is no folder"),
+        (("--from", "."), "is no file store"),
+    ],
+)
+def test_what_is_no_store_is_told_in_one_line(
+    arguments: tuple[str, ...], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_BACKEND_STORE_URI", raising=False)
+    result = CliRunner().invoke(command, [*arguments, "--to", str(tmp_path / "b")])
+    assert isinstance(result.exception, UserError)
+    assert said in str(result.exception)
+    assert "\n" not in str(result.exception)
+
+
+def test_several_folders_become_one_and_none_hides_another(tmp_path: Path) -> None:
+    one, two, into = (tmp_path / name for name in ("one", "two", "into"))
+    for folder, name in ((one, "1/a/x"), (two, "1/b/y"), (two, "2/c/z")):
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).write_text(name)
+    source.link(one, into)
+    source.link(two, into)
+    assert sorted(path for path, _ in Tree(str(into)).files()) == ["1/a/x", "1/b/y", "2/c/z"]
+    assert _sums(one).keys() == {"1/a/x"}
+    (one / "2").write_text("in the way")
+    with pytest.raises(UserError, match="the same place"):
+        source.link(one, into)
+
+
+@pytest.mark.parametrize(
+    ("place", "text", "is_below"),
+    [
+        ("oci://b@n/p/", "oci://b@n/p/1/x", True),
+        ("oci://b@n/p", "oci://b@n/pq/1", False),
+        ("/srv/mlruns", "file:///srv/mlruns/1", True),
+        ("/srv/mlruns", "./mlruns/1", True),
+        ("/srv/mlruns", "/srv/MLRUNS/1", False),
+        ("/srv/my runs", "file:///srv/my%20runs/1", True),
+    ],
+)
+def test_a_location_is_below_a_place_by_its_exact_text(
+    place: str, text: str, is_below: bool
+) -> None:
+    found = [t for t in relocation.beginnings(place) if text.startswith(f"{t}/")]
+    assert bool(found) == is_below
+
+
+@pytest.mark.parametrize(
+    ("location", "place"),
+    [
+        ("s3://bucket/a/b/c", "s3://bucket"),
+        ("file:///home/joe/mlruns/1/x", "file:///home/joe/mlruns"),
+        ("/home/joe/mlruns/1/x", "/home/joe/mlruns"),
+        ("mlruns/1/x", "mlruns/1"),
+        ("mlflow-artifacts://host:5000/1/x", "mlflow-artifacts://host:5000"),
+    ],
+)
+def test_what_is_outside_is_gathered_by_its_store(location: str, place: str) -> None:
+    assert relocation.place_of(location) == place
