@@ -68,8 +68,10 @@ unlock: ## free STACK from an update that was killed
 status: ## print STACK's address, token command, logs
 	@$(ENTER) python -m infra.operations.status "$(STACK)"
 
-token: ## print STACK's bearer token
-	@$(ENTER) pulumi stack output tracking_token --show-secrets --stack "$(STACK)"
+token: ## print STACK's own token; NAME= makes one for somebody: make token NAME=ann ROLE=read EXPIRES=30d
+	@$(ENTER) $(if $(filter command,$(origin NAME)),python -m infra.operations.run "$(STACK)" token add "$(NAME)" \
+		--role "$(or $(ROLE),write)" $(if $(EXPIRES),--expires "$(EXPIRES)"),\
+		pulumi stack output tracking_token --show-secrets --stack "$(STACK)")
 
 logs: ## follow STACK's logs
 	@$(ENTER) eval "$$(pulumi stack output logs --stack "$(STACK)")"

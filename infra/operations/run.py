@@ -1,7 +1,8 @@
 """`make run`: a `trackstack` command beside a stack's server.
 
 In a cloud's containers nobody can run one. What is about backups is done all the same: made by
-request to the server, and read from where the stack keeps them, with the caller's own logins.
+request to the server, and read from where the stack keeps them, with the caller's own logins; and
+tokens are the server's to make and to end, by its API with the stack's own token.
 """
 
 import os
@@ -14,8 +15,10 @@ import click
 
 from infra.operations.backup import back_up
 from infra.operations.stack import Stack, main
+from infra.operations.stack.served import environment_of
 from runtime.errors import UserError
 from runtime.process import trackstack
+from runtime.settings import field_of
 
 
 def decide(outputs: Mapping[str, Any], words: Sequence[str]) -> list[str] | None:
@@ -43,10 +46,24 @@ def decide(outputs: Mapping[str, Any], words: Sequence[str]) -> list[str] | None
         if earlier := outputs.get("earlier_backups"):
             place += ["--earlier", str(earlier)]
         return [trackstack(), "backup", *place, *words[1:]]
+    if by_request(outputs, words):
+        return [trackstack(), *words]
     raise UserError(
         f"{' '.join(words)}: nobody can run a command in the containers of this stack; what can be "
-        "had: backup, backup list, backup verify"
+        "had: backup, backup list, backup verify, token"
     )
+
+
+def by_request(outputs: Mapping[str, Any], words: Sequence[str]) -> bool:
+    """Whether a command runs here and asks the stack's server. Pure."""
+    return not outputs.get("command") and list(words[:1]) == ["token"]
+
+
+def _ask(outputs: Mapping[str, Any], here: Sequence[str]) -> int:
+    """Run a command as a client of the stack alone, whichever the environment names; its code."""
+    own = {name: value for name, value in os.environ.items() if field_of(name) is None}
+    with environment_of(outputs) as client:
+        return subprocess.run(here, env=own | client).returncode
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -66,6 +83,8 @@ def command(name: str, words: tuple[str, ...]) -> int:
     if here is None:
         click.echo(f"{outputs['backup_destination']}/{back_up(outputs)}")
         return 0
+    if by_request(outputs, words):
+        return _ask(outputs, here)
     return subprocess.run(here, env=os.environ).returncode
 
 

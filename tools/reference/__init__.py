@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from infra.settings import reference
-from tools.reference import commands, metrics, outputs, published, routes, variables
+from tools.reference import api, commands, metrics, outputs, published, routes, variables
 
 # File, from the project's folder -> what makes its text.
 PAGES: Mapping[str, Callable[[], str]] = {
@@ -14,5 +14,6 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "docs/reference/metrics.md": metrics.page,
     "docs/reference/routes.md": routes.page,
     "docs/reference/published.md": published.page,
+    "docs/reference/api.md": api.page,
     "stacks/schema.json": reference.schema,
 }

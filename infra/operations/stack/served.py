@@ -17,18 +17,24 @@ _LOOK_AGAIN_SECONDS = 2
 
 
 @contextmanager
-def client_of(outputs: Mapping[str, Any]) -> Generator[RuntimeSettings]:
-    """The settings of a client of the stack that exports ``outputs``, with its secrets."""
+def environment_of(outputs: Mapping[str, Any]) -> Generator[dict[str, str]]:
+    """The variables of a client of the stack that exports ``outputs``, with its secrets."""
     with TemporaryDirectory() as folder:
         authority = None
         if outputs.get("ca_certificate"):
             authority = Path(folder) / "ca.pem"
             authority.write_text(str(outputs["ca_certificate"]))
-        environment = runtime_settings.environment_of(
+        yield runtime_settings.environment_of(
             given_tracking_uri=outputs["tracking_uri"],
             tracking_token=outputs["tracking_token"],
             tracking_certificate=authority,
         )
+
+
+@contextmanager
+def client_of(outputs: Mapping[str, Any]) -> Generator[RuntimeSettings]:
+    """The settings of such a client."""
+    with environment_of(outputs) as environment:
         yield runtime_settings.load(environment)
 
 

@@ -16,6 +16,7 @@ from runtime.access.people.tokens import RefusedError, Tokens
 from runtime.access.responses import answer, answer_error
 from runtime.access.rules import bodies
 from runtime.errors import UserError
+from runtime.tokens.listing import time
 from runtime.tokens.store import TokenTable
 from runtime.tokens.uses import TokenUses
 
@@ -65,9 +66,7 @@ def people(callers: Callers) -> ASGIApp:
                     {
                         "name": each.name,
                         "role": each.role.name.lower() if each.role else None,
-                        "signed_in": f"{each.signed_in.isoformat(timespec='seconds')}Z"
-                        if each.signed_in
-                        else None,
+                        "signed_in": time(each.signed_in),
                         "removed": each.is_removed,
                     }
                     for each in known

@@ -25,6 +25,7 @@ from runtime.access.rules import bodies
 from runtime.access.rules.limits import FailureLimit
 from runtime.errors import UserError
 from runtime.tokens.grants import Grants
+from runtime.tokens.listing import time
 from runtime.tokens.own import OwnTokens
 from runtime.tokens.store import Owner, Role, Token
 
@@ -104,7 +105,7 @@ def _take(callers: Callers, body: Mapping[str, Any]) -> dict[str, Any]:
         "name": grant.label,
         "owner": grant.owner.name,
         "role": made.role.name.lower(),
-        "expires": f"{made.expires.isoformat(timespec='seconds')}Z" if made.expires else None,
+        "expires": time(made.expires),
         "token": value,
     }
 

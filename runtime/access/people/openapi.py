@@ -2,7 +2,9 @@
 
 from typing import Any
 
-TOKENS, PEOPLE = "/trackstack/api/tokens", "/trackstack/api/people"
+from runtime.tokens.served import PATH as TOKENS
+from runtime.tokens.served import PEOPLE
+
 DOCUMENT = "/trackstack/api/openapi.json"
 EXCHANGE = "/trackstack/login/token"
 

@@ -4,16 +4,17 @@ What `trackstack token` does beside the store can so be done wherever the server
 """
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from runtime import duration
 from runtime.access.people.asking import Asking
 from runtime.errors import UserError
 from runtime.tokens.known import TokenSet
-from runtime.tokens.own import OwnTokens, shown_label
-from runtime.tokens.store import JOB_TOKEN, STACK_TOKEN, Role, Token, TokenTable, utc_now
-from runtime.tokens.uses import TokenUses, Use
+from runtime.tokens.listing import told
+from runtime.tokens.own import OwnTokens
+from runtime.tokens.store import JOB_TOKEN, STACK_TOKEN, Role, TokenTable
+from runtime.tokens.uses import TokenUses
 
 
 class RefusedError(Exception):
@@ -46,7 +47,7 @@ class Tokens:
         else:
             key = asking.owner.key
             tokens = [t for t in own if t.owner and t.owner.key == key]
-        return [_told(token, uses.get(token.use_key)) for token in tokens]
+        return told(tokens, uses)
 
     def add(self, asking: Asking, wanted: Mapping[str, Any]) -> dict[str, Any]:
         """Make a token of the caller's own, or with ``shared`` true one that is nobody's.
@@ -100,25 +101,6 @@ class Tokens:
             raise UserError("action: is rotate or enable", 2)
         self._known.forget()
         return answer
-
-
-def _told(token: Token, use: Use | None) -> dict[str, Any]:
-    return {
-        "id": token.id or None,
-        "name": shown_label(token),
-        "owner": token.owner.name if token.owner else None,
-        "role": token.role.name.lower(),
-        "created": _time(token.created),
-        "expires": _time(token.expires),
-        "valid": token.is_valid(utc_now()),
-        "disabled": token.is_disabled,
-        "used": _time(use.when) if use else None,
-        "used_from": use.address if use else None,
-    }
-
-
-def _time(when: datetime | None) -> str | None:
-    return f"{when.isoformat(timespec='seconds')}Z" if when else None
 
 
 def _text(wanted: Mapping[str, Any], field: str) -> str:

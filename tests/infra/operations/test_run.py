@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from infra.operations.run import decide
+from infra.operations.run import by_request, decide
 from runtime.errors import UserError
 
 _UP: dict[str, Any] = {"tracking_uri": "https://t", "backup_destination": "oci://b@n/backups"}
@@ -21,6 +21,17 @@ def test_beside_the_server_where_that_can_be_and_else_what_is_about_backups() ->
     here = decide({**_UP, "earlier_backups": "oci://a@n/backups"}, ("backup", "list"))
     assert here
     assert here[2:] == ["--to", "oci://b@n/backups", "--earlier", "oci://a@n/backups", "list"]
+
+
+def test_tokens_are_asked_of_the_server_where_nobody_can_run_a_command() -> None:
+    beside = {**_UP, "command": "docker exec --interactive s trackstack"}
+    words = ("token", "add", "ann", "--role", "read")
+    here = decide(_UP, words)
+    assert here
+    assert here[1:] == list(words)
+    assert by_request(_UP, words)
+    assert not by_request(beside, words)
+    assert not by_request(_UP, ("backup", "verify"))
 
 
 def test_what_cannot_be_run_is_told() -> None:

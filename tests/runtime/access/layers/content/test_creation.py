@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from runtime.access.layers.creation import Creation
+from runtime.access.layers.content.creation import Creation
 from runtime.access.rules.locations import Allowed
 from runtime.tokens.store import Role
 from tests.runtime.access.layers.driving import Driven, Inner, asked, drive, http, websocket

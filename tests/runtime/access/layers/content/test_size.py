@@ -5,7 +5,7 @@ import json
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from runtime.access.layers.size import BodyLimit
+from runtime.access.layers.content.size import BodyLimit
 from tests.runtime.access.layers.driving import Driven, Inner, asked, drive, http, websocket
 
 _CREATE = "/api/2.0/mlflow/experiments/create"

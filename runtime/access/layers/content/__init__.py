@@ -1,0 +1,1 @@
+"""Layers that look into what is sent."""

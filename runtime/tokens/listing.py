@@ -1,0 +1,34 @@
+"""How a token is told: by the API and by `trackstack token list`, in the same words."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from runtime.tokens.own import shown_label
+from runtime.tokens.store import Token, utc_now
+from runtime.tokens.uses import Use
+
+
+def told(tokens: Iterable[Token], uses: Mapping[str, Use]) -> list[dict[str, Any]]:
+    """The tokens with their last uses, fit for JSON; never a value. Times are UTC, ISO 8601."""
+    return [_told(token, uses.get(token.use_key)) for token in tokens]
+
+
+def _told(token: Token, use: Use | None) -> dict[str, Any]:
+    return {
+        "id": token.id or None,
+        "name": shown_label(token),
+        "owner": token.owner.name if token.owner else None,
+        "role": token.role.name.lower(),
+        "created": time(token.created),
+        "expires": time(token.expires),
+        "valid": token.is_valid(utc_now()),
+        "disabled": token.is_disabled,
+        "used": time(use.when) if use else None,
+        "used_from": use.address if use else None,
+    }
+
+
+def time(when: datetime | None) -> str | None:
+    """To the second, in UTC."""
+    return f"{when.isoformat(timespec='seconds')}Z" if when else None
