@@ -46,6 +46,10 @@ COMMANDS = {
         "move_in.command", "Make a backup of another MLflow's store, to fill a stack from."
     ),
     "scheduler": Subcommand("jobs.scheduler", "Run gc, prune and backup on their schedules."),
+    "login": Subcommand("client.login", "Sign in to a server by the browser; keeps a token."),
+    "logout": Subcommand("client.logout", "Revoke and forget a server's token."),
+    "whoami": Subcommand("client.whoami", "Say as whom a server knows you."),
+    "env": Subcommand("client.env", "Print what a shell needs for a server."),
     "token": Subcommand("tokens.command", "Add, list, revoke and rotate bearer tokens."),
     "promote": Subcommand("promote.command", "Promote and approve model versions."),
     "doctor": Subcommand("doctor", "Check this deployment and say what to do."),
@@ -66,7 +70,13 @@ class LazyGroup(click.Group):
         name = ALIASES.get(cmd_name, cmd_name)
         if name not in COMMANDS:
             return None
-        module = importlib.import_module(f"runtime.{COMMANDS[name].module}")
+        try:
+            module = importlib.import_module(f"runtime.{COMMANDS[name].module}")
+        except ModuleNotFoundError as error:
+            raise UserError(
+                f"{name} needs the server's part, which is not installed here ({error.name}): "
+                "pip install 'trackstack[server]'"
+            ) from None
         command: click.Command = module.command
         return command
 

@@ -45,7 +45,7 @@ export UV_LINK_MODE=copy UV_NO_PROGRESS=1
 groups=""
 for group in "$@"; do groups="$groups --group $group"; done
 case " $* " in *" dev "*) EXTRAS="azure oci s3" ;; esac
-for extra in postgresql mysql oidc ${EXTRAS:-}; do groups="$groups --extra $extra"; done
+for extra in server postgresql mysql oidc ${EXTRAS:-}; do groups="$groups --extra $extra"; done
 # shellcheck disable=SC2086 - one word a flag
 "$uv" pip install --quiet --python .venv/bin/python --require-hashes -c requirements.lock \
     -r pyproject.toml $groups

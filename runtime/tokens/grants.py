@@ -5,8 +5,6 @@ person's consent leaves a row here with the hash of a code, which goes back to t
 typed there. Code and verifier together, once, give a token: who sees either alone has nothing.
 """
 
-import base64
-import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ from sqlalchemy import Column, DateTime, Engine, Integer, MetaData, String, Tabl
 from sqlalchemy import insert as inserted
 from sqlalchemy.exc import IntegrityError
 
+from runtime.client.challenge import challenge_of
 from runtime.errors import UserError
 from runtime.tokens.store import Owner, Role, hash_of, utc_now
 
@@ -47,12 +46,6 @@ class Grant:
 
     owner: Owner
     label: str
-
-
-def challenge_of(verifier: str) -> str:
-    """As PKCE makes it (S256): 43 URL-safe characters."""
-    digest = hashlib.sha256(verifier.encode()).digest()
-    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
 class Grants:

@@ -201,6 +201,8 @@ _SPELL_NAMES = {
     "runtime/server/mlflow_jobs.py",
     "runtime/access/backups.py",
     "runtime/retention/inventory.py",
+    # A client's own environment, where nothing that reads settings is installed.
+    "runtime/client/variables.py",
     # What a child must not be told.
     "runtime/process.py",
     # Between the engine's program and its commands, beside any stack file.

@@ -9,9 +9,10 @@ from tools.reference.text import GENERATED, code, table
 _HEAD = f"""\
 # API of tokens and people
 
-{GENERATED} The server gives the same as OpenAPI at `{openapi.DOCUMENT}`, to whoever it knows. Requests
-and answers are JSON. A token goes along as `Authorization: Bearer`; a browser's session counts from
-the server's own pages alone. What is refused is answered with `error_code` and `message`.
+{GENERATED} The server gives the same as OpenAPI at `{openapi.DOCUMENT}`, to whoever it
+knows. Requests and answers are JSON. A token goes along as `Authorization: Bearer`; a
+browser's session counts from the server's own pages alone. What is refused is answered with
+`error_code` and `message`.
 
 """
 
@@ -54,5 +55,5 @@ def _rows(schema: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
 def _kind(schema: dict[str, Any]) -> str:
     if "enum" in schema:
         return ", ".join("null" if each is None else code(each) for each in schema["enum"])
-    kinds = schema.get("type", "")
-    return " or ".join(kinds) if isinstance(kinds, list) else str(kinds)
+    kinds: str | list[str] = schema.get("type", "")
+    return kinds if isinstance(kinds, str) else " or ".join(kinds)

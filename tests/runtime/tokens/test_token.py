@@ -139,7 +139,7 @@ def test_where_the_store_is_not_at_hand_the_server_is_asked(server: Serving) -> 
     assert made.returncode == 0, made.stderr
     server.wait_until(made.stdout.strip(), 200)
     [listed] = [t for t in json.loads(run("list", "--json").stdout) if t["name"] == "far"]
-    here = [t for t in json.loads(server.run("token", "list", "--json").stdout)]
+    here = json.loads(server.run("token", "list", "--json").stdout)
     assert listed.keys() == here[0].keys()
     assert (listed["role"], listed["owner"]) == ("read", None)
     assert run("rotate", "far").returncode == 0

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 
 from runtime.access.people import login
-from runtime.tokens.grants import challenge_of
+from runtime.client.challenge import challenge_of
 from runtime.tokens.store import Role
 from tests.runtime.access.people.site import TOKENS, Headers, Site, made
 

@@ -1,0 +1,88 @@
+"""`trackstack login`: sign in to a server by the browser, and keep a token for it."""
+
+import secrets
+from typing import Any
+
+import click
+
+from runtime.client import browser, server, variables
+from runtime.client.challenge import challenge_of
+from runtime.client.logins import Login, Logins, normal
+from runtime.errors import UserError
+
+_WAIT_SECONDS = 300
+_EXCHANGE = "/trackstack/login/token"
+
+
+@click.command()
+@click.argument("url")
+@click.option("--code", is_flag=True, help="Type a code that the page shows: no browser is here.")
+@click.option(
+    "--ca",
+    type=click.Path(exists=True, dir_okay=False, resolve_path=True),
+    help="The server's certificate authority, in PEM.",
+)
+@click.option(
+    "--role",
+    type=click.Choice(["read", "write", "admin"]),
+    default="write",
+    show_default=True,
+    help="What the token may do, as far as you may.",
+)
+def command(url: str, code: bool, ca: str | None, role: str) -> None:
+    """Sign in to the server at URL by the browser, and keep a token for it.
+
+    The token is kept by server in a file that you alone can read; MLflow's client takes it from
+    there with what `trackstack env` prints. It ends with your rights, and with `trackstack logout`.
+
+    \b
+    Examples:
+      trackstack login https://mlflow.example.com
+      eval "$(trackstack env)"
+    """
+    address, authority = normal(url), ca or variables.authority()
+    verifier = secrets.token_urlsafe(32)
+    found = _typed(address, verifier, role) if code else _clicked(address, verifier, role)
+    made = _exchanged(address, verifier, found, authority)
+    Logins().keep(
+        Login(
+            address,
+            str(made["token"]),
+            str(made["id"]),
+            str(made["owner"]),
+            str(made["role"]),
+            made.get("expires"),
+            authority,
+        )
+    )
+    click.echo(f"signed in to {address} as {made['owner']}, {made['role']}{_until(made)}")
+    click.echo('in this shell: eval "$(trackstack env)"', err=True)
+
+
+def _until(made: dict[str, Any]) -> str:
+    return f", until {made['expires']}" if made.get("expires") else ""
+
+
+def _clicked(address: str, verifier: str, role: str) -> str:
+    with browser.Listener() as listener:
+        page = browser.page(address, challenge_of(verifier), role, **listener.fields)
+        click.echo(f"in the browser: {page}", err=True)
+        if browser.opens(page):
+            return listener.wait(_WAIT_SECONDS)
+    return _typed(address, verifier, role)
+
+
+def _typed(address: str, verifier: str, role: str) -> str:
+    page = browser.page(address, challenge_of(verifier), role)
+    click.echo(f"open this in a browser and sign in:\n\n  {page}\n", err=True)
+    return str(click.prompt("The code that it shows", err=True))
+
+
+def _exchanged(address: str, verifier: str, code: str, authority: str | None) -> dict[str, Any]:
+    wanted = {"verifier": verifier, "code": code}
+    status, said = server.ask(address, "POST", _EXCHANGE, body=wanted, authority=authority)
+    if status == 200:
+        return said
+    if status in (401, 404, 405):
+        raise UserError(f"{address}: is no Trackstack server, or one of before `trackstack login`")
+    raise UserError(f"{address}: {said.get('message') or status}")
