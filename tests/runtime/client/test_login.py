@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -87,7 +87,8 @@ def _typed(laptop: Laptop, session: Headers, *words: str) -> "subprocess.Complet
         text=True,
     ) as process:
         assert process.stderr
-        page = next(line for line in process.stderr if "/trackstack/login?" in line).strip()
+        said: Iterator[str] = iter(process.stderr)
+        page = next(line for line in said if "/trackstack/login?" in line).strip()
         parts = urlsplit(page)
         form = urlencode(parse_qsl(parts.query)).encode()
         done = request(laptop.uri + parts.path, "POST", headers=session, body=form)
