@@ -12,6 +12,8 @@ from runtime.access.credentials import Sessions
 from runtime.access.layers.authentication import Authentication
 from runtime.access.layers.authorisation import Authorisation
 from runtime.access.layers.content.creation import Creation
+from runtime.access.layers.content.searching import Searching
+from runtime.access.layers.content.size import BodyLimit
 from runtime.access.layers.entrance import Entrance
 from runtime.access.layers.forwarding import Forwarding
 from runtime.access.layers.headers import ResponseHeaders
@@ -20,8 +22,6 @@ from runtime.access.layers.notice import Notice
 from runtime.access.layers.own_routes import Own, OwnRoutes
 from runtime.access.layers.preflight import Preflight
 from runtime.access.layers.recording import Recording, audited, counted
-from runtime.access.layers.content.searching import Searching
-from runtime.access.layers.content.size import BodyLimit
 from runtime.access.people import account, api, login, openapi
 from runtime.access.prefix import BelowPath
 from runtime.access.refusal import Refusal

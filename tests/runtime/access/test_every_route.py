@@ -40,8 +40,7 @@ def server(
     prefix = request.param
     folder = tmp_path_factory.mktemp("every")
     # What an administrator may have the server write goes to its home.
-    given = {"MLFLOW_STATIC_PREFIX": prefix, "HOME": str(folder)}
-    with serving(folder, **given) as running:
+    with serving(folder, MLFLOW_STATIC_PREFIX=prefix, HOME=str(folder)) as running:
         with pytest.MonkeyPatch.context() as patch:
             client = running.client(patch)
             run = client.create_run("0").info.run_id

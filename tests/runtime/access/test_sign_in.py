@@ -103,8 +103,7 @@ def test_two_stacks_of_a_host_sign_nobody_out_of_each_other() -> None:
         for sessions in (one, two)
     )
     for sessions in (one, two):
-        session = sessions.read([(b"cookie", cookies.encode())])
-        assert session
+        (session,) = sessions.read([(b"cookie", cookies.encode())])
         assert session.holder == Person("ada", Role.READ)
 
 

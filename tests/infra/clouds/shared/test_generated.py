@@ -1,5 +1,7 @@
 """Secrets that a stack generates: what an update keeps, and what a rotation makes."""
 
+# pyright: reportPrivateUsage=false
+
 from pathlib import Path
 from typing import Any
 
