@@ -21,7 +21,7 @@ new: .trackstack/infra.ready ## write the file of a new stack from an example: m
 down: setup ## stop STACK and say what is kept; asks (or needs YES=1, or DATA=) where data are lost
 	@$(ENTER) python -m infra.operations.down "$(STACK)" $(if $(YES),--yes) $(TAKEN)
 
-preflight: setup ## whether STACK's cloud is ready for it: login, region, shapes, limits, rights
+preflight: setup ## whether STACK's cloud is ready for it: login, rights, sizes, limits, names
 	@$(ENTER) python -m infra.operations.account.preflight "$(STACK)"
 
 preview: setup ## show what `make up` would change, and whether the policies hold

@@ -1,24 +1,21 @@
 """What OCI is asked before a stack is brought up, by its SDK; `checks` decides on it."""
 
-import shutil
-import subprocess
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-from infra.operations.account import Account
+from infra.operations.account import Account, building
 from infra.operations.account.oci.checks import Answer, Facts, checks, limits_of, rights
 from infra.plan.oci import OciPlan
 from runtime.errors import UserError
 from runtime.oci import login
 
 _Result = TypeVar("_Result")
-_SECONDS = 10
 
 
 def look(plan: OciPlan) -> Account:
     """Ask, and decide. Without a login nothing else can be asked."""
     who = _asked(lambda: _who(plan))
-    facts = Facts(who, docker=_docker()) if isinstance(who, Exception) else _facts(plan, who)
+    facts = Facts(who, docker=building.answers()) if isinstance(who, Exception) else _facts(plan, who)
     return Account(tuple(checks(plan, facts)), rights(plan))
 
 
@@ -67,7 +64,7 @@ def _facts(plan: OciPlan, who: str) -> Facts:
             for limit in limits_of(plan)
         },
         secret=_asked(lambda: _compartment_of(plan, secret)) if secret else None,
-        docker=_docker(),
+        docker=building.answers(),
     )
 
 
@@ -108,14 +105,3 @@ def _left(plan: OciPlan, service: str, pattern: str, domain: str) -> float | Non
 def _compartment_of(plan: OciPlan, secret: str) -> str:
     client = _client(plan, "vault", "VaultsClient")
     return str(client.get_secret(secret).data.compartment_id)
-
-
-def _docker() -> bool:
-    """Whether an image can be built here."""
-    if not shutil.which("docker"):
-        return False
-    try:
-        asked = subprocess.run(["docker", "info"], capture_output=True, timeout=_SECONDS)
-    except subprocess.TimeoutExpired:
-        return False
-    return asked.returncode == 0

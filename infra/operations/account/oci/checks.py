@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from infra.operations.account import Check
+from infra.operations.account import Check, building
 from infra.plan.oci import OciPlan
 
 _Value = TypeVar("_Value")
@@ -110,13 +110,7 @@ def checks(plan: OciPlan, facts: Facts) -> Iterator[Check]:
     if facts.secret is not None:
         yield _secret(plan, facts.secret)
     if not plan.image.digest:
-        yield Check(
-            "Docker",
-            facts.docker,
-            "builds the image here" if facts.docker else "does not answer here",
-            "start Docker, or name an image that is built elsewhere: "
-            "trackstack:image: HOST/NAME@sha256:...",
-        )
+        yield building.decide(facts.docker)
 
 
 def said(error: Exception) -> str:

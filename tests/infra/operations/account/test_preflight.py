@@ -132,5 +132,6 @@ def test_a_cloud_that_is_not_ready_stops_what_comes_after(monkeypatch: pytest.Mo
 
 
 def test_a_cloud_with_nothing_to_look_at_is_ready() -> None:
-    local = make_plan(parse({"cloud": "local"}), Place("local", ROOT, frozenset()))
-    assert account.look(local) == Account()
+    for compute in ({}, {"compute": "container"}):
+        plan = make_plan(parse({"cloud": "local", **compute}), Place("local", ROOT, frozenset()))
+        assert account.look(plan) == Account()

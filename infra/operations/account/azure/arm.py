@@ -1,0 +1,102 @@
+"""Azure Resource Manager, asked by the login of `az`.
+
+What it answers: https://learn.microsoft.com/rest/api/azure
+"""
+
+import json
+import os
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+from urllib.parse import urlencode
+
+ENDPOINT = "https://management.azure.com"
+_SECONDS = 30
+# By which the provider logs in itself, with no `az`.
+_OWN_LOGINS = ("ARM_CLIENT_ID", "ARM_USE_OIDC", "ARM_USE_MSI")
+
+Body = Mapping[str, Any]
+
+
+class ArmError(Exception):
+    """What Azure, or `az`, said instead of an answer; ``code`` is Azure's own word for it."""
+
+    def __init__(self, message: str, code: str = "") -> None:
+        self.code = code
+        super().__init__(message)
+
+
+class OtherLoginError(ArmError):
+    """The stack is brought up by a login that is not `az`'s."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """Of one subscription; ``token`` is the login's."""
+
+    subscription: str
+    token: str
+
+    @property
+    def root(self) -> str:
+        return f"/subscriptions/{self.subscription}"
+
+    def ask(self, path: str, version: str, body: Body | None = None, **query: str) -> Body:
+        """What Azure answers at a path: by GET, or by POST where there is a ``body``.
+
+        Raises ArmError where it refuses, OSError where it cannot be reached.
+        """
+        asked = urllib.request.Request(  # noqa: S310 - Azure's own
+            f"{ENDPOINT}{path}?{urlencode({'api-version': version, **query})}",
+            None if body is None else json.dumps(body).encode(),
+            {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"},
+        )
+        try:
+            with urllib.request.urlopen(asked, timeout=_SECONDS) as answer:  # noqa: S310
+                return cast(Body, json.load(answer))
+        except urllib.error.HTTPError as error:
+            raise _error(error.code, error.read()) from None
+
+
+def at(content: Any, *names: str) -> Any:
+    """What stands in an answer under names within names; None where nothing does."""
+    for name in names:
+        content = cast(Body, content).get(name) if isinstance(content, dict) else None
+    return content
+
+
+def each(content: Any, *names: str) -> list[Any]:
+    """The list that stands there; empty where none does."""
+    return list(at(content, *names) or ())
+
+
+def _error(status: int, body: bytes) -> ArmError:
+    try:
+        said = json.loads(body)["error"]
+        return ArmError(f"{said['message']} ({status})".splitlines()[0], str(said["code"]))
+    except (ValueError, TypeError, KeyError, IndexError):
+        return ArmError(f"Azure answers {status}")
+
+
+def log_in(subscription: str) -> Arm:
+    """By `az login`; raises ArmError where that has not been, OtherLoginError where it need not."""
+    asked = ["az", "account", "get-access-token", "--subscription", subscription]
+    command = [*asked, "--resource", ENDPOINT, "--output", "json"]
+    given = next((name for name in _OWN_LOGINS if os.environ.get(name)), None)
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=2 * _SECONDS
+        )
+        if done.returncode == 0:
+            return Arm(subscription, str(json.loads(done.stdout)["accessToken"]))
+        reason = (done.stderr.strip().splitlines() or ["az does not say why"])[-1]
+    except FileNotFoundError:
+        reason = "there is no `az` on PATH"
+    except (subprocess.TimeoutExpired, ValueError, KeyError, TypeError) as error:
+        reason = f"az does not answer: {type(error).__name__}"
+    if given:
+        raise OtherLoginError(f"by {given}, which cannot be tried here ({reason})")
+    raise ArmError(reason.removeprefix("ERROR: "))
