@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from mlflow.entities import Dataset, DatasetInput, LoggedModelInput
@@ -145,6 +146,24 @@ def test_a_version_that_names_a_folder_of_many_waits_for_the_batch(
 ) -> None:
     experiment, _ = _deleted_run(store)
     told = _amid_a_batch(monkeypatch, lambda: _register(store, f"mlflow-artifacts:/{experiment}"))
+    assert told == _Told(waited=True, error=None)
+
+
+def test_a_version_in_a_trace_that_is_being_deleted_waits(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment = str(store.mlflow.create_experiment(f"{store.artifacts.parent.name} traced"))
+    trace = f"tr-{uuid4().hex}"
+    made = {"timestamp_ms": 1, "status": "OK", "execution_time_ms": 1}
+    store.add("trace_info", request_id=trace, experiment_id=int(experiment), **made)
+    place = f"mlflow-artifacts:/{experiment}/traces/{trace}/artifacts"
+    tag = {"key": "mlflow.artifactLocation", "value": place}
+    store.add("trace_tags", request_id=trace, **tag)
+    folder = store.artifacts / experiment / "traces" / trace / "artifacts"
+    folder.mkdir(parents=True)
+    (folder / "traces.json").write_text("{}")
+    store.mlflow.delete_experiment(experiment)
+    told = _amid_a_batch(monkeypatch, lambda: _register(store, place))
     assert told == _Told(waited=True, error=None)
 
 
