@@ -204,6 +204,7 @@ def standing_in(
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(arm, "ENDPOINT", f"http://127.0.0.1:{server.server_port}")
             patched.setenv("PATH", f"{folder}:/usr/bin:/bin")
+            patched.setenv("no_proxy", "127.0.0.1")
             yield cloud
     finally:
         server.shutdown()
