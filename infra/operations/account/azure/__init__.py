@@ -5,7 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from infra.operations.account import Account, Check, building
-from infra.operations.account.azure import checks, needs, network, sizes
+from infra.operations.account.azure import arm, checks, needs, network, sizes
 from infra.operations.account.azure.arm import Arm, ArmError, Body, each, log_in
 from infra.operations.account.azure.checks import Answer
 from infra.plan.azure import AzurePlan
@@ -19,12 +19,12 @@ _NETWORK, _ZONES, _USAGES = "2024-05-01", "2024-06-01", "2024-07-01"
 def look(plan: AzurePlan) -> Account:
     """Ask, and decide. Without a login nothing else can be asked."""
     try:
-        arm = log_in(plan.settings.subscription_id)
+        asked = log_in(plan.settings.subscription_id)
     except ArmError as error:
         found = [checks.login(plan, error)]
     else:
         with ThreadPoolExecutor(_THREADS) as pool:
-            found = list(_Looking(plan, arm, pool).checks())
+            found = list(_Looking(plan, asked, pool).checks())
     if not plan.image.digest and plan.settings.image_build == "docker":
         found.append(building.check("trackstack:imageBuild: acr"))
     return Account(tuple(found), needs.rights(plan))
@@ -97,19 +97,20 @@ class _Looking:
         return decide
 
     def _label(self) -> "tuple[Future[Body] | None, Future[Body] | None]":
-        """Of a machine's public address; of container groups Azure tells nobody beforehand."""
+        """Whether the label of a public address is free, and the question for what has it."""
         settings, names = self._plan.settings, self._plan.names
-        if settings.compute != "vm" or settings.private:
+        group = f"{self._arm.root}/resourceGroups/{names.resource_group}/providers"
+        if settings.private or settings.compute == "scale":
             return None, None
-        label = self._within(
-            "Microsoft.Network",
-            "CheckDnsNameAvailability",
-            _NETWORK,
-            domainNameLabel=names.dns_label,
-        )
-        group = f"{self._arm.root}/resourceGroups/{names.resource_group}"
-        machine = f"{group}/providers/Microsoft.Compute/virtualMachines/{names.base}"
-        return label, self._ask(machine, _USAGES)
+        if settings.compute == "container":
+            name = f"{names.dns_label}.{settings.region}.azurecontainer.io"
+            label = self._pool.submit(arm.is_label_free, name)
+            own = f"{group}/Microsoft.ContainerInstance/containerGroups/{names.base}"
+            return label, self._ask(own, "2023-05-01")
+        where, given = "CheckDnsNameAvailability", {"domainNameLabel": names.dns_label}
+        label = self._within("Microsoft.Network", where, _NETWORK, **given)
+        own = f"{group}/Microsoft.Compute/virtualMachines/{names.base}"
+        return label, self._ask(own, _USAGES)
 
     def _sizes(self) -> Callable[[], Iterator[Check]]:
         plan, settings = self._plan, self._plan.settings

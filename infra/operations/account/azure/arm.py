@@ -5,6 +5,7 @@ What it answers: https://learn.microsoft.com/rest/api/azure
 
 import json
 import os
+import socket
 import subprocess
 import urllib.error
 import urllib.request
@@ -79,6 +80,18 @@ def _error(status: int, body: bytes) -> ArmError:
         return ArmError(f"{said['message']} ({status})".splitlines()[0], str(said["code"]))
     except (ValueError, TypeError, KeyError, IndexError):
         return ArmError(f"Azure answers {status}")
+
+
+def is_label_free(hostname: str) -> Body:
+    """Whether nobody has a name of a container group, as Azure would say of a machine's.
+
+    Of container groups it tells nobody, so that the name is looked up.
+    """
+    try:
+        socket.getaddrinfo(hostname, None)
+    except OSError:
+        return {"available": True}
+    return {"available": False}
 
 
 def log_in(subscription: str) -> Arm:

@@ -15,7 +15,9 @@ _Result = TypeVar("_Result")
 def look(plan: OciPlan) -> Account:
     """Ask, and decide. Without a login nothing else can be asked."""
     who = _asked(lambda: _who(plan))
-    facts = Facts(who, docker=building.answers()) if isinstance(who, Exception) else _facts(plan, who)
+    facts = (
+        Facts(who, docker=building.answers()) if isinstance(who, Exception) else _facts(plan, who)
+    )
     return Account(tuple(checks(plan, facts)), rights(plan))
 
 

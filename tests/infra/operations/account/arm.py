@@ -4,6 +4,7 @@ Where a body is from: each function's own link, below https://learn.microsoft.co
 """
 
 import json
+import socket
 import threading
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -33,6 +34,7 @@ _NOBODY = """#!/bin/sh
 echo "ERROR: Please run 'az login' to setup account." >&2
 exit 1
 """
+_LOOK_UP = socket.getaddrinfo
 Answers = dict[str, tuple[int, Any]]
 
 
@@ -154,6 +156,13 @@ class StandIn:
 
     answers: Answers
     asked: list[tuple[str, str, Any]] = field(default_factory=list[tuple[str, str, Any]])
+    taken: set[str] = field(default_factory=set[str])
+    """Names that DNS knows, besides this machine's."""
+
+    def look_up(self, host: str, port: Any, *more: Any, **options: Any) -> Any:
+        if host not in self.taken | {"127.0.0.1"}:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return _LOOK_UP("127.0.0.1", port, *more, **options)
 
     def answer(self, method: str, target: str, token: str, body: Any) -> tuple[int, Any]:
         parts = urlsplit(target)
@@ -205,6 +214,7 @@ def standing_in(
             patched.setattr(arm, "ENDPOINT", f"http://127.0.0.1:{server.server_port}")
             patched.setenv("PATH", f"{folder}:/usr/bin:/bin")
             patched.setenv("no_proxy", "127.0.0.1")
+            patched.setattr(socket, "getaddrinfo", cloud.look_up)
             yield cloud
     finally:
         server.shutdown()

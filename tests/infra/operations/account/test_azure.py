@@ -41,7 +41,7 @@ def test_a_subscription_that_has_all_is_ready(compute: str, private: str, tmp_pa
     assert found.is_ready
     names = {check.name for check in found.checks}
     assert {"may assign roles", "resource providers", "size of the database"} <= names
-    assert ("DNS label" in names) is (compute == "vm" and private == "false")
+    assert ("DNS label" in names) is (compute != "scale" and private == "false")
     assert ("subnets of the network" in names) is (private == "true")
 
 
@@ -223,6 +223,18 @@ def test_a_name_that_the_stack_has_itself_is_no_obstacle(tmp_path: Path) -> None
     group = f"{ROOT}/resourceGroups/{plan.names.resource_group}/providers"
     own = f"{group}/Microsoft.ContainerRegistry/registries/{plan.names.registry}"
     assert _looked(plan, tmp_path, {path: taken, own: {"id": own}}).is_ready
+
+
+def test_a_container_group_s_label_is_looked_up(tmp_path: Path) -> None:
+    plan = plan_of()
+    group = f"{ROOT}/resourceGroups/{plan.names.resource_group}/providers"
+    own = f"{group}/Microsoft.ContainerInstance/containerGroups/{plan.names.base}"
+    with standing_in(ready(plan), tmp_path) as cloud:
+        cloud.taken.add(str(plan.hostname))
+        [failed] = _failed(account.look(plan))
+        assert (failed.name, failed.cure) == ("DNS label", "trackstack:name: another one")
+        cloud.answers[own] = (200, {"id": own})
+        assert account.look(plan).is_ready
 
 
 def test_what_azure_does_not_tell_stops_nothing(tmp_path: Path) -> None:
