@@ -93,9 +93,9 @@ def _given(*texts: str | None) -> tuple[str, ...]:
 def _hold(
     connection: Connection, metadata: MetaData, destination: Destination, arrival: Arrival
 ) -> None:
-    meant = {place for text in arrival.texts for place in destination.meant(text)}
-    claims = named((*arrival.texts, *meant))
+    read = {text: set(destination.meant(text)) for text in arrival.texts}
     found = set[str]()
+    claims = named((*read, *(place for places in read.values() for place in places)))
     for table, key, ids in _named(connection, metadata, claims):
         column = metadata.tables[table].c[key]
         query = select(column).where(among(connection.dialect.name, column, ids))
@@ -105,9 +105,12 @@ def _hold(
         held = set(connection.execute(lock).scalars()) if there else there
         if gone := sorted(there - held):
             raise _purged(gone)
-        found |= held
-    if arrival.folders and not found and any(map(destination.may_hold, meant)):
-        identity.hold(connection)
+        found |= {key.removeprefix("m-") for key in held}
+    for text, places in read.items():
+        is_one = named((text, *places)).ids & found
+        if arrival.folders and not is_one and any(map(destination.may_hold, places)):
+            identity.hold(connection)
+            return
 
 
 def _named(

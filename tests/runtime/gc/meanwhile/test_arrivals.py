@@ -141,11 +141,14 @@ def test_a_version_of_a_run_that_is_being_deleted_waits_and_is_refused(
         assert store.keys("model_versions", "run_id") & {run} == set()
 
 
+@pytest.mark.parametrize("is_of_a_run", [False, True])
 def test_a_version_that_names_a_folder_of_many_waits_for_the_batch(
-    store: Store, monkeypatch: pytest.MonkeyPatch
+    store: Store, is_of_a_run: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     experiment, _ = _deleted_run(store)
-    told = _amid_a_batch(monkeypatch, lambda: _register(store, f"mlflow-artifacts:/{experiment}"))
+    live = store.run(experiment) if is_of_a_run else None
+    folder = f"mlflow-artifacts:/{experiment}"
+    told = _amid_a_batch(monkeypatch, lambda: _register(store, folder, live))
     assert told == _Told(waited=True, error=None)
 
 
