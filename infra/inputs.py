@@ -15,6 +15,7 @@ class Secrets:
     """The secret keys of a stack file, each an Output that Pulumi keeps encrypted."""
 
     backend_store_uri: pulumi.Output[str] | None = None
+    earlier_backup_keys: pulumi.Output[str] | None = None
     oidc_client_secret: pulumi.Output[str] | None = None
     prune_webhook: pulumi.Output[str] | None = None
     registry_password: pulumi.Output[str] | None = None
@@ -24,10 +25,19 @@ class Secrets:
     def of_processes(self) -> dict[str, pulumi.Output[str]]:
         """Those that server and jobs read as they are, by the names of their files."""
         given = {
+            "earlier_backup_keys": self.earlier_backup_keys,
             "oidc_client_secret": self.oidc_client_secret,
             "prune_webhook": self.prune_webhook,
         }
         return {name: value for name, value in given.items() if value is not None}
+
+    def backup_keys(self, own: pulumi.Output[str] | None) -> pulumi.Output[str] | None:
+        """All that opens the backups of a stack that encrypts them: its ``own`` key, and those that
+        it is given.
+        """
+        if own is None or self.earlier_backup_keys is None:
+            return own
+        return pulumi.Output.all(own, self.earlier_backup_keys).apply(" ".join)
 
     def keys(self) -> frozenset[str]:
         """The keys that are given, as the stack file names them."""

@@ -14,6 +14,7 @@ OUTPUTS = {
     "artifacts_destination": "Where artifacts are kept.",
     "backup_destination": "Where backups go.",
     "earlier_backups": "Where an earlier version kept them: those are found, too.",
+    "backup_key": "What opens encrypted backups: a secret, to be kept elsewhere, too.",
     "backend_store": "The backend store's URI, without its password.",
     "schedules": "Job -> when it runs, for those that do.",
     "retention": "What is deleted, and after how long.",
@@ -42,6 +43,7 @@ class Deployment:
     image: pulumi.Input[str] | None = None
     ca_certificate: pulumi.Input[str] | None = None
     earlier_backups: pulumi.Input[str] | None = None
+    backup_key: pulumi.Output[str] | None = None
     command: pulumi.Input[str] | None = None
     protected: bool = False
 
@@ -63,6 +65,7 @@ def export(
         **vars(deployment),
         "registry_uri": deployment.tracking_uri,
         "tracking_token": pulumi.Output.secret(deployment.tracking_token),
+        "backup_key": deployment.backup_key and pulumi.Output.secret(deployment.backup_key),
         "schedules": dict(deployment.schedules),
         "retention": dict(retention),
         "backend_store": store,

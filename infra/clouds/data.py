@@ -32,6 +32,11 @@ def emptied(kind: str, name: str) -> str | None:
     return name.removesuffix("-emptied") if kind == _EMPTIED else None
 
 
+def opens_backups(kind: str, name: str) -> bool:
+    """Whether it is the key that the stack's backups are encrypted with."""
+    return kind == _GENERATED and name == "backup-key"
+
+
 def opens_data(kind: str, name: str) -> bool:
     """Whether it is the password of a database that the stack made, which knows no other."""
     return kind == _GENERATED and name in ("database-password", "database-admin-password")

@@ -23,6 +23,10 @@ Logs      make logs{flag}{deletions}{backups}
 Stop      make down{flag}
 """
 
+_ENCRYPTED = (
+    ", encrypted; keep their key elsewhere, too: pulumi stack output backup_key --show-secrets"
+)
+
 
 def text(stack: Stack) -> str:
     """How a stack that is up is used; the token itself is not shown.
@@ -59,7 +63,8 @@ def backups(outputs: Mapping[str, Any]) -> str:
     with_data = is_beside_data(to, outputs)
     where = ", beside the data themselves; backupDestination names another place" * with_data
     when = _when(schedules["backup"])
-    return f"\nBacks up  {when}, to {to}{where} (backupSchedule: {NEVER} stops it)"
+    how = _ENCRYPTED * ("backup_key" in outputs)
+    return f"\nBacks up  {when}, to {to}{where}{how} (backupSchedule: {NEVER} stops it)"
 
 
 def is_beside_data(to: str, outputs: Mapping[str, Any]) -> bool:

@@ -21,8 +21,13 @@ SERVER_SECRETS = STORE_SECRETS | {
 }
 JOB_SECRETS = STORE_SECRETS | {file_variable("tracking_token"): "job_token"}
 # The secret key of a stack file that a process reads -> as above; only where it is given.
-SERVER_KEYS = {"oidcClientSecret": {file_variable("oidc_client_secret"): "oidc_client_secret"}}
-JOB_KEYS = {"pruneWebhook": {file_variable("prune_webhook"): "prune_webhook"}}
+STORE_KEYS = {"earlierBackupKeys": {file_variable("earlier_backup_keys"): "earlier_backup_keys"}}
+SERVER_KEYS = STORE_KEYS | {
+    "oidcClientSecret": {file_variable("oidc_client_secret"): "oidc_client_secret"}
+}
+JOB_KEYS = STORE_KEYS | {"pruneWebhook": {file_variable("prune_webhook"): "prune_webhook"}}
+# The file of the key that backups are encrypted with.
+BACKUP_KEY = "backup_key"
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,11 @@ class Runtime:
     """Whether somebody counts the server's signs of life in its log."""
 
 
+def of_backups(settings: Common) -> dict[str, str]:
+    """The variable that names the file of the backups' key, where they are encrypted."""
+    return {file_variable("backup_key"): BACKUP_KEY} if settings.backup_encryption else {}
+
+
 def _days(value: int | None) -> str:
     return NEVER if value is None else str(value)
 
@@ -61,6 +71,7 @@ def store(settings: Common, runtime: Runtime) -> dict[str, str]:
         backup_destination=runtime.backup_destination,
         earlier_backups=runtime.earlier_backups,
         # One by hand or by request deletes no more than a scheduled one.
+        backup_encryption=settings.backup_encryption or None,
         backup_keep=settings.backup_keep,
         backup_alarm=settings.backup_alarm,
     )

@@ -107,7 +107,12 @@ def make_plan(settings: Local, place: Place) -> LocalPlan:
         schedules=schedules(settings),
         version=place.version,
         store_environment=environment.store(settings, runtime)
-        | site.secrets(environment.STORE_SECRETS)
+        | site.secrets(
+            site.given(
+                environment.STORE_SECRETS | environment.of_backups(settings),
+                environment.STORE_KEYS,
+            )
+        )
         | supervised,
         workloads=make_workloads(settings, site),
     )

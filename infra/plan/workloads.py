@@ -189,7 +189,8 @@ def entries(settings: Common, site: Site) -> tuple[Workload, ...]:
 
 def _server(settings: Common, site: Site) -> Workload:
     """`trackstack server`, which migrates the backend store before it serves."""
-    names = site.given(environment.SERVER_SECRETS, environment.SERVER_KEYS)
+    own = environment.SERVER_SECRETS | environment.of_backups(settings)
+    names = site.given(own, environment.SERVER_KEYS)
     # Only the proxy can reach it, which says whom it speaks for.
     proxied = environment_of(upgrade=True, forwarded_allow_ips="*")
     return Workload(
@@ -219,7 +220,8 @@ def _server(settings: Common, site: Site) -> Workload:
 
 def _scheduler(settings: Common, site: Site) -> Workload:
     """`trackstack scheduler`: all jobs by cron; exactly one for a store."""
-    names = site.given(environment.JOB_SECRETS, environment.JOB_KEYS)
+    own = environment.JOB_SECRETS | environment.of_backups(settings)
+    names = site.given(own, environment.JOB_KEYS)
     return Workload(
         name="scheduler",
         kind="service",

@@ -37,6 +37,8 @@ _NIGHTLY = "30 1 * * *"
 DEFAULT_PLATFORM = "linux/amd64"
 # The secret keys, which are no fields: the program alone has their values (infra.inputs).
 SECRETS = {
+    "earlierBackupKeys": "Keys of backups that another stack encrypted, or this one before, with "
+    "spaces between; `make recover` sets it.",
     "backendStoreUri": "The SQLAlchemy URI of your own PostgreSQL or MySQL.",
     "oidcClientSecret": "The client's secret, where the issuer asks for one.",
     "pruneWebhook": "The `https://` address that is told what the scheduled prune is going to "
@@ -79,7 +81,9 @@ class Common(Keys):
     # The computes that run on virtual machines.
     machines: ClassVar[tuple[str, ...]] = ()
     # Those of infra.inputs.Secrets that this kind of stack takes, as keys.
-    secret_keys: ClassVar[frozenset[str]] = frozenset({"oidcClientSecret", "pruneWebhook"})
+    secret_keys: ClassVar[frozenset[str]] = frozenset(
+        {"earlierBackupKeys", "oidcClientSecret", "pruneWebhook"}
+    )
     # The fields of RuntimeSettings that no key sets, so that `environment` may. All others are
     # set by a key, or by the stack itself.
     free_variables: ClassVar[frozenset[str]] = frozenset(
@@ -168,6 +172,11 @@ class Common(Keys):
         description="Where backups go: a directory, of which a relative one begins in the data "
         "directory, or a URI that MLflow knows. Without it a container or bucket of their own in a "
         "cloud, else `backups` beside the artifacts.",
+    )
+    backup_encryption: bool = _as_runtime(
+        "backup_encryption",
+        "Backups are encrypted with a key that the stack makes. Keep it elsewhere, too: without it "
+        "nobody restores them.",
     )
     backup_keep: int = Field(
         default("backup_keep"),

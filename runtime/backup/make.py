@@ -14,8 +14,8 @@ from runtime.artifacts.tree import Tree, scratch_of, sha256_of, told
 from runtime.backup import loss, retention
 from runtime.backup.format import artifacts, manifest, parts, rows
 from runtime.backup.format.manifest import ArtifactsPart, Manifest, Part, TablePart
-from runtime.backup.format.places import MANIFEST, Place
-from runtime.backup.format.sealed import SHORTEST_KEY, Sealed
+from runtime.backup.format.places import MANIFEST, Place, given_keys
+from runtime.backup.format.sealed import Sealed
 from runtime.backup.retention import Found, Rule
 from runtime.database import identity, state
 from runtime.database.engine import open_engine
@@ -36,7 +36,7 @@ def destination(settings: RuntimeSettings, given: str | None, earlier: str | Non
     if not uri:
         raise UserError("where? Set TRACKSTACK_BACKUP_DESTINATION, a directory or artifact URI", 2)
     before = earlier or (None if given else settings.earlier_backups)
-    keys = keys_of(settings)
+    keys = given_keys(settings)
     if settings.backup_encryption and not settings.backup_key:
         raise UserError(
             "TRACKSTACK_BACKUP_ENCRYPTION asks for encrypted backups: by which key? Set "
@@ -44,22 +44,6 @@ def destination(settings: RuntimeSettings, given: str | None, earlier: str | Non
             2,
         )
     return Place(uri, earlier=before, keys=keys, seals=settings.backup_encryption)
-
-
-def keys_of(settings: RuntimeSettings) -> list[str]:
-    """The key of new backups, and those that only open older ones.
-
-    Raises UserError where one is too short to protect anything.
-    """
-    given = (settings.backup_key, settings.earlier_backup_keys)
-    keys = [key for each in given if each for key in each.get_secret_value().split()]
-    if any(len(key) < SHORTEST_KEY for key in keys):
-        raise UserError(
-            f"a key of backups has {SHORTEST_KEY} characters at least, none of them a space; a "
-            "good one: openssl rand -base64 32",
-            2,
-        )
-    return keys
 
 
 def _put(tree: Tree, file: Path, path: str) -> Part:

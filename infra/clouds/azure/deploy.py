@@ -51,5 +51,6 @@ def deploy(plan: AzurePlan, secrets: Secrets) -> Deployment:
         logs=reached.logs,
         image=parts.images.runtime,
         ca_certificate=identity.secrets.ca_certificate,
+        backup_key=identity.secrets.backup_keys,
         protected=plan.settings.protect,
     )

@@ -48,5 +48,6 @@ def deploy(plan: DockerPlan, secrets: Secrets) -> Deployment:
         image=images.runtime,
         command=f"docker exec --interactive {plan.name}-{scheduler} trackstack",
         ca_certificate=identity.secrets.ca_certificate,
+        backup_key=identity.secrets.backup_keys,
         protected=plan.protect,
     )

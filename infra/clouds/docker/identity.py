@@ -13,6 +13,7 @@ from infra.clouds.shared.part import Part
 from infra.clouds.shared.secret_files import SecretFiles
 from infra.inputs import Secrets
 from infra.plan.docker import DockerPlan
+from infra.plan.environment import BACKUP_KEY
 from infra.plan.workloads import SECRETS_DIRECTORY
 
 
@@ -30,6 +31,7 @@ class Identity(Part):
             place,
             self.child(),
             rotation=plan.secrets_key_rotation,
+            encrypts_backups=BACKUP_KEY in plan.workloads.secret_files,
         )
         self.finish()
 

@@ -23,7 +23,7 @@ from infra.clouds.shared import content
 from infra.inputs import Secrets
 from infra.outputs import Deployment
 from infra.place import ROOT
-from infra.plan.environment import SECRETS_KEY
+from infra.plan.environment import BACKUP_KEY, SECRETS_KEY
 from infra.plan.local import LocalPlan
 from infra.plan.workloads import Workload
 from runtime.process import trackstack
@@ -54,16 +54,22 @@ def deploy(plan: LocalPlan, secrets: Secrets) -> Deployment:
     directory = DataDirectory("data", kept, ResourceOptions(protect=True))
     inside = ResourceOptions(depends_on=[directory])
     token = make_token("tracking_token", plan.data_dir, inside)
-    key = {"rotation": plan.secrets_key_rotation}
+    rotated = {"rotation": plan.secrets_key_rotation}
     proofs: list[pulumi.Resource] = [
         token,
         make_token("job_token", plan.data_dir, inside),
-        make_token(SECRETS_KEY, plan.data_dir, inside, **key),
+        make_token(SECRETS_KEY, plan.data_dir, inside, **rotated),
     ]
+    key = None
+    if BACKUP_KEY in plan.workloads.secret_files:
+        key = make_token(BACKUP_KEY, plan.data_dir, inside)
+        proofs.append(key)
     for name, value in secrets.of_processes.items():
         given = place | {"file": name, "value": value}
         proofs.append(SecretFile(name.replace("_", "-"), given, inside))
-    database = Database("database", place | {"version": plan.version} | store, inside)
+    # A migration of a database that is given is preceded by a backup.
+    proved = ResourceOptions(depends_on=[directory, *proofs])
+    database = Database("database", place | {"version": plan.version} | store, proved)
     supervisor = Supervisor("supervisor", place, inside)
     ready = ResourceOptions(depends_on=[*proofs, database, supervisor])
     for workload in plan.workloads.of("service"):
@@ -79,6 +85,7 @@ def deploy(plan: LocalPlan, secrets: Secrets) -> Deployment:
         logs=f"tail -F {plan.data_dir}/logs/*.log",
         command=_command(plan.workloads.scheduler.environment),
         protected=plan.protect,
+        backup_key=secrets.backup_keys(key.value if key else None),
     )
 
 

@@ -57,5 +57,6 @@ def deploy(plan: OciPlan, secrets: Secrets) -> Deployment:
         logs=server.logs,
         image=parts.images.runtime,
         ca_certificate=identity.secrets.ca_certificate,
+        backup_key=identity.secrets.backup_keys,
         protected=plan.settings.protect,
     )

@@ -49,6 +49,7 @@ class Identity(Part):
             secrets,
             opts=self.child(),
             rotation=plan.settings.secrets_key_rotation,
+            encrypts_backups=plan.settings.backup_encryption,
         )
         self.finish()
 

@@ -11,7 +11,7 @@ import subprocess
 import tarfile
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING, Any, cast
@@ -19,12 +19,13 @@ from typing import IO, TYPE_CHECKING, Any, cast
 import click
 
 from infra.operations import up
-from infra.operations.recover import compared
+from infra.operations.recover import compared, keys
 from infra.operations.recover.compared import COUNTED, differences, left_behind, refuse_data, wait
 from infra.operations.stack import MistakeError, Stack, guard
 from infra.operations.stack import file as stack_file
 from infra.operations.stack.served import client_of
 from infra.plan.local import LocalPlan
+from runtime.backup.format.sealed import OtherKeyError
 from runtime.errors import UserError
 from runtime.process import trackstack
 from runtime.settings import file_variable, variable
@@ -57,7 +58,12 @@ def restore_environment(stack: str, plan: LocalPlan, outputs: Mapping[str, Any])
             f"{stack} has a database of its own: run `trackstack restore` with "
             f"{file_variable('given_backend_store_uri')}"
         )
-    return {**plan.store_environment, **_NO_OTHER_STORE}
+    given = {**plan.store_environment, **_NO_OTHER_STORE}
+    key = given.get(file_variable("backup_key"))
+    if key and not Path(key).is_file():
+        # That of one that was never up is still to be made.
+        given |= {file_variable("backup_key"): "", variable("backup_encryption"): ""}
+    return given
 
 
 def prepare(
@@ -84,7 +90,7 @@ def _fill_from_here(stack: Stack, plan: LocalPlan, options: "Options") -> int:
         Path(plan.data_dir).mkdir(mode=0o700, parents=True, exist_ok=True)
     done = subprocess.run(
         [trackstack(), "restore", "--from", options.from_uri, *flags, of.name],
-        env={**os.environ, **environment},
+        env={**os.environ, **environment, **keys.environment(options.keys)},
     )
     if done.returncode or options.dry_run:
         return done.returncode
@@ -92,16 +98,17 @@ def _fill_from_here(stack: Stack, plan: LocalPlan, options: "Options") -> int:
     return _confirm(stack, of, options.patience)
 
 
-def _copy(outputs: Mapping[str, Any], from_uri: str, name: str) -> None:
+def _copy(outputs: Mapping[str, Any], options: "Options", name: str) -> None:
     """Copy a backup to where the stack keeps its own: by its `command`, or else by its URI."""
     command, to = outputs.get("command"), str(outputs["backup_destination"])
+    from_uri, environment = options.from_uri, {**os.environ, **keys.environment(options.keys)}
     if not command:
         arguments = [trackstack(), "backup", "--to", to, "copy", "--from", from_uri, name]
-        _run(subprocess.Popen(arguments), to)
+        _run(subprocess.Popen(arguments, env=environment), to)
         return
     with TemporaryDirectory(prefix="trackstack-recover-") as folder:
         local = [trackstack(), "backup", "--to", folder, "copy", "--from", from_uri, name]
-        _run(subprocess.Popen(local, stdout=subprocess.DEVNULL), folder)
+        _run(subprocess.Popen(local, stdout=subprocess.DEVNULL, env=environment), folder)
         taking = [*shlex.split(str(command)), "backup", "copy", "--from", "-", name]
         process = subprocess.Popen(taking, stdin=subprocess.PIPE)
         pipe = cast("IO[bytes]", process.stdin)
@@ -167,11 +174,12 @@ def _fill_by_server(stack: Stack, options: "Options") -> int:
             return 0
         refuse_data(counted or {}, stack.name)
     # One of an earlier version does not say where it keeps its backups.
-    if "backup_destination" not in outputs:
+    is_new = of.sealed and keys.give(stack, options.keys, outputs)
+    if is_new or "backup_destination" not in outputs:
         _up(stack, f"make room for {of.name}")
         outputs = stack.outputs(secrets=True)
     click.echo(f"recover: copying it to {outputs['backup_destination']}")
-    _copy(outputs, options.from_uri, of.name)
+    _copy(outputs, options, of.name)
     stack.run("config", "set", _KEY, of.name)
     _up(stack, f"recover from {of.name}")
     click.echo("recover: waiting for the server to have restored it")
@@ -235,7 +243,14 @@ def command(
     stack_file.require(name)
     # Only now: the engine makes a stack file of whatever name it is given.
     up.select(name)
-    return fill(Stack(name), Options(from_uri, backup, force, patience, dry_run))
+    stack = Stack(name)
+    known = keys.of_caller(stack.outputs(secrets=True))
+    options = Options(from_uri, backup, force, patience, dry_run, known)
+    try:
+        options.manifest()
+    except OtherKeyError as error:
+        options = replace(options, keys=(*known, keys.asked(error)))
+    return fill(stack, options)
 
 
 def fill(stack: Stack, options: "Options") -> int:

@@ -1,8 +1,9 @@
 """`make move`: a stack's data into another, by a backup and its recovery."""
 
+import os
 import shlex
 import subprocess
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -11,7 +12,7 @@ import click
 
 from infra.operations import up
 from infra.operations.backup import back_up
-from infra.operations.recover import Options, fill
+from infra.operations.recover import Options, fill, keys
 from infra.operations.stack import MistakeError, Stack, main
 from infra.operations.stack import file as stack_file
 from infra.plan.local import LocalPlan
@@ -28,7 +29,9 @@ def is_here(destination: str, *, is_local: bool) -> bool:
 
 
 @contextmanager
-def backups_of(outputs: Mapping[str, Any], name: str, *, is_local: bool) -> Generator[str]:
+def backups_of(
+    outputs: Mapping[str, Any], name: str, *, is_local: bool, opened_by: Sequence[str] = ()
+) -> Generator[str]:
     """Where this machine finds the backup ``name`` of a stack that is up."""
     destination = str(outputs["backup_destination"])
     if is_here(destination, is_local=is_local):
@@ -38,7 +41,12 @@ def backups_of(outputs: Mapping[str, Any], name: str, *, is_local: bool) -> Gene
     with TemporaryDirectory(prefix="trackstack-move-") as folder:
         taking = [trackstack(), "backup", "--to", folder, "copy", "--from", "-", name]
         with subprocess.Popen(sending, stdout=subprocess.PIPE) as sender:
-            taken = subprocess.run(taking, stdin=sender.stdout, stdout=subprocess.DEVNULL)
+            taken = subprocess.run(
+                taking,
+                stdin=sender.stdout,
+                stdout=subprocess.DEVNULL,
+                env={**os.environ, **keys.environment(opened_by)},
+            )
         if sender.returncode or taken.returncode:
             raise UserError(f"{name} could not be brought here; its reason stands above")
         yield folder
@@ -70,8 +78,9 @@ def command(source: str, target: str, patience: float) -> int:
     click.echo(
         f"move: backed {source} up as {name}; what its clients write from now on stays there"
     )
-    with backups_of(outputs, name, is_local=isinstance(stack.plan(), LocalPlan)) as place:
-        options = Options(place, name, force=False, patience=patience, dry_run=False)
+    known, is_local = keys.of_caller(outputs), isinstance(stack.plan(), LocalPlan)
+    with backups_of(outputs, name, is_local=is_local, opened_by=known) as place:
+        options = Options(place, name, False, patience, dry_run=False, keys=known)
         options.check(options.manifest())
         up.select(target)
         return fill(Stack(target), options)

@@ -31,6 +31,7 @@ _FATES = {
     ("delete", True): "left behind, where the stack no longer knows it",
 }
 _NEW_PASSWORD = "another is made, which the database does not know"  # noqa: S105
+_NO_KEY = "no longer known: what it encrypted opens only where earlierBackupKeys has it"
 _ELSEWHERE = "left behind with all that the stack has there; it goes on in {}"
 # A property of a resource -> the keys of the stack file that it comes from, where that is simple.
 _KEYS = {
@@ -50,6 +51,7 @@ _KEYS = {
 }
 # What is in the plan no more -> the keys that may have done it.
 _DROPPED = {
+    "backup-key": "backupEncryption",
     "database": "database, databaseSecretId or backendStoreUri",
     "database-data": "backendStoreUri",
     "database-server": "database or backendStoreUri",
@@ -145,6 +147,8 @@ def _taken(resource: Resource, action: str, causes: Sequence[str]) -> Finding | 
     name, fate = resource.name, _FATES[action, resource.kept]
     if bucket := data.emptied(resource.type, name):
         name = bucket
+    elif data.opens_backups(resource.type, name):
+        fate = _NO_KEY
     elif data.opens_data(resource.type, name) and action == "replace":
         fate = _NEW_PASSWORD
     elif not resource.holds_data:

@@ -3,6 +3,7 @@
 import base64
 import json
 import secrets
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
@@ -53,6 +54,11 @@ class Emulator:
     metrics: list[tuple[dict[str, str], float]] = field(
         default_factory=list[tuple[dict[str, str], float]]
     )
+
+    # Held by what begins or ceases to serve an endpoint, of which the engine makes several at once.
+    changing: threading.Lock = field(default_factory=threading.Lock)
+    # The ids of what is being deleted or was.
+    leaving: set[str] = field(default_factory=set[str])
 
     def __post_init__(self) -> None:
         self.objects = ObjectStorage(NAMESPACE, self.principals.known, self._may_use_bucket)

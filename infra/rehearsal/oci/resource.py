@@ -78,13 +78,23 @@ class OciResource(Resource):
 
     def create(self, inputs: Props) -> tuple[str, Props]:
         if self.emulator and self.endpoint:
-            self.emulator.publish(self.endpoint)
-        return super().create(inputs)
+            with self.emulator.changing:
+                self.emulator.publish(self.endpoint)
+        made = super().create(inputs)
+        if self.emulator:
+            # A bucket that is made again has the id that it had.
+            self.emulator.leaving.discard(made[0])
+        return made
 
     def delete(self, id: str, known: Props) -> None:
-        others = [record for record in self.store.find(self.token) if record.id != id]
-        if self.emulator and self.endpoint and not others:
-            self.emulator.host.remove(self.endpoint)
+        if not self.emulator or not self.endpoint:
+            return
+        with self.emulator.changing:
+            # Several may go at once, each of which the others still see.
+            self.emulator.leaving.add(id)
+            left = {record.id for record in self.store.find(self.token)} - self.emulator.leaving
+            if not left:
+                self.emulator.host.remove(self.endpoint)
 
     def compute(self, id: str, inputs: Props) -> Props:
         return {"state": "ACTIVE", "timeCreated": "2026-01-01T00:00:00Z"}

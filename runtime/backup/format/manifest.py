@@ -137,6 +137,8 @@ def load(tree: Tree, name: str) -> Manifest:
         tree.fetch(f"{name}/{MANIFEST}", file)
         try:
             of = parse(_opened(file.read_bytes(), name, keys_of(tree)).decode())
+        except sealed.OtherKeyError as error:
+            raise sealed.OtherKeyError(f"{tree.at(name).uri}: {error}") from None
         except (UserError, UnicodeDecodeError, OSError) as error:
             reason = getattr(error, "strerror", None) or error
             raise UserError(f"{tree.at(name).uri}: {reason}") from None

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runtime.artifacts.tree import Tree
+from runtime.backup.format.sealed import SHORTEST_KEY
+from runtime.errors import UserError
+from runtime.settings import RuntimeSettings
 
 # The last file of a backup. Without it the backup is none.
 MANIFEST = "manifest.json"
@@ -55,3 +58,19 @@ class Place(Tree):
 def keys_of(place: Tree) -> tuple[str, ...]:
     """What opens the encrypted backups of a place; a tree that is none has no keys."""
     return place.keys if isinstance(place, Place) else ()
+
+
+def given_keys(settings: RuntimeSettings) -> list[str]:
+    """The key of new backups, and those that only open older ones.
+
+    Raises UserError where one is too short to protect anything.
+    """
+    given = (settings.backup_key, settings.earlier_backup_keys)
+    keys = [key for each in given if each for key in each.get_secret_value().split()]
+    if any(len(key) < SHORTEST_KEY for key in keys):
+        raise UserError(
+            f"a key of backups has {SHORTEST_KEY} characters at least, none of them a space; a "
+            "good one: openssl rand -base64 32",
+            2,
+        )
+    return keys

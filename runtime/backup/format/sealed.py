@@ -31,6 +31,10 @@ SHORTEST_KEY = 32
 """Characters; those that a stack makes have 43, which are 256 bits."""
 
 
+class OtherKeyError(UserError):
+    """A backup is encrypted with a key that is not at hand."""
+
+
 def _derive(key: str, salt: bytes | None, purpose: bytes, length: int) -> bytes:
     return HKDF(SHA256(), length, salt, purpose).derive(key.encode())
 
@@ -46,13 +50,13 @@ def is_sealed(start: bytes) -> bool:
 
 
 def key_for(start: bytes, keys: Sequence[str]) -> str:
-    """That of ``keys`` which a sealed file names; UserError where it is none of them."""
+    """That of ``keys`` which a sealed file names; OtherKeyError where it is none of them."""
     named = start[len(MAGIC) : len(MAGIC) + _NAME_BYTES].hex()
     for key in keys:
         if name_of(key) == named:
             return key
     given = f"; given: {', '.join(map(name_of, keys))}" if keys else ""
-    raise UserError(
+    raise OtherKeyError(
         f"it is encrypted with the key {named}{given}. Set TRACKSTACK_BACKUP_KEY_FILE to a file "
         "with that key"
     )

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from infra import settings
 from infra.operations.recover import Options, command, prepare, restore_environment
 from infra.operations.recover.compared import counts, differences, left_behind, refuse_data
+from infra.operations.recover.keys import asked, environment, of_caller
 from infra.operations.recover.move import backups_of
 from infra.place import ROOT, read_place
 from infra.plan import make_plan
@@ -19,6 +20,7 @@ from infra.plan.local import LocalPlan
 from runtime import settings as runtime_settings
 from runtime.backup import make
 from runtime.backup.format.manifest import Manifest, TablePart
+from runtime.backup.format.places import given_keys
 from runtime.database.engine import open_engine
 from runtime.database.uri import shown_store
 from runtime.errors import UserError
@@ -39,6 +41,30 @@ def test_the_store_that_is_filled_is_the_stack_s_own(tmp_path: Path) -> None:
     assert given["MLFLOW_ARTIFACTS_DESTINATION"] == "/a"
     own = restore_environment("a", _plan(tmp_path), {})
     assert own["TRACKSTACK_DATA_DIR"] == f"{tmp_path}/.trackstack/data/a"
+
+
+def test_the_backups_key_is_the_stack_s_own_where_it_has_one_by_now(tmp_path: Path) -> None:
+    plan = _plan(tmp_path, backupEncryption="true")
+    for is_made in (False, True):
+        key = Path(plan.data_dir) / "secrets" / "backup_key"
+        if is_made:
+            key.parent.mkdir(parents=True)
+            key.write_text("k" * 43)
+        found = runtime_settings.load(restore_environment("a", plan, {}))
+        # Before it is made, a backup that another key opens can be restored all the same.
+        assert make.destination(found, "/b")
+        assert given_keys(found) == (["k" * 43] if is_made else [])
+
+
+def test_keys_are_the_caller_s_and_those_of_the_stack(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRACKSTACK_BACKUP_KEY", "a" * 32)
+    assert of_caller({}) == ("a" * 32,)
+    own = {"backup_key": f"{'b' * 32} {'a' * 32}"}
+    assert of_caller(own) == ("a" * 32, "b" * 32)
+    given = runtime_settings.load(environment(of_caller(own)))
+    assert given_keys(given) == ["a" * 32, "b" * 32]
+    with pytest.raises(UserError, match="no key"):
+        asked(UserError("no key"))
 
 
 def test_a_store_that_this_shell_names_is_not_the_stack_s(tmp_path: Path) -> None:

@@ -62,6 +62,7 @@ _OF_JOBS = {
 # By request, a backup is made by the server's own environment.
 _OF_BOTH = {
     "backup_destination": "s3://backups/here",
+    "backup_encryption": True,
     "backup_keep": 9,
     "backup_alarm": 80,
     "prune_registry": True,

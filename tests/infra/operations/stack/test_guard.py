@@ -195,6 +195,18 @@ def test_the_password_of_a_database_that_stays_is_as_good_as_the_data() -> None:
     assert findings.decide([gone], [secret]) == ()
 
 
+@pytest.mark.parametrize("op", ["delete", "replace"])
+def test_the_key_of_encrypted_backups_does_not_go_by_itself(op: str) -> None:
+    kind = "pulumi-python:dynamic/trackstack:GeneratedSecret"
+    urn = f"urn:pulumi:a::trackstack::{kind}::backup-key"
+    secret = Resource("backup-key", kind, {}, protected=False, retained=True, urn=urn)
+    event = json.dumps({"resourcePreEvent": {"metadata": {"op": op, "urn": urn, "type": kind}}})
+    [found] = findings.decide([event], [secret])
+    assert found.allowance == f"{op}:backup-key"
+    assert "earlierBackupKeys" in found.fate
+    assert "backupEncryption" in found.cause
+
+
 def test_only_what_is_named_loses_its_protection() -> None:
     state = _state(_events("oci-name"), protected=True)
     urns = guard.protected(state, {"replace:artifacts"})
