@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from sqlalchemy import Connection, Engine, inspect
 
 from runtime.artifacts.tree import Tree, scratch_of, sha256_of, told
-from runtime.backup import loss, retention
+from runtime.backup import loss, relocate, retention
 from runtime.backup.format import artifacts, manifest, parts, rows
 from runtime.backup.format.manifest import ArtifactsPart, Manifest, Part, TablePart
 from runtime.backup.format.places import MANIFEST, Place, given_keys
@@ -128,6 +128,7 @@ def _write(
         tables = _dump_tables(connection, own, scratch)
         revision = rows.revision(connection)
         outside = loss.count_outside(connection, settings.artifacts_destination)
+        roots = relocate.noted(connection, settings.artifacts_destination)
     listing = _copy_artifacts(source, own, scratch, tell) if source else None
     done = Manifest(
         name=own.name,
@@ -140,6 +141,7 @@ def _write(
         outside=outside,
         store=store,
         sealed=isinstance(own, Sealed),
+        roots=roots,
     )
     file = scratch / MANIFEST
     file.write_text(done.to_json())

@@ -70,7 +70,7 @@ def restore(
     UserError where the store is not empty or the backup is broken or does not fit.
     """
     from runtime.artifacts.tree import Tree, told
-    from runtime.backup import arrival, filling, make, schema
+    from runtime.backup import arrival, filling, make, relocate, schema
     from runtime.backup.format import manifest, parts
     from runtime.backup.upgrade import upgrade
     from runtime.tokens.store import Token, TokenTable
@@ -117,6 +117,8 @@ def restore(
             _name_store(engine, target if brings_artifacts or recovers else None, of, recovers)
             loaded = filling.load_database(engine, of, checked.tables)
             parts.refuse(filling.compare(engine, loaded), "the restore is not complete")
+            # They were compared as they were backed up.
+            relocate.rewrite(engine, settings, of.roots)
             if settle:
                 done["files"] = settle() + checked.standing
             note = state.Restored(of.name, of.rows, int(str(done["files"])), checked.others)

@@ -67,9 +67,14 @@ class Manifest:
     format: int = FORMAT
     sealed: bool = False
     """Whether its files are encrypted, as this very manifest is."""
+    roots: tuple[str, ...] = ()
+    """What locations begin with that name the artifacts' destination of that time itself."""
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), indent=1)
+        # What an earlier version does not know only where it would not do without.
+        unsaid = [name for name in ("sealed", "roots") if not getattr(self, name)]
+        known = {name: value for name, value in asdict(self).items() if name not in unsaid}
+        return json.dumps(known, indent=1)
 
     @property
     def total_bytes(self) -> int:
@@ -93,7 +98,8 @@ def parse(content: str) -> Manifest:
         part = ArtifactsPart(**artifacts) if artifacts else None
         for each in (*tables.values(), *([part] if part else [])):
             check_path(each.path)
-        return Manifest(**given, tables=tables, artifacts=part)
+        roots = tuple(map(str, given.pop("roots", ())))
+        return Manifest(**given, tables=tables, artifacts=part, roots=roots)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"the backup's {MANIFEST} cannot be read: {error!r}") from None
 

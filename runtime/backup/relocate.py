@@ -1,0 +1,69 @@
+"""Locations of artifacts that name the old destination itself, as of a server that proxies none:
+noted with the backup, and after a restore made to lead to where the artifacts are now.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy import Column, Connection, Engine, String, func, literal, select, true, update
+from sqlalchemy.sql import ColumnElement
+
+from runtime import paths
+from runtime.artifacts.location import Destination
+from runtime.backup.format import rows
+from runtime.settings import RuntimeSettings
+
+# Table and column, and of a table of tags the one key whose values are locations.
+_LOCATIONS = (
+    ("experiments", "artifact_location", None),
+    ("runs", "artifact_uri", None),
+    ("logged_models", "artifact_location", None),
+    ("model_versions", "source", None),
+    ("model_versions", "storage_location", None),
+    ("trace_tags", "value", "mlflow.artifactLocation"),
+)
+_PROXIED = "mlflow-artifacts:"
+
+
+def _columns(connection: Connection) -> "Iterator[tuple[Column[str], ColumnElement[bool]]]":
+    """Those that the schema has, and which rows of each count."""
+    there = rows.reflect(connection).tables
+    for table, column, key in _LOCATIONS:
+        if table in there and column in there[table].c:
+            which = there[table].c.key == key if key else true()
+            yield there[table].c[column], which
+
+
+def _begins(column: "Column[str]", text: str) -> ColumnElement[bool]:
+    # LIKE would take another case for the same on SQLite.
+    return func.substr(column, 1, len(text)) == text
+
+
+def noted(connection: Connection, destination: str) -> tuple[str, ...]:
+    """The texts, the longest first, that locations which name ``destination`` itself begin with."""
+    named = Destination(destination, proxied=False).beginnings()
+    columns = list(_columns(connection))
+    return tuple(
+        text
+        for text in sorted(named, key=len, reverse=True)
+        if any(
+            connection.execute(select(c).where(which, _begins(c, text)).limit(1)).first()
+            for c, which in columns
+        )
+    )
+
+
+def rewrite(engine: Engine, settings: RuntimeSettings, before: Sequence[str]) -> None:
+    """Have the locations that begin so lead to the destination of ``settings``: through the server
+    where that serves artifacts.
+    """
+    own = paths.for_mlflow(settings.artifacts_destination).rstrip("/")
+    now = f"{_PROXIED if settings.serve_artifacts else own}/"
+    with engine.begin() as connection:
+        for column, which in list(_columns(connection)):
+            for text in before:
+                rest = func.substr(column, len(text) + 1)
+                connection.execute(
+                    update(column.table)
+                    .where(which, _begins(column, text))
+                    .values({column.name: literal(now, String).concat(rest)})
+                )
