@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from infra.settings import CLOUDS, MODELS, PROJECT
-from infra.settings.common import SECRETS, Common
+from infra.settings.common import Common
+from infra.settings.secrets import SECRETS
 
 _HEAD = """\
 # All keys of a stack file

@@ -7,7 +7,7 @@ from pydantic import SecretStr
 from pydantic.alias_generators import to_camel
 
 from infra.settings import MODELS
-from infra.settings.common import SECRETS
+from infra.settings.secrets import SECRETS
 from runtime.settings import RuntimeSettings
 from runtime.settings.meanings import MEANINGS
 from tools.reference.text import GENERATED, code, table

@@ -11,7 +11,8 @@ from jsonschema import Draft202012Validator
 
 from infra.place import ROOT
 from infra.settings import CLOUDS, MODELS, SECRET_KEYS, reference
-from infra.settings.common import SECRETS, Common
+from infra.settings.common import Common
+from infra.settings.secrets import SECRETS
 from tests.infra.stack_files import CONFIGS, named, read
 
 _STACKS = ROOT / "stacks"
