@@ -1,6 +1,8 @@
 """The access check: its layers, put together in order."""
 
 import secrets
+from collections.abc import Callable
+from functools import cache
 
 from starlette.types import ASGIApp
 
@@ -26,6 +28,9 @@ from runtime.access.people import account, api, login, openapi
 from runtime.access.prefix import BelowPath
 from runtime.access.refusal import Refusal
 from runtime.access.rules.locations import of_stack
+from runtime.access.served.standstill import Standstill
+from runtime.database.engine import open_engine
+from runtime.database.lock import MIGRATION, SERVERS_LOOK_SECONDS, is_held
 from runtime.retention.store import beside
 from runtime.settings import MADE_TOKEN, RuntimeSettings, secret_file, variable
 
@@ -79,6 +84,7 @@ def layered(mlflow: ASGIApp, settings: RuntimeSettings) -> ASGIApp:
     app = OwnRoutes(app, for_callers)
     app = Authentication(app, callers, refusal)
     app = OwnRoutes(app, for_everybody)
+    app = Standstill(app, _migrating(settings), SERVERS_LOOK_SECONDS)
     app = Preflight(app, settings.origins)
     app = BodyLimit(app, request=settings.max_request_bytes, artifact=settings.max_artifact_bytes)
     app = ResponseHeaders(app, settings.public_url)
@@ -93,6 +99,12 @@ def _oidc(settings: RuntimeSettings, callers: Callers, sessions: Sessions, secre
     from runtime.access.oidc import SignIn
 
     return SignIn(settings, callers, sessions, secret).app
+
+
+def _migrating(settings: RuntimeSettings) -> Callable[[], bool]:
+    """Whether somebody migrates the store; opened in the worker, once it is asked."""
+    opened = cache(lambda: open_engine(settings))
+    return lambda: is_held(opened(), MIGRATION)
 
 
 def _where_the_token_is(settings: RuntimeSettings) -> str:

@@ -3,6 +3,7 @@
 import json
 import shutil
 import sqlite3
+import time
 from contextlib import closing
 from datetime import datetime, timezone
 from pathlib import Path
@@ -15,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from runtime import sealed
 from runtime import settings as runtime_settings
 from runtime.database.engine import can_connect, open_engine
-from runtime.database.lock import only_one
+from runtime.database.lock import MIGRATION, SERVERS_LOOK_SECONDS, only_one
 from runtime.database.migration import migrate
 from runtime.database.mysql_keys import explained
 from runtime.database.state import check_known, check_whole, revisions
@@ -80,14 +81,19 @@ def upgrade(settings: RuntimeSettings, *, back_up: bool = True) -> dict[str, str
         if has == should:
             sealed.rewrap(settings, engine)
             return {"from": has, "to": should, "backup": None}
-        backup = _back_up(settings, engine) if has and back_up else None
-        try:
-            migrate(engine)
-        except Exception as error:
-            after = _undone(engine, has, backup)
-            raise UserError(
-                f"the migration to {should} failed ({explained(error)}); {after}"
-            ) from None
+        with only_one(engine, MIGRATION):
+            if has:
+                # Until no server that is up writes any more, and what it had begun is written: the
+                # backup is what a failed migration of MySQL is undone from.
+                time.sleep(2 * SERVERS_LOOK_SECONDS)
+            backup = _back_up(settings, engine) if has and back_up else None
+            try:
+                migrate(engine)
+            except Exception as error:
+                after = _undone(engine, has, backup)
+                raise UserError(
+                    f"the migration to {should} failed ({explained(error)}); {after}"
+                ) from None
         _verify(settings, should)
         sealed.rewrap(settings, engine)
     return {"from": has, "to": should, "backup": backup}

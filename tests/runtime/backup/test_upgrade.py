@@ -17,7 +17,7 @@ from sqlalchemy.engine import make_url
 
 from runtime.backup.upgrade import upgrade
 from runtime.database.engine import open_engine
-from runtime.database.lock import only_one
+from runtime.database.lock import is_held, only_one
 from runtime.database.state import revisions
 from runtime.errors import UserError
 from tests.runtime.backup.stores import INSERT, OLD, make_old, names
@@ -244,13 +244,17 @@ def test_a_lock_is_held_against_others_and_let_go(database: Server, tmp_path: Pa
     for uri in (database.new_database(), None):
         settings = settings_of(tmp_path, uri)
         first, second = open_engine(settings), open_engine(settings)
+        assert not is_held(second, "gc")
         with only_one(first, "gc"):
+            assert is_held(second, "gc")
+            assert not is_held(second, "upgrade")
             with pytest.raises(UserError, match="another gc"), only_one(second, "gc"):
                 pass
             with only_one(second, "upgrade"):
                 pass
         with only_one(second, "gc"):
             pass
+        assert not is_held(first, "gc")
 
 
 def test_a_wrong_password_is_one_line_at_once(database: Server, tmp_path: Path) -> None:
