@@ -83,7 +83,7 @@ def _json() -> Any:
     content: Any = request.get_json(force=True, silent=True)
     if isinstance(content, str):
         content = json.loads(content)
-    if not isinstance(content, (dict, list, NoneType)):
+    if not isinstance(content, (dict, NoneType)):
         raise ValueError("no object")
     return cast(Any, content)
 

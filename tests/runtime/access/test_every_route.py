@@ -49,7 +49,7 @@ def server(
             client.create_registered_model("1")
             client.create_model_version("1", "s3://bucket/x")
             client.create_webhook(
-                "1", "https://example.com/", ["model_version.created"], secret="s"
+                "1", "https://93.184.216.34/", ["model_version.created"], secret="s"
             )
         _administer(running)
         yield running

@@ -9,7 +9,8 @@ import http.client
 import json
 import os
 import re
-from collections.abc import Generator
+import time
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -65,16 +66,28 @@ class Fuzzing:
         if token:
             headers["authorization"] = f"Bearer {token}"
         self._log.read()
-        try:
-            body = asked.body.encode(errors="surrogatepass")
-            self._link.request(asked.method, asked.path, body, headers)
-            answer = self._link.getresponse()
-            answer.read()
-            status = answer.status
-        except (OSError, http.client.HTTPException):
-            self._link.close()
-            status = 0
-        return Outcome(status, self._log.read())
+        status = self._send(asked, headers)
+        log = self._log.read()
+        end = time.monotonic() + 2
+        while status == 500 and "Traceback" not in log and time.monotonic() < end:
+            # What went wrong is told after the answer, if at all.
+            time.sleep(0.1)
+            log += self._log.read()
+        return Outcome(status, log)
+
+    def _send(self, asked: Asked, headers: Mapping[str, str]) -> int:
+        # A server closes a connection after an error: what is sent on it next is not answered.
+        for _attempt in range(2):
+            try:
+                body = asked.body.encode(errors="surrogatepass")
+                self._link.request(asked.method, asked.path, body, headers)
+                answer = self._link.getresponse()
+                answer.read()
+            except (OSError, http.client.HTTPException):
+                self._link.close()
+            else:
+                return answer.status
+        return 0
 
 
 @pytest.fixture(scope="module")

@@ -137,7 +137,7 @@ def test_a_search_s_conditions_have_a_length(team: Team) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"[" * 100_000, b'{"a":' * 100_000, b"1", b"true", b'"x"', b'"[1"']
+    "body", [b"[" * 100_000, b'{"a":' * 100_000, b"1", b"[]", b"[{}]", b"true", b'"x"', b'"[1"']
 )
 def test_what_is_no_object_or_too_deep_is_refused_in_words(team: Team, body: bytes) -> None:
     headers = {"content-type": "application/json"}
