@@ -20,6 +20,7 @@ from runtime.gc import arrivals
 from runtime.settings import RuntimeSettings
 
 _MARK = "_trackstack"
+_ASKS_FOR_JSON = ("POST", "PUT")
 
 
 def bound(app: Any, settings: RuntimeSettings) -> None:
@@ -77,7 +78,8 @@ def _json() -> Any:
 
     Raises RecursionError or ValueError for what MLflow would fail at.
     """
-    if not request.is_json:
+    if not request.is_json and request.method in _ASKS_FOR_JSON:
+        # MLflow refuses it there. By other methods it reads JSON whatever it is said to be.
         return None
     # As MLflow reads it: also an object within a text, and nothing at all.
     content: Any = request.get_json(force=True, silent=True)

@@ -209,6 +209,23 @@ def test_as_many_conditions_as_are_allowed_are_answered_or_told(team: Team) -> N
         assert b"ask for fewer conditions" in answer.body
 
 
+@pytest.mark.parametrize("kind", ["application/json", "text/plain", "application/x-protobuf", ""])
+def test_conditions_count_whatever_a_body_is_said_to_be(team: Team, kind: str) -> None:
+    """MLflow reads the body of a GET as JSON by any name."""
+    for path in ("experiments/search", "registered-models/search"):
+        for number, status in ((101, 400), (1, 200)):
+            filters = " AND ".join(["name = 'x'"] * number)
+            answer = team.server.request(
+                "GET",
+                f"/api/2.0/mlflow/{path}",
+                team.tokens["read"],
+                headers={"content-type": kind},
+                body=json.dumps({"filter": filters, "max_results": 1}).encode(),
+            )
+            assert answer.status == status, answer.body
+            assert status == 200 or b"may have 100 conditions" in answer.body
+
+
 @pytest.mark.parametrize("path", ["mcp-servers", "mcp-servers/a/versions", "mcp-servers/endpoints"])
 def test_searches_of_mcp_servers_are_counted_too(team: Team, path: str) -> None:
     """By the application that is not Flask's."""
