@@ -94,6 +94,16 @@ def test_a_limit_counts_where_oci_tells_of_it_and_stops_nothing_where_not() -> N
     assert "4 left" in list(checks(plan, replace(facts, limits={cores: 4})))[-2].found
 
 
+def test_a_vault_that_is_there_needs_no_room_and_a_right_to_use_it() -> None:
+    vault = "ocid1.vault.oc1..aaaa"
+    plan = _plan(compute="vm", vaultId=vault)
+    assert "vaults" not in [limit.what for limit in limits_of(plan)]
+    told = rights(plan)
+    assert not any("manage vaults" in statement for statement in told)
+    assert any("manage keys" in statement for statement in told)
+    assert f"use vaults in tenancy where target.vault.id = '{vault}'" in told[-1]
+
+
 @pytest.mark.parametrize("compute", ["container", "scale", "vm"])
 def test_the_rights_to_paste_are_statements_of_the_stack_s_compartment(compute: str) -> None:
     for text in rights(_plan(compute=compute, alertEmail="ops@example.com")):
