@@ -14,12 +14,11 @@ from typing import Any
 
 import pytest
 
-from infra.rehearsal.docker.plugin import docker_provider
 from infra.rehearsal.errors import EngineError
 from infra.rehearsal.system import daemon
 from infra.rehearsal.system.ports import find_free_port
 from infra.rehearsal.system.waiting import wait_for
-from tests.infra.clouds.docker.stack import Stack
+from tests.infra.clouds.docker.stack import Stack, readers, standing
 from tests.infra.project import run_operation
 
 pytestmark = pytest.mark.slow
@@ -29,18 +28,8 @@ _CONTAINERS = ("database", "server", "scheduler", "front")
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory, is_real_docker: bool) -> Generator[Stack]:
-    daemon.ensure_daemon()
-    folder = tmp_path_factory.mktemp("containers")
-    with docker_provider(folder / "cloud", is_real=is_real_docker) as (providers, plugin):
-        made = Stack(folder, providers, plugin)
-        try:
-            made.up()
-            yield made
-        finally:
-            made.engine.destroy(check=False)
-            for kind, names in made.left().items():
-                for name in names:
-                    daemon.docker(kind, "rm", "--force", name, check=False)
+    with standing(tmp_path_factory.mktemp("containers"), is_real=is_real_docker) as made:
+        yield made
 
 
 @pytest.fixture
@@ -136,14 +125,15 @@ def test_a_second_up_changes_nothing_and_finds_no_drift(stack: Stack) -> None:
 
 
 def test_a_wrong_password_of_the_registry_is_said_before_the_build(stack: Stack) -> None:
-    key, right = "trackstack:registryPassword", stack.registry.password
-    stack.engine.run("config", "set", "--secret", key, "wrong")
+    stack.configure({"trackstack:registryUser": stack.registry.username})
+    stack.set_password("wrong")
     try:
         with pytest.raises(EngineError) as failed:
             stack.engine.run("preview")
     finally:
-        stack.engine.run("config", "set", "--secret", key, right)
-    assert f"{key}: {stack.registry.address} refuses the login of" in failed.value.output
+        stack.configure()
+    said = f"trackstack:registryPassword: {stack.registry.address} refuses the login of"
+    assert said in failed.value.output
 
 
 def test_a_port_of_another_container_is_said_before_anything_is_replaced(stack: Stack) -> None:
@@ -206,8 +196,13 @@ def test_what_docker_kill_stops_an_up_starts_again(stack: Stack, client: Any) ->
 
 
 def test_a_changed_key_replaces_only_what_it_must(stack: Stack, client: Any) -> None:
-    assert _changed(stack.up(pruneSchedule="0 3 * * *")) == {"scheduler"}
-    assert _changed(stack.up(workers=1)) == {"server"}
+    with readers(stack) as unharmed:
+        assert _changed(stack.up(pruneSchedule="0 3 * * *")) == {"scheduler"}
+    assert {answer.status for answer in unharmed} == {200}
+    with readers(stack) as delayed:
+        assert _changed(stack.up(workers=1)) == {"server"}
+    # The proxy keeps them until the new one is there.
+    assert {answer.status for answer in delayed} == {200}
     assert _answers(client)
     before = {name: stack.inspect(name)["Id"] for name in _CONTAINERS}
     limit = stack.inspect("server")["HostConfig"]["Memory"]
