@@ -15,15 +15,17 @@ from infra.rehearsal.serve import load
 
 # It would ask a daemon.
 _DOCKER = "docker"
+_PULLED = "docker:index/remoteImage:RemoteImage"
 _DIGEST = f"sha256:{'0' * 64}"
+BUILT = f"registry.example/trackstack@{_DIGEST}"
 # What is made on the deployer's machine or in a registry; the mocks do not mark secret outputs.
 _MADE: dict[str, Props] = {
-    "docker:index/image:Image": {"repoDigest": f"registry.example/trackstack@{_DIGEST}"},
+    "docker:index/image:Image": {"repoDigest": BUILT},
     "azure-native:containerregistry:TaskRun": {
         "runResult": {"outputImages": [{"digest": _DIGEST}]}
     },
     "trackstack:GeneratedSecret": {"value": MASK},
-    "trackstack:CopiedImage": {"reference": f"registry.example/trackstack@{_DIGEST}"},
+    "trackstack:CopiedImage": {"reference": BUILT},
     "trackstack:CertificateAuthority": {"certificate": "CERTIFICATE", "key": MASK},
 }
 _DYNAMIC = re.compile(r"^pulumi-python:dynamic/")
@@ -47,6 +49,8 @@ class Answers(pulumi.runtime.Mocks):
         inputs = cast("Props", opened(cast("Any", args).inputs))
         token = _DYNAMIC.sub("", args.typ)
         id_, props = self._created(token, args.name, inputs)
+        if token == _PULLED:
+            props = {**props, "imageId": f"the ID of {inputs.get('name')}"}
         return id_, {**inputs, **props, **_MADE.get(token, {})}
 
     def _created(self, token: str, name: str, inputs: Props) -> tuple[str, Props]:

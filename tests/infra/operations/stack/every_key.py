@@ -19,7 +19,7 @@ from infra.errors import StackError
 from infra.place import ROOT
 from infra.plan import make_plan
 from infra.plan.place import Place
-from infra.rehearsal.dump.answers import Answers
+from infra.rehearsal.dump.answers import BUILT, Answers
 from infra.rehearsal.dump.recording import Registered, opened, record
 from infra.rehearsal.provider.resource import Call, Resource
 from infra.rehearsal.provider.values import UNKNOWN, Props
@@ -28,6 +28,7 @@ from infra.settings import model_of, parse
 from tests.infra.operations.stack.key_values import STACKS, others
 
 PAGE = ROOT / "docs" / "changed-keys.md"
+_IMAGE = "docker:index/image:Image"
 _MEANS_NOTHING = ("means nothing", "only with", "needs", "allowed")
 
 
@@ -85,9 +86,15 @@ class _Engine:
         found: set[str] = set()
         ids: set[str] = set()
         for urn, old in before.resources.items():
-            if urn in after.resources and self._replaces(old, after.resources[urn], ids):
+            if urn not in after.resources:
+                continue
+            new = after.resources[urn]
+            if self._replaces(old, new, ids):
                 found.add(urn)
                 ids.add(before.ids[old.type, old.name])
+            elif old.type == _IMAGE and opened(old.inputs) != opened(new.inputs):
+                # Built again, and so with another digest.
+                ids.add(BUILT)
         return found
 
     def _replaces(self, old: Registered, new: Registered, ids: set[str]) -> bool:
@@ -139,27 +146,45 @@ def _told(before: _Made, after: _Made, replaced: set[str]) -> Iterator[str]:
         yield "DATA=replace:artifacts"
 
 
-def table(stack: str, folder: Path) -> dict[str, str]:
-    """Key -> what is told where it changes; keys that leave all data alone are left out."""
-    engine = _Engine(model_of(STACKS[stack]).providers, folder)
-    before = _made(stack, {})
-    found: dict[str, str] = {}
+def _changed(stack: str) -> Iterator[tuple[str, _Made]]:
+    """Each key of a kind of stack, and what the program makes with another value of it."""
     for name, field in model_of(STACKS[stack]).model_fields.items():
         key = field.alias or name
         changes = others(stack, key, field.default)
         if not changes:
             continue
         try:
-            after = _made(stack, changes)
+            yield key, _made(stack, changes)
         except StackError as error:
             # A key that means nothing there is refused before the engine is asked.
             if not any(word in str(error.problems) for word in _MEANS_NOTHING):
                 raise
-            continue
+
+
+def table(stack: str, folder: Path) -> dict[str, str]:
+    """Key -> what is told where it changes; keys that leave all data alone are left out."""
+    engine = _Engine(model_of(STACKS[stack]).providers, folder)
+    before = _made(stack, {})
+    found: dict[str, str] = {}
+    for key, after in _changed(stack):
         replaced = engine.replaced(before, after)
         if told := " ".join(dict.fromkeys(_told(before, after, replaced))):
             found[key] = told
     return found
+
+
+def replaced(stack: str, kind: str, folder: Path) -> dict[str, frozenset[str]]:
+    """Key -> the names of what is replaced of a type."""
+    engine = _Engine(model_of(STACKS[stack]).providers, folder)
+    before = _made(stack, {})
+    return {
+        key: frozenset(
+            before.resources[urn].name
+            for urn in engine.replaced(before, after)
+            if before.resources[urn].type == kind
+        )
+        for key, after in _changed(stack)
+    }
 
 
 _HEAD = """\
