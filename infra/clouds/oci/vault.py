@@ -54,20 +54,19 @@ class Vault(Part):
             opts=self._scope.opts,
         ).id
 
-    @functools.cached_property
-    def _end(self) -> Output[str]:
-        """The end of the secrets' names."""
+    def _called(self, resource: str, name: str) -> pulumi.Input[str]:
+        """What the vault calls a secret."""
+        base = f"{self._plan.names.base}-{name}"
         if not self._plan.settings.vault_id:
-            return Output.from_input("")
-        # A secret that went keeps its name in the vault for a month: the next stack needs another.
-        end = f"-{secrets.token_hex(3)}"
-        return Noted("secret-names", end, self._scope.here()).value
+            return base
+        # One that went keeps its name in the vault for a month: the next one needs another.
+        return Noted(f"{resource}-name", f"{base}-{secrets.token_hex(3)}", self._scope.here()).value
 
     def keep(self, resource: str, name: str, content: Output[str]) -> vault.Secret:
-        """Keep a secret under the stack's base name and ``name``."""
+        """Keep a secret under a name that begins with the stack's base name and ``name``."""
         kept = vault.Secret(
             resource,
-            secret_name=Output.concat(self._plan.names.base, "-", name, self._end),
+            secret_name=self._called(resource, name),
             vault_id=self._vault[0],
             key_id=self._key,
             secret_content=vault.SecretSecretContentArgs(
