@@ -272,7 +272,8 @@ def _wait(sandbox: Sandbox) -> None:
     """Say how a client of this machine reaches it, until Ctrl-C."""
     with sandbox.client() as client:
         exports = (f"export {name}={shlex.quote(value)}" for name, value in client.items())
-        _say("\n".join([f"it is up at {sandbox.engine.outputs()['tracking_uri']}:", *exports]))
+        address = sandbox.engine.outputs()["tracking_uri"]
+        _say("\n".join([f"it is up at {address}:", *exports]))
         _say("Ctrl-C takes it down")
         try:
             while True:
