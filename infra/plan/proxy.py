@@ -106,7 +106,9 @@ def _caddyfile(
         f"{{\n{options}\nservers {{\ntimeouts {{\nread_header 10s\nidle 5m\n}}\n}}\n}}\n"
         f"{sites} {{\n{_tls(keys)}\n"
         f"reverse_proxy {upstream} {{\nflush_interval -1\n"
-        f"lb_try_duration {_WAIT_SECONDS}s\n}}\n}}\n"
+        f"lb_try_duration {_WAIT_SECONDS}s\n"
+        # No connection was made, or else it is not sent again: it may be what broke the server.
+        "lb_retry_match {\nmethod NONE\n}\n}\n}\n"
         f"{'' if probed_below is None else _probed(keys, upstream, probed_below)}"
         f"{_PROBE} {{\nbind 127.0.0.1\nrespond 200\n}}\n"
     )

@@ -1,5 +1,7 @@
 """The reverse proxy of a stack, by its own image: what clients see while the server restarts."""
 
+import contextlib
+import socket
 import ssl
 import tempfile
 import time
@@ -63,6 +65,25 @@ def _asked(address: str, name: str) -> tuple[int, float]:
         return error.code, time.monotonic() - began
     except OSError:
         return 0, time.monotonic() - began
+
+
+def _listens(address: str, port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection((address, port), 1):
+        return True
+    return False
+
+
+def test_what_a_server_broke_off_is_not_asked_again(host: Host) -> None:
+    """It may be what broke it."""
+    address = _start_proxy(host)
+    file, config = "/tmp/Caddyfile", ":5000 {\nabort\n}\n"
+    command = f"printf '{config}' >{file} && exec caddy run --adapter caddyfile --config {file}"
+    host.run("server", daemon.built_image("proxy"), ["sh", "-c", command], aliases=["server"])
+    wait_for(lambda: _listens(host.address("server") or "", 5000), "the server", 30)
+    wait_for(lambda: _asked(address, "probed")[0] == 502, "the proxy", 30)
+    status, seconds = _asked(address, "front")
+    assert status == 502
+    assert seconds < 4
 
 
 def test_a_reader_waits_for_a_server_that_restarts_and_a_probe_does_not(host: Host) -> None:
