@@ -125,12 +125,14 @@ def test_a_second_up_changes_nothing_and_finds_no_drift(stack: Stack) -> None:
 
 
 def test_a_wrong_password_of_the_registry_is_said_before_the_build(stack: Stack) -> None:
-    stack.configure({"trackstack:registryUser": stack.registry.username})
+    stack.has_password = True
+    stack.configure()
     stack.set_password("wrong")
     try:
         with pytest.raises(EngineError) as failed:
             stack.engine.run("preview")
     finally:
+        stack.has_password = False
         stack.configure()
     said = f"trackstack:registryPassword: {stack.registry.address} refuses the login of"
     assert said in failed.value.output
@@ -236,13 +238,18 @@ def test_a_network_that_was_taken_away_comes_back_with_make_up(stack: Stack) -> 
     assert "scheduler" in networks[stack.name]["Aliases"]
 
 
-def test_destroy_leaves_the_data_and_the_next_up_finds_them(stack: Stack, client: Any) -> None:
+def test_destroy_leaves_the_data_and_the_next_up_finds_them(
+    stack: Stack, client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     token = stack.engine.outputs()["tracking_token"]
     client.create_experiment("kept")
     stack.engine.destroy()
     left = stack.left()
     assert (left["container"], left["network"]) == ([], [])
     assert sorted(left["volume"]) == [f"{stack.name}-data", f"{stack.name}-database"]
+    # Nobody is logged in now, but by the stack file.
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    stack.has_password = True
     stack.up(keepData=False)
     assert stack.engine.outputs()["tracking_token"] == token
     assert client.get_experiment_by_name("kept")

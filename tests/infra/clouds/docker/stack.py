@@ -9,10 +9,12 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from infra.rehearsal.docker.plugin import docker_provider
 from infra.rehearsal.engine import Engine
@@ -26,20 +28,17 @@ class Stack:
     """A stack in containers; what it makes on the daemon begins with ``name``.
 
     All images but the base of its own lie in a private registry. Who brings the stack up is known
-    to it by `docker login` alone, or where ``has_password``, by the login in the stack file.
+    to it by `docker login` alone; where ``has_password``, by the login in the stack file.
     """
 
-    def __init__(
-        self, folder: Path, providers: str, plugin: Path | None, *, has_password: bool = False
-    ) -> None:
+    has_password = False
+
+    def __init__(self, folder: Path, providers: str, plugin: Path | None) -> None:
         self.name = f"trackstack-t{secrets.token_hex(4)}"
         self.folder = folder
         self.registry = daemon.registry()
-        self._has_password = has_password
         stack = self.name.removeprefix("trackstack-")
-        engine: Engine = make_project(folder, stack, providers=providers, plugin=plugin)
-        login = {"DOCKER_CONFIG": str(daemon.logged_in(folder))}
-        self.engine = dataclasses.replace(engine, environment=login)
+        self.engine: Engine = make_project(folder, stack, providers=providers, plugin=plugin)
         self.config: dict[str, Any] = {
             "trackstack:cloud": "local",
             "trackstack:compute": "container",
@@ -54,8 +53,6 @@ class Stack:
             "trackstack:gcSchedule": "* * * * *",
             "trackstack:pruneSchedule": "* * * * *",
         }
-        if has_password:
-            self.config["trackstack:registryUser"] = self.registry.username
         if authorities := daemon.extra_ca():
             (folder / "ca.pem").write_text(authorities)
             self.config["trackstack:extraCaFile"] = str(folder / "ca.pem")
@@ -66,10 +63,11 @@ class Stack:
         self.configure()
         return self.engine.run("up").stdout
 
-    def configure(self, more: Mapping[str, Any] | None = None) -> None:
+    def configure(self) -> None:
         """Write the stack file, with its secret key where it has one."""
-        configure(self.engine, {**self.config, **(more or {})})
-        if self._has_password:
+        login = {"trackstack:registryUser": self.registry.username} if self.has_password else {}
+        configure(self.engine, {**self.config, **login})
+        if self.has_password:
             self.set_password(self.registry.password)
 
     def set_password(self, password: str) -> None:
@@ -158,11 +156,16 @@ def readers(stack: Stack) -> Generator[list[Answer]]:
 
 
 @contextlib.contextmanager
-def standing(folder: Path, *, is_real: bool, has_password: bool = False) -> Generator[Stack]:
+def standing(folder: Path, *, is_real: bool) -> Generator[Stack]:
     """A stack that is up, on the real provider or on the stand-in; at its end nothing is left."""
     daemon.ensure_daemon()
-    with docker_provider(folder / "cloud", is_real=is_real) as (providers, plugin):
-        made = Stack(folder, providers, plugin, has_password=has_password)
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        docker_provider(folder / "cloud", is_real=is_real) as (providers, plugin),
+    ):
+        # Of this process too: the stand-in lives in it.
+        patch.setenv("DOCKER_CONFIG", str(daemon.logged_in(folder)))
+        made = Stack(folder, providers, plugin)
         try:
             made.up()
             yield made
