@@ -1,6 +1,7 @@
 """`trackstack move-in`: another MLflow's store as a backup that a stack is filled from."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -34,38 +35,46 @@ def _settings(from_uri: str | None) -> RuntimeSettings:
     return given
 
 
-def _destination(
-    folder: Path | None, places: tuple[str, ...], linked: Path
-) -> tuple[str, list[str]]:
-    """Where all artifacts are found, and the places that they are of.
-
-    Raises UserError where there is none, or several are not all folders.
-    """
-    from runtime.move_in import source
-
+def _check_places(folder: Path | None, places: tuple[str, ...]) -> None:
+    """Raise UserError where there is none, or several are not all folders."""
     if not folder and not places:
         raise UserError(_EXPLAINED, 2)
     for place in places:
         directory = local_directory(place)
         if directory is not None and not directory.is_dir():
             raise UserError(f"there is no folder {place}; {_EXPLAINED}", 2)
-    if not folder and len(places) == 1:
-        return places[0], list(places)
-    for place in places:
-        directory = local_directory(place)
-        if directory is None:
+        if directory is None and (folder or len(places) > 1):
             raise UserError(f"{place}: of several places, each must be a folder", 2)
-        source.link(directory, linked)
-    linked.mkdir(exist_ok=True)
+
+
+def _destination(
+    folder: Path | None, places: tuple[str, ...], linked: Path, numbers: Mapping[int, int]
+) -> str:
+    """Where all artifacts are found."""
+    from runtime.move_in import source
+
+    if not folder and len(places) == 1:
+        return places[0]
+    linked.mkdir()
+    for place in places:
+        source.link(Path(str(local_directory(place))), linked)
     if folder:
-        source.link_files(folder, linked)
-    return str(linked), [*places, *([str(folder)] if folder else [])]
+        source.link_files(folder, linked, numbers)
+    return str(linked)
 
 
 def take(
-    from_uri: str | None, places: tuple[str, ...], were: tuple[str, ...], to: str
+    from_uri: str | None,
+    places: tuple[str, ...],
+    were: tuple[str, ...],
+    to: str,
+    *,
+    renumber: bool = False,
 ) -> dict[str, Any]:
-    """Make the backup at ``to``; returns what it holds, and what stays outside of it."""
+    """Make the backup at ``to``; returns what it holds, and what stays outside of it.
+
+    With ``renumber`` experiments have numbers that every database takes.
+    """
     from runtime.backup import make
     from runtime.move_in import relocation, source
 
@@ -77,12 +86,18 @@ def take(
     with TemporaryDirectory(prefix="trackstack-move-in-") as name:
         scratch = Path(name)
         (work := scratch / "work").mkdir()
-        destination, all_places = _destination(folder, places, scratch / "linked")
+        _check_places(folder, places)
         file = scratch / "store.sqlite"
         shown = source.copy(given, folder, file, work)
         engine = source.engine_of(file)
-        texts = [text for place in all_places for text in relocation.beginnings(place)]
-        moved = relocation.relocate(engine, [*(w.rstrip("/") for w in were), *texts])
+        numbers = relocation.renumber(engine) if renumber else {}
+        texts = dict[str, str]()
+        for place in places:
+            texts |= relocation.texts_of(place, were)
+        if folder:
+            texts |= relocation.texts_of(str(folder), were, numbers)
+        moved = relocation.relocate(engine, texts)
+        destination = _destination(folder, places, scratch / "linked", numbers)
         left = relocation.outside(engine)
         engine.dispose()
         copied = environment_of(
@@ -98,6 +113,7 @@ def take(
         "rows": done.rows,
         "files": done.artifacts.files if done.artifacts else 0,
         "relocated": moved,
+        "renumbered": numbers,
         "outside": [asdict(each) for each in left],
     }
 
@@ -108,6 +124,8 @@ def lines(done: dict[str, Any]) -> list[str]:
     if done["relocated"]:
         moved = ", ".join(f"{count} of {name}" for name, count in done["relocated"].items())
         told.append(f"locations that become the stack's own: {moved}")
+    if done["renumbered"]:
+        told.append(f"{len(done['renumbered'])} experiments have new numbers; names stay")
     told += [
         f"stays outside: {each['count']} of {each['column']} at {each['place']}, which still "
         "point there; name it by --artifacts too, where it is to come along"
@@ -136,24 +154,34 @@ def _tell(line: str) -> None:
     multiple=True,
     help="What locations begin with, where the folder was elsewhere when they were made.",
 )
+@click.option(
+    "--renumber", is_flag=True, help="Small numbers for experiments, as PostgreSQL and MySQL need."
+)
 @click.option("--to", required=True, metavar="URI", help="Where the backup goes.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def command(
-    from_uri: str | None, places: tuple[str, ...], were: tuple[str, ...], to: str, as_json: bool
+    from_uri: str | None,
+    places: tuple[str, ...],
+    were: tuple[str, ...],
+    renumber: bool,
+    to: str,
+    as_json: bool,
 ) -> None:
     """Make a backup of another MLflow's store, which a stack is then filled from.
 
     Reads SQLite, PostgreSQL, MySQL and file stores (`mlruns`), of MLflow 2.x and 3.x, and changes
     nothing there. Without --from it is the store of MLFLOW_BACKEND_STORE_URI_FILE. Locations below
     a PLACE become the stack's own: of experiments, runs, logged models, versions of models and
-    traces. What lies elsewhere is listed. `make move-in` does this, and fills the stack.
+    traces. What lies elsewhere is listed. A file store's experiments have numbers of 18 digits,
+    which PostgreSQL and MySQL do not take: --renumber gives them others. `make move-in` does all
+    of this, and fills the stack.
 
     \b
     Examples:
       trackstack move-in --from sqlite:////srv/mlflow.db --artifacts /srv/mlartifacts --to /backups
       trackstack move-in --from /srv/mlruns --to /backups --json
     """
-    done = take(from_uri, places, were, to)
+    done = take(from_uri, places, were, to, renumber=renumber)
     if as_json:
         click.echo(json.dumps(done))
         return

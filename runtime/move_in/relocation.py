@@ -4,8 +4,9 @@ A row whose location is a path of the old server's, or a bucket of its, still wo
 nowhere else: clients on other machines would find nothing, and new runs would go there.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from runtime.paths import local_path
 OWN = "mlflow-artifacts:"
 # What needs no other place: the last two name a run or a model, which has a location.
 _AT_HOME = (f"{OWN}/", "runs:/", "models:/")
+# That PostgreSQL and MySQL take for an experiment's number.
+_LARGEST = (1 << 31) - 1
 _TRACE_TAG = "mlflow.artifactLocation"
 # Table -> columns, in which MLflow keeps where something lies.
 COLUMNS = {
@@ -51,22 +54,54 @@ def beginnings(place: str, were: Sequence[str] = ()) -> list[str]:
     return sorted(texts - {""}, key=len, reverse=True)
 
 
-def relocate(engine: Engine, texts: Sequence[str]) -> dict[str, int]:
+def renumber(engine: Engine) -> dict[int, int]:
+    """Give small numbers to experiments whose own fit SQLite alone; returns them, old -> new.
+
+    A file store makes numbers of 18 digits. ``engine`` is a SQLite copy's.
+    """
+    with engine.begin() as connection:
+        tables = rows.reflect(connection).tables
+        number = tables["experiments"].c.experiment_id
+        found = sorted(connection.execute(select(number)).scalars())
+        large = [each for each in found if each > _LARGEST]
+        free = count(max((each for each in found if each <= _LARGEST), default=0) + 1)
+        given = dict(zip(large, free, strict=False))
+        for table in tables.values():
+            column: Any = table.c.get("experiment_id")
+            for old, new in given.items() if column is not None else ():
+                change = update(table).where(column == old).values(experiment_id=new)
+                connection.execute(change)
+    return given
+
+
+def texts_of(
+    place: str, were: Sequence[str] = (), numbers: Mapping[int, int] | None = None
+) -> dict[str, str]:
+    """What locations below a place begin with -> what they begin with from now on."""
+    found = beginnings(place, were)
+    renamed = {
+        f"{text}/{old}": f"{OWN}/{new}" for text in found for old, new in (numbers or {}).items()
+    }
+    return {**renamed, **dict.fromkeys(found, OWN)}
+
+
+def relocate(engine: Engine, texts: Mapping[str, str]) -> dict[str, int]:
     """Rewrite what begins with one of ``texts``; returns how many rows, by column.
 
     ``engine`` is a SQLite copy's.
     """
+    longest_first = sorted(texts.items(), key=lambda each: len(each[0]), reverse=True)
     done = dict[str, int]()
     with engine.begin() as connection:
         for name, table, column, concerns in _locations(connection):
-            for text in texts:
+            for text, instead in longest_first:
                 # By exact text: LIKE would take another case for the same.
                 below = func.substr(column, 1, len(text) + 1) == f"{text}/"
                 moved = func.substr(column, len(text) + 1)
                 change = update(table).where(and_(concerns, below))
-                count = connection.execute(change.values({column.name: OWN + moved})).rowcount
-                if count:
-                    done[name] = done.get(name, 0) + count
+                number = connection.execute(change.values({column.name: instead + moved})).rowcount
+                if number:
+                    done[name] = done.get(name, 0) + number
     return done
 
 

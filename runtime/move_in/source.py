@@ -4,6 +4,7 @@ A copy is worked on, so that an old server can go on meanwhile, and the way back
 """
 
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing, redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -127,15 +128,19 @@ def _of_server(engine: Engine, file: Path, scratch: Path) -> None:
                 part.unlink()
 
 
-def link_files(folder: Path, into: Path) -> None:
-    """Links to what a file store has of artifacts, at their places and without all the rest."""
+def link_files(folder: Path, into: Path, numbers: Mapping[int, int]) -> None:
+    """Links to what a file store has of artifacts, at their places and without all the rest.
+
+    ``numbers`` are the new ones of experiments that have others from now on.
+    """
     for root in (folder, folder / _TRASH):
         for experiment in _folders(root):
             if experiment.name.isdecimal():
+                own = into / str(numbers.get(int(experiment.name), experiment.name))
                 for holder in (experiment, experiment / "models", experiment / "traces"):
                     for each in _folders(holder):
                         if (each / "artifacts").is_dir():
-                            place = into / each.relative_to(root) / "artifacts"
+                            place = own / each.relative_to(experiment) / "artifacts"
                             place.parent.mkdir(parents=True, exist_ok=True)
                             place.symlink_to(each / "artifacts")
 

@@ -101,6 +101,8 @@ def command(
     with TemporaryDirectory(prefix="trackstack-moved-in-") as to:
         options = [
             *(["--from", from_uri] if from_uri else []),
+            # A stack of processes has SQLite, which takes every number.
+            *([] if isinstance(plan, LocalPlan) else ["--renumber"]),
             *(word for place in places for word in ("--artifacts", place)),
             *(word for text in were for word in ("--was", text)),
         ]

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import inspect
 
 from runtime.artifacts.tree import Tree
 from runtime.backup.format import manifest
@@ -18,7 +19,8 @@ from runtime.errors import UserError
 from runtime.move_in import relocation, source
 from runtime.move_in.command import command, lines, take
 from runtime.settings import RuntimeSettings
-from tests.runtime.backup.stores import make_old, restore
+from tests.runtime.backup.stores import make_old, names, restore, state_of
+from tests.runtime.databases import mariadb, postgresql
 from tests.runtime.filled import settings_of
 
 _KINDS = ("experiments", "runs", "model_versions", "registered_models")
@@ -131,25 +133,36 @@ def test_a_file_store_moves_in_with_its_artifacts_alone(
 ) -> None:
     folder = tmp_path / "old" / "mlruns"
     client, runs = _filled(str(folder), None, monkeypatch)
+    experiment = client.get_experiment_by_name("old").experiment_id
     deleted = client.create_experiment("deleted")
     run = client.create_run(deleted).info.run_id
     client.log_text(run, "x", "x.txt")
     client.delete_experiment(deleted)
     before = _sums(folder)
     taken = take(str(folder), (), (), str(tmp_path / "backups"))
+    small = take(str(folder), (), (), str(tmp_path / "small"), renumber=True)
     assert _sums(folder) == before
-    assert taken["files"] == 3
-    assert taken["outside"] == []
-    settings, counts = _moved(taken, tmp_path / "new")
-    assert counts["runs"] == 3
-    assert counts["model_versions"] == 1
-    texts = _texts(settings)
-    assert str(tmp_path) not in texts
-    artifacts = Path(settings.artifacts_destination)
-    files = {f.relative_to(artifacts).as_posix() for f in artifacts.rglob("*") if f.is_file()}
-    assert {f"{deleted}/{run}/artifacts/x.txt"} < files
-    assert any(f.endswith(f"{runs[0]}/artifacts/model/MLmodel") for f in files)
-    assert not any(f.endswith("meta.yaml") for f in files)
+    for done, number, gone in (
+        (taken, experiment, deleted),
+        (small, *(str(small["renumbered"][int(old)]) for old in (experiment, deleted))),
+    ):
+        assert (done["files"], done["outside"]) == (3, [])
+        settings, counts = _moved(done, tmp_path / f"new-{number}")
+        assert counts == {"experiments": 3, "runs": 3, "model_versions": 1, "registered_models": 1}
+        texts = _texts(settings)
+        assert str(tmp_path) not in texts
+        assert f"mlflow-artifacts:/{number}/{runs[0]}/artifacts/model" in texts
+        artifacts = Path(settings.artifacts_destination)
+        files = {f.relative_to(artifacts).as_posix() for f in artifacts.rglob("*") if f.is_file()}
+        assert {
+            f"{gone}/{run}/artifacts/x.txt",
+            f"{number}/{runs[0]}/artifacts/model/MLmodel",
+        } < files
+        assert not any(f.endswith("meta.yaml") for f in files)
+        with open_engine(settings).connect() as connection:
+            held = connection.exec_driver_sql("SELECT experiment_id FROM runs").scalars().all()
+        assert sorted(map(str, held)) == sorted([number, number, gone])
+    assert max(map(int, small["renumbered"].values())) < 1 << 31
 
 
 @pytest.mark.slow
@@ -249,3 +262,27 @@ def test_a_location_is_below_a_place_by_its_exact_text(
 )
 def test_what_is_outside_is_gathered_by_its_store(location: str, place: str) -> None:
     assert relocation.place_of(location) == place
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("database", [postgresql, mariadb])
+def test_a_server_s_database_is_only_read(database: Any, tmp_path: Path) -> None:
+    (place := tmp_path / "mlartifacts").mkdir()
+    with database() as server:
+        uri = server.new_database()
+        old = make_old(tmp_path / "old", uri)
+        before = _held(old)
+        taken = take(uri, (str(place),), (), str(tmp_path / "b"))
+        assert _held(old) == before
+    assert "***" in taken["from"]
+    settings, counts = _moved(taken, tmp_path / "new")
+    assert counts["experiments"] == 1
+    assert names(settings) == ["e"]
+
+
+def _held(settings: RuntimeSettings) -> tuple[list[str], Any]:
+    """The names of all tables, whosoever they are, and what MLflow's hold."""
+    engine = open_engine(settings)
+    found = sorted(inspect(engine).get_table_names())
+    engine.dispose()
+    return found, state_of(settings)[0]
