@@ -3,6 +3,7 @@
 import importlib
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import click
@@ -99,6 +100,16 @@ def cli() -> None:
     """
 
 
+def _shown() -> str:
+    """The backend store, behind a space; nothing where that cannot be told."""
+    from runtime import settings
+    from runtime.database.uri import shown_store
+
+    with suppress(Exception):
+        return f" {shown_store(settings.load())}"
+    return ""
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; exit 0 done, 1 failed, 2 wrong input, 75 try again, 130 interrupted."""
     try:
@@ -116,6 +127,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         # The driver's own words; SQLAlchemy would add the statement and its values.
         reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-        click.echo(f"trackstack: the backend store cannot be used: {reason}", err=True)
+        click.echo(f"trackstack: the backend store{_shown()} cannot be used: {reason}", err=True)
         sys.exit(75)
     sys.exit(code or 0)

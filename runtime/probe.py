@@ -5,7 +5,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from runtime.settings import RuntimeSettings
+from runtime.settings import RuntimeSettings, variable
 
 _TIMEOUT_SECONDS = 10
 
@@ -14,6 +14,17 @@ def token_of(settings: RuntimeSettings) -> str | None:
     """The token that jobs present; the first one while two are valid."""
     token = settings.tracking_token
     return token.get_secret_value().split()[0] if token else None
+
+
+def unused_registry(settings: RuntimeSettings) -> str | None:
+    """What is said of another registry than the server that is asked; None where there is none."""
+    registry, own = settings.registry_uri, (settings.tracking_uri, settings.public_url)
+    if not registry or registry.rstrip("/") in {uri.rstrip("/") for uri in own}:
+        return None
+    return (
+        f"{variable('registry_uri')}={registry} is not used: models are kept where runs are, at "
+        "the tracking URI; take it out here, and in clients"
+    )
 
 
 def _trusting(authority: Path) -> ssl.SSLContext:

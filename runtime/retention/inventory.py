@@ -10,8 +10,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+import click
+
 from runtime.errors import UserError
-from runtime.probe import request, token_of
+from runtime.probe import request, token_of, unused_registry
 from runtime.retention.entities import (
     PARENT_TAG,
     Experiment,
@@ -54,6 +56,8 @@ def connect(settings: RuntimeSettings) -> Client:
         )
     from mlflow import MlflowClient
 
+    if unused := unused_registry(settings):
+        click.echo(f"trackstack: {unused}", err=True)
     if token:
         # The client reads its token from the environment alone.
         os.environ["MLFLOW_TRACKING_TOKEN"] = token

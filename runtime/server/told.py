@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from runtime.probe import unused_registry
 from runtime.settings import RuntimeSettings, variable
 from runtime.settings.values import EVERYBODY
 
@@ -33,12 +34,8 @@ def _everybody(settings: RuntimeSettings) -> Iterator[str]:
 
 
 def _locations(settings: RuntimeSettings) -> Iterator[str]:
-    registry, own = settings.registry_uri, (settings.tracking_uri, settings.public_url)
-    if registry and registry.rstrip("/") not in {uri.rstrip("/") for uri in own}:
-        yield (
-            f"{variable('registry_uri')}={registry} is not used: models are kept where runs are, "
-            "at the tracking URI; take it out here, and in clients"
-        )
+    if unused := unused_registry(settings):
+        yield unused
     root = settings.default_artifact_root
     if settings.serve_artifacts and root and not root.startswith(_PROXIED):
         yield (

@@ -1,6 +1,8 @@
+import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -61,3 +63,13 @@ def test_an_unknown_command_says_so() -> None:
     done = _run("serve")
     assert done.returncode == 2
     assert "No such command 'serve'" in done.stderr
+
+
+def test_a_store_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path}/no/such.db"
+    environment = {**os.environ, "MLFLOW_BACKEND_STORE_URI": uri}
+    done = subprocess.run(
+        [TRACKSTACK, "gc"], env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 75
+    assert f"the backend store {uri} cannot be used: unable to open" in done.stderr
