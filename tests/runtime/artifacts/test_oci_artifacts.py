@@ -19,9 +19,16 @@ from infra.rehearsal.host.endpoint import Endpoint
 from infra.rehearsal.oci.access.principals import Principals
 from infra.rehearsal.oci.ids import REGION, TENANCY
 from infra.rehearsal.oci.objects import ObjectStorage
+from runtime.artifacts.tree import Tree
 from runtime.database import schema
+from runtime.errors import UserError
 from runtime.gc.command import command
+from runtime.move_in.command import take
 from runtime.oci.objects import parse
+from runtime.server import artifacts
+from runtime.settings import load
+from tests.runtime.backup.stores import restore
+from tests.runtime.filled import settings_of
 from tests.runtime.gc.leftovers import found, leave
 from tests.runtime.gc_store import Store
 from tests.runtime.serving import serving
@@ -249,3 +256,33 @@ def test_what_no_row_points_to_is_found_and_goes_with_what_uploads_left(
     assert not [name for name in objects for lost in left.lost if f"orphans/{lost}/" in name]
     assert list(oci.storage.uploads) == ["of-others"]
     oci.storage.uploads.clear()
+
+
+def test_an_unproxied_store_moves_in_with_what_its_bucket_holds(oci: Oci, tmp_path: Path) -> None:
+    """As Oracle's guide has it: MLFLOW_DEFAULT_ARTIFACT_ROOT=oci://..., written by clients."""
+    import mlflow
+
+    root, uri = "oci://artifacts@rehearsal/moving", f"sqlite:///{tmp_path}/old.db"
+    client: Any = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
+    experiment = client.create_experiment("old", artifact_location=f"{root}/1")
+    run = client.create_run(experiment).info.run_id
+    client.log_text(run, "weights", "model/MLmodel")
+    before = dict(oci.storage.buckets["artifacts"])
+    taken = take(uri, (root,), (), str(tmp_path / "backups"))
+    assert oci.storage.buckets["artifacts"] == before
+    assert (taken["files"], taken["relocated"]["runs.artifact_uri"]) == (1, 1)
+    assert [each["place"] for each in taken["outside"] if "oci" in each["place"]] == []
+    settings = settings_of(tmp_path / "new")
+    restore(settings, Tree(taken["to"]))
+    model = Path(settings.artifacts_destination) / "1" / run / "artifacts" / "model" / "MLmodel"
+    assert model.read_text() == "weights"
+
+
+def test_a_bucket_that_there_is_not_is_told_before_a_bare_server_serves(
+    oci: Oci, tmp_path: Path
+) -> None:
+    destination = "oci://nobody-s@rehearsal/x"
+    store = Store(tmp_path)
+    environment = {**store.environment, "MLFLOW_ARTIFACTS_DESTINATION": destination}
+    with pytest.raises(UserError, match=f"{destination} cannot be looked into .404"):
+        artifacts.check(load(environment), store.engine)
