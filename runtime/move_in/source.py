@@ -3,6 +3,7 @@
 A copy is worked on, so that an old server can go on meanwhile, and the way back is simply to stay.
 """
 
+import logging
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing, redirect_stdout
@@ -89,6 +90,8 @@ def _of_files(folder: Path, file: Path) -> None:
     from mlflow.exceptions import MlflowException
     from mlflow.store.fs2db import migrate
 
+    # Of the tables that it makes in the copy.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
     try:
         # It prints a summary, and our own is on stdout.
         with redirect_stdout(StringIO()):
