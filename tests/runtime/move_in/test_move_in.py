@@ -277,7 +277,7 @@ def test_a_server_s_database_is_only_read(database: Any, tmp_path: Path) -> None
     assert "***" in taken["from"]
     settings, counts = _moved(taken, tmp_path / "new")
     assert counts["experiments"] == 1
-    assert names(settings) == ["e"]
+    assert "e" in names(settings)
 
 
 def _held(settings: RuntimeSettings) -> tuple[list[str], Any]:
