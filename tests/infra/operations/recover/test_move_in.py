@@ -46,6 +46,8 @@ def test_a_file_store_becomes_a_stack_and_stays_what_it_was(
         "trackstack:dataDir": str(data),
     }
     configure(engine, config)
+    # Makes the engine's state.
+    engine.run("config")
     try:
         done = run_operation(engine, "recover.move_in", "--from", str(old))
         assert done.returncode == 0, done.stdout + done.stderr
