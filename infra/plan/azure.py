@@ -142,6 +142,7 @@ def make_plan(settings: Azure, place: Place) -> AzurePlan:
         port=SERVER_PORT,
         server_uri=url if is_scaled else f"http://{upstream}{settings.path_prefix}",
         public_url=url,
+        stack=place.stack,
         heartbeat=bool(settings.alert_email),
     )
     site = Site(

@@ -87,6 +87,7 @@ def make_plan(settings: LocalContainer, place: Place) -> DockerPlan:
         port=SERVER_PORT,
         server_uri=f"http://{upstream}{settings.path_prefix}",
         public_url=public_url,
+        stack=place.stack,
     )
     site = Site(
         runtime=runtime,

@@ -48,6 +48,8 @@ class Runtime:
     """As users reach it; empty where only the cloud knows."""
     earlier_backups: str | None = None
     """Where an earlier version kept them, if that was elsewhere."""
+    stack: str = ""
+    """Its name, for people."""
     heartbeat: bool = False
     """Whether somebody counts the server's signs of life in its log."""
 
@@ -83,6 +85,7 @@ def server(settings: Common, runtime: Runtime) -> dict[str, str]:
         host=runtime.host,
         port=runtime.port,
         given_public_url=runtime.public_url,
+        stack=runtime.stack,
         path_prefix=settings.path_prefix,
         workers=settings.workers,
         log_level=settings.log_level,

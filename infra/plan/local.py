@@ -78,6 +78,7 @@ def make_plan(settings: Local, place: Place) -> LocalPlan:
         port=settings.port,
         server_uri=uri,
         public_url=uri,
+        stack=place.stack,
     )
     supervised = environment_of(supervised=True)
     site = Site(

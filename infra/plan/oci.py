@@ -182,6 +182,7 @@ def make_plan(settings: Oci, place: Place) -> OciPlan:
         port=SERVER_PORT,
         server_uri=f"http://{upstream}{settings.path_prefix}",
         public_url=f"https://{address}{settings.path_prefix}",
+        stack=place.stack,
     )
     given = "backendStoreUri" in place.secret_keys
     metrics = f"{settings.compartment_id}/{names.base}" if settings.alert_email else None

@@ -34,7 +34,8 @@ class SignIn:
             return
         token = await self._callers.by_token(form.get("token", ""), exchange.address)
         if token is None:
-            await self._refusal.answer(scope, send, wrong=True)
+            target = pages.local_target(form.get("next", ""), self._prefix)
+            await self._refusal.answer(scope, send, wrong=True, target=target)
             return
         exchange.caller = token
         cookie = self._sessions.issue(token, secure=self._https or scope["scheme"] == "https")

@@ -46,7 +46,9 @@ def layered(mlflow: ASGIApp, settings: RuntimeSettings) -> ASGIApp:
     sessions = Sessions(secret, prefix)
     callers = Callers(settings, sessions)
     has_oidc = bool(settings.oidc_issuer)
-    refusal = Refusal(prefix, has_oidc=has_oidc, token_is=_where_the_token_is(settings))
+    token_is = _where_the_token_is(settings)
+    site = pages.Site(prefix, public, settings.stack, token_is, has_oidc=has_oidc)
+    refusal = Refusal(site)
     worker_metrics = metrics.Metrics(settings)
 
     https = settings.public_url.startswith("https:")

@@ -1,6 +1,9 @@
-"""The pages of signing in and out: self-contained, no script."""
+"""The pages of signing in and out: self-contained, and they work without their one script."""
 
+import base64
+import hashlib
 import re
+from dataclasses import dataclass
 from html import escape
 from urllib.parse import quote, urlsplit
 
@@ -9,10 +12,19 @@ ACCOUNT = "/trackstack/account"
 OIDC = "/trackstack/oidc/"
 OIDC_BEGIN, OIDC_END, OIDC_LOGOUT = f"{OIDC}begin", f"{OIDC}end", f"{OIDC}logout"
 
+# What stands behind # in an address never comes to the server, and MLflow's page says there what it
+# shows: so the sign-in page itself adds it to where people go once they are signed in.
+_KEEP_FRAGMENT = (
+    "const h=location.hash,n=document.getElementById('next'),o=document.getElementById('oidc');"
+    "if(h&&!n.value.includes('#')){n.value+=h;if(o)o.href+=encodeURIComponent(h)}"
+)
+_SCRIPT = base64.b64encode(hashlib.sha256(_KEEP_FRAGMENT.encode()).digest()).decode()
+
 HEADERS = {
     "content-type": "text/html; charset=utf-8",
     "cache-control": "no-store",
     "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; "
+    f"script-src 'sha256-{_SCRIPT}'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
     "x-content-type-options": "nosniff",
     "referrer-policy": "same-origin",
@@ -64,7 +76,7 @@ th, td {{ text-align: left; padding: .375rem .75rem .375rem 0; border-top: 1px s
 _SIGN_IN_FORM = """<form method="post" action="{action}">
 {message}<label for="token">Token</label>
 <input id="token" name="token" type="password" autocomplete="current-password" required{focus}>
-<input type="hidden" name="next" value="{target}">
+<input type="hidden" id="next" name="next" value="{target}">
 <button>Sign in</button>
 <p>The token is {token_is}what you were given.
 To sign out, open <code>{account}</code>.</p>
@@ -78,25 +90,55 @@ def page(title: str, content: str, *, wide: bool = False) -> bytes:
     return _PAGE.format(title=escape(title), content=content, width=width).encode()
 
 
-def sign_in_page(prefix: str, target: str, token_is: str, *, wrong: bool, has_oidc: bool) -> bytes:
-    """The page as UTF-8; ``target`` is the path to go to once signed in, ``token_is`` where the
-    server's owner finds its token, with commands in backticks.
-    """
+@dataclass(frozen=True)
+class Site:
+    """What the pages say of the server that they are of."""
+
+    prefix: str
+    public_url: str = ""
+    stack: str | None = None
+    token_is: str = ""
+    """Where the server's owner finds its token, with commands in backticks."""
+    has_oidc: bool = False
+
+
+def paste(public_url: str) -> str:
+    """The lines that bring somebody from a signed-in browser to a logged run."""
+    return (
+        f"trackstack login {public_url}\n"
+        'eval "$(trackstack env)"\n'
+        "python -c 'import mlflow; mlflow.log_metric(\"auc\", 0.93)'"
+    )
+
+
+def sign_in_page(site: Site, target: str, *, wrong: bool) -> bytes:
+    """The page as UTF-8; ``target`` is where to go once signed in."""
+    prefix = site.prefix
     message = '<p class="wrong" role="alert">This token is not valid.</p>\n' if wrong else ""
     form = _SIGN_IN_FORM.format(
         action=escape(prefix + SIGN_IN),
         account=escape(prefix + ACCOUNT),
         message=message,
         target=escape(target),
-        token_is=_with_code(f"{token_is}, or ") if token_is else "",
-        focus="" if has_oidc else " autofocus",
+        token_is=_with_code(f"{site.token_is}, or ") if site.token_is else "",
+        focus="" if site.has_oidc else " autofocus",
     )
-    if has_oidc:
+    if site.has_oidc:
         begin = f"{prefix}{OIDC_BEGIN}?next={quote(target, safe='')}"
-        link = f'<a class="button" href="{escape(begin)}">Sign in with your organization</a>\n'
+        link = (
+            f'<a class="button" id="oidc" href="{escape(begin)}">'
+            "Sign in with your organization</a>\n"
+        )
         opened = " open" if wrong else ""
         form = f"{link}<details{opened}><summary>Sign in with a token</summary>\n{form}</details>\n"
-    return page("Sign in to MLflow", form)
+    named = f"<p>The stack {escape(site.stack)}</p>\n" if site.stack else ""
+    lines = (
+        "<details><summary>From Python, or a terminal</summary>\n"
+        f"<pre>{escape(paste(site.public_url))}</pre></details>\n"
+    )
+    # Without a break: the policy names the script by its hash.
+    script = f"<script>{_KEEP_FRAGMENT}</script>\n"
+    return page("Sign in to MLflow", f"{named}{form}{lines}{script}")
 
 
 def _with_code(text: str) -> str:

@@ -69,6 +69,7 @@ class RuntimeSettings(BaseModel):
     log_format: LogFormat = Field("text", alias="TRACKSTACK_LOG_FORMAT")
     job_execution: bool = Field(False, alias="MLFLOW_SERVER_ENABLE_JOB_EXECUTION")
     image: str | None = Field(None, alias="TRACKSTACK_IMAGE")
+    stack: str | None = Field(None, alias="TRACKSTACK_STACK")
     supervised: bool = Field(False, alias="TRACKSTACK_SUPERVISED")
     upgrade: bool = Field(False, alias="TRACKSTACK_UPGRADE")
     protect_registry: bool = Field(False, alias="TRACKSTACK_PROTECT_REGISTRY")

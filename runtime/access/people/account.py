@@ -108,21 +108,12 @@ def _page(
         f"<p>{escape(caller.name)}, {caller.role.name.lower()}</p>\n{said}"
         f"<h2>{title}</h2>\n{table}{link}"
         f"{_form(asking, tokens.max_days, action) if asking.makes_own else ''}"
-        f"<h2>From a laptop</h2>\n<pre>{escape(paste(public_url))}</pre>\n"
+        f"<h2>From a laptop</h2>\n<pre>{escape(pages.paste(public_url))}</pre>\n"
         f'<form method="post" action="{escape(prefix + pages.SIGN_OUT)}">'
         "<button>Sign out</button></form>\n"
         f'<p><a href="{escape(prefix)}/">Back to MLflow</a></p>\n'
     )
     return pages.page("Signed in to MLflow", content, wide=True)
-
-
-def paste(public_url: str) -> str:
-    """The lines that bring somebody from a signed-in browser to a logged run."""
-    return (
-        f"trackstack login {public_url}\n"
-        'eval "$(trackstack env)"\n'
-        "python -c 'import mlflow; mlflow.log_metric(\"auc\", 0.93)'"
-    )
 
 
 def _row(token: Mapping[str, Any], action: str, *, shows_all: bool) -> str:

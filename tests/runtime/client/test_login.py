@@ -6,18 +6,23 @@ import re
 import stat
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
-import uvicorn
 
-from infra.rehearsal.system.ports import find_free_port
 from runtime.tokens.store import Role
-from tests.runtime.access.people.site import PEOPLE, STACK, TOKENS, Headers, Site, bearer, made
+from tests.runtime.access.people.site import (
+    PEOPLE,
+    STACK,
+    TOKENS,
+    Headers,
+    Site,
+    bearer,
+    made,
+    served,
+)
 from tests.runtime.serving import TRACKSTACK, request
 
 pytestmark = pytest.mark.slow
@@ -59,20 +64,8 @@ def site(tmp_path: Path) -> Site:
 
 @pytest.fixture
 def laptop(site: Site, tmp_path: Path) -> Generator[Laptop]:
-    port = find_free_port()
-    config = uvicorn.Config(site.app, port=port, lifespan="off", log_level="critical")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    deadline = time.monotonic() + 20
-    while not server.started and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert server.started
-    try:
-        yield Laptop(tmp_path / "laptop", f"http://127.0.0.1:{port}")
-    finally:
-        server.should_exit = True
-        thread.join(20)
+    with served(site) as uri:
+        yield Laptop(tmp_path / "laptop", uri)
 
 
 def _typed(laptop: Laptop, session: Headers, *words: str) -> "subprocess.CompletedProcess[str]":

@@ -14,6 +14,7 @@ from runtime.access.callers import Callers
 from runtime.access.credentials import Sessions
 from runtime.access.exchange import exchange_of
 from runtime.access.layers.authentication import Authentication
+from runtime.access.pages import Site
 from runtime.access.refusal import Refusal
 from runtime.database.engine import open_engine
 from runtime.database.uri import make_directories
@@ -61,7 +62,7 @@ def site(tmp_path: Path) -> _Site:
         "forged": Sessions("other").issue_person("eve", Role.ADMIN, secure=False),
     }
     callers = Callers(settings, sessions)
-    layer = Authentication(inner, callers, Refusal("", has_oidc=False))
+    layer = Authentication(inner, callers, Refusal(Site("")))
     found = {name: cookie.split(";")[0] for name, cookie in cookies.items()}
     return _Site(layer, inner, token, found, callers, sessions)
 

@@ -1,13 +1,19 @@
 """A server's access check with people who are signed in, driven by hand."""
 
 import json
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import uvicorn
 from starlette.types import ASGIApp
 
+from infra.rehearsal.system.ports import find_free_port
+from infra.rehearsal.system.waiting import wait_for
 from runtime.access.credentials import Sessions
 from runtime.access.layered import layered
 from runtime.database.engine import open_engine
@@ -66,6 +72,22 @@ class Site:
 
 def bearer(token: str) -> Headers:
     return {"authorization": f"Bearer {token}"}
+
+
+@contextmanager
+def served(site: Site) -> Generator[str]:
+    """The same over HTTP, on loopback; gives its address."""
+    port = find_free_port()
+    config = uvicorn.Config(site.app, port=port, lifespan="off", log_level="critical")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    wait_for(lambda: server.started, "the server", 20)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(20)
 
 
 def made(folder: Path, **variables: str) -> Site:

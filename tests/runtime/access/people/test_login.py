@@ -3,7 +3,7 @@
 import json
 import re
 import secrets
-from html import unescape
+from html import escape, unescape
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -12,7 +12,7 @@ import pytest
 from runtime.access.people import login
 from runtime.client.challenge import challenge_of
 from runtime.tokens.store import Role
-from tests.runtime.access.people.site import TOKENS, Headers, Site, made
+from tests.runtime.access.people.site import STACK, TOKENS, Headers, Site, made
 
 _PAGE, _EXCHANGE = login.PATH, login.EXCHANGE
 
@@ -130,3 +130,22 @@ def test_signing_in_again_takes_the_place_of_the_token_before(site: Site) -> Non
     ]
     [listed] = site.api("GET", TOKENS, ada)[1]["tokens"]
     assert listed["role"] == "read", "no more than the person has"
+
+
+def test_signing_in_first_leads_back_to_what_was_asked_for(site: Site) -> None:
+    asked = f"{_PAGE}?challenge=a%26b&label=x"
+    page = site.ask("GET", asked, {"accept": "text/html"}).body.decode()
+    [target] = re.findall(r'name="next" value="([^"]*)"', page)
+    assert unescape(target) == asked
+    form = {"sec-fetch-site": "same-origin", "accept": "text/html"}
+    wrong = site.form("/trackstack/sign-in", form, token="x", next=f"{asked}#/a").body.decode()
+    assert f'name="next" value="{escape(asked)}#/a"' in wrong, "a wrong token loses nothing"
+    done = site.form("/trackstack/sign-in", form, token=STACK, next=f"{asked}#/a")
+    assert done.headers["location"] == f"{asked}#/a"
+
+
+def test_the_sign_in_page_says_of_which_stack_it_is_and_what_to_type(tmp_path: Path) -> None:
+    site = made(tmp_path / "named", TRACKSTACK_STACK="azure-<prod>")
+    page = site.ask("GET", "/", {"accept": "text/html"}).body
+    assert b"The stack azure-&lt;prod&gt;" in page
+    assert b"trackstack login http://127.0.0.1:5000\n" in page
