@@ -65,7 +65,7 @@ run: ## run a trackstack command beside STACK's server: make run ARGS="backup ve
 unlock: ## free STACK from an update that was killed
 	@$(ENTER) python -m infra.operations.stack.unlock "$(STACK)" $(if $(YES),--yes)
 
-status: ## print STACK's address, token command, logs
+status: ## whether STACK is up, asked of its server; its address, token command, logs; exits 1 where it is not
 	@$(ENTER) python -m infra.operations.status "$(STACK)"
 
 token: ## print STACK's own token; NAME= makes one for somebody: make token NAME=ann ROLE=read EXPIRES=30d

@@ -9,11 +9,13 @@ from urllib.parse import urlsplit
 import click
 
 from infra.operations.stack import Stack, main
+from infra.operations.stack.served import check
+from runtime import doctor
 from runtime.duration import NEVER, parse_age
 from runtime.errors import UserError
 
 _TEXT = """
-MLflow is up at {tracking_uri}  ({version})
+MLflow is {state} at {tracking_uri}  ({version})
 
     export MLFLOW_TRACKING_URI={tracking_uri}{trust}
     export MLFLOW_TRACKING_TOKEN=$(make -s token{flag})
@@ -28,20 +30,30 @@ _ENCRYPTED = (
 )
 
 
-def text(stack: Stack) -> str:
-    """How a stack that is up is used; the token itself is not shown.
+def text(stack: Stack, state: str = "up") -> str:
+    """How a stack that was brought up is used; the token itself is not shown.
 
-    Raises UserError where it is not up.
+    ``state`` is how its server is now. Raises UserError where the stack is not up.
     """
     outputs = stack.outputs()
     if "tracking_uri" not in outputs:
         raise UserError(
             f"stack {stack.name} is not up; bring it up with: make up STACK={stack.name}"
         )
-    flag = "" if stack.name == "local" else f" STACK={stack.name}"
-    told = {"flag": flag, "trust": _trust(stack.name, outputs)}
-    told |= {"deletions": deletions(outputs), "backups": backups(outputs)}
-    return _TEXT.format(**outputs | told)
+    return told(stack.name, outputs, state, _trust(stack.name, outputs))
+
+
+def told(name: str, outputs: Mapping[str, Any], state: str, trust: str = "") -> str:
+    """What `text` says of a stack with these outputs. Pure."""
+    flag = "" if name == "local" else f" STACK={name}"
+    lines = {"state": state, "flag": flag, "trust": trust}
+    lines |= {"deletions": deletions(outputs), "backups": backups(outputs)}
+    return _TEXT.format(**outputs | lines)
+
+
+def problems_of(outputs: Mapping[str, Any]) -> list[str]:
+    """What is not well with the server of a stack, asked as its users ask it."""
+    return check(outputs, checks=(doctor.server, doctor.access))
 
 
 def deletions(outputs: Mapping[str, Any]) -> str:
@@ -138,9 +150,17 @@ def _trust(stack: str, outputs: Mapping[str, Any]) -> str:
 @click.command()
 @click.argument("name", metavar="STACK")
 def command(name: str) -> int:
-    """Say where STACK is and how it is used."""
-    click.echo(text(Stack(name)))
-    return 0
+    """Say where STACK is, how it is used, and whether it is well; exits 1 where it is not.
+
+    Asks the server itself, as its users do, and it tells of its jobs.
+    """
+    stack = Stack(name)
+    text(stack)
+    problems = problems_of(stack.outputs(secrets=True))
+    click.echo(text(stack, "DOWN" if problems else "up"))
+    for problem in problems:
+        click.echo(problem, err=True)
+    return 1 if problems else 0
 
 
 if __name__ == "__main__":

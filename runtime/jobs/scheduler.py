@@ -20,6 +20,7 @@ import click
 from runtime import cron
 from runtime import settings as runtime_settings
 from runtime.errors import ALARM, UserError
+from runtime.jobs import notes
 from runtime.jobs.schedules import SCHEDULES, schedules
 from runtime.oci import monitoring as oci_metrics
 from runtime.process import die_with_parent, trackstack
@@ -184,6 +185,7 @@ def _loop(settings: RuntimeSettings) -> None:
             time.sleep(_LONGEST_SLEEP)
     if "prune" in times and settings.prune_action != "delete":
         _say("prune: only reports; TRACKSTACK_PRUNE_ACTION=delete lets it delete")
+    _note(schedule=crons)
     state = read_state(settings.data_dir)
     while True:
         name, moment = next_job(times)
@@ -195,13 +197,24 @@ def _loop(settings: RuntimeSettings) -> None:
 def _run_and_note(name: str, settings: RuntimeSettings, state: dict[str, LastRun]) -> LastRun:
     """Run a job, to our own end at most; note in ``state`` and its file how that went."""
     job = Job(name, arguments_of(name, settings))
+    told = {"job": name, "cron": schedules(settings).get(name)}
+    if told["cron"]:
+        _note(**told)
     try:
         state[name] = run_job(name, state.get(name), job.run)
     except Stopped:
         job.stop()
         raise
     _write_state(settings.data_dir, state)
+    if told["cron"]:
+        _note(**told, run=asdict(state[name]))
     return state[name]
+
+
+def _note(**said: object) -> None:
+    """Tell the store, where every replica finds it; a store that is away stops no job."""
+    if reason := notes.tell(**said):
+        _say(f"scheduler: the store was not told: {reason}")
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from infra.operations.status import backups, deletions
+from infra.operations.status import backups, deletions, problems_of, told
 from infra.plan.environment import retention
 from infra.settings import parse
 from runtime.jobs.schedules import schedules
@@ -101,3 +101,13 @@ def test_data_that_are_kept_are_backed_up_unless_the_stack_file_says_never(
     keys: dict[str, str], says: str
 ) -> None:
     assert _backups(keys, "s3://b/c", "/d/artifacts", "").startswith(says)
+
+
+def test_a_server_that_is_down_is_not_told_to_be_up() -> None:
+    outputs = {"tracking_uri": "http://127.0.0.1:9", "tracking_token": "t", "version": "trackstack"}
+    problems = problems_of(outputs)
+    assert problems
+    assert problems[0].startswith("server: http://127.0.0.1:9")
+    said = told("azure-dev", outputs, "DOWN")
+    assert said.startswith("\nMLflow is DOWN at http://127.0.0.1:9")
+    assert "make logs STACK=azure-dev" in said
