@@ -48,7 +48,7 @@ def told(name: str, outputs: Mapping[str, Any], state: str, trust: str = "") -> 
     flag = "" if name == "local" else f" STACK={name}"
     lines = {"state": state, "flag": flag, "trust": trust}
     lines |= {"deletions": deletions(outputs), "backups": backups(outputs)}
-    return _TEXT.format(**outputs | lines)
+    return _TEXT.format(**{**outputs, **lines})
 
 
 def problems_of(outputs: Mapping[str, Any]) -> list[str]:

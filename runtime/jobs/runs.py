@@ -141,7 +141,7 @@ class JobRuns:
 
 
 def main(text: str) -> None:
-    """Note what the scheduler says: `schedule`, or `job` and `cron`, with `run` once it has ended."""
+    """Note what the scheduler says: `schedule`; or `job` and `cron`, with `run` once it ended."""
     from runtime import settings
     from runtime.database.engine import open_engine
 

@@ -6,28 +6,19 @@ import re
 import shutil
 import uuid
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 import click
 
-from runtime import health
 from runtime import settings as runtime_settings
 from runtime.database.uri import shown_store
-from runtime.jobs import scheduler
+from runtime.doctor.finding import Finding
+from runtime.doctor.jobs import jobs, jobs_by_file
+from runtime.doctor.reached import certificate, clock, server
 from runtime.probe import request, token_of
 from runtime.settings import RuntimeSettings
 
 _LEAST_FREE_BYTES = 1 << 30
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One check: what was looked at, how it is, and what to do where it is not well."""
-
-    check: str
-    well: bool
-    found: str
-    advice: str = ""
 
 
 def _data_directory(settings: RuntimeSettings) -> Finding:
@@ -48,21 +39,15 @@ def _backend_store(settings: RuntimeSettings) -> Finding:
     try:
         has, should = revisions(open_engine(settings))
     except Exception as error:
-        found = f"{shown_store(settings)}: {type(error).__name__}"
+        # The driver's own words; SQLAlchemy would add the statement and its values.
+        said = str(getattr(error, "orig", None) or error).strip().splitlines() or [""]
+        found = f"{shown_store(settings)}: {type(error).__name__}: {said[0][:200]}"
         advice = "see MLFLOW_BACKEND_STORE_URI, and whether the database runs"
         return Finding("backend store", False, found, advice)
     if has == should:
         return Finding("backend store", True, f"{shown_store(settings)}, schema {has}")
     found = f"{shown_store(settings)} has schema {has or 'none'}, not {should}"
     return Finding("backend store", False, found, "run `trackstack upgrade`")
-
-
-def server(settings: RuntimeSettings) -> Finding:
-    status, body = request(settings, "GET", health.PATH, None)
-    if status == 200:
-        return Finding("server", True, f"{settings.tracking_uri} answers")
-    found = f"{settings.tracking_uri}: {status or body.decode()}"
-    return Finding("server", False, found, "start it, or set MLFLOW_TRACKING_URI; see its log")
 
 
 def access(settings: RuntimeSettings) -> Finding:
@@ -105,19 +90,23 @@ def image_of(settings: RuntimeSettings) -> str | None:
     return found[1] if found else None
 
 
-def _jobs(settings: RuntimeSettings) -> Finding:
-    runs = scheduler.read_state(settings.data_dir)
-    failed = [name for name, run in runs.items() if run.exit_code]
-    told = [f"{name} at {run.started}, exit code {run.exit_code}" for name, run in runs.items()]
-    found = "; ".join(told) or "none has run yet"
-    # As the schedule runs it: prune by its own name would delete.
-    advice = f"run by hand: trackstack scheduler --once {failed[0]}" if failed else ""
-    return Finding("jobs", not failed, found, advice)
-
-
 # What can be asked from any machine that the server answers.
 REMOTE_CHECKS: tuple[Callable[[RuntimeSettings], Finding], ...] = (server, access, _artifacts)
-CHECKS = (_data_directory, _backend_store, *REMOTE_CHECKS, _jobs)
+# Without the first nothing more is known of what it is for: no line follows from another.
+_OF_SERVER = (*REMOTE_CHECKS, clock, certificate)
+
+
+def findings_of(settings: RuntimeSettings) -> list[Finding]:
+    """All checks, but for those that a failed one before them leaves nothing to."""
+    store, first = _backend_store(settings), _OF_SERVER[0](settings)
+    rest = _OF_SERVER[1:] if first.well else ()
+    return [
+        _data_directory(settings),
+        store,
+        jobs(settings) if store.well else jobs_by_file(settings),
+        first,
+        *(check(settings) for check in rest),
+    ]
 
 
 @click.command()
@@ -125,16 +114,17 @@ CHECKS = (_data_directory, _backend_store, *REMOTE_CHECKS, _jobs)
 def command(as_json: bool) -> None:
     """Check this deployment and say what to do where something is not well.
 
-    Looks at the data directory, the backend store and its schema, the server, its access check,
-    an artifact's way up, down and out, and the last runs of gc, prune and
-    backup. Exits 0 only if all is well.
+    Looks at the data directory, the backend store and its schema, the jobs' last runs and whether
+    one is overdue, the server, its access check, an artifact's way up, down and out, its clock and
+    its certificate's end. Of what follows from another line nothing is said. Exits 0 only if all
+    is well.
 
     \b
     Example:
       trackstack doctor --json
     """
     settings = runtime_settings.load()
-    findings = [check(settings) for check in CHECKS]
+    findings = findings_of(settings)
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings]))
     else:

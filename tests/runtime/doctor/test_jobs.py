@@ -1,0 +1,42 @@
+"""What doctor says of scheduled jobs, and that no line follows from another."""
+
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+from runtime.doctor import findings_of
+from runtime.doctor.jobs import judged
+from runtime.jobs.runs import JobState
+from runtime.settings import load
+
+_NOW = datetime(2026, 11, 26, 6, 47, tzinfo=timezone.utc)
+
+
+def _gc(hours: float, code: int = 0) -> JobState:
+    began = _NOW - timedelta(hours=hours)
+    run = {"started": began.isoformat(), "exit_code": code}
+    return JobState("gc", "*/10 * * * *", _NOW - timedelta(days=90), None, run)
+
+
+def test_a_scheduler_that_is_dead_is_found() -> None:
+    well = judged([_gc(0.1)], _NOW)
+    assert (well.well, "next at 2026-11-26 06:50 UTC" in well.found) == (True, True)
+    dead = judged([_gc(54 * 24)], _NOW)
+    assert (dead.well, "was due at 2026-11-26 06:40 UTC" in dead.found) == (False, True)
+    assert "nobody runs the schedules" in dead.advice
+
+
+def test_a_job_that_failed_is_run_by_hand_as_its_schedule_runs_it() -> None:
+    failed = judged([_gc(0.1, code=1)], _NOW)
+    assert (failed.well, failed.advice) == (
+        False,
+        "run by hand: trackstack scheduler --once gc",
+    )
+
+
+def test_of_a_server_that_is_down_one_line_is_said(tmp_path: Path) -> None:
+    settings = load(
+        {"TRACKSTACK_DATA_DIR": str(tmp_path), "MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
+    )
+    found = findings_of(settings)
+    assert [f.check for f in found] == ["data directory", "backend store", "jobs", "server"]
+    assert [f.check for f in found if not f.well] == ["backend store", "server"]

@@ -1,0 +1,126 @@
+"""Why a server is not reached, by real sockets; and what the clock and a certificate say."""
+
+import ssl
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from runtime.doctor.reached import certificate, clock, clocks, lasting, server
+from runtime.settings import RuntimeSettings, load
+
+_NOW = datetime(2026, 11, 26, 6, 47, tzinfo=timezone.utc)
+
+
+def _certificate(folder: Path) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 that is its own authority, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "tests")])
+    now = datetime.now(timezone.utc)
+    names = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=30))
+        .add_extension(names, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    paths = folder / "cert.pem", folder / "key.pem"
+    paths[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    paths[1].write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return paths
+
+
+class _Alive(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *_args: object) -> None:
+        return
+
+
+@contextmanager
+def _serving(folder: Path | None = None) -> Generator[tuple[int, Path]]:
+    """An HTTP server on loopback, with TLS where a folder is given; its port and certificate."""
+    made = HTTPServer(("127.0.0.1", 0), _Alive)
+    path = Path()
+    if folder:
+        path, key = _certificate(folder)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(path, key)
+        made.socket = context.wrap_socket(made.socket, server_side=True)
+    threading.Thread(target=made.serve_forever, daemon=True).start()
+    try:
+        yield made.server_port, path
+    finally:
+        made.shutdown()
+        made.server_close()
+
+
+def _given(uri: str, **more: str) -> RuntimeSettings:
+    return load({"MLFLOW_TRACKING_URI": uri, **more})
+
+
+def test_a_server_that_answers_is_well_with_its_clock() -> None:
+    with _serving() as (port, _):
+        settings = _given(f"http://127.0.0.1:{port}")
+        assert server(settings).well
+        assert clock(settings).found == "as the server's"
+        assert certificate(settings).found == "none: plain HTTP"
+
+
+def test_each_cause_is_told_with_its_own_cure(tmp_path: Path) -> None:
+    with _serving() as (plain, _), _serving(tmp_path) as (tls, path):
+        for settings, found, advice in (
+            (_given("http://127.0.0.1:9"), "nothing listens", "make up"),
+            (_given("http://no-such-host.invalid"), "is not known here", "DNS"),
+            (_given(f"https://127.0.0.1:{plain}"), "no TLS is spoken", "to http://"),
+            (_given(f"http://127.0.0.1:{tls}"), "TLS is spoken", "to https://"),
+            (
+                _given(f"https://127.0.0.1:{tls}"),
+                "not trusted here",
+                "set MLFLOW_TRACKING_SERVER_CERT_PATH",
+            ),
+            (
+                _given(f"https://localhost:{tls}", MLFLOW_TRACKING_SERVER_CERT_PATH=str(path)),
+                "is not for localhost",
+                "the name that it is for",
+            ),
+        ):
+            finding = server(settings)
+            assert not finding.well
+            assert found in finding.found, finding
+            assert advice in finding.advice, finding
+        trusted = _given(f"https://127.0.0.1:{tls}", MLFLOW_TRACKING_SERVER_CERT_PATH=str(path))
+        assert server(trusted).well
+        assert certificate(trusted).found.startswith("ends 20")
+
+
+@pytest.mark.parametrize(("seconds", "well"), [(0, True), (29, True), (-29, True), (45, False)])
+def test_clocks_may_differ_by_half_a_minute(seconds: int, well: bool) -> None:
+    told = (_NOW + timedelta(seconds=seconds)).replace(microsecond=0)
+    assert clocks(_NOW, told, _NOW).well == well
+    assert clocks(_NOW - timedelta(days=1), _NOW, _NOW).well, "the answer took long"
+
+
+def test_a_certificate_is_told_two_weeks_before_its_end() -> None:
+    assert lasting(_NOW + timedelta(days=15), _NOW).well
+    late = lasting(_NOW + timedelta(days=3), _NOW)
+    assert (late.well, "in 3 days" in late.found) == (False, True)
