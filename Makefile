@@ -68,6 +68,9 @@ unlock: ## free STACK from an update that was killed
 status: ## whether STACK is up, asked of its server; its address, token command, logs; exits 1 where it is not
 	@$(ENTER) python -m infra.operations.status "$(STACK)"
 
+doctor: ## check STACK part by part, and say what to do where something is not well
+	@$(ENTER) python -m infra.operations.run "$(STACK)" doctor
+
 token: ## print STACK's own token; NAME= makes one for somebody: make token NAME=ann ROLE=read EXPIRES=30d
 	@$(ENTER) $(if $(filter command,$(origin NAME)),python -m infra.operations.run "$(STACK)" token add "$(NAME)" \
 		--role "$(or $(ROLE),write)" $(if $(EXPIRES),--expires "$(EXPIRES)"),\

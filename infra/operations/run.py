@@ -2,7 +2,8 @@
 
 In a cloud's containers nobody can run one. What is about backups is done all the same: made by
 request to the server, and read from where the stack keeps them, with the caller's own logins; and
-tokens are the server's to make and to end, by its API with the stack's own token.
+tokens are the server's to make and to end, by its API with the stack's own token, which doctor asks
+with, too.
 """
 
 import os
@@ -47,16 +48,16 @@ def decide(outputs: Mapping[str, Any], words: Sequence[str]) -> list[str] | None
             place += ["--earlier", str(earlier)]
         return [trackstack(), "backup", *place, *words[1:]]
     if by_request(outputs, words):
-        return [trackstack(), *words]
+        return [trackstack(), *words, *(["--server"] if words[0] == "doctor" else [])]
     raise UserError(
         f"{' '.join(words)}: nobody can run a command in the containers of this stack; what can be "
-        "had: backup, backup list, backup verify, token"
+        "had: backup, backup list, backup verify, token, doctor"
     )
 
 
 def by_request(outputs: Mapping[str, Any], words: Sequence[str]) -> bool:
     """Whether a command runs here and asks the stack's server. Pure."""
-    return not outputs.get("command") and list(words[:1]) == ["token"]
+    return not outputs.get("command") and list(words[:1]) in (["token"], ["doctor"])
 
 
 def _ask(outputs: Mapping[str, Any], here: Sequence[str]) -> int:

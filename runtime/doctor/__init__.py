@@ -98,20 +98,25 @@ _OF_SERVER = (*REMOTE_CHECKS, clock, certificate)
 
 def findings_of(settings: RuntimeSettings) -> list[Finding]:
     """All checks, but for those that a failed one before them leaves nothing to."""
-    store, first = _backend_store(settings), _OF_SERVER[0](settings)
-    rest = _OF_SERVER[1:] if first.well else ()
+    store = _backend_store(settings)
     return [
         _data_directory(settings),
         store,
         jobs(settings) if store.well else jobs_by_file(settings),
-        first,
-        *(check(settings) for check in rest),
+        *server_findings_of(settings),
     ]
+
+
+def server_findings_of(settings: RuntimeSettings) -> list[Finding]:
+    """What can be asked of the server from wherever it answers."""
+    first = server(settings)
+    return [first, *(check(settings) for check in (_OF_SERVER[1:] if first.well else ()))]
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
-def command(as_json: bool) -> None:
+@click.option("--server", "server_alone", is_flag=True, help="Only what the server itself tells.")
+def command(as_json: bool, server_alone: bool) -> None:
     """Check this deployment and say what to do where something is not well.
 
     Looks at the data directory, the backend store and its schema, the jobs' last runs and whether
@@ -124,7 +129,7 @@ def command(as_json: bool) -> None:
       trackstack doctor --json
     """
     settings = runtime_settings.load()
-    findings = findings_of(settings)
+    findings = server_findings_of(settings) if server_alone else findings_of(settings)
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings]))
     else:

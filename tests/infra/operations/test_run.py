@@ -30,6 +30,8 @@ def test_tokens_are_asked_of_the_server_where_nobody_can_run_a_command() -> None
     assert here
     assert here[1:] == list(words)
     assert by_request(_UP, words)
+    assert decide(_UP, ("doctor",))[1:] == ["doctor", "--server"]  # pyright: ignore[reportOptionalSubscript]
+    assert decide(beside, ("doctor",))[-1] == "doctor"  # pyright: ignore[reportOptionalSubscript]
     assert not by_request(beside, words)
     assert not by_request(_UP, ("backup", "verify"))
 
