@@ -51,6 +51,7 @@ COMMANDS = {
     "logout": Subcommand("client.logout", "Revoke and forget a server's token."),
     "whoami": Subcommand("client.whoami", "Say as whom a server knows you."),
     "env": Subcommand("client.env", "Print what a shell needs for a server."),
+    "status": Subcommand("client.status", "Say how a server is; exits 1 where it is not well."),
     "token": Subcommand("tokens.command", "Add, list, revoke and rotate bearer tokens."),
     "promote": Subcommand("promote.command", "Promote and approve model versions."),
     "doctor": Subcommand("doctor", "Check this deployment and say what to do."),

@@ -24,7 +24,7 @@ from runtime.access.layers.notice import Notice
 from runtime.access.layers.own_routes import Own, OwnRoutes
 from runtime.access.layers.preflight import Preflight
 from runtime.access.layers.recording import Recording, audited, counted
-from runtime.access.people import account, api, login, openapi
+from runtime.access.people import account, api, login, openapi, status
 from runtime.access.prefix import BelowPath
 from runtime.access.refusal import Refusal
 from runtime.access.rules.locations import of_stack
@@ -71,8 +71,12 @@ def layered(mlflow: ASGIApp, settings: RuntimeSettings) -> ASGIApp:
         Own(backups.PATH, endpoints.backup_requests(settings)),
         Own(openapi.TOKENS, api.tokens(callers), ("GET", "POST", "PATCH", "DELETE")),
         Own(openapi.PEOPLE, api.people(callers), ("GET", "POST", "DELETE")),
+        Own(status.API, status.api(callers, settings), ("GET",)),
         Own(openapi.DOCUMENT, api.document(prefix), ("GET",)),
         Own(beside.PATH, endpoints.store_question(settings), ("GET",)),
+        Own(status.PAGE.rstrip("/"), status.page(callers, settings), ("GET",)),
+        # The last: it takes all below it that no other does.
+        Own(status.PAGE, status.page(callers, settings), ("GET",)),
     ]
 
     # From the innermost to the outermost.

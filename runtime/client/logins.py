@@ -84,6 +84,13 @@ class Logins:
             raise UserError(f"not signed in to {wanted}: trackstack login {wanted}", 2)
         return login
 
+    def given(self, url: str | None) -> Login:
+        """As `of`; where the environment has a token, that one, for its own tracking URI."""
+        named, token = variables.tracking_uri(), variables.token()
+        if named and token and (url is None or normal(url) == normal(named)):
+            return Login(normal(named), token, "", "", "", None, variables.authority())
+        return self.of(url)
+
     def for_request(self, url: str) -> Login | None:
         """The login that a request to ``url`` may carry: its server's alone, or None."""
         try:

@@ -14,6 +14,11 @@ def tracking_uri() -> str | None:
     return os.environ.get(URI) or None
 
 
+def token() -> str | None:
+    """The token that the environment has; the first one while two are valid."""
+    return next(iter((os.environ.get(TOKEN) or "").split()), None)
+
+
 def authority() -> str | None:
     """The file of the authority that the environment says to trust."""
     return os.environ.get(AUTHORITY) or None

@@ -111,7 +111,8 @@ def _page(
         f"<h2>From a laptop</h2>\n<pre>{escape(pages.paste(public_url))}</pre>\n"
         f'<form method="post" action="{escape(prefix + pages.SIGN_OUT)}">'
         "<button>Sign out</button></form>\n"
-        f'<p><a href="{escape(prefix)}/">Back to MLflow</a></p>\n'
+        f'<p><a href="{escape(prefix)}/">Back to MLflow</a>, '
+        f'<a href="{escape(prefix)}/trackstack/">how the server is</a></p>\n'
     )
     return pages.page("Signed in to MLflow", content, wide=True)
 

@@ -5,7 +5,7 @@ from typing import Any
 from runtime.tokens.served import PATH as TOKENS
 from runtime.tokens.served import PEOPLE
 
-DOCUMENT = "/trackstack/api/openapi.json"
+DOCUMENT, STATUS = "/trackstack/api/openapi.json", "/trackstack/api/status"
 EXCHANGE = "/trackstack/login/token"
 
 _ROLE = {"type": "string", "enum": ["read", "write", "admin"]}
@@ -58,6 +58,27 @@ _SCHEMAS: dict[str, Any] = {
     "Made": {
         "allOf": [_ref("Token"), _object(token={**_TEXT, "description": "Its value: only here."})]
     },
+    "Status": _object(
+        stack={"type": ["string", "null"]},
+        trackstack=_TEXT,
+        mlflow=_TEXT,
+        schema={"type": ["string", "null"]},
+        time=_TIME,
+        jobs={"type": "array", "items": _ref("Job")},
+        problems={"type": "array", "items": _TEXT, "description": "None where all is well."},
+    ),
+    "Job": _object(
+        name=_TEXT,
+        schedule={**_TEXT, "description": "Five-field cron in UTC."},
+        next=_TIME,
+        overdue={"type": "boolean", "description": "It should have begun, and has not."},
+        running_since=_TIME,
+        last=_TIME,
+        last_success=_TIME,
+        seconds={"type": ["number", "null"]},
+        exit_code={"type": ["integer", "null"]},
+        counts={"type": "object", "additionalProperties": {"type": "number"}},
+    ),
     "Person": _object(
         name=_TEXT,
         role={**_ROLE, "type": ["string", "null"], "enum": [*_ROLE["enum"], None]},
@@ -130,6 +151,14 @@ _PATHS: dict[str, Any] = {
             200,
             "They may sign in again",
             parameters=[{"name": "name", "in": "query", "required": True, "schema": _TEXT}],
+        ),
+    },
+    STATUS: {
+        "get": _operation(
+            "How the server is: versions, its jobs' last and next runs",
+            200,
+            "The facts, the same from every replica",
+            _ref("Status"),
         ),
     },
     EXCHANGE: {

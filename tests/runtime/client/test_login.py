@@ -99,6 +99,9 @@ def test_sign_in_by_a_code_then_out_again(laptop: Laptop, site: Site) -> None:
     token = json.loads(file.read_text())["servers"][laptop.uri]["token"]
     assert token not in done.stdout + done.stderr
     assert laptop.run("whoami").stdout.startswith(f"{laptop.uri}: ada, write, until ")
+    how = laptop.run("status")
+    assert (how.returncode, how.stdout.startswith(laptop.uri)) == (1, True), how.stderr
+    assert "BAD the store has schema none" in how.stdout
     env = laptop.run("env").stdout
     assert f"export MLFLOW_TRACKING_URI={laptop.uri}\n" in env
     assert "export MLFLOW_TRACKING_AUTH=trackstack\n" in env

@@ -18,6 +18,8 @@ read  none       GET,POST,DELETE /trackstack/api/tokens
 admin none       PATCH       /trackstack/api/tokens
 admin none       GET,POST,DELETE /trackstack/api/people
 read  none       GET         /trackstack/api/openapi.json
+read  global     GET         /trackstack/api/status
+read  global     GET         /trackstack/
 
 # The server itself
 write global     POST        /api/3.0/mlflow/demo/delete

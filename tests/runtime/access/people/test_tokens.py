@@ -8,6 +8,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from runtime.access.people import openapi
+from runtime.database.engine import open_engine
+from runtime.jobs.runs import JobRuns
+from runtime.settings import load
 from runtime.tokens.store import Role
 from tests.runtime.access.people.site import ACCOUNT, PEOPLE, STACK, TOKENS, Site, bearer, made
 
@@ -153,7 +156,12 @@ def test_the_description_is_of_what_is_answered(site: Site) -> None:
         assert set(schemas[name]["properties"]) == set(found)
 
     site.api("POST", TOKENS, ada, name="laptop")
+    engine = open_engine(load({"TRACKSTACK_DATA_DIR": str(site.folder)}))
+    JobRuns(engine).schedule({"gc": "*/10 * * * *"})
     check("Token", site.api("GET", TOKENS, ada)[1]["tokens"][0])
     check("Person", site.api("GET", PEOPLE, bearer(STACK))[1]["people"][0])
+    found = site.api("GET", openapi.STATUS, ada)[1]
+    check("Status", found)
+    check("Job", found["jobs"][0])
     check("Error", site.api("POST", TOKENS, ada)[1])
     check("Error", site.api("GET", PEOPLE, ada)[1])

@@ -1,0 +1,50 @@
+"""`trackstack status`: how a server is, as it tells of itself."""
+
+import json
+from typing import Any
+
+import click
+
+from runtime.client import server
+from runtime.client.logins import Logins
+from runtime.errors import UserError
+
+
+@click.command()
+@click.argument("url", required=False)
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def command(url: str | None, as_json: bool) -> None:
+    """Say how the server at URL is: versions, and its jobs' last and next runs.
+
+    Without URL: that of MLFLOW_TRACKING_URI, else the one that was signed in to last. Exits 0 if
+    all is well, 1 if something is not, 75 if it does not answer. /trackstack/ shows the same.
+
+    \b
+    Example:
+      trackstack status https://mlflow.example.com
+    """
+    login = Logins().given(url)
+    status, said = server.ask(
+        login.url,
+        "GET",
+        "/trackstack/api/status",
+        token=login.token,
+        authority=login.authority,
+    )
+    if status != 200:
+        raise UserError(f"{login.url}: {said.get('message') or status}")
+    click.echo(json.dumps(said) if as_json else "\n".join(lines(login.url, said)))
+    if said["problems"]:
+        raise SystemExit(1)
+
+
+def lines(url: str, said: dict[str, Any]) -> list[str]:
+    """The facts for a terminal. Pure."""
+    stack = f", stack {said['stack']}" if said["stack"] else ""
+    versions = f"trackstack {said['trackstack']}, mlflow {said['mlflow']}, schema {said['schema']}"
+    found = [f"{url}{stack}: {versions}"]
+    for job in said["jobs"]:
+        last = f"last {job['last']}, exit code {job['exit_code']}" if job["last"] else "never ran"
+        following = "OVERDUE" if job["overdue"] else f"next {job['next']}"
+        found.append(f"{job['name']:8} {last}, {following}")
+    return found + [f"BAD {problem}" for problem in said["problems"]]
