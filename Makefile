@@ -7,7 +7,7 @@ ENTER := . ./env &&
 TAKEN = $(if $(DATA),--data "$(DATA)")
 UV = $(shell command -v uv || echo .venv/bin/uv)
 
-.PHONY: help up new down preflight preview refresh drift promote recover move move-in upgrade-database rotate-key run unlock status token logs rehearse dump setup test check nightly lint bench reference docs lock clean
+.PHONY: help up new down preflight preview refresh drift promote recover move move-in upgrade-database rotate-key run unlock status doctor token logs rehearse dump setup test check nightly lint bench reference docs lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18

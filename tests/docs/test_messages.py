@@ -34,10 +34,10 @@ def test_every_message_in_troubleshooting_is_one_of_the_code() -> None:
 
 
 def test_every_check_of_doctor_has_a_section() -> None:
-    tree = ast.parse((ROOT / "runtime" / "doctor.py").read_text())
     checks = {
         node.args[0].value
-        for node in ast.walk(tree)
+        for module in (ROOT / "runtime" / "doctor").glob("*.py")
+        for node in ast.walk(ast.parse(module.read_text()))
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Name)
         and node.func.id == "Finding"
