@@ -1,14 +1,13 @@
 """Named tokens against a real server with two workers."""
 
 import json
-import subprocess
 import time
 from typing import Any
 
 import pytest
 
 from infra.rehearsal.system.waiting import wait_for
-from tests.runtime.serving import REFUSED, TRACKSTACK, Serving
+from tests.runtime.serving import REFUSED, Serving
 
 pytestmark = pytest.mark.slow
 
@@ -120,36 +119,3 @@ def test_list_says_when_a_token_was_last_used(server: Serving) -> None:
     server.run("token", "revoke", "busy")
     server.run("token", "add", "busy")
     assert used()["busy"] is None
-
-
-def test_where_the_store_is_not_at_hand_the_server_is_asked(server: Serving) -> None:
-    variables = {"MLFLOW_TRACKING_URI": server.uri, "MLFLOW_TRACKING_TOKEN": server.token}
-    path = {"PATH": server.environment["PATH"]}
-
-    def run(*words: str, **more: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [TRACKSTACK, "token", *words],
-            env={**path, **variables, **more},
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-
-    made = run("add", "far", "--role", "read", "--expires", "30d")
-    assert made.returncode == 0, made.stderr
-    server.wait_until(made.stdout.strip(), 200)
-    [listed] = [t for t in json.loads(run("list", "--json").stdout) if t["name"] == "far"]
-    here = json.loads(server.run("token", "list", "--json").stdout)
-    assert listed.keys() == here[0].keys()
-    assert (listed["role"], listed["owner"]) == ("read", None)
-    assert run("rotate", "far").returncode == 0
-    server.wait_until(made.stdout.strip(), *REFUSED)
-    again = run("add", "far")
-    assert (again.returncode, "already" in again.stderr) == (2, True)
-    reader = server.run("token", "add", "far-reader", "--role", "read").stdout.strip()
-    refused = run("list", MLFLOW_TRACKING_TOKEN=reader)
-    assert (refused.returncode, "only admins" in refused.stderr) == (2, True)
-    assert run("revoke", "far").returncode == 0
-    gone = run("list", MLFLOW_TRACKING_URI="http://127.0.0.1:9")
-    assert (gone.returncode, "does not answer" in gone.stderr) == (75, True)
-    assert "Traceback" not in gone.stderr
