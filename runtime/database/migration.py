@@ -23,15 +23,17 @@ def migrate(engine: Engine) -> None:
     with engine.connect() as connection:
         is_empty = not engine.dialect.has_table(connection, "experiments")
     with keys_at_once(engine):
-        if is_empty:
-            library._initialize_tables(engine)
-        elif engine.dialect.name == "sqlite":
+        if engine.dialect.name == "sqlite":
             _migrate_sqlite(engine)
+        elif is_empty:
+            library._initialize_tables(engine)
         else:
             library._upgrade_db(engine)
 
 
 def _migrate_sqlite(engine: Engine) -> None:
+    from mlflow.store.tracking.dbmodels.initial_models import Base
+
     writing = create_engine(
         engine.url, poolclass=NullPool, connect_args={"timeout": _PATIENCE_SECONDS}
     )
@@ -40,6 +42,9 @@ def _migrate_sqlite(engine: Engine) -> None:
     event.listen(writing, "connect", _leave_transactions)
     event.listen(writing, "begin", _begin)
     with writing.begin() as connection:
+        if not engine.dialect.has_table(connection, "experiments"):
+            # Of an empty one, the tables that MLflow's first migration begins with.
+            Base.metadata.create_all(connection)
         run(connection, "heads")
 
 
