@@ -12,8 +12,9 @@ from runtime.artifacts.location import Destination
 from runtime.backup.format import rows
 from runtime.settings import RuntimeSettings
 
-# Table and column, and of a table of tags the one key whose values are locations.
-_LOCATIONS = (
+# In which MLflow keeps where something lies: table and column, and of a table of tags the one key
+# whose values are locations.
+LOCATIONS = (
     ("experiments", "artifact_location", None),
     ("runs", "artifact_uri", None),
     ("logged_models", "artifact_location", None),
@@ -24,10 +25,10 @@ _LOCATIONS = (
 _PROXIED = "mlflow-artifacts:"
 
 
-def _columns(connection: Connection) -> "Iterator[tuple[Column[str], ColumnElement[bool]]]":
-    """Those that the schema has, and which rows of each count."""
+def columns(connection: Connection) -> "Iterator[tuple[Column[str], ColumnElement[bool]]]":
+    """Those of ``LOCATIONS`` that the schema has, and which rows of each count."""
     there = rows.reflect(connection).tables
-    for table, column, key in _LOCATIONS:
+    for table, column, key in LOCATIONS:
         if table in there and column in there[table].c:
             which = there[table].c.key == key if key else true()
             yield there[table].c[column], which
@@ -41,13 +42,13 @@ def _begins(column: "Column[str]", text: str) -> ColumnElement[bool]:
 def noted(connection: Connection, destination: str) -> tuple[str, ...]:
     """The texts, the longest first, that locations which name ``destination`` itself begin with."""
     named = Destination(destination, proxied=False).beginnings()
-    columns = list(_columns(connection))
+    found = list(columns(connection))
     return tuple(
         text
         for text in sorted(named, key=len, reverse=True)
         if any(
             connection.execute(select(c).where(which, _begins(c, text)).limit(1)).first()
-            for c, which in columns
+            for c, which in found
         )
     )
 
@@ -59,7 +60,7 @@ def rewrite(engine: Engine, settings: RuntimeSettings, before: Sequence[str]) ->
     own = paths.for_mlflow(settings.artifacts_destination).rstrip("/")
     now = f"{_PROXIED if settings.serve_artifacts else own}/"
     with engine.begin() as connection:
-        for column, which in list(_columns(connection)):
+        for column, which in list(columns(connection)):
             for text in before:
                 rest = func.substr(column, len(text) + 1)
                 connection.execute(

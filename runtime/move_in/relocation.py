@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Table, and_, func, or_
 
 from runtime.artifacts.location import Destination
 from runtime.backup.format import rows
+from runtime.backup.relocate import columns
 from runtime.paths import local_path
 
 # What the server itself has, wherever it keeps it.
@@ -22,15 +23,6 @@ OWN = "mlflow-artifacts:"
 _AT_HOME = (f"{OWN}/", "runs:/", "models:/")
 # That PostgreSQL and MySQL take for an experiment's number.
 _LARGEST = (1 << 31) - 1
-_TRACE_TAG = "mlflow.artifactLocation"
-# Table -> columns, in which MLflow keeps where something lies.
-COLUMNS = {
-    "experiments": ("artifact_location",),
-    "runs": ("artifact_uri",),
-    "logged_models": ("artifact_location",),
-    "model_versions": ("source", "storage_location"),
-    "trace_tags": ("value",),
-}
 
 
 @dataclass(frozen=True)
@@ -130,13 +122,6 @@ def _locations(
     connection: Connection,
 ) -> Iterator[tuple[str, Table, "ColumnElement[Any]", "ColumnElement[bool]"]]:
     """Each column with its name, and which rows of it are concerned; of tables that are there."""
-    tables = rows.reflect(connection).tables
-    for name, columns in COLUMNS.items():
-        table: Any = tables.get(name)
-        if table is None:
-            continue
-        for each in columns:
-            if each in table.c:
-                is_tag = name == "trace_tags"
-                concerns: Any = table.c.key == _TRACE_TAG if is_tag else table.c[each].is_not(None)
-                yield f"{name}.{each}", table, table.c[each], concerns
+    for column, which in columns(connection):
+        table: Any = column.table
+        yield f"{table.name}.{column.name}", table, column, and_(which, column.is_not(None))

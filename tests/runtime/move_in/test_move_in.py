@@ -67,16 +67,27 @@ def _moved(taken: dict[str, Any], into: Path) -> tuple[RuntimeSettings, dict[str
     return settings, {kind: of.tables[kind].rows for kind in _KINDS}
 
 
+# Where MLflow keeps locations, by its schema.
+_PLACES = (
+    "experiments.artifact_location",
+    "runs.artifact_uri",
+    "logged_models.artifact_location",
+    "model_versions.source",
+    "model_versions.storage_location",
+    "trace_tags.value",
+)
+
+
 def _texts(settings: RuntimeSettings) -> str:
     """Every location in the new store, one a line."""
     found = list[str]()
     with open_engine(settings).connect() as connection:
-        for table, columns in relocation.COLUMNS.items():
-            for column in columns:
-                query = f"SELECT {column} FROM {table} WHERE {column} IS NOT NULL"
-                if table == "trace_tags":
-                    query += " AND \"key\" = 'mlflow.artifactLocation'"
-                found += map(str, connection.exec_driver_sql(query).scalars())
+        for place in _PLACES:
+            table, column = place.split(".")
+            query = f"SELECT {column} FROM {table} WHERE {column} IS NOT NULL"
+            if table == "trace_tags":
+                query += " AND \"key\" = 'mlflow.artifactLocation'"
+            found += map(str, connection.exec_driver_sql(query).scalars())
     return "\n".join(found)
 
 

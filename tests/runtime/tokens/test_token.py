@@ -67,6 +67,7 @@ def test_mistakes_are_told(server: Serving) -> None:
     [
         (("stack",), "'stack' is the name of a token that the stack itself has"),
         (("jobs", "--role", "read"), "'jobs' is the name of a token that the stack itself has"),
+        (("mlflow-jobs",), "'mlflow-jobs' is the name of a token that the stack itself has"),
         (("never", "--expires", "0s"), "--expires: a token that is valid for no time"),
         (("never", "--expires", "0d0h"), "--expires: a token that is valid for no time"),
         (("long", "--expires", "3000000d"), "--expires: that is later than the year 9999"),
