@@ -33,9 +33,10 @@ class Callers:
                 continue
             if isinstance(session.holder, Person):
                 began = session.until - timedelta(seconds=SESSION_SECONDS)
-                if await self.tokens.has_left(session.holder.name, began):
+                name, role = session.holder.name, session.holder.role
+                if await self.tokens.has_left(name, began):
                     continue
-                return session.holder
+                return Person(name, await self.tokens.role_now(name, role))
             if found := await self.tokens.find_session(*session.holder, address):
                 return found
         return None

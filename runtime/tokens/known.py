@@ -143,6 +143,12 @@ class TokenSet:
         known = self._seen.people.get(Owner(name, Role.READ).key)
         return known is not None and known.has_ended(began)
 
+    async def role_now(self, name: str, role: Role) -> Role:
+        """The role of a person's session that began with ``role``: less where it sank since."""
+        await self._keep_fresh()
+        known = self._seen.people.get(Owner(name, Role.READ).key)
+        return min(role, known.role) if known and known.role else role
+
     async def end(self, session: str, until: datetime) -> None:
         """End a session here at once, and elsewhere within 5 s; see `EndedSessions.end`."""
         self._seen = replace(self._seen, ended=self._seen.ended | {session})
