@@ -34,6 +34,6 @@ def lines(login: Login, *, with_token: bool) -> list[str]:
     given |= {variables.TOKEN: login.token} if with_token else {variables.AUTH: variables.PLUGIN}
     given |= {variables.AUTHORITY: login.authority} if login.authority else {}
     # What an earlier server left would be sent to this one, or be trusted for it.
-    left = {variables.TOKEN, variables.AUTH, variables.AUTHORITY} - given.keys()
+    left = set(variables.OF_ONE_SERVER) - given.keys()
     exports = [f"export {name}={shlex.quote(value)}" for name, value in given.items()]
     return exports + [f"unset {name}" for name in sorted(left)]

@@ -39,7 +39,7 @@ def ask(
     if token:
         request.add_header("Authorization", f"Bearer {token}")
     try:
-        with _opener(authority).open(request, timeout=_TIMEOUT_SECONDS) as answer:
+        with _opener(url, authority).open(request, timeout=_TIMEOUT_SECONDS) as answer:
             return answer.status, _object(answer.read())
     except urllib.error.HTTPError as error:
         return error.code, _object(error.read())
@@ -47,14 +47,18 @@ def ask(
         raise UserError(f"{url}: {_advice(error)}", 75) from None
 
 
-def _opener(authority: str | None) -> urllib.request.OpenerDirector:
+def _opener(url: str, authority: str | None) -> urllib.request.OpenerDirector:
     try:
         context = ssl.create_default_context(cafile=authority)
     except OSError as error:
         raise UserError(f"{authority}: is no certificate authority in PEM ({error})", 2) from None
     if authority:
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    return urllib.request.build_opener(_NoRedirect, urllib.request.HTTPSHandler(context=context))
+    handlers = [_NoRedirect(), urllib.request.HTTPSHandler(context=context)]
+    if url.startswith("http:"):
+        # To this machine alone, in plain text: the environment's proxy would read it.
+        handlers.append(urllib.request.ProxyHandler({}))
+    return urllib.request.build_opener(*handlers)
 
 
 def _advice(error: OSError) -> str:

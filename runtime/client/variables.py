@@ -5,6 +5,10 @@ from pathlib import Path
 
 URI, TOKEN = "MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_TOKEN"
 AUTH, AUTHORITY = "MLFLOW_TRACKING_AUTH", "MLFLOW_TRACKING_SERVER_CERT_PATH"
+# A name and password go before a token; the last has a certificate be anybody's.
+_LOGIN = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
+# What one server is spoken to with, and no other may get or be trusted by.
+OF_ONE_SERVER = (TOKEN, AUTH, AUTHORITY, *_LOGIN, "MLFLOW_TRACKING_INSECURE_TLS")
 # What MLFLOW_TRACKING_AUTH says for the plug-in below.
 PLUGIN = "trackstack"
 

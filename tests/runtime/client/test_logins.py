@@ -1,7 +1,9 @@
 """What is kept for which server, and who gets it."""
 
 import stat
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import requests
@@ -9,6 +11,7 @@ import requests
 from runtime.client.env import lines
 from runtime.client.logins import Login, Logins, normal
 from runtime.client.request_auth import TrackstackAuthProvider
+from runtime.client.server import ask
 from runtime.errors import UserError
 
 
@@ -114,7 +117,28 @@ def test_the_lines_for_a_shell_leave_nothing_of_another_server() -> None:
         "export MLFLOW_TRACKING_URI=https://a.example",
         "export MLFLOW_TRACKING_AUTH=trackstack",
         "export MLFLOW_TRACKING_SERVER_CERT_PATH='/a b/ca.pem'",
+        "unset MLFLOW_TRACKING_INSECURE_TLS",
+        "unset MLFLOW_TRACKING_PASSWORD",
         "unset MLFLOW_TRACKING_TOKEN",
+        "unset MLFLOW_TRACKING_USERNAME",
     ]
     assert "export MLFLOW_TRACKING_TOKEN=secret" in lines(login, with_token=True)
     assert "unset MLFLOW_TRACKING_AUTH" in lines(login, with_token=True)
+
+
+def test_plain_http_to_this_machine_passes_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Server(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, format: str, *args: object) -> None:
+            return
+
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "")
+    with HTTPServer(("127.0.0.1", 0), Server) as server:
+        Thread(target=server.handle_request, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        assert ask(url, "GET", "/", token="secret") == (200, {})
