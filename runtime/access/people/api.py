@@ -120,7 +120,7 @@ def _query(scope: Scope) -> str:
 def as_object(body: bytes | None) -> Mapping[str, Any]:
     try:
         found: Any = json.loads(body or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if body is None or not isinstance(found, dict):
         raise UserError(f"the body is no JSON object of at most {_LARGEST} bytes", 2)

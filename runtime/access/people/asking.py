@@ -6,7 +6,7 @@ from starlette.types import Scope
 
 from runtime.access.credentials import Person, bearer_token
 from runtime.access.exchange import exchange_of
-from runtime.tokens.store import JOB_TOKEN, Owner, Role, Token
+from runtime.tokens.store import JOB_TOKEN, RUNNER_TOKEN, Owner, Role, Token
 
 
 @dataclass(frozen=True)
@@ -42,5 +42,17 @@ class Asking:
 
         Not with a token alone: one that leaks would make others, which outlive it.
         """
+        return self.is_signed_in and self._makes_any
+
+    @property
+    def makes_shared(self) -> bool:
+        """Whether they may make shared tokens, and give one another value.
+
+        Not with a token of one's own: it ends with its owner's rights, and what it made would not.
+        """
+        return self.is_admin and self._makes_any
+
+    @property
+    def _makes_any(self) -> bool:
         is_own = isinstance(self.caller, Token) and self.caller.owner is not None
-        return self.is_signed_in and not is_own and self.caller.name != JOB_TOKEN
+        return not is_own and self.caller.name not in (JOB_TOKEN, RUNNER_TOKEN)

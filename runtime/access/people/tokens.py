@@ -16,6 +16,11 @@ from runtime.tokens.own import OwnTokens
 from runtime.tokens.store import JOB_TOKEN, STACK_TOKEN, Role, TokenTable
 from runtime.tokens.uses import TokenUses
 
+_NO_SHARED = (
+    "only admins make and change shared tokens: signed in as themselves, or with one that is shared "
+    "or the stack's, as a token of one's own makes nothing that outlives it"
+)
+
 
 class RefusedError(Exception):
     """What the caller's role or way of asking does not allow; the reason is the message."""
@@ -56,8 +61,8 @@ class Tokens:
         """
         name, lifetime = _text(wanted, "name"), _age(wanted)
         if wanted.get("shared"):
-            if not asking.is_admin:
-                raise RefusedError("only admins make shared tokens")
+            if not asking.makes_shared:
+                raise RefusedError(_NO_SHARED)
             if not (0 < len(name) <= 64 and name.isprintable()):
                 raise UserError("a token's name has 1 to 64 printable characters", 2)
             role = _role(wanted, Role.WRITE)
@@ -90,8 +95,8 @@ class Tokens:
 
     def change(self, asking: Asking, shared: str, action: str) -> dict[str, Any]:
         """For admins: give a shared token another value (``rotate``), or ``enable`` it."""
-        if not asking.is_admin:
-            raise RefusedError("only admins change shared tokens")
+        if not asking.makes_shared:
+            raise RefusedError(_NO_SHARED)
         if action == "rotate":
             answer = {"name": shared, "token": self._shared.rotate(shared)}
         elif action == "enable":

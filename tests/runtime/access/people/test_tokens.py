@@ -165,3 +165,37 @@ def test_the_description_is_of_what_is_answered(site: Site) -> None:
     check("Job", found["jobs"][0])
     check("Error", site.api("POST", TOKENS, ada)[1])
     check("Error", site.api("GET", PEOPLE, ada)[1])
+
+
+def test_a_session_has_no_more_than_its_person_has_since(site: Site) -> None:
+    before = site.signed_in("ada", Role.ADMIN)
+    assert site.api("GET", PEOPLE, before)[0] == 200
+    site.signed_in("ada", Role.READ)
+    fresh = made(site.folder)
+    assert fresh.api("GET", PEOPLE, before)[0] == 403
+    assert fresh.api("POST", TOKENS, before, name="x", shared=True, role="admin")[0] == 403
+    assert fresh.api("POST", TOKENS, before, name="x", role="write")[0] == 400
+
+
+def test_a_token_of_one_s_own_makes_nothing_that_outlives_it(site: Site) -> None:
+    ada = site.signed_in("ada", Role.ADMIN)
+    own = bearer(site.api("POST", TOKENS, ada, name="laptop", role="admin")[1]["token"])
+    team = site.shared.add("team", Role.ADMIN, None)
+    assert site.api("GET", f"{TOKENS}?all=true", own)[0] == 200
+    assert site.api("POST", TOKENS, own, name="x", shared=True)[0] == 403
+    for action in ("rotate", "enable"):
+        assert site.api("PATCH", f"{TOKENS}?shared=team", own, action=action)[0] == 403
+    assert site.api("POST", TOKENS, ada, name="x", shared=True)[0] == 201
+    assert site.api("POST", TOKENS, bearer(team), name="y", shared=True)[0] == 201
+
+
+def test_the_jobs_token_makes_none_where_it_is_an_admin_s(tmp_path: Path) -> None:
+    given = {"TRACKSTACK_PROTECT_REGISTRY": "true", "TRACKSTACK_PRUNE_REGISTRY": "true"}
+    jobs, site = bearer("the-jobs-own"), made(tmp_path, **given)
+    assert site.api("GET", PEOPLE, jobs)[0] == 200, "an admin's"
+    assert site.api("POST", TOKENS, jobs, name="x", shared=True)[0] == 403
+
+
+def test_a_body_too_deep_to_be_read_is_the_caller_s_mistake(site: Site) -> None:
+    ada = site.signed_in("ada", Role.READ)
+    assert site.ask("POST", TOKENS, ada, b"[" * 4000).status == 400
