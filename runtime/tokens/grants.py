@@ -8,9 +8,20 @@ typed there. Code and verifier together, once, give a token: who sees either alo
 import hmac
 import secrets
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from sqlalchemy import Column, DateTime, Engine, Integer, MetaData, String, Table, select, update
+from sqlalchemy import (
+    Column,
+    DateTime,
+    Engine,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    func,
+    select,
+    update,
+)
 from sqlalchemy import insert as inserted
 from sqlalchemy.exc import IntegrityError
 
@@ -21,6 +32,8 @@ from runtime.tokens.store import Owner, Role, hash_of, utc_now
 # How long a consent waits to be taken, and how many wrong codes end it.
 VALID = timedelta(minutes=5)
 _TRIES = 5
+# So many may wait at once for one owner: nobody fills the store with them.
+MOST = 20
 # Without those that look alike.
 _LETTERS = "BCDFGHJKLMNPQRSTVWXZ23456789"
 _WRONG = "the code is wrong, was used, or is older than 5 minutes: begin anew"
@@ -42,10 +55,11 @@ _GRANTS = Table(
 
 @dataclass(frozen=True)
 class Grant:
-    """Whose token a computer may have, and what it will be called."""
+    """Whose token a computer may have, what it will be called, and when they consented (UTC)."""
 
     owner: Owner
     label: str
+    given: datetime
 
 
 class Grants:
@@ -57,7 +71,7 @@ class Grants:
     def give(self, challenge: str, owner: Owner, label: str) -> str:
         """Note a consent; returns the code to hand over, as people type it.
 
-        Raises UserError where the challenge is none, or was used.
+        Raises UserError where the challenge is none, or was used, or too many wait.
         """
         if len(challenge) != 43:
             raise UserError("this link is not whole: begin anew with `trackstack login`", 2)
@@ -76,6 +90,10 @@ class Grants:
         try:
             with self._engine.begin() as connection:
                 connection.execute(_GRANTS.delete().where(_GRANTS.c.until < utc_now()))
+                same = (_GRANTS.c.owner == row["owner"], _GRANTS.c.proof == row["proof"])
+                waiting = select(func.count()).select_from(_GRANTS).where(*same)
+                if connection.execute(waiting).scalar_one() >= MOST:
+                    raise UserError("too many sign-ins of yours wait: try again in 5 minutes", 2)
                 connection.execute(inserted(_GRANTS).values(row))
         except IntegrityError:
             raise UserError("this link was used: begin anew with `trackstack login`", 2) from None
@@ -86,6 +104,9 @@ class Grants:
 
         Asks nothing of the store that only the holder of the verifier could not ask.
         """
+        if not verifier.isascii():
+            # Not every text of JSON has bytes.
+            raise UserError(_WRONG, 2)
         this = _GRANTS.c.challenge == challenge_of(verifier)
         presented = hash_of("".join(c for c in code.upper() if c.isalnum()))
         with self._engine.begin() as connection:
@@ -105,4 +126,5 @@ class Grants:
                 or not connection.execute(_GRANTS.delete().where(this)).rowcount
             ):
                 raise UserError(_WRONG, 2)
-        return Grant(Owner(row.owner, Role.named(row.role), row.proof), row.label)
+        owner = Owner(row.owner, Role.named(row.role), row.proof)
+        return Grant(owner, row.label, row.until - VALID)

@@ -127,11 +127,13 @@ class OwnTokens:
         lifetime: timedelta | None,
         *,
         again: bool = False,
+        since: datetime | None = None,
     ) -> str:
         """Make a token, valid for ``lifetime`` (None: as long as may be), and return its value.
 
-        With ``again`` it takes the place of the owner's that has this label. Raises UserError
-        where the label is taken or the owner may not have it.
+        With ``again`` it takes the place of the owner's that has this label; ``since`` is when a
+        person consented to it, where that is not now. Raises UserError where the label is taken or
+        the owner may not have it.
         """
         if not (0 < len(label) <= 64 and label.isprintable()):
             raise UserError("a token's name has 1 to 64 printable characters", 2)
@@ -142,10 +144,9 @@ class OwnTokens:
             raise UserError("a token that is valid for no time is of no use", 2)
         if lifetime is not None and most is not None and lifetime > timedelta(days=most):
             raise UserError(f"a token of one's own is valid for at most {most} days", 2)
-        if not owner.proof and owner.key not in self.people.list():
-            # Of a session that is older than what notes people.
-            raise UserError("sign out and in again first: this session is an old one", 2)
         now, value = utc_now(), generate()
+        if not owner.proof:
+            self._check_person(owner, since or now)
         try:
             end = None if lifetime is None else now + lifetime
         except OverflowError:
@@ -171,6 +172,12 @@ class OwnTokens:
         except IntegrityError:
             raise UserError(f"you have a token {label!r} already: revoke it first", 2) from None
         return value
+
+    def _check_person(self, owner: Owner, began: datetime) -> None:
+        known = self.people.list().get(owner.key)
+        # Without a row: of a session that is older than what notes people.
+        if known is None or known.role is None or known.has_ended(began):
+            raise UserError("sign out and in again first: this session is an old one", 2)
 
     def revoke(self, token_id: str, owner: Owner | None) -> None:
         """Delete a token, of ``owner`` alone where one is given.

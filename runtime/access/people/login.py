@@ -91,7 +91,8 @@ def _take(callers: Callers, body: Mapping[str, Any]) -> dict[str, Any]:
     verifier, code = str(body.get("verifier", "")), str(body.get("code", ""))
     grant = Grants(callers.engine).take(verifier, code)
     own: OwnTokens = callers.own
-    value = own.add(grant.owner, grant.label, grant.owner.role, None, again=True)
+    role, given = grant.owner.role, grant.given
+    value = own.add(grant.owner, grant.label, role, None, again=True, since=given)
     shared = callers.tokens.shared()
     [made] = [
         token

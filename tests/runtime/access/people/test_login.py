@@ -11,8 +11,9 @@ import pytest
 
 from runtime.access.people import login
 from runtime.client.challenge import challenge_of
+from runtime.tokens.grants import MOST
 from runtime.tokens.store import Role
-from tests.runtime.access.people.site import STACK, TOKENS, Headers, Site, made
+from tests.runtime.access.people.site import PEOPLE, STACK, TOKENS, Headers, Site, bearer, made
 
 _PAGE, _EXCHANGE = login.PATH, login.EXCHANGE
 
@@ -149,3 +150,29 @@ def test_the_sign_in_page_says_of_which_stack_it_is_and_what_to_type(tmp_path: P
     page = site.ask("GET", "/", {"accept": "text/html"}).body
     assert b"The stack azure-&lt;prod&gt;" in page
     assert b"trackstack login http://127.0.0.1:5000\n" in page
+
+
+def test_a_consent_ends_with_what_its_person_may(site: Site) -> None:
+    ada, verifier = site.signed_in("ada", Role.WRITE), _verifier()
+    code = _consent(site, ada, verifier)
+    admin = bearer(STACK)
+    assert site.api("DELETE", f"{PEOPLE}?name=ada", admin)[0] == 200
+    assert site.api("POST", f"{PEOPLE}?name=ada", admin)[0] == 200
+    site.signed_in("ada", Role.WRITE)
+    assert _take(site, verifier, code)[0] == 400
+
+
+def test_so_many_consents_wait_for_one_person(site: Site) -> None:
+    ada, bob = site.signed_in("ada", Role.READ), site.signed_in("bob", Role.READ)
+    for _ in range(MOST):
+        assert site.form(_PAGE, ada, challenge=challenge_of(_verifier())).status == 200
+    full = site.form(_PAGE, ada, challenge=challenge_of(_verifier()))
+    assert (full.status, b"wait" in full.body) == (400, True)
+    assert site.form(_PAGE, bob, challenge=challenge_of(_verifier())).status == 200
+
+
+@pytest.mark.parametrize("body", [b'{"verifier": "\\ud800", "code": "x"}', b"[" * 1024])
+def test_what_is_no_verifier_is_the_caller_s_mistake(site: Site, body: bytes) -> None:
+    ada = site.signed_in("ada", Role.READ)
+    assert site.form(_PAGE, ada, challenge=challenge_of(_verifier())).status == 200
+    assert site.ask("POST", _EXCHANGE, {}, body).status == 400
