@@ -54,11 +54,11 @@ def _opener(url: str, authority: str | None) -> urllib.request.OpenerDirector:
         raise UserError(f"{authority}: is no certificate authority in PEM ({error})", 2) from None
     if authority:
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    handlers = [_NoRedirect(), urllib.request.HTTPSHandler(context=context)]
-    if url.startswith("http:"):
-        # To this machine alone, in plain text: the environment's proxy would read it.
-        handlers.append(urllib.request.ProxyHandler({}))
-    return urllib.request.build_opener(*handlers)
+    # Plain HTTP goes to this machine alone: the environment's proxy would read it.
+    is_plain = url.startswith("http:")
+    proxy = urllib.request.ProxyHandler({} if is_plain else None)
+    https = urllib.request.HTTPSHandler(context=context)
+    return urllib.request.build_opener(_NoRedirect, proxy, https)
 
 
 def _advice(error: OSError) -> str:

@@ -17,8 +17,8 @@ from runtime.tokens.store import JOB_TOKEN, STACK_TOKEN, Role, TokenTable
 from runtime.tokens.uses import TokenUses
 
 _NO_SHARED = (
-    "only admins make and change shared tokens: signed in as themselves, or with one that is shared "
-    "or the stack's, as a token of one's own makes nothing that outlives it"
+    "only admins make and change shared tokens, signed in as themselves, or with a shared token or "
+    "the stack's: a token of one's own makes nothing that outlives it"
 )
 
 
