@@ -56,7 +56,7 @@ move: setup ## bring what FROM holds into the empty stack TO: make move FROM=loc
 
 move-in: setup ## bring another MLflow's store into the empty STACK: make move-in STACK=team FROM=sqlite:////srv/mlflow.db ARTIFACTS=/srv/mlartifacts
 	@$(ENTER) python -m infra.operations.recover.move_in "$(STACK)" $(if $(FROM),--from "$(FROM)") \
-		$(foreach place,$(ARTIFACTS),--artifacts "$(place)") $(if $(WAS),--was "$(WAS)")
+		$(foreach place,$(ARTIFACTS),--artifacts "$(place)") $(if $(WAS),--was "$(WAS)") $(if $(LINKED),--linked "$(LINKED)")
 	@$(ENTER) python -m infra.operations.up "$(STACK)" $(TAKEN)
 
 run: ## run a trackstack command beside STACK's server: make run ARGS="backup verify"

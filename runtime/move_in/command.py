@@ -35,8 +35,13 @@ def _settings(from_uri: str | None) -> RuntimeSettings:
     return given
 
 
-def _check_places(folder: Path | None, places: tuple[str, ...]) -> None:
-    """Raise UserError where there is none, or several are not all folders."""
+def _check_places(folder: Path | None, places: tuple[str, ...], linked: tuple[str, ...]) -> None:
+    """Raise UserError where there is none, several are not all folders, or a link leads elsewhere.
+
+    Links may lead to the folders of ``linked``, too.
+    """
+    from runtime.move_in import links
+
     if not folder and not places:
         raise UserError(_EXPLAINED, 2)
     for place in places:
@@ -45,6 +50,8 @@ def _check_places(folder: Path | None, places: tuple[str, ...]) -> None:
             raise UserError(f"there is no folder {place}; {_EXPLAINED}", 2)
         if directory is None and (folder or len(places) > 1):
             raise UserError(f"{place}: of several places, each must be a folder", 2)
+    local = [found for place in places if (found := local_directory(place))]
+    links.check([*local, *([folder] if folder else [])], [Path(place) for place in linked])
 
 
 def _destination(
@@ -69,11 +76,13 @@ def take(
     were: tuple[str, ...],
     to: str,
     *,
+    linked: tuple[str, ...] = (),
     renumber: bool = False,
 ) -> dict[str, Any]:
     """Make the backup at ``to``; returns what it holds, and what stays outside of it.
 
-    With ``renumber`` experiments have numbers that every database takes.
+    Symbolic links lead to no other places than these, and ``linked``. With ``renumber`` experiments
+    have numbers that every database takes.
     """
     from runtime.backup import make
     from runtime.move_in import relocation, source
@@ -86,7 +95,7 @@ def take(
     with TemporaryDirectory(prefix="trackstack-move-in-") as name:
         scratch = Path(name)
         (work := scratch / "work").mkdir()
-        _check_places(folder, places)
+        _check_places(folder, places, linked)
         file = scratch / "store.sqlite"
         shown = source.copy(given, folder, file, work)
         engine = source.engine_of(file)
@@ -155,6 +164,12 @@ def _tell(line: str) -> None:
     help="What locations begin with, where the folder was elsewhere when they were made.",
 )
 @click.option(
+    "--linked",
+    metavar="PLACE",
+    multiple=True,
+    help="A folder that symbolic links below a PLACE may lead to.",
+)
+@click.option(
     "--renumber", is_flag=True, help="Small numbers for experiments, as PostgreSQL and MySQL need."
 )
 @click.option("--to", required=True, metavar="URI", help="Where the backup goes.")
@@ -163,6 +178,7 @@ def command(
     from_uri: str | None,
     places: tuple[str, ...],
     were: tuple[str, ...],
+    linked: tuple[str, ...],
     renumber: bool,
     to: str,
     as_json: bool,
@@ -181,7 +197,7 @@ def command(
       trackstack move-in --from sqlite:////srv/mlflow.db --artifacts /srv/mlartifacts --to /backups
       trackstack move-in --from /srv/mlruns --to /backups --json
     """
-    done = take(from_uri, places, were, to, renumber=renumber)
+    done = take(from_uri, places, were, to, linked=linked, renumber=renumber)
     if as_json:
         click.echo(json.dumps(done))
         return

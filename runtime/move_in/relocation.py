@@ -90,7 +90,9 @@ def relocate(engine: Engine, texts: Mapping[str, str]) -> dict[str, int]:
                 # By exact text: LIKE would take another case for the same.
                 below = func.substr(column, 1, len(text) + 1) == f"{text}/"
                 moved = func.substr(column, len(text) + 1)
-                change = update(table).where(and_(concerns, below))
+                # With `..` it may lie anywhere, also to a store that reads paths as URLs.
+                climbs = func.instr(column.concat("/"), "/../") > 0
+                change = update(table).where(and_(concerns, below, ~climbs))
                 number = connection.execute(change.values({column.name: instead + moved})).rowcount
                 if number:
                     done[name] = done.get(name, 0) + number

@@ -66,12 +66,14 @@ def _tell_of_models(stack: Stack) -> None:
 @click.option("--from", "from_uri", help="The old store: a database's URI, or a folder (mlruns).")
 @click.option("--artifacts", "places", multiple=True, help="Where its artifacts are.")
 @click.option("--was", "were", multiple=True, help="What locations begin with, if not that.")
+@click.option("--linked", multiple=True, help="A folder that links among them may lead to.")
 @click.option("--patience", default=1800.0, help="Seconds in which a server must have it (1800).")
 def command(
     name: str,
     from_uri: str | None,
     places: tuple[str, ...],
     were: tuple[str, ...],
+    linked: tuple[str, ...],
     patience: float,
 ) -> int:
     """Bring what another MLflow holds into STACK, which must be empty.
@@ -105,6 +107,7 @@ def command(
             *([] if isinstance(plan, LocalPlan) else ["--renumber"]),
             *(word for place in places for word in ("--artifacts", place)),
             *(word for text in were for word in ("--was", text)),
+            *(word for place in linked for word in ("--linked", place)),
         ]
         done = _take(options, to)
         for line in lines(done):
