@@ -197,6 +197,19 @@ def read_for(tree: Tree, name: str | None, store: str | None) -> Manifest:
     if name:
         return _named(tree, name)
     whole = list(_whole(tree, complete(tree)))
+    chosen = _chosen(tree, whole, store)
+    theirs = [of.name for of in whole if of.sealed]
+    if isinstance(tree, Place) and tree.sealing and theirs and not chosen.sealed:
+        # A key says who made a backup, too: whoever can write there could have this one taken.
+        raise UserError(
+            f"{tree.uri}/{chosen.name} is not encrypted, as backups there are since {theirs[-1]}: "
+            f"name the one to restore; the newest that is encrypted is {theirs[0]}"
+        )
+    return chosen
+
+
+def _chosen(tree: Tree, whole: Sequence[Manifest], store: str | None) -> Manifest:
+    """Of backups, newest first, the one that `read_for` takes by itself."""
     newest = {of.store: of for of in reversed(whole) if of.store}
     if store and store in newest:
         return newest[store]

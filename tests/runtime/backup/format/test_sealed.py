@@ -1,12 +1,16 @@
 """What is sealed: that it opens as it was, and that nothing else does."""
 
 import io
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime.backup.format import sealed
+from runtime.backup.format import manifest, sealed
+from runtime.backup.format.manifest import ArtifactsPart, Manifest
+from runtime.backup.format.places import MANIFEST, Place
 from runtime.errors import UserError
 
 _KEY, _OTHER = "k" * 43, "o" * 43
@@ -91,3 +95,34 @@ _KNOWN = (
     "747261636b737461636b206261636b757020310ad060a839d090c1c429e1bb5f3bfaf2ce38ab625c"
     "a366b98d9c558d60599c0a5ddd79bfa4ee6774f727213f8699e6e51cd2217788ccfe03cff253cf8c"
 )
+
+
+def _kept(place: Path, name: str, *, encrypted: bool, store: str = "s") -> None:
+    """A backup's manifest, with nothing else."""
+    of = Manifest(name, "", "", "", "", {}, ArtifactsPart("a", 0, "", 0, 0), 0, store)
+    plain = io.BytesIO(replace(of, sealed=encrypted).to_json().encode())
+    (place / name).mkdir()
+    with (place / name / MANIFEST).open("wb") as out:
+        if encrypted:
+            sealed.seal(plain, out, _KEY, f"{name}/{MANIFEST}")
+        else:
+            out.write(plain.getvalue())
+
+
+def test_a_plain_backup_is_not_taken_of_itself_where_encrypted_ones_are_older(
+    tmp_path: Path,
+) -> None:
+    old, ours, later = (f"2026010{day}T000000Z-0000" for day in (1, 2, 3))
+    sealing = Place(str(tmp_path), keys=[_KEY], seals=True)
+    _kept(tmp_path, old, encrypted=False)
+    assert manifest.read_for(sealing, None, "s").name == old, "there is no other"
+    _kept(tmp_path, ours, encrypted=True)
+    assert manifest.read_for(sealing, None, "s").name == ours
+    # By somebody who can write there, and has no key.
+    _kept(tmp_path, later, encrypted=False)
+    for store in ("s", None):
+        with pytest.raises(UserError, match=rf"{later} is not encrypted.*{ours}"):
+            manifest.read_for(sealing, None, store)
+    assert manifest.read_for(sealing, later, "s").name == later, "who names it means it"
+    # Where the stack's are plain anyway it is one of them.
+    assert manifest.read_for(Place(str(tmp_path), keys=[_KEY]), None, "s").name == later
