@@ -209,7 +209,7 @@ def test_a_person_signs_in_sees_an_experiment_opens_an_artifact_and_leaves(
 
         page.goto(f"{site.server.uri}/trackstack/account")
         assert "ada@example.com, write" in page.inner_text("main")
-        page.click("button")
+        page.get_by_role("button", name="Sign out").click()
         page.get_by_role("button", name="Yes, sign me out").click()
         page.wait_for_url(f"{site.server.uri}/**")
         assert "Sign in to MLflow" in page.inner_text("main")
