@@ -223,7 +223,8 @@ class SignIn:
             return self._failed(request, f"the answer is not valid ({type(error).__name__})", 403)
         role = self._rules.role_of(claims)
         name = display_name(claims)
-        may_enter = await asyncio.to_thread(self._callers.own.people.sign_in, name, role)
+        people, subject = self._callers.own.people, f"{claims.get('iss')} {claims.get('sub')}"
+        may_enter = await asyncio.to_thread(people.sign_in, name, role, subject)
         self._callers.tokens.forget()
         if role is None:
             why = (

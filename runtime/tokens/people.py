@@ -5,6 +5,7 @@ store must let nobody in who was removed since.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,7 +14,7 @@ from sqlalchemy import insert as inserted
 from sqlalchemy.exc import IntegrityError
 
 from runtime.errors import UserError
-from runtime.tokens.store import Owner, Role, utc_now
+from runtime.tokens.store import Owner, Role, hash_of, utc_now
 
 _TABLES = MetaData()
 _PEOPLE = Table(
@@ -27,6 +28,13 @@ _PEOPLE = Table(
     # What began before it has ended: sessions, and tokens.
     Column("ended", DateTime),
     Column("removed", Boolean, nullable=False, default=False),
+)
+# As whom somebody signed in last, by the issuer's own id for them.
+_SUBJECTS = Table(
+    "trackstack_subjects",
+    _TABLES,
+    Column("subject", String(64), primary_key=True),
+    Column("key", String(64), nullable=False),
 )
 
 
@@ -68,18 +76,24 @@ class People:
             for row in rows
         }
 
-    def sign_in(self, name: str, role: Role | None) -> bool:
+    def sign_in(self, name: str, role: Role | None, subject: str = "") -> bool:
         """Note what the issuer says of a person now; returns whether they may enter.
 
-        With no role all that they began ends.
+        With no role all that they began ends. ``subject`` is the issuer's own id for them: who was
+        removed stays so under another address.
         """
         now, key = utc_now(), _key(name)
-        known = self.list().get(key)
-        if known is None and role is None:
+        people, last = self.list(), self._last_key(subject)
+        known, before = people.get(key), people.get(last) if last else None
+        if (known is None and role is None) or (before and before.is_removed):
             return False
         seen = {"signed_in": now} if role else {"ended": now}
         self._write(name, role=role.name.lower() if role else None, **seen)
-        return role is not None and not (known and known.is_removed)
+        if role is None or (known and known.is_removed):
+            return False
+        if subject and last != key:
+            self._bind(subject, key)
+        return True
 
     def remove(self, name: str) -> None:
         """End all that a person began, and let them in no more, whatever the issuer says."""
@@ -91,6 +105,21 @@ class People:
         if known is None or not known.is_removed:
             raise UserError(f"{name!r} is not removed", 2)
         self._write(name, removed=False)
+
+    def _last_key(self, subject: str) -> str | None:
+        with self._engine.connect() as connection:
+            if not subject or not self._engine.dialect.has_table(connection, _SUBJECTS.name):
+                return None
+            this = _SUBJECTS.c.subject == hash_of(subject)
+            return connection.execute(select(_SUBJECTS.c.key).where(this)).scalar()
+
+    def _bind(self, subject: str, key: str) -> None:
+        """Where another worker does the same now, one of them is the last."""
+        row = {"subject": hash_of(subject), "key": key}
+        _TABLES.create_all(self._engine)
+        with suppress(IntegrityError), self._engine.begin() as connection:
+            connection.execute(_SUBJECTS.delete().where(_SUBJECTS.c.subject == row["subject"]))
+            connection.execute(inserted(_SUBJECTS).values(row))
 
     def _write(self, name: str, **values: object) -> None:
         _TABLES.create_all(self._engine)

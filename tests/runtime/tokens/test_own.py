@@ -119,6 +119,19 @@ def test_who_is_removed_has_no_token_no_session_and_no_way_in(
         own.people.let_in(_ADA.name)
 
 
+def test_who_is_removed_stays_so_under_another_address(own: OwnTokens) -> None:
+    people, issuer = own.people, "https://issuer.example"
+    assert people.sign_in("eve@example.com", Role.WRITE, f"{issuer} 7")
+    own.remove("eve@example.com")
+    assert not people.sign_in("eve@other.example", Role.WRITE, f"{issuer} 7")
+    assert "eve@other.example" not in {known.name for known in people.list().values()}
+    assert people.sign_in("bob", Role.WRITE, f"{issuer} 8")
+    people.let_in("eve@example.com")
+    assert people.sign_in("eve@other.example", Role.WRITE, f"{issuer} 7")
+    own.remove("eve@other.example")
+    assert not people.sign_in("eve@example.com", Role.WRITE, f"{issuer} 7")
+
+
 def test_a_token_ends_so_many_days_after_the_last_sign_in() -> None:
     now = utc_now()
     token = Token("ada/x", "0", Role.WRITE, now - timedelta(days=3), None, id="1", owner=_ADA)
