@@ -15,10 +15,10 @@ from runtime.settings import RuntimeSettings, variable
 
 @dataclass(frozen=True)
 class Rewrapped:
-    """``done`` are under the newest key now; of ``left`` this process has no key."""
+    """``done`` are under the newest key now; of ``left``, by name, this process has no key."""
 
     done: int
-    left: int
+    left: tuple[str, ...]
 
 
 def environment(settings: RuntimeSettings) -> dict[str, str]:
@@ -29,14 +29,14 @@ def environment(settings: RuntimeSettings) -> dict[str, str]:
 def rewrap(settings: RuntimeSettings, engine: Engine) -> Rewrapped:
     """Put all that lies under an earlier key under the newest one, and say what cannot be."""
     secrets, hooks = gateway.rewrap(settings, engine), webhooks.rewrap(settings, engine)
-    result = Rewrapped(secrets[0] + hooks[0], secrets[1] + hooks[1])
+    named = [f"secret {name!r}" for name in secrets[1]] + [f"webhook {name!r}" for name in hooks[1]]
+    result = Rewrapped(secrets[0] + hooks[0], tuple(named))
     if result.done:
         click.echo(f"trackstack: {result.done} secrets in the store have a new key", err=True)
     if result.left:
         click.echo(
-            f"trackstack: warning: {secrets[1]} secrets of the gateway and {hooks[1]} of webhooks "
-            f"lie under a key that is not here: add it to {variable('secrets_key')} after the "
-            "newest, or set them again",
+            f"trackstack: warning: under a key that is not here lie {', '.join(named)}: add it to "
+            f"{variable('secrets_key')} after the newest, or set them again",
             err=True,
         )
     return result

@@ -60,33 +60,36 @@ def _of_key(key: str) -> Passphrase:
     return Passphrase(mark & 0x3FFFFFFF | 0x40000000, derived_key(key, _PURPOSE))
 
 
-def rewrap(settings: RuntimeSettings, engine: Engine) -> tuple[int, int]:
-    """Put secrets under the newest passphrase: how many were, how many cannot be.
+def rewrap(settings: RuntimeSettings, engine: Engine) -> tuple[int, list[str]]:
+    """Put secrets under the newest passphrase: how many were, and the names of others.
 
     Only their keys are encrypted anew, in one transaction. Where a passphrase is given, it is its
     owner's to rotate.
     """
     known = passphrases(settings)
     if settings.gateway_passphrase or not known:
-        return 0, 0
+        return 0, []
     from mlflow.store.tracking.dbmodels.models import SqlGatewaySecret
 
     table = cast(Any, SqlGatewaySecret).__table__
     with engine.begin() as connection:
         if not engine.dialect.has_table(connection, table.name):
-            return 0, 0
+            return 0, []
         return _rewrap(connection, table, known)
 
 
-def _rewrap(connection: Connection, table: Any, known: Sequence[Passphrase]) -> tuple[int, int]:
+def _rewrap(
+    connection: Connection, table: Any, known: Sequence[Passphrase]
+) -> tuple[int, list[str]]:
     from mlflow.exceptions import MlflowException
     from mlflow.utils import crypto
 
     newest = known[0]
-    columns = (table.c.secret_id, table.c.encrypted_value, table.c.wrapped_dek, table.c.kek_version)
+    names = ("secret_id", "secret_name", "encrypted_value", "wrapped_dek", "kek_version")
+    columns = (table.c[name] for name in names)
     rows = connection.execute(select(*columns).where(table.c.kek_version != newest.version)).all()
     if not rows:
-        return 0, 0
+        return 0, []
     library = cast(Any, crypto)
     public = Passphrase(_PUBLIC, library.DEFAULT_KEK_PASSPHRASE)
     # Each takes a quarter of a second to make.
@@ -96,7 +99,7 @@ def _rewrap(connection: Connection, table: Any, known: Sequence[Passphrase]) -> 
         for each in (*known, public)
         if each.version in wanted
     }
-    done = left = 0
+    done, left = 0, list[str]()
     for row in rows:
         try:
             before = managers[row.kek_version]
@@ -104,7 +107,7 @@ def _rewrap(connection: Connection, table: Any, known: Sequence[Passphrase]) -> 
                 row.encrypted_value, row.wrapped_dek, before, managers[newest.version]
             )
         except (KeyError, MlflowException):
-            left += 1
+            left.append(str(row.secret_name))
             continue
         change = update(table).where(table.c.secret_id == row.secret_id)
         connection.execute(change.values(wrapped_dek=new.wrapped_dek, kek_version=newest.version))

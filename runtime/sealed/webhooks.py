@@ -11,7 +11,7 @@ from runtime.settings import RuntimeSettings, variable
 
 _PURPOSE = b"trackstack webhook secrets"
 # As it lies in the store: MLflow's own model would try to read it.
-_HOOKS = table("webhooks", column("webhook_id"), column("secret"))
+_HOOKS = table("webhooks", column("webhook_id"), column("name"), column("secret"))
 
 
 def environment(settings: RuntimeSettings) -> dict[str, str]:
@@ -33,22 +33,24 @@ def keys(settings: RuntimeSettings) -> list[str]:
     return [derived_key(secret, _PURPOSE) for secret in (*own_keys(settings), *before)]
 
 
-def rewrap(settings: RuntimeSettings, engine: Engine) -> tuple[int, int]:
-    """Put secrets under the newest key, in one transaction: how many were, how many cannot be."""
+def rewrap(settings: RuntimeSettings, engine: Engine) -> tuple[int, list[str]]:
+    """Put secrets under the newest key, in one transaction: how many were, and the names of the
+    webhooks whose cannot be.
+    """
     if not settings.secrets_key or settings.webhook_key:
-        return 0, 0
+        return 0, []
     with engine.begin() as connection:
         if not engine.dialect.has_table(connection, _HOOKS.name):
-            return 0, 0
+            return 0, []
         return _rewrap(connection, keys(settings))
 
 
-def _rewrap(connection: Connection, known: list[str]) -> tuple[int, int]:
+def _rewrap(connection: Connection, known: list[str]) -> tuple[int, list[str]]:
     from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
     rows = connection.execute(select(_HOOKS).where(_HOOKS.c.secret.is_not(None))).all()
     newest, ring = Fernet(known[0]), MultiFernet([Fernet(key) for key in known])
-    done = left = 0
+    done, left = 0, list[str]()
     for row in rows:
         try:
             newest.decrypt(row.secret)
@@ -58,7 +60,7 @@ def _rewrap(connection: Connection, known: list[str]) -> tuple[int, int]:
         try:
             secret = ring.rotate(row.secret).decode()
         except InvalidToken:
-            left += 1
+            left.append(str(row.name))
             continue
         own = _HOOKS.c.webhook_id == row.webhook_id
         connection.execute(update(_HOOKS).where(own).values(secret=secret))

@@ -148,13 +148,13 @@ def test_what_lies_under_a_key_of_before_is_put_under_the_newest(
         "TRACKSTACK_SECRETS_KEY": f"{_NEW} {_OLD}",
     }
     count = sum(map(len, was))
-    assert sealed.rewrap(load(now), engine) == sealed.Rewrapped(count, 0)
+    assert sealed.rewrap(load(now), engine) == sealed.Rewrapped(count, ())
     assert f"{count} secrets in the store have a new key" in capsys.readouterr().err
     # Those of before are needed no more.
     assert _read(engine, {"TRACKSTACK_SECRETS_KEY": _NEW}) == was
     with pytest.raises(Exception, match="Failed to decrypt"):
         _read(engine, before)
-    assert sealed.rewrap(load(now), engine) == sealed.Rewrapped(0, 0)
+    assert sealed.rewrap(load(now), engine) == sealed.Rewrapped(0, ())
     assert capsys.readouterr().err == ""
 
 
@@ -164,14 +164,15 @@ def test_what_lies_under_a_key_that_is_gone_is_said_and_left(
     gone = {"TRACKSTACK_SECRETS_KEY": "g" * 43}
     _keep(engine, gone, "gone")
     _keep(engine, _BEFORE, "before")
-    assert sealed.rewrap(load(_NOW), engine) == sealed.Rewrapped(2, 2)
+    lost = ("secret 'gone'", "webhook 'gone'")
+    assert sealed.rewrap(load(_NOW), engine) == sealed.Rewrapped(2, lost)
     said = capsys.readouterr().err
-    assert "1 secrets of the gateway and 1 of webhooks lie under a key that is not here" in said
+    assert "under a key that is not here lie secret 'gone', webhook 'gone'" in said
     assert _NEW not in said
     with pytest.raises(InvalidToken):
         Fernet(_hook_key(_NOW)).decrypt(_secret_of(engine, "gone"))
     back = {**_NOW, "TRACKSTACK_SECRETS_KEY": f"{_NEW} {'g' * 43}"}
-    assert sealed.rewrap(load(back), engine) == sealed.Rewrapped(2, 0)
+    assert sealed.rewrap(load(back), engine) == sealed.Rewrapped(2, ())
     assert _read(engine, _NOW) == ({_API_KEY}, {_HOOK})
 
 
@@ -185,10 +186,10 @@ def test_without_a_key_of_its_own_nothing_is_moved_but_from_the_published_defaul
     engine: Engine,
 ) -> None:
     _keep(engine, _NOTHING)
-    assert sealed.rewrap(load({"MLFLOW_TRACKING_TOKEN": _TOKEN}), engine) == sealed.Rewrapped(0, 0)
-    assert sealed.rewrap(load(_BEFORE), engine) == sealed.Rewrapped(1, 0)
+    assert sealed.rewrap(load({"MLFLOW_TRACKING_TOKEN": _TOKEN}), engine) == sealed.Rewrapped(0, ())
+    assert sealed.rewrap(load(_BEFORE), engine) == sealed.Rewrapped(1, ())
     assert _read(engine, _BEFORE)[0] == {_API_KEY}
 
 
 def test_an_empty_database_has_none() -> None:
-    assert sealed.rewrap(load(_NOW), create_engine("sqlite://")) == sealed.Rewrapped(0, 0)
+    assert sealed.rewrap(load(_NOW), create_engine("sqlite://")) == sealed.Rewrapped(0, ())
