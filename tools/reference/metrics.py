@@ -12,7 +12,7 @@ _HEAD = f"""\
 # Metrics
 
 {GENERATED} `GET {PATH}`, with a token of role `read`, answers in the text format of Prometheus.
-`job` is `gc`, `prune` or `backup`; `area` is `api`, `ui`, `artifacts`, `traces` or `other`. How to
+`job` is `gc`, `prune`, `backup` or `drill`; `area` is `api`, `ui`, `artifacts`, `traces` or `other`. How to
 be told of what they say: [Alarms](../operations/alarms.md).
 
 """

@@ -15,8 +15,8 @@ LINES = (
     ),
     Line(
         "`--cpu 1 --memory 1`",
-        "the same for `docker run`; the keys `cpus` and `memory`",
-        "same",
+        "`--cpus 1 --memory 1g` of `docker run`; the keys `cpus` and `memory`",
+        "other",
         keys=("cpus", "memory"),
     ),
     Line(
