@@ -3,10 +3,12 @@
 import http.client
 import socket
 import ssl
+import urllib.request
+from base64 import b64encode
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from runtime import health
 from runtime.doctor.finding import Finding
@@ -35,8 +37,11 @@ def reach(settings: RuntimeSettings) -> Reached:
     parts = urlsplit(settings.tracking_uri)
     link: http.client.HTTPConnection | None = None
     try:
-        link = _connection(parts, settings)
-        link.request("GET", f"{parts.path}{health.PATH}")
+        proxy = _proxy(parts)
+        link = _connection(parts, proxy, settings)
+        # A proxy is asked for plain HTTP by the whole address; TLS goes through it.
+        start = f"http://{parts.netloc}" if proxy and parts.scheme != "https" else ""
+        link.request("GET", f"{start}{parts.path}{health.PATH}")
         ends = _end_of(link.sock)
         answer = link.getresponse()
         return Reached(answer.status, None, _date(answer.getheader("date")), ends)
@@ -49,14 +54,30 @@ def reach(settings: RuntimeSettings) -> Reached:
             link.close()
 
 
-def _connection(parts: SplitResult, settings: RuntimeSettings) -> http.client.HTTPConnection:
-    host = parts.hostname or ""
+def _proxy(parts: SplitResult) -> SplitResult | None:
+    """The proxy on the way there, which knows names that this machine need not."""
+    given = urllib.request.getproxies().get(parts.scheme, "")
+    if not given or urllib.request.proxy_bypass(parts.hostname or ""):
+        return None
+    return urlsplit(given if "://" in given else f"http://{given}")
+
+
+def _connection(
+    parts: SplitResult, proxy: SplitResult | None, settings: RuntimeSettings
+) -> http.client.HTTPConnection:
+    host, port = parts.hostname or "", parts.port
+    way = (proxy.hostname or "", proxy.port or 80) if proxy else (host, port)
     if parts.scheme != "https":
-        return http.client.HTTPConnection(host, parts.port, timeout=_SECONDS)
+        return http.client.HTTPConnection(*way, timeout=_SECONDS)
     context = ssl.create_default_context(cafile=settings.tracking_certificate)
     if settings.tracking_certificate:
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    return http.client.HTTPSConnection(host, parts.port, timeout=_SECONDS, context=context)
+    link = http.client.HTTPSConnection(*way, timeout=_SECONDS, context=context)
+    if proxy:
+        login = f"{unquote(proxy.username or '')}:{unquote(proxy.password or '')}"
+        header = f"Basic {b64encode(login.encode()).decode()}"
+        link.set_tunnel(host, port, {"Proxy-Authorization": header} if proxy.username else None)
+    return link
 
 
 def _end_of(link: object) -> datetime | None:
@@ -131,6 +152,8 @@ def _wrong_scheme(right: str) -> str:
 
 def _speaks_tls(uri: str) -> bool:
     parts = urlsplit(uri)
+    if _proxy(parts):
+        return False
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     # Only whether it speaks: nothing is sent.
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE

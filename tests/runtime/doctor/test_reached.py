@@ -15,9 +15,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from infra.rehearsal.host.connect_proxy import connect_proxy
 from runtime.doctor.reached import certificate, clock, clocks, lasting, server
 from runtime.settings import RuntimeSettings, load
 
+_BEHIND_PROXY = "mlflow.internal.example"
 _NOW = datetime(2026, 11, 26, 6, 47, tzinfo=timezone.utc)
 
 
@@ -26,7 +28,8 @@ def _certificate(folder: Path) -> tuple[Path, Path]:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "tests")])
     now = datetime.now(timezone.utc)
-    names = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    address, other = x509.IPAddress(ip_address("127.0.0.1")), x509.DNSName(_BEHIND_PROXY)
+    names = x509.SubjectAlternativeName([address, other])
     made = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
@@ -111,6 +114,23 @@ def test_each_cause_is_told_with_its_own_cure(tmp_path: Path) -> None:
         trusted = _given(f"https://127.0.0.1:{tls}", MLFLOW_TRACKING_SERVER_CERT_PATH=str(path))
         assert server(trusted).well
         assert certificate(trusted).found.startswith("ends 20")
+
+
+def test_what_a_proxy_alone_knows_is_reached_through_it_as_clients_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def resolve(host: str) -> str | None:
+        return "127.0.0.1" if host == _BEHIND_PROXY else None
+
+    with _serving(tmp_path) as (tls, path), connect_proxy(resolve) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        there = {"MLFLOW_TRACKING_SERVER_CERT_PATH": str(path)}
+        assert server(_given(f"https://{_BEHIND_PROXY}:{tls}", **there)).well
+        assert certificate(_given(f"https://{_BEHIND_PROXY}:{tls}", **there)).well
+        assert server(_given(f"https://127.0.0.1:{tls}", **there)).well
+        refused = server(_given(f"https://other.example:{tls}", **there))
+        assert "502 there is no such name" in refused.found
 
 
 @pytest.mark.parametrize(("seconds", "well"), [(0, True), (29, True), (-29, True), (45, False)])
