@@ -7,6 +7,7 @@ import sqlite3
 import stat
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
@@ -20,6 +21,15 @@ _CHUNK = 1 << 20
 COMING = ".artifact.uploading."
 # What Trackstack keeps of its own at the top of an artifact destination; in no backup.
 OWN_FOLDER = ".trackstack"
+
+_OPENS: ContextVar[bool] = ContextVar("opens", default=False)
+
+
+def opens() -> bool:
+    """Whether a tree opens its store at this moment: one of the stack's own settings, and not what
+    a request names.
+    """
+    return _OPENS.get()
 
 
 class Tree:
@@ -45,6 +55,7 @@ class Tree:
             from mlflow.exceptions import MlflowException
             from mlflow.store.artifact import artifact_repository_registry as registry
 
+            marked = _OPENS.set(True)
             try:
                 uri = str(self.directory or self.uri)
                 self._repository = cast(Any, registry).get_artifact_repository(uri)
@@ -52,6 +63,8 @@ class Tree:
                 raise UserError(
                     f"{self.uri} is no artifact store that works here: {error}", 2
                 ) from None
+            finally:
+                _OPENS.reset(marked)
         return self._repository
 
     def list(self, folder: str = "") -> list[tuple[str, int | None]]:

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from runtime.access.rules.locations import UNOPENED, Allowed
 from runtime.artifacts.location import printable
+from runtime.artifacts.tree import opens
 
 _POLICY, _MARK = "enforce_server_artifact_uri_host_policy", "_trackstack"
 
@@ -17,7 +18,8 @@ def install(allowed: Allowed, refusal: Callable[[str, str], Exception]) -> None:
     """Have MLflow open in this process what is ``allowed`` alone.
 
     It asks its own rule before each repository that it makes, however it came to the URI; ours is
-    asked there, too. ``refusal`` makes what is raised of a message and an error code. Raises
+    asked there, too. The stack's own trees, such as that of its backups, are no request's.
+    ``refusal`` makes what is raised of a message and an error code. Raises
     LookupError where MLflow is another.
     """
     from mlflow.store.artifact import artifact_repository_registry as registry
@@ -30,7 +32,7 @@ def install(allowed: Allowed, refusal: Callable[[str, str], Exception]) -> None:
 
     def enforce(artifact_uri: str) -> None:
         own(artifact_uri)
-        if not allowed.may_open(artifact_uri):
+        if not opens() and not allowed.may_open(artifact_uri):
             raise refusal(f"{printable(artifact_uri)} {UNOPENED}", "PERMISSION_DENIED")
 
     setattr(enforce, _MARK, own)
