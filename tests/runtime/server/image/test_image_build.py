@@ -62,7 +62,7 @@ print([m for m in missing if m[1] in {LEFT_OUT}])
     assert _python(code) == "[]"
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_build_without_cache_gives_the_same_layers() -> None:
     again = f"trackstack/runtime:again-{secrets.token_hex(4)}"
     build(again, cache=False)
