@@ -88,7 +88,7 @@ def test_what_is_protected_and_kept_is_what_holds_data(stack: Stack) -> None:
     resources = stack.engine.resources()
     holding = {n for n, one in resources.items() if data.holds_data(str(one["type"]), n)}
     emptying = {n for n, one in resources.items() if data.emptied(str(one["type"]), n)}
-    assert len(holding) == {"oci": 2, "azure": 5}[stack.cloud]
+    assert len(holding) == {"oci": 3, "azure": 6}[stack.cloud]
     assert stack.protected() == holding | emptying
     assert {n for n, one in resources.items() if one.get("retainOnDelete")} == stack.protected()
 
