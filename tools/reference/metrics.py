@@ -12,8 +12,8 @@ _HEAD = f"""\
 # Metrics
 
 {GENERATED} `GET {PATH}`, with a token of role `read`, answers in the text format of Prometheus.
-`job` is `gc`, `prune`, `backup` or `drill`; `area` is `api`, `ui`, `artifacts`, `traces` or `other`. How to
-be told of what they say: [Alarms](../operations/alarms.md).
+`job` is `gc`, `prune`, `backup` or `drill`; `area` is `api`, `ui`, `artifacts`, `traces` or
+`other`. How to be told of what they say: [Alarms](../operations/alarms.md).
 
 """
 _MOMENT = "2026-11-25T00:00:00+00:00"

@@ -83,7 +83,7 @@ def _forge(server: Serving) -> None:
     post("registered-models/create", name="m")
     post("model-versions/create", name="m", source="s3://bucket/x")
     with closing(sqlite3.connect(server.data_dir / "store" / "mydb.sqlite")) as link, link:
-        link.execute("UPDATE model_versions SET storage_location = ?", (f"foo:/{_FORGED}",))
+        link.execute("UPDATE model_versions SET storage_location = ?", (f"models:/{_FORGED}",))
     path = "/model-versions/get-artifact?name=m&version=1&path=y"
     assert server.request("GET", path, server.token).status == 500
 
