@@ -30,17 +30,22 @@ _ENCRYPTED = (
 )
 
 
-def text(stack: Stack, state: str = "up") -> str:
-    """How a stack that was brought up is used; the token itself is not shown.
-
-    ``state`` is how its server is now. Raises UserError where the stack is not up.
-    """
-    outputs = stack.outputs()
+def outputs_of(stack: Stack) -> dict[str, Any]:
+    """What a stack exports, with its secrets; raises UserError where it is not up."""
+    outputs = stack.outputs(secrets=True)
     if "tracking_uri" not in outputs:
         raise UserError(
             f"stack {stack.name} is not up; bring it up with: make up STACK={stack.name}"
         )
-    return told(stack.name, outputs, state, _trust(stack.name, outputs))
+    return outputs
+
+
+def text(name: str, outputs: Mapping[str, Any], state: str = "up") -> str:
+    """How the stack of a name that was brought up is used; the token itself is not shown.
+
+    ``state`` is how its server is now.
+    """
+    return told(name, outputs, state, _trust(name, outputs))
 
 
 def told(name: str, outputs: Mapping[str, Any], state: str, trust: str = "") -> str:
@@ -154,10 +159,9 @@ def command(name: str) -> int:
 
     Asks the server itself, as its users do, and it tells of its jobs.
     """
-    stack = Stack(name)
-    text(stack)
-    problems = problems_of(stack.outputs(secrets=True))
-    click.echo(text(stack, "DOWN" if problems else "up"))
+    outputs = outputs_of(Stack(name))
+    problems = problems_of(outputs)
+    click.echo(text(name, outputs, "DOWN" if problems else "up"))
     for problem in problems:
         click.echo(problem, err=True)
     return 1 if problems else 0

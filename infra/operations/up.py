@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 import click
 
@@ -90,18 +92,18 @@ def command(name: str, data: str, wait: float, preflight: bool, port: int | None
     again = [word for urn in docker.pruned(state) for word in ("--replace", urn)]
     if guard.up(stack, *options(settings, sys.stdin.isatty()), *again, allowed=allowed):
         return 1
+    outputs = status.outputs_of(stack)
     if wait:
-        _require_served(stack, wait)
-    click.echo(status.text(stack))
+        _require_served(stack, outputs, wait)
+    click.echo(status.text(name, outputs))
     return 0
 
 
-def _require_served(stack: Stack, seconds: float) -> None:
+def _require_served(stack: Stack, outputs: Mapping[str, Any], seconds: float) -> None:
     """Raise UserError where the server that was deployed does not answer users in time."""
-    outputs = stack.outputs(secrets=True)
     certificate = getattr(stack.plan(), "tls_certificate", None)
     if certificate and "ca_certificate" not in outputs:
-        outputs["ca_certificate"] = certificate
+        outputs = {**outputs, "ca_certificate": certificate}
     if problems := served.check(outputs, seconds, (doctor.server, doctor.access)):
         flag = "" if stack.name == "local" else f" STACK={stack.name}"
         problems = [

@@ -85,6 +85,7 @@ def restore(
         TemporaryDirectory() as folder,
     ):
         of = manifest.read_for(tree, name, identity.known(engine))
+        own = manifest.held(tree, of)
         target = Tree(settings.artifacts_destination)
         brings_artifacts = with_artifacts and of.artifacts is not None
         unfinished = state.is_unfinished(engine)
@@ -97,7 +98,7 @@ def restore(
         )
         into = target if brings_artifacts else None
         asked = _Asked(into, accept, recovers)
-        checked = _check_parts(engine, manifest.held(tree, of), of, Path(folder), asked)
+        checked = _check_parts(engine, own, of, Path(folder), asked)
         left = len(accept) + checked.others
         files = of.artifacts.files - left if of.artifacts and brings_artifacts else 0
         done: dict[str, object] = {"name": of.name, "rows": of.rows, "files": files}
@@ -109,10 +110,10 @@ def restore(
             settle = None
             if checked.listing:
                 # Before a row is changed: whatever a disk or a store refuses is known then.
-                brought = arrival.brought(manifest.held(tree, of), checked.listing, target)
+                brought = arrival.brought(own, checked.listing, target)
                 settle = stack.enter_context(brought)
             # What a killed restore brought is not the store's own.
-            own = frozenset[Token]() if unfinished else TokenTable(engine).valid()
+            kept = frozenset[Token]() if unfinished else TokenTable(engine).valid()
             # Before that too: a kill must not leave the one's rows with the other's identity.
             _name_store(engine, target if brings_artifacts or recovers else None, of, recovers)
             loaded = filling.load_database(engine, of, checked.tables)
@@ -123,7 +124,7 @@ def restore(
                 done["files"] = settle() + checked.standing
             note = state.Restored(of.name, of.rows, int(str(done["files"])), checked.others)
             state.note_restored(engine, note)
-            done["disabled_tokens"] = TokenTable(engine).disable(own)
+            done["disabled_tokens"] = TokenTable(engine).disable(kept)
         schema.finish(engine)
     if migrate:
         done["upgraded"] = upgrade(settings, back_up=False)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+from runtime.client import server
 from runtime.errors import UserError
 
 _PAGE = b"<!doctype html><meta charset=utf-8><title>Signed in</title><p>Back to the terminal."
@@ -73,7 +74,7 @@ class Listener:
 def page(url: str, challenge: str, role: str, **more: str) -> str:
     """The address of the server's page that asks for consent."""
     fields = {"challenge": challenge, "label": socket.gethostname()[:56], "role": role, **more}
-    return f"{url}/trackstack/login?{urlencode(fields)}"
+    return f"{url}{server.LOGIN}?{urlencode(fields)}"
 
 
 def opens(address: str, opener: Callable[[str], bool] = webbrowser.open) -> bool:

@@ -11,7 +11,6 @@ from runtime.client.logins import Login, Logins, normal
 from runtime.errors import UserError
 
 _WAIT_SECONDS = 300
-_EXCHANGE = "/trackstack/login/token"
 
 
 @click.command()
@@ -80,7 +79,7 @@ def _typed(address: str, verifier: str, role: str) -> str:
 
 def _exchanged(address: str, verifier: str, code: str, authority: str | None) -> dict[str, Any]:
     wanted = {"verifier": verifier, "code": code}
-    status, said = server.ask(address, "POST", _EXCHANGE, body=wanted, authority=authority)
+    status, said = server.ask(address, "POST", server.EXCHANGE, body=wanted, authority=authority)
     if status == 200:
         return said
     if status in (401, 404, 405):

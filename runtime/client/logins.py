@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from runtime.client import variables
+from runtime.client import server, variables
 from runtime.errors import UserError
 
 _PORTS = {"http": 80, "https": 443}
@@ -27,6 +27,10 @@ class Login:
     expires: str | None = None
     authority: str | None = None
     """The file of the authority that its certificate is checked by; None for the system's."""
+
+    def ask(self, method: str, path: str) -> tuple[int, dict[str, Any]]:
+        """`server.ask` of its server, with its token."""
+        return server.ask(self.url, method, path, token=self.token, authority=self.authority)
 
 
 def normal(url: str) -> str:

@@ -20,11 +20,8 @@ def command(url: str | None) -> None:
     """
     logins = Logins()
     login = logins.of(url)
-    path = f"/trackstack/api/tokens?id={login.id}"
     try:
-        status, _ = server.ask(
-            login.url, "DELETE", path, token=login.token, authority=login.authority
-        )
+        status, _ = login.ask("DELETE", f"{server.TOKENS}?id={login.id}")
     except UserError as error:
         status = 0
         click.echo(f"{error}; the token ends of itself, or revoke it on the account page", err=True)

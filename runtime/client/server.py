@@ -9,6 +9,11 @@ from typing import Any, cast
 
 from runtime.errors import UserError
 
+# What is asked for beside MLflow's own routes; the server takes the paths from here.
+TOKENS, STATUS = "/trackstack/api/tokens", "/trackstack/api/status"
+# A page for people, and what takes the code that it gave.
+LOGIN, EXCHANGE = "/trackstack/login", "/trackstack/login/token"
+
 _TIMEOUT_SECONDS = 20
 
 

@@ -24,13 +24,7 @@ def command(url: str | None, as_json: bool) -> None:
       trackstack status https://mlflow.example.com
     """
     login = Logins().given(url)
-    status, said = server.ask(
-        login.url,
-        "GET",
-        "/trackstack/api/status",
-        token=login.token,
-        authority=login.authority,
-    )
+    status, said = login.ask("GET", server.STATUS)
     if status != 200:
         raise UserError(f"{login.url}: {said.get('message') or status}")
     click.echo(json.dumps(said) if as_json else "\n".join(lines(login.url, said)))

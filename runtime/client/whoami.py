@@ -20,13 +20,7 @@ def command(url: str | None) -> None:
       trackstack whoami
     """
     login = Logins().of(url)
-    status, said = server.ask(
-        login.url,
-        "GET",
-        "/trackstack/api/tokens",
-        token=login.token,
-        authority=login.authority,
-    )
+    status, said = login.ask("GET", server.TOKENS)
     if status == 401:
         raise UserError(f"{login.url}: the token has ended: trackstack login {login.url}")
     if status != 200:

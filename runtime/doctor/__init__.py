@@ -14,7 +14,7 @@ from runtime import settings as runtime_settings
 from runtime.database.uri import shown_store
 from runtime.doctor.finding import Finding
 from runtime.doctor.jobs import jobs, jobs_by_file
-from runtime.doctor.reached import certificate, clock, server
+from runtime.doctor.reached import answering, certificate, clock, reach, server
 from runtime.probe import request, token_of
 from runtime.settings import RuntimeSettings
 
@@ -92,8 +92,6 @@ def image_of(settings: RuntimeSettings) -> str | None:
 
 # What can be asked from any machine that the server answers.
 REMOTE_CHECKS: tuple[Callable[[RuntimeSettings], Finding], ...] = (server, access, _artifacts)
-# Without the first nothing more is known of what it is for: no line follows from another.
-_OF_SERVER = (*REMOTE_CHECKS, clock, certificate)
 
 
 def findings_of(settings: RuntimeSettings) -> list[Finding]:
@@ -109,8 +107,13 @@ def findings_of(settings: RuntimeSettings) -> list[Finding]:
 
 def server_findings_of(settings: RuntimeSettings) -> list[Finding]:
     """What can be asked of the server from wherever it answers."""
-    first = server(settings)
-    return [first, *(check(settings) for check in (_OF_SERVER[1:] if first.well else ()))]
+    reached = reach(settings)
+    first = answering(settings, reached)
+    if not first.well:
+        # Nothing more is known of what it is for: no line follows from another.
+        return [first]
+    checked = (check(settings) for check in REMOTE_CHECKS if check is not server)
+    return [first, *checked, clock(reached), certificate(reached)]
 
 
 @click.command()

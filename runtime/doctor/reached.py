@@ -8,6 +8,7 @@ from base64 import b64encode
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
+from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from runtime import health
@@ -23,8 +24,10 @@ _NAME_MISMATCH, _EXPIRED = 62, 10
 
 @dataclass(frozen=True)
 class Reached:
-    """What came of asking the liveness route."""
+    """What came of asking the liveness route, between two moments of this machine's clock."""
 
+    asked: datetime
+    answered: datetime
     status: int = 0
     error: OSError | None = None
     date: datetime | None = None
@@ -34,8 +37,12 @@ class Reached:
 
 def reach(settings: RuntimeSettings) -> Reached:
     """Ask once, as clients do."""
-    parts = urlsplit(settings.tracking_uri)
+    parts, asked = urlsplit(settings.tracking_uri), datetime.now(timezone.utc)
     link: http.client.HTTPConnection | None = None
+
+    def reached(**found: Any) -> Reached:
+        return Reached(asked, datetime.now(timezone.utc), **found)
+
     try:
         proxy = _proxy(parts)
         link = _connection(parts, proxy, settings)
@@ -44,11 +51,12 @@ def reach(settings: RuntimeSettings) -> Reached:
         link.request("GET", f"{start}{parts.path}{health.PATH}")
         ends = _end_of(link.sock)
         answer = link.getresponse()
-        return Reached(answer.status, None, _date(answer.getheader("date")), ends)
+        date = _date(answer.getheader("date"))
+        return reached(status=answer.status, date=date, certificate_ends=ends)
     except http.client.HTTPException as error:
-        return Reached(error=ConnectionError(f"no HTTP is spoken there ({type(error).__name__})"))
+        return reached(error=ConnectionError(f"no HTTP is spoken there ({type(error).__name__})"))
     except OSError as error:
-        return Reached(error=error)
+        return reached(error=error)
     finally:
         if link:
             link.close()
@@ -97,7 +105,12 @@ def _date(text: str | None) -> datetime | None:
 
 def server(settings: RuntimeSettings) -> Finding:
     """Whether it answers."""
-    uri, reached = settings.tracking_uri, reach(settings)
+    return answering(settings, reach(settings))
+
+
+def answering(settings: RuntimeSettings, reached: Reached) -> Finding:
+    """What to say of a server that was asked."""
+    uri = settings.tracking_uri
     if reached.status == 200:
         return Finding("server", True, f"{uri} answers")
     if reached.error is None:
@@ -168,12 +181,11 @@ def _speaks_tls(uri: str) -> bool:
         return False
 
 
-def clock(settings: RuntimeSettings) -> Finding:
-    """Whether this machine's clock and the server's agree."""
-    before, reached = datetime.now(timezone.utc), reach(settings)
+def clock(reached: Reached) -> Finding:
+    """Whether this machine's clock and the server's agree. Pure."""
     if reached.date is None:
         return Finding("clock", True, "the server does not tell its own")
-    return clocks(before, reached.date, datetime.now(timezone.utc))
+    return clocks(reached.asked, reached.date, reached.answered)
 
 
 def clocks(before: datetime, told: datetime, after: datetime) -> Finding:
@@ -186,9 +198,9 @@ def clocks(before: datetime, told: datetime, after: datetime) -> Finding:
     return Finding("clock", False, found, "have both set by NTP: schedules and tokens go by it")
 
 
-def certificate(settings: RuntimeSettings) -> Finding:
-    """How long the server's certificate lasts."""
-    return lasting(reach(settings).certificate_ends, datetime.now(timezone.utc))
+def certificate(reached: Reached) -> Finding:
+    """How long the server's certificate lasts. Pure."""
+    return lasting(reached.certificate_ends, reached.answered)
 
 
 def lasting(ends: datetime | None, now: datetime) -> Finding:

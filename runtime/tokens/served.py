@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 from urllib.parse import quote
 
+from runtime.client.server import TOKENS
 from runtime.errors import UserError
 from runtime.probe import request, token_of
 from runtime.settings import RuntimeSettings, variable
 
-PATH, PEOPLE = "/trackstack/api/tokens", "/trackstack/api/people"
+PEOPLE = "/trackstack/api/people"
 
 
 def is_store_at_hand(settings: RuntimeSettings) -> bool:
@@ -33,23 +34,23 @@ class ServedTokens:
 
     def add(self, name: str, role: str, expires: str | None) -> str:
         wanted = {"name": name, "role": role, "expires": expires, "shared": True}
-        return str(self._ask("POST", PATH, wanted)["token"])
+        return str(self._ask("POST", TOKENS, wanted)["token"])
 
     def list(self) -> list[dict[str, Any]]:
-        return cast("list[dict[str, Any]]", self._ask("GET", f"{PATH}?all=true")["tokens"])
+        return cast("list[dict[str, Any]]", self._ask("GET", f"{TOKENS}?all=true")["tokens"])
 
     def revoke(self, name: str) -> None:
-        self._ask("DELETE", f"{PATH}?shared={_quoted(name)}")
+        self._ask("DELETE", f"{TOKENS}?shared={_quoted(name)}")
 
     def revoke_own(self, token_id: str) -> None:
-        self._ask("DELETE", f"{PATH}?id={_quoted(token_id)}")
+        self._ask("DELETE", f"{TOKENS}?id={_quoted(token_id)}")
 
     def rotate(self, name: str) -> str:
-        answer = self._ask("PATCH", f"{PATH}?shared={_quoted(name)}", {"action": "rotate"})
+        answer = self._ask("PATCH", f"{TOKENS}?shared={_quoted(name)}", {"action": "rotate"})
         return str(answer["token"])
 
     def enable(self, name: str) -> None:
-        self._ask("PATCH", f"{PATH}?shared={_quoted(name)}", {"action": "enable"})
+        self._ask("PATCH", f"{TOKENS}?shared={_quoted(name)}", {"action": "enable"})
 
     def people(self) -> Sequence[Mapping[str, Any]]:
         return cast("list[dict[str, Any]]", self._ask("GET", PEOPLE)["people"])

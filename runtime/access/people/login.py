@@ -17,19 +17,19 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from runtime.access import pages
 from runtime.access.callers import Callers
 from runtime.access.exchange import exchange_of
-from runtime.access.people import openapi
 from runtime.access.people.api import JSON, as_object
 from runtime.access.people.asking import Asking
 from runtime.access.responses import answer, answer_error, answer_page
 from runtime.access.rules import bodies
 from runtime.access.rules.limits import FailureLimit
+from runtime.client import server
 from runtime.errors import UserError
 from runtime.tokens.grants import Grants
 from runtime.tokens.listing import time
 from runtime.tokens.own import OwnTokens
 from runtime.tokens.store import Owner, Role, Token
 
-PATH, EXCHANGE = "/trackstack/login", openapi.EXCHANGE
+PATH, EXCHANGE = server.LOGIN, server.EXCHANGE
 _FIELDS = ("challenge", "label", "role", "port", "state")
 _STATE = re.compile(r"[\w-]{1,64}", re.ASCII)
 _LARGEST = 1024

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from runtime.tokens.served import PATH as TOKENS
+from runtime.client.server import EXCHANGE, STATUS, TOKENS
 from runtime.tokens.served import PEOPLE
 
-DOCUMENT, STATUS = "/trackstack/api/openapi.json", "/trackstack/api/status"
-EXCHANGE = "/trackstack/login/token"
+DOCUMENT = "/trackstack/api/openapi.json"
 
 _ROLE = {"type": "string", "enum": ["read", "write", "admin"]}
 _TEXT = {"type": "string"}

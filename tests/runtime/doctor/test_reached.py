@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from infra.rehearsal.host.connect_proxy import connect_proxy
-from runtime.doctor.reached import certificate, clock, clocks, lasting, server
+from runtime.doctor.reached import certificate, clock, clocks, lasting, reach, server
 from runtime.settings import RuntimeSettings, load
 
 _BEHIND_PROXY = "mlflow.internal.example"
@@ -85,8 +85,8 @@ def test_a_server_that_answers_is_well_with_its_clock() -> None:
     with _serving() as (port, _):
         settings = _given(f"http://127.0.0.1:{port}")
         assert server(settings).well
-        assert clock(settings).found == "as the server's"
-        assert certificate(settings).found == "none: plain HTTP"
+        assert clock(reach(settings)).found == "as the server's"
+        assert certificate(reach(settings)).found == "none: plain HTTP"
 
 
 def test_each_cause_is_told_with_its_own_cure(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_each_cause_is_told_with_its_own_cure(tmp_path: Path) -> None:
             assert advice in finding.advice, finding
         trusted = _given(f"https://127.0.0.1:{tls}", MLFLOW_TRACKING_SERVER_CERT_PATH=str(path))
         assert server(trusted).well
-        assert certificate(trusted).found.startswith("ends 20")
+        assert certificate(reach(trusted)).found.startswith("ends 20")
 
 
 def test_what_a_proxy_alone_knows_is_reached_through_it_as_clients_do(
@@ -127,7 +127,7 @@ def test_what_a_proxy_alone_knows_is_reached_through_it_as_clients_do(
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         there = {"MLFLOW_TRACKING_SERVER_CERT_PATH": str(path)}
         assert server(_given(f"https://{_BEHIND_PROXY}:{tls}", **there)).well
-        assert certificate(_given(f"https://{_BEHIND_PROXY}:{tls}", **there)).well
+        assert certificate(reach(_given(f"https://{_BEHIND_PROXY}:{tls}", **there))).well
         assert server(_given(f"https://127.0.0.1:{tls}", **there)).well
         refused = server(_given(f"https://other.example:{tls}", **there))
         assert "502 there is no such name" in refused.found
