@@ -11,6 +11,7 @@ import yaml
 from infra.clouds.oci.settled import SECONDS_VARIABLE
 from infra.place import ROOT
 from infra.rehearsal.engine import Engine
+from infra.rehearsal.system.ports import find_free_port
 from runtime import settings
 from runtime.oci import login as oci
 
@@ -44,14 +45,25 @@ def configure(engine: Engine, config: dict[str, Any]) -> None:
     path.write_text(yaml.safe_dump({**written, "config": config}))
 
 
+def configure_local(engine: Engine, data: Path, **keys: Any) -> None:
+    """Write the file of a stack of this machine, on a free port."""
+    given = {"cloud": "local", "port": find_free_port(), "dataDir": str(data), **keys}
+    configure(engine, {f"trackstack:{key}": value for key, value in given.items()})
+
+
 def run_operation(engine: Engine, name: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
     """A command of infra.operations on the stack, by its module's name, with no terminal."""
+    return run_module(engine, f"operations.{name}", engine.stack, *arguments)
+
+
+def run_module(engine: Engine, name: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """A command of infra in the engine's project, by its module's name, with no terminal."""
     return subprocess.run(
-        [sys.executable, "-m", f"infra.operations.{name}", engine.stack, *arguments],
+        [sys.executable, "-m", f"infra.{name}", *arguments],
         cwd=engine.project_dir,
         env={**engine.environment_of_commands(), "PYTHONPATH": str(ROOT)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=400,
     )

@@ -3,7 +3,6 @@
 import json
 import socket
 import ssl
-import tempfile
 from collections.abc import Generator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from infra.rehearsal.system import daemon
 from infra.rehearsal.system.waiting import wait_for
 from infra.settings import LocalContainer, parse
 from tests.go import build_go
+from tests.infra.clouds.hosted import hosted
 
 pytestmark = pytest.mark.slow
 
@@ -32,13 +32,8 @@ _PEBBLE = {
 
 @pytest.fixture
 def host() -> Generator[Host]:
-    with tempfile.TemporaryDirectory(prefix="trackstack-") as folder:
-        made = Host("acme", Path(folder))
-        try:
-            yield made
-        finally:
-            made.sweep()
-            made.close()
+    with hosted("acme") as made:
+        yield made
 
 
 def _start_authority(host: Host) -> None:

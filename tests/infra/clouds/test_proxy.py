@@ -3,13 +3,11 @@
 import contextlib
 import socket
 import ssl
-import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
@@ -18,6 +16,7 @@ from infra.rehearsal.host.host import Host
 from infra.rehearsal.system import daemon
 from infra.rehearsal.system.waiting import wait_for
 from infra.settings import LocalContainer, parse
+from tests.infra.clouds.hosted import hosted
 
 pytestmark = pytest.mark.slow
 
@@ -26,13 +25,8 @@ _KEYS = {"cloud": "local", "compute": "container", "tls": "files", "tlsCertifica
 
 @pytest.fixture
 def host() -> Generator[Host]:
-    with tempfile.TemporaryDirectory(prefix="trackstack-") as folder:
-        made = Host("proxy", Path(folder))
-        try:
-            yield made
-        finally:
-            made.sweep()
-            made.close()
+    with hosted("proxy") as made:
+        yield made
 
 
 def _start_proxy(host: Host) -> str:

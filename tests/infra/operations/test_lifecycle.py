@@ -12,7 +12,7 @@ import pytest
 
 from infra.rehearsal.engine import Engine
 from infra.rehearsal.system.ports import find_free_port
-from tests.infra.project import configure, make_project, run_operation
+from tests.infra.project import configure, configure_local, make_project, run_operation
 
 pytestmark = pytest.mark.slow
 
@@ -46,12 +46,7 @@ def test_a_stack_drifts_and_is_put_right_goes_down_and_is_recovered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine, data = make_project(tmp_path), tmp_path / "d"
-    config = {
-        "trackstack:cloud": "local",
-        "trackstack:port": find_free_port(),
-        "trackstack:dataDir": str(data),
-    }
-    configure(engine, config)
+    configure_local(engine, data)
     engine.run("up")
     try:
         none = run_operation(engine, "drift")

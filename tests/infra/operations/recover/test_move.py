@@ -4,25 +4,16 @@ by the commands that `make` runs.
 
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from infra.place import ROOT
 from infra.rehearsal.engine import Engine
-from infra.rehearsal.system.ports import find_free_port
 from runtime.backup.format import sealed
-from tests.infra.project import configure, make_project, run_operation
+from tests.infra.project import configure_local, make_project, run_module, run_operation
 
 pytestmark = pytest.mark.slow
-
-
-def _configured(engine: Engine, data: Path) -> None:
-    keys = {"cloud": "local", "port": find_free_port(), "dataDir": str(data), "workers": 1}
-    keys["backupEncryption"] = "true"
-    configure(engine, {f"trackstack:{key}": value for key, value in keys.items()})
 
 
 def _client(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Any:
@@ -42,15 +33,7 @@ def _notes(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def _move(engine: Engine, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "infra.operations.recover.move", *arguments],
-        cwd=engine.project_dir,
-        env={**engine.environment_of_commands(), "PYTHONPATH": str(ROOT)},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=400,
-    )
+    return run_module(engine, "operations.recover.move", *arguments)
 
 
 def test_a_stack_with_encrypted_backups_is_moved_and_is_recovered_by_its_key(
@@ -59,7 +42,7 @@ def test_a_stack_with_encrypted_backups_is_moved_and_is_recovered_by_its_key(
     one = make_project(tmp_path, "one")
     other = Engine(one.project_dir, one.state_dir, stack="other")
     for engine in (one, other):
-        _configured(engine, tmp_path / engine.stack)
+        configure_local(engine, tmp_path / engine.stack, workers=1, backupEncryption="true")
     one.run("up")
     try:
         client = _client(one, monkeypatch)

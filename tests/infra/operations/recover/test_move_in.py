@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from infra.rehearsal.system.ports import find_free_port
-from tests.infra.project import configure, make_project, run_operation
+from tests.infra.project import configure_local, make_project, run_operation
 
 pytestmark = pytest.mark.slow
 
@@ -40,12 +39,7 @@ def test_a_file_store_becomes_a_stack_and_stays_what_it_was(
     run = _make_old(old, monkeypatch)
     before = _sums(old)
     engine, data = make_project(tmp_path), tmp_path / "d"
-    config = {
-        "trackstack:cloud": "local",
-        "trackstack:port": find_free_port(),
-        "trackstack:dataDir": str(data),
-    }
-    configure(engine, config)
+    configure_local(engine, data)
     # Makes the engine's state.
     engine.run("config")
     try:

@@ -2,30 +2,25 @@
 
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from mlflow.entities import Dataset, DatasetInput, LoggedModelInput
-from mlflow.exceptions import MlflowException
 from mlflow.store.model_registry.dbmodels.models import SqlModelVersion
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore as Registry
 from sqlalchemy.orm import Session
 
-from runtime.artifacts import deletion as artifacts
 from runtime.artifacts.location import Destination
 from runtime.database import identity
 from runtime.gc import arrivals
-from runtime.gc import command as gc
+from tests.runtime.gc.meanwhile.amid import Told, amid_a_batch, collect, in_thread
 from tests.runtime.gc_store import DATABASES, Store, new_database
 
 pytestmark = pytest.mark.slow
 
-_NOW = "0d0h0m0s"
 # Long enough for who does not wait.
 _WAITS_SECONDS = 0.5
 
@@ -47,58 +42,6 @@ def store(uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generato
         yield made
     finally:
         take_back()
-
-
-def _in_thread(work: Callable[[], object]) -> threading.Thread:
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    return thread
-
-
-def _collect() -> None:
-    gc.collect(_NOW, dry_run=False)
-
-
-@dataclass(frozen=True)
-class _Told:
-    """Whether somebody waited for gc, and what MLflow said in the end."""
-
-    waited: bool
-    error: str | None
-
-
-def _amid_a_batch(monkeypatch: pytest.MonkeyPatch, arrive: Callable[[], object]) -> _Told:
-    amid, may_end = threading.Event(), threading.Event()
-    delete = artifacts.delete_all
-
-    def slowly(places: Any) -> Any:
-        places = list(places)
-        if places:
-            amid.set()
-            may_end.wait(60)
-        return delete(places)
-
-    said: list[str | None] = []
-
-    def work() -> None:
-        try:
-            arrive()
-            said.append(None)
-        except MlflowException as error:
-            said.append(str(error))
-
-    monkeypatch.setattr(artifacts, "delete_all", slowly)
-    collecting = _in_thread(_collect)
-    assert amid.wait(60)
-    arriving = _in_thread(work)
-    arriving.join(_WAITS_SECONDS)
-    waited = arriving.is_alive()
-    may_end.set()
-    collecting.join(60)
-    arriving.join(60)
-    assert not collecting.is_alive()
-    assert not arriving.is_alive()
-    return _Told(waited, said[0])
 
 
 def _deleted_run(store: Store) -> tuple[str, str]:
@@ -132,7 +75,7 @@ def test_a_version_of_a_run_that_is_being_deleted_waits_and_is_refused(
 ) -> None:
     experiment, run = _deleted_run(store)
     text = source.format(place=f"mlflow-artifacts:/{experiment}/{run}/artifacts", run=run)
-    told = _amid_a_batch(monkeypatch, lambda: _register(store, text, run))
+    told = amid_a_batch(monkeypatch, _WAITS_SECONDS, lambda: _register(store, text, run))
     assert told.waited, "it said that all is registered while gc deleted it"
     if store.engine.dialect.name != "sqlite":
         # SQLite's one writer: it came when all was gone, as on another day.
@@ -148,8 +91,8 @@ def test_a_version_that_names_a_folder_of_many_waits_for_the_batch(
     experiment, _ = _deleted_run(store)
     live = store.run(experiment) if is_of_a_run else None
     folder = f"mlflow-artifacts:/{experiment}"
-    told = _amid_a_batch(monkeypatch, lambda: _register(store, folder, live))
-    assert told == _Told(waited=True, error=None)
+    told = amid_a_batch(monkeypatch, _WAITS_SECONDS, lambda: _register(store, folder, live))
+    assert told == Told(waited=True, error=None)
 
 
 def test_a_version_in_a_trace_that_is_being_deleted_waits(
@@ -166,8 +109,8 @@ def test_a_version_in_a_trace_that_is_being_deleted_waits(
     folder.mkdir(parents=True)
     (folder / "traces.json").write_text("{}")
     store.mlflow.delete_experiment(experiment)
-    told = _amid_a_batch(monkeypatch, lambda: _register(store, place))
-    assert told == _Told(waited=True, error=None)
+    told = amid_a_batch(monkeypatch, _WAITS_SECONDS, lambda: _register(store, place))
+    assert told == Told(waited=True, error=None)
 
 
 def test_what_has_nothing_to_do_with_a_batch_does_not_wait(
@@ -176,9 +119,9 @@ def test_what_has_nothing_to_do_with_a_batch_does_not_wait(
     experiment, _ = _deleted_run(store)
     other = store.run(experiment)
     source = f"mlflow-artifacts:/{experiment}/{other}/artifacts/model"
-    told = _amid_a_batch(monkeypatch, lambda: _register(store, source, other))
+    told = amid_a_batch(monkeypatch, _WAITS_SECONDS, lambda: _register(store, source, other))
     # SQLite has one writer.
-    assert told == _Told(waited=store.engine.dialect.name == "sqlite", error=None)
+    assert told == Told(waited=store.engine.dialect.name == "sqlite", error=None)
 
 
 def test_a_live_run_that_takes_a_model_that_is_being_deleted_waits(
@@ -190,7 +133,7 @@ def test_a_live_run_that_takes_a_model_that_is_being_deleted_waits(
     def use() -> None:
         store.mlflow.log_inputs(run, models=[LoggedModelInput(model)])
 
-    told = _amid_a_batch(monkeypatch, use)
+    told = amid_a_batch(monkeypatch, _WAITS_SECONDS, use)
     assert told.waited
 
 
@@ -205,7 +148,7 @@ def test_a_dataset_in_what_is_being_deleted_waits(
     def use() -> None:
         store.mlflow.log_inputs(live, [DatasetInput(dataset, [])])
 
-    assert _amid_a_batch(monkeypatch, use).waited
+    assert amid_a_batch(monkeypatch, _WAITS_SECONDS, use).waited
 
 
 def test_an_experiment_within_what_is_being_deleted_waits(
@@ -213,7 +156,9 @@ def test_an_experiment_within_what_is_being_deleted_waits(
 ) -> None:
     experiment, run = _deleted_run(store)
     place = f"mlflow-artifacts:/{experiment}/{run}/artifacts/deep"
-    told = _amid_a_batch(monkeypatch, lambda: store.mlflow.create_experiment(run, place))
+    told = amid_a_batch(
+        monkeypatch, _WAITS_SECONDS, lambda: store.mlflow.create_experiment(run, place)
+    )
     assert told.waited
 
 
@@ -228,7 +173,7 @@ def test_a_version_that_came_first_keeps_what_it_needs(store: Store, named: str)
         # What it waits for is its own lock, and not its commit's.
         session.add(SqlModelVersion(workspace="default", name=name, version=1, **given))
         session.flush()
-        collecting = _in_thread(_collect)
+        collecting = in_thread(collect)
         collecting.join(_WAITS_SECONDS)
         waited = collecting.is_alive()
         session.commit()

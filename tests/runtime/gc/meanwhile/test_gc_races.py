@@ -1,16 +1,12 @@
 """gc beside those who restore and register meanwhile, by a wrong clock, on another's schema."""
 
-import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from mlflow.exceptions import MlflowException
 from sqlalchemy import create_engine, text
 
-from runtime.artifacts import deletion as artifacts
 from runtime.artifacts.location import Destination
 from runtime.backup.schema import make_tables
 from runtime.database import clock, schema
@@ -19,11 +15,12 @@ from runtime.gc import collector
 from runtime.gc import command as gc
 from runtime.gc.collector import Collector
 from runtime.gc.report import Report
+from tests.runtime.gc.meanwhile.amid import NOW, amid_a_batch, collect, in_thread
 from tests.runtime.gc_store import DATABASES, Store, new_database
 
 pytestmark = pytest.mark.slow
 
-_NOW, _ALL = "0d0h0m0s", 2**62
+_ALL = 2**62
 _MODELS = 5
 # Long enough for a restore that does not wait, and for a gc that does not.
 _WAITS_SECONDS = 1.5
@@ -58,19 +55,13 @@ def _models(store: Store) -> tuple[str, list[Path]]:
     return experiment, files
 
 
-def _in_thread(work: Callable[[], object]) -> threading.Thread:
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    return thread
-
-
 def test_a_restore_that_came_first_keeps_all_models(store: Store) -> None:
     experiment, files = _models(store)
     table = store.tables["experiments"]
     of_it = table.c.experiment_id == int(experiment)
     with store.engine.begin() as connection:
         connection.execute(table.update().where(of_it).values(lifecycle_stage="active"))
-        collecting = _in_thread(lambda: gc.collect(_NOW, dry_run=False))
+        collecting = in_thread(collect)
         collecting.join(_WAITS_SECONDS)
     collecting.join(60)
     assert not collecting.is_alive()
@@ -82,38 +73,13 @@ def test_a_restore_amid_a_batch_of_models_waits_for_its_end(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     experiment, files = _models(store)
-    amid, may_end = threading.Event(), threading.Event()
-    delete = artifacts.delete_all
-
-    def slowly(places: Any) -> Any:
-        places = list(places)
-        if places:
-            amid.set()
-            may_end.wait(60)
-        return delete(places)
-
-    monkeypatch.setattr(artifacts, "delete_all", slowly)
-    collecting = _in_thread(lambda: gc.collect(_NOW, dry_run=False))
-    assert amid.wait(60)
-    said: list[str] = []
-
-    def restore() -> None:
-        try:
-            store.mlflow.restore_experiment(experiment)
-            said.append("restored")
-        except MlflowException:
-            said.append("gone")
-
-    restoring = _in_thread(restore)
-    restoring.join(_WAITS_SECONDS)
-    waited = restoring.is_alive()
-    may_end.set()
-    collecting.join(60)
-    restoring.join(60)
-    assert waited, "it said that all is restored while gc deleted it"
+    told = amid_a_batch(
+        monkeypatch, _WAITS_SECONDS, lambda: store.mlflow.restore_experiment(experiment)
+    )
+    assert told.waited, "it said that all is restored while gc deleted it"
     # It came later: what gc had locked is gone, rows and files alike, and perhaps all of it.
     left = store.keys("experiments", "experiment_id")
-    assert said == ["restored" if int(experiment) in left else "gone"]
+    assert (told.error is None) == (int(experiment) in left)
     assert [path for path in files if path.exists()] == []
     assert len(store.mlflow.search_logged_models([experiment])) == 0
 
@@ -172,7 +138,7 @@ def test_a_clock_that_is_ahead_of_the_database_s_purges_nothing_young(
     gc.collect("30d0h0m0s", dry_run=False)
     assert run in store.keys("runs", "run_uuid")
     # And it is no clock that stands still.
-    gc.collect(_NOW, dry_run=False)
+    gc.collect(NOW, dry_run=False)
     assert run not in store.keys("runs", "run_uuid")
 
 
@@ -184,12 +150,12 @@ def test_another_schema_is_refused_in_one_line_that_says_what_to_do(
     engine = create_engine(uri)
     make_tables(engine, _OLD_SCHEMA)
     with pytest.raises(UserError, match=r"older .* `trackstack upgrade`") as refused:
-        gc.collect(_NOW, dry_run=False)
+        gc.collect(NOW, dry_run=False)
     assert refused.value.exit_code == 1
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = 'ffffffffffff'"))
     with pytest.raises(UserError, match="newer") as refused:
-        gc.collect(_NOW, dry_run=False)
+        gc.collect(NOW, dry_run=False)
     assert refused.value.exit_code == 1
 
 
@@ -200,4 +166,4 @@ def test_half_a_restored_store_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
     with store.engine.begin() as connection:
         connection.execute(text("CREATE TABLE trackstack_restore (backup VARCHAR(200))"))
     with pytest.raises(UserError, match="restore of this store did not end"):
-        gc.collect(_NOW, dry_run=False)
+        gc.collect(NOW, dry_run=False)
