@@ -7,7 +7,13 @@ import psutil
 
 from infra.rehearsal.system import daemon
 
-_KINDS = {"container": ("--all",), "network": (), "volume": ()}
+# Kind of what the daemon keeps -> how its list is asked for.
+_KINDS = {
+    "container": ("--all", "--format", "{{.Names}}"),
+    "network": ("--format", "{{.Name}}"),
+    "volume": ("--format", "{{.Name}}"),
+    "image": ("--format", "{{.Repository}}:{{.Tag}}"),
+}
 
 
 @dataclass(frozen=True)
@@ -22,8 +28,7 @@ class Snapshot:
         names: set[tuple[str, str]] = set()
         if on_docker:
             for kind, flags in _KINDS.items():
-                shown = "{{.Names}}" if kind == "container" else "{{.Name}}"
-                listed = daemon.docker(kind, "ls", *flags, "--format", shown).split()
+                listed = daemon.docker(kind, "ls", *flags).split()
                 names |= {(kind, name) for name in listed}
         return cls(frozenset(names), frozenset(_processes(folder / "data")))
 

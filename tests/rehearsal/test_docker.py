@@ -96,6 +96,24 @@ def engine(tmp_path: Path, is_real_docker: bool) -> Generator[Engine]:
             daemon.docker("image", "rm", f"{registry.address}/{name}:v1", check=False)
 
 
+@pytest.mark.slow
+def test_the_images_of_a_registry_that_is_no_more_have_no_name_left() -> None:
+    kept, gone = f"trackstack-test-{secrets.token_hex(4)}", f"localhost:1/{secrets.token_hex(4)}"
+    daemon.ensure_daemon()
+    base = daemon.base_image()
+    names = [f"{gone}:a", f"{gone}/b:c", f"{gone}/b/c/d:e", f"{kept}/b:c"]
+    for name in names:
+        daemon.docker("tag", base, name)
+    try:
+        daemon.forget_images("localhost:1")
+        shown = daemon.docker("image", "ls", "--format", "{{.Repository}}")
+        assert gone not in shown
+        assert kept in shown
+        assert daemon.docker("image", "inspect", "--format", "{{.Id}}", base)
+    finally:
+        daemon.forget_images(kept)
+
+
 def _config(engine: Engine) -> dict[str, str]:
     return json.loads(engine.environment["TEST_CONFIG"])
 

@@ -254,22 +254,6 @@ class Host:
             return
 
     @_docker_errors()
-    def forget_images(self, server: str) -> None:
-        """Untag a registry's images in the daemon; their layers stay."""
-        for image in self._client.images(filters={"reference": f"{server}/*"}):
-            for name in (*(image["RepoTags"] or ()), *(image["RepoDigests"] or ())):
-                # With the last tag of an image, its digest goes too.
-                if name.startswith(server) and self._knows(name):
-                    self._client.remove_image(name, noprune=True)
-
-    def _knows(self, image: str) -> bool:
-        try:
-            self._client.inspect_image(image)
-        except docker.errors.APIError:
-            return False
-        return True
-
-    @_docker_errors()
     def sweep(self) -> None:
         """Remove what a failed rehearsal left on this host."""
         for found in self._client.containers(all=True, filters={"name": f"{self.name}-"}):

@@ -50,7 +50,7 @@ def serve(host: Host, name: str, address: str, *, login: str, may: str) -> None:
 def end(host: Host, name: str, address: str) -> None:
     """Stop it, and untag its images in the daemon."""
     host.end(name)
-    host.forget_images(address)
+    daemon.forget_images(address)
     shutil.rmtree(_TRUST / address, ignore_errors=True)
 
 

@@ -75,7 +75,25 @@ def registry() -> Registry:
     address, username, password = (
         (directory / name).read_text().strip() for name in ("address", "username", "password")
     )
+    # The last that was registered is the first to run.
+    atexit.register(forget_images, address)
     return Registry(address, directory / "ca.crt", username, password)
+
+
+def forget_images(address: str) -> None:
+    """Take the names of a registry that is no more off the daemon's images.
+
+    An image that no other name holds goes with its last one; what the build keeps stays.
+    """
+    shown = "{{.Repository}} {{.Tag}} {{.Digest}}"
+    listed = docker("image", "ls", "--digests", "--format", shown, check=False).splitlines()
+    for repository, tag, digest in map(str.split, listed):
+        if not repository.startswith(f"{address}/"):
+            continue
+        # With the last tag of an image, its digest goes too.
+        for name in (f"{repository}:{tag}", f"{repository}@{digest}"):
+            if "<none>" not in name:
+                docker("image", "rm", "--no-prune", name, check=False)
 
 
 def ca_bundle() -> Path | None:
