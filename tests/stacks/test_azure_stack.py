@@ -94,6 +94,30 @@ def test_what_a_client_logs_is_in_blob_storage_by_the_identity(
     assert any(name.endswith(f"{run}/artifacts/notes/hello.txt") for name in names)
 
 
+def test_a_large_file_goes_past_the_server_in_parts_that_it_signs(
+    sandbox: Sandbox, azure: AzureCloud, tmp_path: Path
+) -> None:
+    megabyte = 1024**2
+    (tmp_path / "large.bin").write_bytes(os.urandom(11 * megabyte))
+    code = (
+        "import os\n"
+        f"os.environ['MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE'] = '{5 * megabyte}'\n"
+        f"os.environ['MLFLOW_MULTIPART_UPLOAD_CHUNK_SIZE'] = '{5 * megabyte}'\n"
+        "run = client.create_run('0').info.run_id\n"
+        "client.log_artifact(run, sys.argv[1] + '/large.bin')\n"
+        "path = client.download_artifacts(run, 'large.bin', sys.argv[1])\n"
+        "print(run, os.path.getsize(path))"
+    )
+    done = _client(sandbox, code, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    run, size = done.stdout.split()
+    assert int(size) == 11 * megabyte
+    [name] = [b.name for b in _blobs(azure).list_blobs() if b.name.endswith("/large.bin")]
+    assert run in name
+    parts, _ = _blobs(azure).get_blob_client(name).get_block_list("committed")
+    assert [part.id for part in parts] == [f"mlflow_block_{number}" for number in (1, 2, 3)]
+
+
 def test_another_network_a_wrong_token_and_plain_http_are_refused(sandbox: Sandbox) -> None:
     outside = _client(sandbox, "client.search_experiments()", caller="198.51.100.7")
     assert outside.returncode != 0

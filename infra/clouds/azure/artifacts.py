@@ -59,6 +59,11 @@ class Artifacts(Part):
             # It also deletes the backups that are no longer kept.
             identity.grant(f"may-use-{of}", "Storage Blob Data Contributor", container.id)
             self.ready.append(container)
+        if not closed:
+            # Clients then send large files past the server, in parts that it signs for them. Where
+            # they may not reach the account, MLflow sees that it has no such right, and takes all.
+            # https://learn.microsoft.com/rest/api/storageservices/create-user-delegation-sas
+            identity.grant("may-delegate", "Storage Blob Delegator", account.id)
         _keep_versions(plan, scope, account)
         if networks and closed:
             zone = "privatelink.blob.core.windows.net"

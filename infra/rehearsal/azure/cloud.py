@@ -63,6 +63,10 @@ class AzureCloud(Cloud):
         for record in self.store.find(privatedns.PrivateRecordSet.token):
             if record.props["fqdn"] == f"{hostname}.":
                 return next(r["ipv4Address"] for r in items(record.props, "aRecords"))
+        for record in self.store.find(storage.StorageAccount.token):
+            account = record.props["accountName"]
+            if hostname == f"{account}.blob.core.windows.net" and storage.is_public(record.props):
+                return self.emulator.host.address(f"blob-{account}") if self.emulator else None
         return None
 
     def _at(self, public: str, caller: str) -> str | None:

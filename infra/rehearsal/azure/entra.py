@@ -27,6 +27,9 @@ _DATA_ROLES = {
     "Storage Blob Data Contributor": _READ | _WRITE,
     "Storage Blob Data Reader": _READ,
 }
+# Who may have a key to sign with, on the account or above:
+# learn.microsoft.com/rest/api/storageservices/get-user-delegation-key#permissions
+_DELEGATORS = (*_DATA_ROLES, "Storage Blob Delegator")
 # The deployer, who is no managed identity.
 DEPLOYER = "deployer"
 
@@ -155,16 +158,23 @@ class Entra:
         return json_response(200, {"id": id, "value": child(record.props, "properties")["value"]})
 
     def _blob(self, request: Request) -> Response:
-        """Whether a request to Blob storage may pass; the account's id follows in the path."""
-        principal = self._bearer(request)
+        """Whether a request to Blob storage may pass; the account's id follows in the path.
+
+        What a user delegation key has signed may what its principal may; the signature is checked
+        by the storage itself.
+        """
+        path, _, query = request.headers.get("x-forwarded-uri", "/").partition("?")
+        asked = parse_qs(query)
+        principal = self._bearer(request) or next(iter(asked.get("skoid", [])), None)
         if principal is None:
             return _refuse(401, "the request has no valid token", "NoAuthenticationInformation")
         method = request.headers.get("x-forwarded-method", "")
-        path = request.headers.get("x-forwarded-uri", "/").partition("?")[0]
         scope = f"{request.rest}/blobServices/default/containers/{path.split('/')[1]}"
-        for role, methods in _DATA_ROLES.items():
-            if method in methods and self.may(principal, role, scope):
-                return Response(200)
+        roles = [role for role, methods in _DATA_ROLES.items() if method in methods]
+        if asked.get("comp") == ["userdelegationkey"]:
+            roles, scope = _DELEGATORS, request.rest
+        if any(self.may(principal, role, scope) for role in roles):
+            return Response(200)
         return _refuse(
             403,
             "This request is not authorized to perform this operation using this permission.",

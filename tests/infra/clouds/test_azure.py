@@ -22,6 +22,7 @@ _PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "A" * 43
 _ROLES = {
     "7f951dda-4ed3-4680-a7ca-43fe172d538d": "containerregistry:Registry",
     "ba92f5b4-2d11-453d-a403-e96b0029c9fe": "storage:BlobContainer",
+    "db58b8e5-c6ad-4a2a-8342-4190687cbf4a": "storage:StorageAccount",
     "4633458b-17de-408a-b874-0445c86b69e6": "keyvault:Secret",
     "b86a8fe4-44ce-4948-aee5-eccb2c155cd7": "keyvault:Vault",
 }
@@ -120,6 +121,9 @@ def _check_stores(plan: AzurePlan, made: AzureMade) -> None:
     assert account["minimumTlsVersion"] == "TLS1_2"
     private = plan.settings.private
     assert account["publicNetworkAccess"] == ("Disabled" if private else "Enabled")
+    # Who has no way to the account gets nothing signed for it.
+    scopes = [each["scope"] for each in made.of("authorization:RoleAssignment")]
+    assert any("storage:StorageAccount" in scope for scope in scopes) is not private
     [registry] = made.of("containerregistry:Registry")
     assert registry["adminUserEnabled"] is False
     servers = [*made.of("dbforpostgresql:Server"), *made.of("dbformysql:Server")]

@@ -49,6 +49,15 @@ class StorageAccount(AzureResource):
             blob.stop(self.emulator, known["accountName"])
 
 
+def is_public(account: Props) -> bool:
+    """Whether callers outside of its networks reach an account."""
+    rules = child(account, "networkRuleSet")
+    return (
+        account.get("publicNetworkAccess", "Enabled") == "Enabled"
+        and rules.get("defaultAction", "Allow") == "Allow"
+    )
+
+
 class BlobContainer(AzureResource):
     token = "azure-native:storage:BlobContainer"
     kind = "Microsoft.Storage/storageAccounts/blobServices/containers"
