@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from infra.place import ROOT
+from infra.rehearsal.azure import observability
 from infra.rehearsal.azure.cloud import AzureCloud
 from infra.rehearsal.azure.data import blob
 from infra.rehearsal.azure.emulator import Emulator
@@ -194,6 +196,27 @@ def test_an_update_costs_no_request_and_a_second_up_changes_nothing(
 
 def _is_app(record: Any) -> bool:
     return record.token.endswith(":ContainerApp")
+
+
+def test_the_alert_of_a_dead_server_fires_once_it_is_stopped_and_not_before(
+    sandbox: Sandbox, azure: AzureCloud
+) -> None:
+    host = _emulator(azure).host
+    rules = azure.store.find("azure-native:monitor:ScheduledQueryRule")
+    [rule] = [r.props for r in rules if r.props["ruleName"].endswith("-server-down")]
+
+    def fires(since: float) -> bool:
+        return observability.fires(rule, {"ContainerAppConsoleLogs_CL": host.log(int(since))})
+
+    window = 15 * 60
+    assert not fires(time.time() - window)
+    [app] = filter(_is_app, azure.store.all())
+    revision, count = app.props["latestRevisionName"], app.props["template"]["scale"]["minReplicas"]
+    host.stop(*(f"{revision}-{number}" for number in range(count)))
+    stopped = time.time() + 1
+    # The jobs still write to the same table.
+    wait_for(lambda: host.log(int(stopped)), "a job's line", 150)
+    assert fires(stopped)
 
 
 def test_destroy_leaves_nothing(sandbox: Sandbox, azure: AzureCloud) -> None:

@@ -1,7 +1,8 @@
-"""Log Analytics and alerts: checked, not emulated."""
+"""Log Analytics and alerts: checked; what an alert would find is asked of ``fires``."""
 
+import operator
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import ClassVar
 
 from infra.rehearsal.azure.ids import guid
@@ -11,7 +12,15 @@ from infra.rehearsal.provider.resource import Function
 from infra.rehearsal.provider.values import Props, child, items
 
 # https://learn.microsoft.com/rest/api/monitor/scheduled-query-rules/create-or-update
-_OPERATORS = ("Equals", "GreaterThan", "GreaterThanOrEqual", "LessThan", "LessThanOrEqual")
+_OPERATORS = {
+    "Equals": operator.eq,
+    "GreaterThan": operator.gt,
+    "GreaterThanOrEqual": operator.ge,
+    "LessThan": operator.lt,
+    "LessThanOrEqual": operator.le,
+}
+# The queries of which ``fires`` knows the answer.
+_QUERY = re.compile(r'(?P<table>\w+) \| where \w+ has "(?P<text>[^"]+)"')
 
 
 class Workspace(AzureResource):
@@ -99,3 +108,18 @@ class ScheduledQueryRule(AzureResource):
             self.referred({**inputs, "location": ""}, scope, Workspace)
         for group in items(child(inputs, "actions"), "actionGroups"):
             self.referred({**inputs, "location": ""}, group, ActionGroup)
+
+
+def fires(rule: Props, lines: Mapping[str, Iterable[str]]) -> bool:
+    """Whether a rule's condition holds of a window's lines, which are in tables.
+
+    `has` finds whole words, whatever their case:
+    https://learn.microsoft.com/kusto/query/has-operator
+    """
+    [condition] = items(child(rule, "criteria"), "allOf")
+    query = _QUERY.fullmatch(condition["query"])
+    if query is None or condition["timeAggregation"] != "Count":
+        raise ValueError(f"no answer is known to {condition['query']}")
+    words = re.compile(rf"(?<!\w){re.escape(query['text'])}(?!\w)", re.IGNORECASE)
+    count = sum(words.search(line) is not None for line in lines.get(query["table"], ()))
+    return _OPERATORS[condition["operator"]](count, condition["threshold"])

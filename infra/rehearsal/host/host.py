@@ -254,11 +254,20 @@ class Host:
             return
 
     @_docker_errors()
+    def log(self, since: int) -> list[str]:
+        """What its containers have written, by either stream, since a second (Unix, UTC)."""
+        written = [self._client.logs(found["Id"], since=since) for found in self._containers()]
+        return b"\n".join(written).decode(errors="replace").splitlines()
+
+    @_docker_errors()
     def sweep(self) -> None:
         """Remove what a failed rehearsal left on this host."""
-        for found in self._client.containers(all=True, filters={"name": f"{self.name}-"}):
+        for found in self._containers():
             self._client.remove_container(found["Id"], v=True, force=True)
         self.remove()
+
+    def _containers(self) -> list[dict[str, Any]]:
+        return self._client.containers(all=True, filters={"name": f"{self.name}-"})
 
     def close(self) -> None:
         """End what lives with this process; containers stay until they are removed."""
