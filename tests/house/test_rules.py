@@ -207,7 +207,7 @@ _SPELL_NAMES = {
     "runtime/process.py",
     # Between the engine's program and its commands, beside any stack file.
     "infra/clouds/data.py",
-    "infra/clouds/oci/settled.py",
+    "infra/clouds/shared/settled.py",
     # Where a team has its stack files, which no server reads.
     "infra/operations/stack/file.py",
     # A real client's own environment.

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from infra.clouds.oci.settled import SECONDS_VARIABLE
+from infra.clouds.shared.settled import SECONDS_VARIABLE
 from infra.place import ROOT
 from infra.rehearsal.engine import Engine
 from infra.rehearsal.system.ports import find_free_port

@@ -4,6 +4,8 @@ Roles are given on the stack's own resources, and on nothing wider.
 https://learn.microsoft.com/azure/role-based-access-control/built-in-roles
 """
 
+import functools
+
 import pulumi
 from pulumi import InvokeOutputOptions, Output, ResourceOptions
 from pulumi_azure_native import authorization, keyvault, managedidentity
@@ -13,6 +15,7 @@ from infra.clouds.azure.network import Network
 from infra.clouds.azure.scope import Scope
 from infra.clouds.shared.part import Part
 from infra.clouds.shared.secret_files import SecretFiles
+from infra.clouds.shared.settled import Settled
 from infra.inputs import Secrets
 from infra.plan.azure import AzurePlan
 
@@ -24,20 +27,24 @@ _ROLES = {
     "Key Vault Secrets Officer": "b86a8fe4-44ce-4948-aee5-eccb2c155cd7",
 }
 _SOFT_DELETE_DAYS = 7
+# Mostly known after 60 to 120 seconds, sometimes after ten minutes. What pulls an image before, or
+# asks for a secret, fails: https://github.com/Azure/azure-dev/issues/7529,
+# https://learn.microsoft.com/azure/role-based-access-control/troubleshooting
+_SETTLED_SECONDS = 180
 _ZONE = "privatelink.vaultcore.azure.net"
 
 
 class Identity(Part):
     """The managed identity, and every secret by the name of the file that holds it.
 
-    ``granted`` are the role assignments, which what runs as the identity must wait for.
+    ``granted`` are the role assignments. What runs as the identity waits for ``settled``.
     """
 
     def __init__(self, plan: AzurePlan, secrets: Secrets, scope: Scope) -> None:
         super().__init__("azure", "identity")
         self._plan = plan
         self._scope = scope = scope.within(self)
-        self.granted: list[pulumi.Resource] = []
+        self.granted: list[authorization.RoleAssignment] = []
         self.user = managedidentity.UserAssignedIdentity(
             "identity", resource_name_=f"{plan.names.base}-server", **scope.inside, opts=scope.opts
         )
@@ -52,8 +59,20 @@ class Identity(Part):
         )
         self.finish()
 
+    @functools.cached_property
+    def settled(self) -> Settled:
+        """There once Azure knows everywhere what has been granted; nothing more is afterwards."""
+        ids = Output.all(*(assignment.id for assignment in self.granted))
+        return Settled(
+            "rights-known",
+            {"of": ids.apply(lambda found: " ".join(sorted(found))), "seconds": _SETTLED_SECONDS},
+            self.child(),
+        )
+
     def grant(self, name: str, role: str, on: pulumi.Input[str]) -> None:
         """Give the identity a role on one resource, by its id."""
+        if "settled" in vars(self):
+            raise RuntimeError(f"{name}: what waits for all rights is made already")
         self.granted.append(
             authorization.RoleAssignment(
                 name,

@@ -51,10 +51,18 @@ class Parts:
         }
 
     def when_ready(
-        self, *, replace_for: Sequence[str] = (), after: Sequence[pulumi.Resource] = ()
+        self,
+        *,
+        replace_for: Sequence[str] = (),
+        after: Sequence[pulumi.Resource] = (),
+        asks_again: bool = False,
     ) -> ResourceOptions:
         """For what runs as the identity, on the database and the artifacts, and ``after`` more;
         ``replace_for`` are the properties that Azure lets nobody change.
+
+        All rights must be granted before. What ``asks_again`` where it is refused need not wait
+        until they are known.
         """
-        before = (*self.identity.granted, *self.database.ready, *self.artifacts.ready, *after)
+        rights = self.identity.granted if asks_again else [self.identity.settled]
+        before = (*rights, *self.database.ready, *self.artifacts.ready, *after)
         return ResourceOptions.merge(self.scope.after(*before), replaced_for(*replace_for))

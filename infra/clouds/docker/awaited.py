@@ -13,8 +13,8 @@ import pulumi_docker as docker
 from pulumi import ResourceOptions
 from pulumi.dynamic import ReadResult, Resource
 
-from infra.clouds.shared import docker_command
 from infra.clouds.shared.dynamic import DynamicProvider, Props
+from infra.clouds.shared.this_machine import docker_command
 
 _LOOK_AGAIN_SECONDS = 0.5
 # One without a health check is well when it has run for so long.

@@ -4,9 +4,9 @@ published on.
 
 import pulumi_docker as docker
 
-from infra.clouds.shared.docker_command import publishers
 from infra.clouds.shared.part import Part, Scoped
-from infra.clouds.shared.ports import held, holder, is_free
+from infra.clouds.shared.this_machine.docker_command import publishers
+from infra.clouds.shared.this_machine.ports import held, holder, is_free
 from infra.errors import StackError
 from infra.plan.docker import DockerPlan
 

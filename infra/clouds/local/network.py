@@ -6,7 +6,7 @@ import psutil
 
 from infra.clouds.data import DIRECTORY_VARIABLE
 from infra.clouds.local.supervisor import directory_of
-from infra.clouds.shared.ports import held, holder, is_free
+from infra.clouds.shared.this_machine.ports import held, holder, is_free
 
 
 def _belongs_to(process: psutil.Process, directories: tuple[str | None, ...]) -> bool:

@@ -11,9 +11,9 @@ from pulumi import Output
 from pulumi_oci import identity
 
 from infra.clouds.oci.scope import Scope
-from infra.clouds.oci.settled import Settled
 from infra.clouds.shared.part import Part
 from infra.clouds.shared.secret_files import SecretFiles
+from infra.clouds.shared.settled import Settled
 from infra.inputs import Secrets
 from infra.plan.oci import OciPlan
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from infra.clouds.shared import docker_command
+from infra.clouds.shared.this_machine import docker_command
 from infra.operations.stack import Resource, Stack
 from infra.place import ROOT
 from infra.settings import LocalContainer, Settings

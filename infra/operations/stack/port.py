@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import click
 
-from infra.clouds.shared.ports import held, holder, is_free
+from infra.clouds.shared.this_machine.ports import held, holder, is_free
 from infra.operations.stack import MistakeError, Stack
 from infra.operations.stack import file as stack_file
 from infra.settings import PROJECT, Local, LocalContainer, Settings

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra.clouds.shared.settled import SECONDS_VARIABLE
 from infra.rehearsal.azure import identity, network, observability, privatedns, registry, tasks
 from infra.rehearsal.azure.compute import app_environments, app_jobs, apps, containers, machines
 from infra.rehearsal.azure.data import database, storage
@@ -12,6 +13,7 @@ from infra.rehearsal.azure.entra import Entra
 from infra.rehearsal.azure.identity import GetClientConfig, GetClientToken
 from infra.rehearsal.azure.resource import AzureResource, ResourceGroup
 from infra.rehearsal.host.host import Host
+from infra.rehearsal.provider.conditions import RIGHTS_SECONDS
 from infra.rehearsal.provider.resource import Cloud
 from infra.rehearsal.provider.values import child, items
 from infra.rehearsal.system import daemon
@@ -43,10 +45,15 @@ class AzureCloud(Cloud):
     emulator: Emulator | None = None
 
     def environment(self) -> Mapping[str, str]:
-        """The login to the registry with the images that are copied from elsewhere."""
+        """The login to the registry with the images that are copied from elsewhere, and how long
+        rights are waited for.
+        """
         if not self.emulator:
             return {}
-        return {"REGISTRY_AUTH_FILE": str(daemon.logged_in(self.state_dir) / "config.json")}
+        return {
+            SECONDS_VARIABLE: self.conditions.settled,
+            "REGISTRY_AUTH_FILE": str(daemon.logged_in(self.state_dir) / "config.json"),
+        }
 
     def resolve(self, hostname: str, caller: str) -> str | None:
         for record in self.store.find(containers.ContainerGroup.token):
@@ -107,4 +114,5 @@ def open_cloud(state_dir: Path, *, emulates: bool = False) -> AzureCloud:
         host = Host("azure", state_dir / "azure")
         made.emulator = Emulator(host, Entra(made, host))
         made.emulator.entra.open()
+        made.conditions.rights = RIGHTS_SECONDS
     return made

@@ -77,8 +77,11 @@ class Entra:
         }
 
     def may(self, principal: str, role: str, scope: str) -> bool:
-        """Whether a principal has a role on a resource, by an assignment there or above."""
-        return has_role(self.cloud.store, principal, role, scope)
+        """Whether a principal has a role on a resource, by an assignment there or above that the
+        services know of by now.
+        """
+        known_by = time.time() - self.cloud.conditions.rights
+        return has_role(self.cloud.store, principal, role, scope, known_by)
 
     def principal_of(self, identity: str) -> str | None:
         """The principal of a managed identity, by its id."""

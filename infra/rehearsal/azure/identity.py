@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from typing import ClassVar
 
 from infra.rehearsal.azure.entra import DEPLOYER
@@ -41,6 +42,10 @@ class RoleAssignment(AzureResource):
     @classmethod
     def replace_paths(cls) -> frozenset[str]:
         return frozenset({"scope", "principalId", "roleAssignmentName"})
+
+    def create(self, inputs: Props) -> tuple[str, Props]:
+        id, props = super().create(inputs)
+        return id, {**props, "createdOn": datetime.now(timezone.utc).isoformat()}
 
     def made_up_name(self, digest: str) -> str:
         return guid(digest)

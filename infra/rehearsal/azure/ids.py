@@ -1,8 +1,10 @@
 """Ids, regions, roles and types that several modules of Azure's rehearsal share."""
 
 import hashlib
+import math
+from datetime import datetime
 
-from infra.rehearsal.provider.store import Store
+from infra.rehearsal.provider.store import Record, Store
 
 SUBSCRIPTION = "00000000-0000-4000-8000-000000000001"
 TENANT = "00000000-0000-4000-8000-000000000002"
@@ -52,11 +54,22 @@ def place(location: str) -> str:
 DEPLOYER_ID = guid("deployer#object")
 
 
-def has_role(store: Store, principal: str, role: str, scope: str) -> bool:
-    """Whether a principal has a role on a resource, by an assignment there or above."""
+def has_role(
+    store: Store, principal: str, role: str, scope: str, known_by: float = math.inf
+) -> bool:
+    """Whether a principal has a role on a resource, by an assignment there or above that was made
+    by then (Unix time).
+    """
     return any(
         record.props["principalId"] == principal
         and ROLES.get(record.props["roleDefinitionId"].rsplit("/", 1)[-1]) == role
+        and _made(record) <= known_by
         and f"{scope}/".lower().startswith(f"{record.props['scope']}/".lower())
         for record in store.find(ROLE_ASSIGNMENT)
     )
+
+
+def _made(assignment: Record) -> float:
+    """When a role was assigned, in Unix time."""
+    made = str(assignment.props.get("createdOn", "1970-01-01T00:00:00+00:00"))
+    return datetime.fromisoformat(made).timestamp()

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from infra.clouds.oci.settled import SECONDS_VARIABLE
+from infra.clouds.shared.settled import SECONDS_VARIABLE
 from infra.rehearsal.oci import balancer, identity, network, observability, registry
 from infra.rehearsal.oci.compute import api, containers, instances, pools
 from infra.rehearsal.oci.data import mysql, postgresql, storage
 from infra.rehearsal.oci.emulator import HOSTS, Emulator, make_emulator
 from infra.rehearsal.oci.resource import OciResource
+from infra.rehearsal.provider.conditions import RIGHTS_SECONDS
 from infra.rehearsal.provider.resource import Cloud
 from infra.rehearsal.provider.values import Props, child, items
 from infra.rehearsal.system import daemon
@@ -30,8 +31,6 @@ _MODULES = (
     storage,
 )
 _PORT = 443
-# Enough to be refused where the program does not wait; `make rehearse` has it as the service.
-_RIGHTS_SECONDS, _MARGIN_SECONDS = 3, 2
 
 
 @dataclass
@@ -106,7 +105,7 @@ class OciCloud(Cloud):
         login = {"OCI_CONFIG_FILE": str(self.emulator.deployer())}
         return {
             **login,
-            SECONDS_VARIABLE: f"{self.conditions.rights + _MARGIN_SECONDS:g}",
+            SECONDS_VARIABLE: self.conditions.settled,
             **oci_login.of_provider(settings.load(login)),
             "REQUESTS_CA_BUNDLE": str(self.emulator.host.authority.file),
             # The login to the registry with the images that are copied from elsewhere.
@@ -144,6 +143,6 @@ def open_cloud(state_dir: Path, *, emulates: bool = False) -> OciCloud:
     made = OciCloud("oci", _types(), state_dir, functions)
     if emulates:
         made.emulator = make_emulator(made, state_dir)
-        made.conditions.rights = _RIGHTS_SECONDS
+        made.conditions.rights = RIGHTS_SECONDS
         made.emulator.host.endpoint.routes["/api"] = api.Api(made.emulator).answer
     return made

@@ -37,6 +37,12 @@ class Fault:
         return cls(methods[parts[0]], kinds[parts[2]], int(parts[1]), token)
 
 
+# Seconds before a right is known: enough to be refused where the program does not wait. `make
+# rehearse` has it as the services.
+RIGHTS_SECONDS = 3
+_MARGIN_SECONDS = 2
+
+
 @dataclass
 class _Pending:
     fault: Fault
@@ -58,6 +64,11 @@ class Conditions:
     quotas: dict[str, int] = field(default_factory=dict[str, int])
     _faults: list[_Pending] = field(default_factory=list[_Pending])
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def settled(self) -> str:
+        """Seconds after which every service knows a new right."""
+        return f"{self.rights + _MARGIN_SECONDS:g}"
 
     def add(self, *faults: Fault) -> None:
         with self._lock:

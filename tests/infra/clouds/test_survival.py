@@ -42,6 +42,7 @@ _PROVIDERS = {
     "infra.clouds.shared.home._HomeProvider",
     "infra.clouds.shared.home._NotedProvider",
     "infra.clouds.oci.settled.SettledProvider",
+    "infra.clouds.shared.settled.SettledProvider",
 }
 
 

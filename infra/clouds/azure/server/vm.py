@@ -61,7 +61,9 @@ def make_machine(parts: Parts, vault: Vault, networks: Network) -> Output[str]:
         ),
         **scope.inside,
         opts=ResourceOptions.merge(
-            parts.when_ready(replace_for=["osProfile.linuxConfiguration"], after=vault.ready),
+            parts.when_ready(
+                replace_for=["osProfile.linuxConfiguration"], after=vault.ready, asks_again=True
+            ),
             # What a machine was begun with, nobody changes: its agent brings it up to date.
             ResourceOptions(ignore_changes=["osProfile.customData"]),
         ),

@@ -61,6 +61,21 @@ def test_a_secret_that_was_deleted_is_not_in_the_way_of_its_next_value() -> None
     assert {tuple(r.options["ignoreChanges"]) for r in secrets} == {("secretName",)}
 
 
+@pytest.mark.parametrize(("compute", "asks"), [({}, ":ContainerGroup"), (SCALE, ":app:Job")])
+def test_what_pulls_an_image_waits_until_azure_knows_each_right(
+    compute: dict[str, Any], asks: str
+) -> None:
+    """A role that was just assigned is refused for minutes: Azure/azure-dev#7529."""
+    made = stack(compute)
+    known = one(made, ":Settled")
+    found = [r for r in made.registered if r.type.endswith((asks, ":ContainerApp"))]
+    assert found
+    assert all(waits(made, reader, known) for reader in found)
+    rights = [r for r in made.registered if r.type.endswith(":RoleAssignment")]
+    own = [r for r in rights if r.inputs["principalId"] == "principal"]
+    assert len(own) == len(known.inputs["of"].split())
+
+
 @pytest.mark.parametrize("compute", [SCALE, VM])
 def test_what_reads_a_private_vault_waits_for_its_endpoint(compute: dict[str, Any]) -> None:
     """Container Apps are no trusted service of a vault: microsoft/azure-container-apps#1287."""

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.clouds.oci import settled
-from infra.clouds.oci.settled import SECONDS_VARIABLE, SettledProvider
+from infra.clouds.shared import settled
 from infra.clouds.shared.home import _NotedProvider  # pyright: ignore[reportPrivateUsage]
+from infra.clouds.shared.settled import SECONDS_VARIABLE, SettledProvider
 from infra.operations.stack import Stack, login
 from infra.place import ROOT
 from runtime.errors import UserError
@@ -31,6 +31,16 @@ def test_a_right_is_waited_for_once_and_not_for_ever(
     assert not provider.diff(str(made.id), props, {**props, "seconds": 1}).changes
     changed = provider.diff(str(made.id), props, {**props, "of": "ocid1.other"})
     assert (changed.changes, changed.replaces) == (True, [])
+
+
+def test_a_right_that_goes_is_waited_for_by_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(settled.time, "sleep", slept.append)
+    provider, props = SettledProvider(), {"of": "/one /two", "seconds": 5}
+    provider.update("", props, {**props, "of": "/two"})
+    assert slept == []
+    provider.update("", props, {**props, "of": "/two /three"})
+    assert slept == [5]
 
 
 def test_what_is_noted_is_read_as_it_was() -> None:
