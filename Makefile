@@ -27,9 +27,8 @@ preflight: setup ## whether STACK's cloud is ready for it: login, rights, sizes,
 preview: setup ## show what `make up` would change, and whether the policies hold
 	@$(ENTER) python -m infra.operations.preview "$(STACK)"
 
-refresh: setup ## compare STACK's state with what runs
-	@$(ENTER) login="$$(python -m infra.operations.stack.login "$(STACK)")" && eval "$$login" && \
-		pulumi refresh --yes --stack "$(STACK)"
+refresh: setup ## take into STACK's state what runs other than it says
+	@$(ENTER) python -m infra.operations.drift "$(STACK)" --take
 
 drift: setup ## what runs other than STACK's state says, and who can put it right
 	@$(ENTER) python -m infra.operations.drift "$(STACK)"

@@ -1,4 +1,6 @@
-"""`make drift`: what runs other than the state says, and who can put it right."""
+"""`make drift`: what runs other than the state says, and who can put it right; `make refresh` takes
+it into the state.
+"""
 
 import json
 import re
@@ -84,20 +86,24 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 @click.command()
 @click.argument("stack")
+@click.option("--take", is_flag=True, help="Take what differs into the state; else nothing is.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
-def command(stack: str, as_json: bool) -> int:
-    """Compare what runs with STACK's state; change nothing.
+def command(stack: str, take: bool, as_json: bool) -> int:
+    """Compare what runs with STACK's state; what runs is not changed.
 
     Exits 0 where nothing differs, 2 where something does, 1 where it cannot be found out.
 
     \b
     Examples:
       make drift STACK=azure-prod
+      make refresh STACK=azure-prod
       python -m infra.operations.drift azure-prod --json
     """
     known = Stack(stack)
     state = known.resources()
     docker.require(None, state)
+    if take:
+        return known.run("refresh", "--yes", quiet=as_json)
     preview = known.ask("refresh", "--preview-only", "--json")
     drifts = decide(stack, preview.get("steps") or [])
     taken = {one.name: one for one, _ in docker.taken_networks(state)}

@@ -4,8 +4,13 @@ import json
 import subprocess
 from typing import Any
 
-from infra.operations.drift import decide
+import pytest
+from click.testing import CliRunner
+
+from infra.operations.drift import command, decide
+from infra.operations.stack import Resource, Stack
 from infra.operations.stack.reasons import reason
+from runtime.errors import UserError
 
 
 def _step(op: str, kind: str, name: str, old: dict[str, Any], new: dict[str, Any] | None) -> Any:
@@ -55,6 +60,32 @@ def test_what_others_add_to_a_resource_is_no_drift() -> None:
     assert decide("prod", [_step("update", kind, "backends", {"backends": []}, added)]) == []
     moved = _step("update", kind, "backends", {"backends": [], "policy": 1}, {**added, "policy": 2})
     assert [drift.keys for drift in decide("prod", [moved])] == [("policy",)]
+
+
+def test_what_runs_is_taken_into_the_state_only_where_docker_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kind = "docker:index/container:Container"
+    state = [Resource("server", kind, {}, protected=False, retained=False)]
+    ran: list[tuple[str, ...]] = []
+
+    def resources(_: Stack) -> list[Resource]:
+        return state
+
+    def run(_: Stack, *arguments: str, **__: bool) -> int:
+        ran.append(arguments)
+        return 0
+
+    monkeypatch.setattr(Stack, "resources", resources)
+    monkeypatch.setattr(Stack, "run", run)
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:9")
+    refused = CliRunner().invoke(command, ["prod", "--take"])
+    assert isinstance(refused.exception, UserError)
+    assert "Docker does not answer at tcp://127.0.0.1:9" in str(refused.exception)
+    assert ran == []
+    state.clear()
+    assert CliRunner().invoke(command, ["prod", "--take"], standalone_mode=False).return_value == 0
+    assert ran == [("refresh", "--yes")]
 
 
 def test_how_our_own_providers_are_kept_in_the_state_is_no_drift() -> None:
