@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 from runtime.database.uri import store_uri
+from runtime.server import job_places
 from runtime.settings import RuntimeSettings, variable, without_secrets
 
 _GATEWAY = "MLFLOW_GATEWAY_URI"
@@ -28,6 +29,7 @@ def environment(
     uri = store_uri(settings)
     return {
         **without_secrets({**ours, **app}),
+        job_places.VARIABLE: "true",
         "MLFLOW_BACKEND_STORE_URI": uri,
         "MLFLOW_TRACKING_URI": settings.own_uri,
         "MLFLOW_TRACKING_TOKEN": token,

@@ -199,6 +199,8 @@ _SPELL_NAMES = {
     "runtime/server/command.py",
     "runtime/sealed/gateway.py",
     "runtime/server/mlflow_jobs.py",
+    # Imported by every client of MLflow's.
+    "runtime/server/job_places.py",
     "runtime/access/backups.py",
     "runtime/retention/inventory.py",
     # A client's own environment, where nothing that reads settings is installed.

@@ -31,7 +31,7 @@ def bound(app: Any, settings: RuntimeSettings) -> None:
     bridge.install(app)
     _check_requests(cast(Any, flask_app), settings.search_conditions)
     _bound_traces(settings.max_request_bytes)
-    places.install(of_stack(settings), _error)
+    places.install(of_stack(settings))
     if not hasattr(SqlAlchemyStore, _MARK):
         setattr(SqlAlchemyStore, _MARK, True)
         statements.install(statements.Refusals(_too_long, _may_not, _costly, _too_wide))

@@ -1,10 +1,9 @@
-"""What of artifact stores a request may have the server open: what its stack knows.
+"""What of artifact stores a request, or a job of MLflow's, may have opened: what the stack knows.
 
 A row may be older than the check of what comes in, or an administrator's. Whoever reads it would
 have the server open any bucket that its identity may.
 """
 
-from collections.abc import Callable
 from typing import Any, cast
 
 from runtime.access.rules.locations import UNOPENED, Allowed
@@ -14,14 +13,15 @@ from runtime.artifacts.tree import opens
 _POLICY, _MARK = "enforce_server_artifact_uri_host_policy", "_trackstack"
 
 
-def install(allowed: Allowed, refusal: Callable[[str, str], Exception]) -> None:
+def install(allowed: Allowed) -> None:
     """Have MLflow open in this process what is ``allowed`` alone.
 
     It asks its own rule before each repository that it makes, however it came to the URI; ours is
-    asked there, too. The stack's own trees, such as that of its backups, are no request's.
-    ``refusal`` makes what is raised of a message and an error code. Raises
+    asked there, too. The stack's own trees, such as that of its backups, are no request's. Raises
     LookupError where MLflow is another.
     """
+    from mlflow.exceptions import MlflowException
+    from mlflow.protos.databricks_pb2 import PERMISSION_DENIED
     from mlflow.store.artifact import artifact_repository_registry as registry
 
     module = cast(Any, registry)
@@ -33,7 +33,7 @@ def install(allowed: Allowed, refusal: Callable[[str, str], Exception]) -> None:
     def enforce(artifact_uri: str) -> None:
         own(artifact_uri)
         if not opens() and not allowed.may_open(artifact_uri):
-            raise refusal(f"{printable(artifact_uri)} {UNOPENED}", "PERMISSION_DENIED")
+            raise MlflowException(f"{printable(artifact_uri)} {UNOPENED}", PERMISSION_DENIED)
 
     setattr(enforce, _MARK, own)
     setattr(module, _POLICY, enforce)
