@@ -267,18 +267,20 @@ def verify_command(
 
     By default the newest that has artifacts. Compares the rows of every table and the checksum of
     every file. Exits 1 where something is not as it was backed up, or where a database of the kind
-    that --for names would not take a row: a text that is too long, a NUL, and for MySQL keys that
-    differ in case or accent alone, unless its collation is utf8mb4_bin. No such database is needed.
+    that --for names would not take a row: a text that is too long, or becomes so where artifacts
+    move to this server's destination, a NUL, and for MySQL keys that differ in case or accent
+    alone, unless its collation is utf8mb4_bin. No such database is needed.
 
     \b
     Examples:
       trackstack backup --to /backups verify 20261121T035500Z-3fa2
       trackstack backup --to /backups verify --for postgresql --for mysql
     """
-    from runtime.backup import filling
+    from runtime.backup import filling, relocate
 
-    tree = destination_of(ctx, runtime_settings.load())
-    of, problems = filling.verify(tree, name, kinds)
+    settings = runtime_settings.load()
+    tree = destination_of(ctx, settings)
+    of, problems = filling.verify(tree, name, kinds, relocate.beginning(settings))
     files = of.artifacts.files if of.artifacts else 0
     if as_json:
         told = {"name": of.name, "rows": of.rows, "files": files, "problems": problems}

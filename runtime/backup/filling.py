@@ -70,11 +70,13 @@ def compare(engine: Engine, of: Manifest) -> list[str]:
     return problems
 
 
-def verify(tree: Tree, name: str | None, kinds: Sequence[str] = ()) -> tuple[Manifest, list[str]]:
+def verify(
+    tree: Tree, name: str | None, kinds: Sequence[str] = (), now: str | None = None
+) -> tuple[Manifest, list[str]]:
     """Restore a backup into a scratch place; returns what is wrong with it.
 
     ``kinds`` are dialects of SQLAlchemy: what of its rows a database of that kind would not take
-    is wrong, too.
+    is wrong, too; ``now`` as in `fit`.
     """
     of = manifest.read(tree, name)
     own = manifest.held(tree, of)
@@ -84,7 +86,7 @@ def verify(tree: Tree, name: str | None, kinds: Sequence[str] = ()) -> tuple[Man
         tables = parts.tables(own, of, scratch)
         problems = compare(engine, load_database(engine, of, tables))
         for kind in kinds:
-            problems += fit.of_kind(kind, of, tables, scratch)
+            problems += fit.of_kind(kind, of, tables, scratch, now)
         if of.artifacts and (listing := parts.listing(own, of, scratch)):
             held = own.at(parts.ARTIFACTS)
             whole, broken = artifacts.copy_out(held, listing, scratch, None)

@@ -28,9 +28,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.pool import NullPool
 
-from runtime.backup import schema
+from runtime.backup import relocate, schema
 from runtime.backup.format import rows
 from runtime.backup.format.manifest import Manifest
+from runtime.settings import variable
 
 _NAMES = {"postgresql": "PostgreSQL", "mysql": "MySQL"}
 _BATCH = 1000
@@ -39,18 +40,19 @@ _AreOne = Callable[[Sequence[Any], Sequence[Any]], bool]
 
 
 def problems(
-    engine: Engine, of: Manifest, tables: Mapping[str, Path], scratch: Path
+    engine: Engine, of: Manifest, tables: Mapping[str, Path], scratch: Path, now: str
 ) -> Iterator[str]:
     """What of a backup's rows does not fit into a database: table, row, column, remedy.
 
-    ``tables`` are the backup's parts as local files. Reads the database's own settings, and
-    changes nothing in it.
+    ``tables`` are the backup's parts as local files, ``now`` is what locations in the backup's own
+    destination will begin with (see `relocate`). Reads the database's own settings, and changes
+    nothing in it.
     """
     if engine.dialect.name != "mysql":
-        yield from of_kind(engine.dialect.name, of, tables, scratch)
+        yield from of_kind(engine.dialect.name, of, tables, scratch, now)
         return
     with engine.connect() as connection:
-        yield from of_kind("mysql", of, tables, scratch, partial(_are_one, connection))
+        yield from of_kind("mysql", of, tables, scratch, now, partial(_are_one, connection))
 
 
 def of_kind(
@@ -58,9 +60,12 @@ def of_kind(
     of: Manifest,
     tables: Mapping[str, Path],
     scratch: Path,
+    now: str | None = None,
     are_one: _AreOne | None = None,
 ) -> Iterator[str]:
     """As ``problems``, for a database of a kind, which need not be there.
+
+    Where nobody says ``now``, locations stay as they are.
 
     ``are_one`` says whether two keys that look alike are equal to the database; without it, the
     least discerning collation is assumed.
@@ -74,6 +79,8 @@ def of_kind(
     here = {name: file for name, file in tables.items() if name in known.tables}
     for name, file in here.items():
         yield from _of_values(dialect, known.tables[name], file)
+        if now and of.roots:
+            yield from _of_locations(dialect, known.tables[name], file, of.roots, now)
     if dialect == "mysql":
         for name, file in here.items():
             yield from _of_keys(are_one, known.tables[name], file, scratch / "keys")
@@ -104,7 +111,7 @@ def _of_values(dialect: str, table: Table, file: Path) -> Iterator[str]:
         for position, column in enumerate(columns)
         if isinstance(column.type, String) and not isinstance(column.type, LargeBinary | JSON)
     ]
-    key = [names.index(column.name) for column in table.primary_key.columns]
+    key = _key(table)
     for row in rows.rows_of(file):
         for position, column, longest in texts:
             value = row[position]
@@ -116,10 +123,45 @@ def _of_values(dialect: str, table: Table, file: Path) -> Iterator[str]:
                 wrong = "has a NUL character, which PostgreSQL does not take; remove"
             else:
                 continue
-            which = ", ".join(f"{names[n]}={_shown(row[n])}" for n in key if n != position)
-            where = f"table {table.name}, column {column}: {_start(value)}"
-            of_row = f" (row {which})" if which else ""
-            yield f"{where} {wrong} it in the store and back that up again{of_row}"
+            wrong = f"{_where(table, column, value)} {wrong} it in the store and back that up again"
+            yield f"{wrong}{_of_row(key, names, row, column)}"
+
+
+def _of_locations(
+    dialect: str, table: Table, file: Path, before: Sequence[str], now: str
+) -> Iterator[str]:
+    """Locations that fit as they are, and not any more where they lead to the new destination."""
+    names, key = rows.columns_of(file), _key(table)
+    located = [
+        (names.index(column), column, only, cast("Any", table.c[column].type).length)
+        for of, column, only in relocate.LOCATIONS
+        if of == table.name and column in names
+    ]
+    for row in rows.rows_of(file) if located else ():
+        for position, column, only, longest in located:
+            value = row[position]
+            if not isinstance(value, str) or (only and row[names.index("key")] != only):
+                continue
+            moved = relocate.moved(value, before, now)
+            if longest and len(moved) > max(longest, len(value)):
+                yield (
+                    f"{_where(table, column, moved)} would have {len(moved)} characters, "
+                    f"{_NAMES[dialect]} takes {longest}; restore with a shorter "
+                    f"{variable('given_artifacts_destination')}{_of_row(key, names, row, column)}"
+                )
+
+
+def _key(table: Table) -> list[str]:
+    return [column.name for column in table.primary_key.columns]
+
+
+def _where(table: Table, column: str, value: str) -> str:
+    return f"table {table.name}, column {column}: {_start(value)}"
+
+
+def _of_row(key: Sequence[str], names: Sequence[str], row: Sequence[Any], column: str) -> str:
+    which = ", ".join(f"{n}={_shown(row[names.index(n)])}" for n in key if n != column)
+    return f" (row {which})" if which else ""
 
 
 def _shown(value: object) -> str:

@@ -4,7 +4,19 @@ noted with the backup, and after a restore made to lead to where the artifacts a
 
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import Column, Connection, Engine, String, func, literal, select, true, update
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    String,
+    case,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.sql import ColumnElement
 
 from runtime import paths
@@ -53,18 +65,36 @@ def noted(connection: Connection, destination: str) -> tuple[str, ...]:
     )
 
 
-def rewrite(engine: Engine, settings: RuntimeSettings, before: Sequence[str]) -> None:
-    """Have the locations that begin so lead to the destination of ``settings``: through the server
-    where that serves artifacts.
+def beginning(settings: RuntimeSettings) -> str:
+    """What locations that named the old destination itself begin with in a store of ``settings``:
+    they lead through the server where that serves artifacts.
     """
     own = paths.for_mlflow(settings.artifacts_destination).rstrip("/")
-    now = f"{_PROXIED if settings.serve_artifacts else own}/"
+    return f"{_PROXIED if settings.serve_artifacts else own}/"
+
+
+def moved(location: str, before: Sequence[str], now: str) -> str:
+    """A location after ``rewrite``. Pure."""
+    text = next((text for text in before if location.startswith(text)), None)
+    return location if text is None else now + location[len(text) :]
+
+
+def rewrite(engine: Engine, before: Sequence[str], now: str) -> None:
+    """Have the locations that begin with one of ``before``, the longest first, begin with ``now``.
+
+    Each is rewritten once: the new place may lie in the old one.
+    """
+    if not before:
+        return
     with engine.begin() as connection:
         for column, which in list(columns(connection)):
-            for text in before:
-                rest = func.substr(column, len(text) + 1)
-                connection.execute(
-                    update(column.table)
-                    .where(which, _begins(column, text))
-                    .values({column.name: literal(now, String).concat(rest)})
-                )
+            begun = [(_begins(column, text), text) for text in before]
+            instead = [
+                (begins, literal(now, String).concat(func.substr(column, len(text) + 1)))
+                for begins, text in begun
+            ]
+            connection.execute(
+                update(column.table)
+                .where(which, or_(*(begins for begins, _ in begun)))
+                .values({column.name: case(*instead, else_=column)})
+            )

@@ -98,7 +98,8 @@ def restore(
         )
         into = target if brings_artifacts else None
         asked = _Asked(into, accept, recovers)
-        checked = _check_parts(engine, own, of, Path(folder), asked)
+        now = relocate.beginning(settings)
+        checked = _check_parts(engine, own, of, Path(folder), asked, now)
         left = len(accept) + checked.others
         files = of.artifacts.files - left if of.artifacts and brings_artifacts else 0
         done: dict[str, object] = {"name": of.name, "rows": of.rows, "files": files}
@@ -119,7 +120,7 @@ def restore(
             loaded = filling.load_database(engine, of, checked.tables)
             parts.refuse(filling.compare(engine, loaded), "the restore is not complete")
             # They were compared as they were backed up.
-            relocate.rewrite(engine, settings, of.roots)
+            relocate.rewrite(engine, of.roots, now)
             if settle:
                 done["files"] = settle() + checked.standing
             note = state.Restored(of.name, of.rows, int(str(done["files"])), checked.others)
@@ -172,6 +173,7 @@ def _check_parts(
     of: "Manifest",
     scratch: Path,
     asked: _Asked,
+    now: str,
 ) -> _Checked:
     """Raise UserError where any of it is broken, or does not fit into the database or target."""
     from runtime.backup import arrival, fit
@@ -187,7 +189,7 @@ def _check_parts(
     broken = parts.broken_artifacts(own, listing) if listing else iter(())
     what = f"{own.uri} is broken, nothing was changed (--accept PATH goes without an artifact)"
     parts.refuse(broken, what)
-    unfit = fit.problems(engine, of, tables, scratch)
+    unfit = fit.problems(engine, of, tables, scratch, now)
     parts.refuse(unfit, f"{own.uri} does not fit into this database, nothing was changed")
     standing = others = 0
     if target and listing and asked.leaves:

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import text
 
 from runtime.artifacts.tree import Tree
-from runtime.backup import filling, make
-from runtime.backup.format import manifest
+from runtime.backup import filling, fit, make
+from runtime.backup.format import manifest, parts
 from runtime.database.engine import open_engine
 from runtime.settings import RuntimeSettings
 from tests.runtime.backup.stores import client_of, restore
@@ -33,6 +33,11 @@ def _locations(settings: RuntimeSettings) -> list[str]:
             query = text(f"SELECT {column} FROM {table} WHERE {only} ORDER BY 1")
             found += [str(each) for each in connection.execute(query).scalars() if each]
     return found
+
+
+def _of(settings: RuntimeSettings, query: str) -> list[object]:
+    with open_engine(settings).connect() as connection:
+        return list(connection.execute(text(query)).scalars())
 
 
 def _direct(settings: RuntimeSettings, roots: list[str]) -> None:
@@ -71,6 +76,59 @@ def test_they_lead_to_where_the_artifacts_are_now(
     assert sorted(_locations(new)) == sorted([*wanted, f"{there}-of-another/7"])
     # What only begins alike is another's.
     assert client_of(new).get_experiment(other).artifact_location == f"{there}-of-another/7"
+
+
+def test_they_are_moved_once_where_the_new_place_lies_in_the_old(
+    tmp_path: Path, store_in: StoreMaker
+) -> None:
+    settings = store_in(tmp_path / "old")
+    before = _locations(settings)
+    there = str(Path(settings.artifacts_destination).resolve())
+    _direct(settings, [there, f"file://{there}"])
+    make.back_up(settings, tree := Tree(str(tmp_path / "backups")))
+    update = {"serve_artifacts": False, "given_artifacts_destination": f"{there}/again"}
+    new: Any = settings_of(tmp_path / "new").model_copy(update=update)
+    restore(new, tree)
+    wanted = [each.replace("mlflow-artifacts:", f"{there}/again") for each in before]
+    assert sorted(_locations(new)) == sorted(wanted)
+
+
+@pytest.mark.parametrize(
+    ("kind", "shown", "longest"), [("postgresql", "PostgreSQL", 200), ("mysql", "MySQL", 200)]
+)
+def test_locations_that_become_too_long_are_told_before_a_row_is_dropped(
+    tmp_path: Path, store_in: StoreMaker, kind: str, shown: str, longest: int
+) -> None:
+    settings = store_in(tmp_path / "old")
+    there = str(Path(settings.artifacts_destination).resolve())
+    _direct(settings, [there])
+    of = make.back_up(settings, tree := Tree(str(tmp_path / "backups")))
+    tables = parts.tables(manifest.held(tree, of), of, tmp_path)
+    assert not list(fit.of_kind(kind, of, tables, tmp_path, now=f"{there}/"))
+    # As long as the longest run's location may get, and one more.
+    [run] = [str(each) for each in _of(settings, "SELECT max(artifact_uri) FROM runs")]
+    fits = "/" + "n" * (longest - len(run) + len(there) - 1)
+    assert [p for p in fit.of_kind(kind, of, tables, tmp_path, now=f"{fits}/") if "runs" in p] == []
+    [told, *_] = [
+        p for p in fit.of_kind(kind, of, tables, tmp_path, now=f"{fits}n/") if "runs" in p
+    ]
+    assert f"table runs, column artifact_uri: '{fits[:40]}…" in told
+    assert f"would have {longest + 1} characters, {shown} takes {longest}" in told
+    assert "shorter MLFLOW_ARTIFACTS_DESTINATION" in told
+    assert "(row run_uuid=" in told
+
+
+def test_sqlite_takes_a_location_of_any_length(tmp_path: Path, store_in: StoreMaker) -> None:
+    settings = store_in(tmp_path / "old")
+    _direct(settings, [str(Path(settings.artifacts_destination).resolve())])
+    make.back_up(settings, tree := Tree(str(tmp_path / "backups")))
+    far = tmp_path.joinpath(*["n" * 100] * 5)
+    update = {"serve_artifacts": False, "given_artifacts_destination": str(far)}
+    new: Any = settings_of(tmp_path / "new").model_copy(update=update)
+    restore(new, tree)
+    [location] = _of(new, "SELECT max(artifact_uri) FROM runs")
+    assert str(location).startswith(f"{far}/")
+    assert Path(str(location)).is_dir()
 
 
 def test_a_backup_without_such_locations_is_one_that_an_earlier_version_reads(
