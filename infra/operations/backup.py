@@ -7,14 +7,26 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+import click
+
 from infra.operations.stack.served import client_of
-from runtime.errors import UserError
+from runtime.client.server import BACKUPS
+from runtime.errors import ALARM, UserError
 from runtime.probe import request, token_of
 from runtime.settings import RuntimeSettings
 
+_LOOK_AGAIN_SECONDS = 2
+# So long after it was asked for, or after the last sign of it, a backup has failed.
+_BEGINS_SECONDS = 120
+# What says nothing of the backup, which goes on: no answer, a busy server, one that is replaced.
+_PASSES = (0, 429, 500, 502, 503, 504)
+
 
 def back_up(outputs: Mapping[str, Any]) -> str:
-    """Back the stack up by its own `command`, or by request; returns the backup's name."""
+    """Back the stack up by its own `command`, or by request; returns the backup's name.
+
+    An alarm is told: the backup is made then, too, and holds much less than one before it.
+    """
     command = outputs.get("command")
     if not command:
         with client_of(outputs) as client:
@@ -25,25 +37,45 @@ def back_up(outputs: Mapping[str, Any]) -> str:
         capture_output=True,
         text=True,
     )
-    if done.returncode:
+    if done.returncode not in (0, ALARM):
         raise UserError(f"the backup failed: {done.stderr.strip()[-500:]}")
     name: str = json.loads(done.stdout)["name"]
+    if done.returncode == ALARM:
+        click.echo(done.stderr.strip()[-1000:], err=True)
     return name
 
 
-def _request_backup(client: RuntimeSettings, patience: float = 3600) -> str:
-    def ask(method: str) -> dict[str, Any]:
-        status, body = request(client, method, "/trackstack/backups", token_of(client))
-        if status not in (200, 202):
-            said = body.decode(errors="replace")[:500]
-            raise UserError(f"the server makes no backup ({status}): {said}")
-        return json.loads(body)
+def own(said: Mapping[str, Any]) -> set[str]:
+    """The complete backups of a server's own store, by its answer: others may keep theirs in the
+    same place. Pure.
+    """
+    # One of an earlier version does not tell them apart.
+    return set(said.get("own", said["backups"]))
 
-    before = set(ask("GET")["backups"])
-    ask("POST")
-    deadline = time.monotonic() + patience
-    while time.monotonic() < deadline:
-        if made := set(ask("GET")["backups"]) - before:
+
+def _request_backup(client: RuntimeSettings, patience: float = 3600) -> str:
+    before = own(_read(*_ask(client, "GET")))
+    _read(*_ask(client, "POST"))
+    begun = seen = time.monotonic()
+    while (now := time.monotonic()) - begun < patience:
+        status, body = _ask(client, "GET")
+        said = None if status in _PASSES else _read(status, body)
+        if said and (made := own(said) - before):
             return max(made)
-        time.sleep(2)
+        if said is None or said.get("running", True):
+            seen = now
+        elif now - seen > _BEGINS_SECONDS:
+            raise UserError("the server makes no backup, and has made none; its log says why")
+        time.sleep(_LOOK_AGAIN_SECONDS)
     raise UserError(f"no backup was made within {patience:.0f} s; the server's log says why")
+
+
+def _ask(client: RuntimeSettings, method: str) -> tuple[int, bytes]:
+    return request(client, method, BACKUPS, token_of(client))
+
+
+def _read(status: int, body: bytes) -> dict[str, Any]:
+    if status not in (200, 202):
+        said = body.decode(errors="replace")[:500]
+        raise UserError(f"the server makes no backup ({status}): {said}")
+    return json.loads(body)

@@ -19,7 +19,7 @@ from runtime.backup.format.sealed import Sealed
 from runtime.backup.retention import Found, Rule
 from runtime.database import identity, state
 from runtime.database.engine import open_engine
-from runtime.database.lock import only_one
+from runtime.database.lock import BACKUP, only_one
 from runtime.database.uri import shown_store
 from runtime.errors import UserError
 from runtime.settings import RuntimeSettings
@@ -93,7 +93,7 @@ def back_up(
         )
     state.check_whole(engine)
     state.check_known(engine, shown_store(settings))
-    with only_one(engine, "backup"), only_one(engine, "gc", wait_seconds=600):
+    with only_one(engine, BACKUP), only_one(engine, "gc", wait_seconds=600):
         if not inspect(engine).has_table(state.VERSION_TABLE):
             raise UserError(f"there is no MLflow store in {shown_store(settings)}")
         store = identity.ensure(engine)

@@ -11,6 +11,7 @@ from runtime.errors import UserError
 
 # What is asked for beside MLflow's own routes; the server takes the paths from here.
 TOKENS, STATUS = "/trackstack/api/tokens", "/trackstack/api/status"
+BACKUPS = "/trackstack/backups"
 # A page for people, and what takes the code that it gave.
 LOGIN, EXCHANGE = "/trackstack/login", "/trackstack/login/token"
 

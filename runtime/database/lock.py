@@ -12,8 +12,11 @@ from sqlalchemy import Engine, text
 from runtime.errors import UserError
 
 _LOOK_AGAIN_SECONDS = 0.5
+# Whoever looks at the lock on a file has it himself for a moment.
+_LOOKED_AT_SECONDS = 0.2
 # Held while a store is migrated: its servers answer 503 then, as soon as they look again.
 MIGRATION = "migration"
+BACKUP = "backup"
 SERVERS_LOOK_SECONDS = 1.0
 _HELD = {
     # https://www.postgresql.org/docs/current/view-pg-locks.html: a number in two halves.
@@ -32,24 +35,24 @@ def only_one(engine: Engine, job: str, *, wait_seconds: float = 0) -> Generator[
     beside the SQLite file, which ends with its process. Raises UserError (exit code 75) where
     another still holds it.
     """
-    deadline = time.monotonic() + wait_seconds
 
-    def take(attempt: Callable[[], bool]) -> None:
+    def take(attempt: Callable[[], bool], seconds: float) -> None:
+        deadline = time.monotonic() + seconds
         while not attempt():
             if time.monotonic() >= deadline:
                 raise UserError(f"another {job} works on this store; try again when it is done", 75)
-            time.sleep(_LOOK_AGAIN_SECONDS)
+            time.sleep(min(_LOOK_AGAIN_SECONDS, seconds))
 
     if engine.dialect.name == "sqlite":
         path = _file(engine, job)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with path.open("w") as file:
-            take(lambda: _lock_file(file.fileno()))
+            take(lambda: _lock_file(file.fileno()), max(wait_seconds, _LOOKED_AT_SECONDS))
             yield
         return
     query = text(_queries(job, engine)[engine.dialect.name])
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        take(lambda: bool(connection.execute(query).scalar()))
+        take(lambda: bool(connection.execute(query).scalar()), wait_seconds)
         try:
             yield
         finally:
@@ -58,7 +61,7 @@ def only_one(engine: Engine, job: str, *, wait_seconds: float = 0) -> Generator[
 
 
 def is_held(engine: Engine, job: str) -> bool:
-    """Whether somebody holds the store's lock for ``job`` at this moment; takes none."""
+    """Whether somebody holds the store's lock for ``job`` at this moment; keeps none."""
     if engine.dialect.name == "sqlite":
         path = _file(engine, job)
         if not path.exists():

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from runtime.client.server import BACKUPS
 from runtime.errors import UserError
 from runtime.probe import request, token_of
 from runtime.settings import RuntimeSettings
@@ -70,7 +71,7 @@ def counted(client: RuntimeSettings) -> dict[str, int] | None:
 
 def restored(client: RuntimeSettings) -> Mapping[str, Any] | None:
     """What the restore of a server's store has noted; None where it was not restored."""
-    status, body = request(client, "GET", "/trackstack/backups", token_of(client))
+    status, body = request(client, "GET", BACKUPS, token_of(client))
     if status != 200:
         said = body.decode(errors="replace")[:500]
         raise UserError(f"the server does not say what it was restored from ({status}): {said}")

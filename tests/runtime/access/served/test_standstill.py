@@ -1,7 +1,9 @@
 """Requests to a server whose store another migrates: none is served, and each may come again."""
 
 import asyncio
+import fcntl
 from pathlib import Path
+from threading import Timer
 
 import pytest
 from starlette.types import Message, Receive, Scope, Send
@@ -69,6 +71,17 @@ def test_a_lock_is_seen_while_it_is_held(tmp_path: Path) -> None:
         assert is_held(engine, MIGRATION)
         assert not is_held(engine, "upgrade")
     assert not is_held(engine, MIGRATION)
+
+
+def test_a_server_s_look_at_a_lock_makes_nobody_fail_who_takes_it(tmp_path: Path) -> None:
+    engine = open_engine(settings_of(tmp_path))
+    with only_one(engine, MIGRATION):
+        pass
+    with Path(f"{engine.url.database}.{MIGRATION}.lock").open() as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        Timer(0.05, lambda: fcntl.flock(file, fcntl.LOCK_UN)).start()
+        with only_one(engine, MIGRATION):
+            pass
 
 
 @pytest.mark.slow
