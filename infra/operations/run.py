@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from infra.operations.backup import back_up
+from infra.operations.recover import keys
 from infra.operations.stack import Stack, main
 from infra.operations.stack.served import environment_of
 from runtime.errors import UserError
@@ -60,6 +61,13 @@ def by_request(outputs: Mapping[str, Any], words: Sequence[str]) -> bool:
     return not outputs.get("command") and list(words[:1]) in (["token"], ["doctor"])
 
 
+def opening(outputs: Mapping[str, Any]) -> dict[str, str]:
+    """What a command here opens the stack's backups with; nothing where it runs beside the server,
+    which knows its keys.
+    """
+    return {} if outputs.get("command") else keys.environment(keys.of_caller(outputs))
+
+
 def _ask(outputs: Mapping[str, Any], here: Sequence[str]) -> int:
     """Run a command as a client of the stack alone, whichever the environment names; its code."""
     own = {name: value for name, value in os.environ.items() if field_of(name) is None}
@@ -86,7 +94,7 @@ def command(name: str, words: tuple[str, ...]) -> int:
         return 0
     if by_request(outputs, words):
         return _ask(outputs, here)
-    return subprocess.run(here, env=os.environ).returncode
+    return subprocess.run(here, env=os.environ | opening(outputs)).returncode
 
 
 if __name__ == "__main__":

@@ -131,9 +131,7 @@ def _up(stack: Stack, message: str, then: str = "and run this again") -> None:
 def _confirm(stack: Stack, of: "Manifest", patience: float) -> int:
     """Ask the server what it has; raises UserError where it is not what the backup has."""
     with client_of(stack.outputs(secrets=True)) as client:
-        problems = wait(client, of, patience)
-        found = {} if problems else compared.restored(client) or {}
-        problems = problems or left_behind(found, of)
+        found, problems = wait(client, of, patience)
     if problems:
         raise UserError(
             f"{stack.name} does not hold what {of.name} does: {'; '.join(problems)}; its log says "
@@ -168,13 +166,17 @@ def _fill_by_server(stack: Stack, options: "Options") -> int:
     if "tracking_uri" in outputs:
         with client_of(outputs) as client:
             counted = compared.counted(client)
-        if counted and not differences(counted, of):
-            click.echo(f"recover: {stack.name} holds what {of.name} does already")
+            is_restored = not left_behind(compared.restored(client), of)
+        is_same = counted and not differences(counted, of)
+        if is_restored or is_same:
+            since = "" if is_same else ", and what its clients have changed since"
+            click.echo(f"recover: {stack.name} holds what {of.name} does already{since}")
             _forget(stack)
             return 0
         refuse_data(counted or {}, stack.name)
     # One of an earlier version does not say where it keeps its backups.
-    is_new = of.sealed and keys.give(stack, options.keys, outputs)
+    key = options.key(of)
+    is_new = bool(key) and keys.give(stack, key, outputs)
     if is_new or "backup_destination" not in outputs:
         _up(stack, f"make room for {of.name}")
         outputs = stack.outputs(secrets=True)
@@ -208,6 +210,12 @@ class Options:
         from runtime.backup.format.places import Place
 
         return Place(self.from_uri, keys=self.keys)
+
+    def key(self, of: "Manifest") -> str | None:
+        """What opens the backup; None where it is not encrypted."""
+        from runtime.backup.format import manifest
+
+        return manifest.key_of(self._place(), of)
 
     def check(self, of: "Manifest") -> None:
         """Raise UserError where a part of the backup is missing or broken."""

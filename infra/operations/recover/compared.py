@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # What a server counts of its store.
 COUNTED = ("experiments", "runs", "registered_models", "model_versions")
+_LOOK_AGAIN_SECONDS = 5
 _COUNT = r'^trackstack_entities\{{kind="{}",.*\}} (\S+)$'
 
 
@@ -70,20 +71,27 @@ def counted(client: RuntimeSettings) -> dict[str, int] | None:
 
 
 def restored(client: RuntimeSettings) -> Mapping[str, Any] | None:
-    """What the restore of a server's store has noted; None where it was not restored."""
+    """What the restore of a server's store has noted; None where it was not restored, or while the
+    server does not say so.
+    """
     status, body = request(client, "GET", BACKUPS, token_of(client))
-    if status != 200:
-        said = body.decode(errors="replace")[:500]
-        raise UserError(f"the server does not say what it was restored from ({status}): {said}")
-    return json.loads(body).get("restored")
+    return json.loads(body).get("restored") if status == 200 else None
 
 
-def wait(client: RuntimeSettings, of: "Manifest", seconds: float) -> list[str]:
-    """What is not as in the backup after so long; nothing as soon as all is."""
+def wait(
+    client: RuntimeSettings, of: "Manifest", seconds: float
+) -> tuple[Mapping[str, Any], list[str]]:
+    """What the restore has noted, and what is not as in the backup after so long; nothing as soon
+    as all is.
+
+    What a server counts says nothing against the note: its clients go on as soon as it answers.
+    """
     deadline = time.monotonic() + seconds
     while True:
-        found = counted(client)
-        problems = ["it does not answer"] if found is None else differences(found, of)
+        note = restored(client)
+        problems = left_behind(note, of)
         if not problems or time.monotonic() >= deadline:
-            return problems
-        time.sleep(5)
+            found = counted(client)
+            unlike = ["it does not answer"] if found is None else differences(found, of)
+            return note or {}, [*problems, *unlike] if problems else []
+        time.sleep(_LOOK_AGAIN_SECONDS)

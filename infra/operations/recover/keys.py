@@ -35,24 +35,30 @@ def environment(keys: Sequence[str]) -> dict[str, str]:
     return {variable("earlier_backup_keys"): " ".join(keys)} if keys else {}
 
 
-def give(stack: Stack, keys: Sequence[str], outputs: Mapping[str, Any]) -> bool:
-    """Write into the stack file what its server needs ``keys`` for; whether that is new to it.
-
-    Those that it had stay: backups of before may need them. The values go by stdin, since the
-    arguments of a process are for all to see.
+def with_key(key: str, own: str | None, had: Sequence[str]) -> list[str] | None:
+    """The earlier keys of a stack that opens backups of ``key``; None where it does so already, by
+    its ``own`` or by those that it ``had``, which all stay: other backups may need them. Pure.
     """
-    if set(keys) <= set(str(outputs.get("backup_key", "")).split()):
-        return False
+    return None if key == own or key in had else [key, *had]
+
+
+def give(stack: Stack, key: str, outputs: Mapping[str, Any]) -> bool:
+    """Write into the stack file the key that its server needs; whether that is new to the server.
+
+    The values go by stdin, since the arguments of a process are for all to see.
+    """
+    # Its own, and behind that the earlier ones of its last update.
+    known = str(outputs.get("backup_key", "")).split()
     config: Mapping[str, Mapping[str, str]] = stack.ask("config", "--show-secrets", "--json")
     had = config.get(_KEYS, {}).get("value", "").split()
-    if set(keys) <= set(had):
-        return False
-    done = subprocess.run(
-        ["pulumi", "config", "set", "--secret", _KEYS, "--stack", stack.name, "--non-interactive"],
-        input=" ".join(dict.fromkeys([*keys, *had])),
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
-        raise UserError(f"pulumi config set {_KEYS}: {done.stderr.strip()}")
-    return True
+    if keys := with_key(key, known[0] if known else None, had):
+        where = ("--stack", stack.name, "--non-interactive")
+        done = subprocess.run(
+            ["pulumi", "config", "set", "--secret", _KEYS, *where],
+            input=" ".join(keys),
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode:
+            raise UserError(f"pulumi config set {_KEYS}: {done.stderr.strip()}")
+    return key not in known

@@ -164,13 +164,18 @@ def _opened(content: bytes, name: str, keys: Sequence[str]) -> bytes:
 
 def held(tree: Tree, of: Manifest) -> Tree:
     """The folder of a backup that was read from ``tree``, with its files as they were backed up."""
-    own = tree.at(of.name)
+    own, key = tree.at(of.name), key_of(tree, of)
+    return sealed.Sealed(own, key, of.name) if key else own
+
+
+def key_of(tree: Tree, of: Manifest) -> str | None:
+    """That of the place's keys which opens a backup of it; None where it is not encrypted."""
     if not of.sealed:
-        return own
+        return None
     with TemporaryDirectory() as scratch:
         file = Path(scratch) / MANIFEST
-        own.fetch(MANIFEST, file)
-        return sealed.Sealed(own, sealed.key_for(file.read_bytes(), keys_of(tree)), of.name)
+        tree.fetch(f"{of.name}/{MANIFEST}", file)
+        return sealed.key_for(file.read_bytes(), keys_of(tree))
 
 
 def begun(tree: Tree, name: str) -> Tree:

@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
-from infra.operations.run import by_request, decide
+from infra.operations.run import by_request, decide, opening
+from runtime.backup.format.places import given_keys
 from runtime.errors import UserError
+from runtime.settings import load
 
 _UP: dict[str, Any] = {"tracking_uri": "https://t", "backup_destination": "oci://b@n/backups"}
 
@@ -21,6 +23,14 @@ def test_beside_the_server_where_that_can_be_and_else_what_is_about_backups() ->
     here = decide({**_UP, "earlier_backups": "oci://a@n/backups"}, ("backup", "list"))
     assert here
     assert here[2:] == ["--to", "oci://b@n/backups", "--earlier", "oci://a@n/backups", "list"]
+
+
+def test_what_reads_encrypted_backups_from_here_has_the_stack_s_keys() -> None:
+    """Else `backup verify` of a stack in a cloud's containers would ask for a key that it has."""
+    up = {**_UP, "backup_key": f"{'k' * 43} {'o' * 43}"}
+    assert given_keys(load(opening(up))) == ["k" * 43, "o" * 43]
+    assert opening({**up, "command": "docker exec --interactive s trackstack"}) == {}
+    assert opening(_UP) == {}
 
 
 def test_tokens_are_asked_of_the_server_where_nobody_can_run_a_command() -> None:

@@ -3,6 +3,8 @@
 import os
 import shutil
 import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +13,25 @@ from click.testing import CliRunner
 
 from infra import settings
 from infra.operations.recover import Options, command, prepare, restore_environment
-from infra.operations.recover.compared import counts, differences, left_behind, refuse_data
-from infra.operations.recover.keys import asked, environment, of_caller
+from infra.operations.recover.compared import counts, differences, left_behind, refuse_data, wait
+from infra.operations.recover.keys import asked, environment, of_caller, with_key
 from infra.operations.recover.move import backups_of
+from infra.operations.stack.served import client_of
 from infra.place import ROOT, read_place
 from infra.plan import make_plan
 from infra.plan.local import LocalPlan
 from runtime import settings as runtime_settings
+from runtime.artifacts.tree import Tree
 from runtime.backup import make
 from runtime.backup.format.manifest import Manifest, TablePart
 from runtime.backup.format.places import given_keys
 from runtime.database.engine import open_engine
 from runtime.database.uri import shown_store
 from runtime.errors import UserError
+from tests.infra.project import configure_local, make_project
+from tests.runtime.backup.stores import restore
 from tests.runtime.filled import fill, settings_of, unlike
-from tests.runtime.serving import TRACKSTACK
+from tests.runtime.serving import TRACKSTACK, serving
 
 
 def _plan(root: Path, secret: frozenset[str] = frozenset(), **keys: str) -> LocalPlan:
@@ -65,6 +71,70 @@ def test_keys_are_the_caller_s_and_those_of_the_stack(monkeypatch: pytest.Monkey
     assert given_keys(given) == ["a" * 32, "b" * 32]
     with pytest.raises(UserError, match="no key"):
         asked(UserError("no key"))
+
+
+def test_a_stack_is_given_the_one_key_that_opens_the_backup_and_keeps_those_it_had() -> None:
+    assert with_key("k", None, ()) == ["k"]
+    assert with_key("k", "own", ("older",)) == ["k", "older"]
+    # By its own, or by what its file has already, it opens it.
+    assert with_key("own", "own", ("older",)) is None
+    assert with_key("older", "own", ("older",)) is None
+
+
+@pytest.mark.slow
+def test_the_key_is_written_into_the_stack_file_as_a_secret_and_once(tmp_path: Path) -> None:
+    engine = make_project(tmp_path, "one")
+    configure_local(engine, tmp_path / "data")
+    engine.run("config", "set", "--secret", "trackstack:earlierBackupKeys", "o" * 43)
+    given = (
+        "import sys; from infra.operations.recover import keys;"
+        "from infra.operations.stack import Stack;"
+        "print(keys.give(Stack('one'), sys.argv[1], {'backup_key': sys.argv[2]}))"
+    )
+
+    def give(key: str, known: str) -> bool:
+        done = subprocess.run(
+            [sys.executable, "-c", given, key, known],
+            cwd=engine.project_dir,
+            env={**engine.environment_of_commands(), "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout.strip() == "True"
+
+    def held() -> str:
+        return engine.run("config", "get", "trackstack:earlierBackupKeys").stdout.strip()
+
+    own, new = "a" * 43, "k" * 43
+    assert not give(own, f"{own} {'o' * 43}")
+    assert held() == "o" * 43
+    assert give(new, f"{own} {'o' * 43}")
+    assert held() == f"{new} {'o' * 43}"
+    # Killed before its server knew the key, it goes on.
+    assert give(new, f"{own} {'o' * 43}")
+    assert not give(new, f"{own} {held()}")
+    assert held() == f"{new} {'o' * 43}"
+    file = (engine.project_dir / "stacks" / "Pulumi.one.yaml").read_text()
+    assert "secure:" in file
+    assert new not in file
+
+
+@pytest.mark.slow
+def test_a_server_is_recovered_whatever_its_clients_write_from_then_on(
+    backup: tuple[str, Manifest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, of = backup
+    restore(settings_of(tmp_path / "data"), Tree(place))
+    with serving(tmp_path / "data", TRACKSTACK_BACKUP_DESTINATION=place) as server:
+        outputs = {"tracking_uri": server.uri, "tracking_token": server.token}
+        with client_of(outputs) as client:
+            assert wait(client, of, 0)[1] == []
+            server.client(monkeypatch).create_experiment("of a client that was waiting")
+            found, problems = wait(client, of, 0)
+            assert (found["backup"], problems) == (of.name, [])
+            another = replace(of, name="another")
+            assert wait(client, another, 0)[1][0] == "it was not restored from another"
 
 
 def test_a_store_that_this_shell_names_is_not_the_stack_s(tmp_path: Path) -> None:
