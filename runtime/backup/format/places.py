@@ -33,14 +33,20 @@ class Place(Tree):
         self.keys = tuple(keys)
         self.sealing = self.keys[0] if seals else None
         self._all = (Tree(uri), *([Tree(earlier)] if earlier else []))
+        # Of whole backups, which are never moved.
+        self._known = dict[str, Tree]()
 
     def _of(self, name: str) -> Tree:
         """The place that holds a backup; the own one where none does."""
         if len(self._all) == 1:
             return self._all[0]
-        whole = (place for place in self._all if place.has(f"{name}/{MANIFEST}"))
-        begun = (place for place in self._all if place.list(name))
-        return next(whole, None) or next(begun, self._all[0])
+        if name in self._known:
+            return self._known[name]
+        for place in self._all:
+            if place.has(f"{name}/{MANIFEST}"):
+                self._known[name] = place
+                return place
+        return next((place for place in self._all if place.list(name)), self._all[0])
 
     def at(self, path: str) -> Tree:
         return self._of(path.partition("/")[0]).at(path)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,29 @@ def test_half_a_copy_in_the_own_place_hides_no_whole_backup_in_the_earlier_one(
     half = tmp_path / "own" / old.name
     (half / "database").mkdir(parents=True)
     assert manifest.read(make.destination(settings, None), None) == old
+
+
+def test_where_a_whole_backup_lies_is_looked_up_once(
+    tmp_path: Path, store_in: StoreMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = _places(store_in(tmp_path / "data"), tmp_path)
+    old = make.back_up(settings, Tree(str(tmp_path / "earlier")))
+    both, looked = make.destination(settings, None), list[str]()
+    has = Tree.has
+
+    def look(tree: Tree, path: str) -> bool:
+        looked.append(path)
+        return has(tree, path)
+
+    monkeypatch.setattr(Tree, "has", look)
+    for part in old.tables.values():
+        both.fetch(f"{old.name}/{part.path}", tmp_path / "part")
+        both.at(f"{old.name}/database")
+    assert looked == [f"{old.name}/{manifest.MANIFEST}"] * 2
+    # One that is still to be made is found where it then is.
+    assert both.list("20200101T000000Z-0000") == []
+    shutil.copytree(tmp_path / "earlier" / old.name, tmp_path / "earlier" / "20200101T000000Z-0000")
+    assert both.at("20200101T000000Z-0000").uri.startswith(str(tmp_path / "earlier"))
 
 
 def test_the_command_lists_both_and_says_which_lies_where(
