@@ -25,6 +25,8 @@ OUTPUTS = {
     "where nobody can run a command.",
     "image": "The image that runs, by digest: what another stack may run by its key `image`.",
     "ca_certificate": "The authority to trust, in PEM, where it is the stack's own.",
+    "server_certificate": "The server's certificate and chain, in PEM, where the stack file names "
+    "it (`tls: files`): `make` trusts it.",
 }
 
 
@@ -42,6 +44,7 @@ class Deployment:
     logs: pulumi.Input[str]
     image: pulumi.Input[str] | None = None
     ca_certificate: pulumi.Input[str] | None = None
+    server_certificate: pulumi.Input[str] | None = None
     earlier_backups: pulumi.Input[str] | None = None
     backup_key: pulumi.Output[str] | None = None
     command: pulumi.Input[str] | None = None

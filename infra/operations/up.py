@@ -101,9 +101,6 @@ def command(name: str, data: str, wait: float, preflight: bool, port: int | None
 
 def _require_served(stack: Stack, outputs: Mapping[str, Any], seconds: float) -> None:
     """Raise UserError where the server that was deployed does not answer users in time."""
-    certificate = getattr(stack.plan(), "tls_certificate", None)
-    if certificate and "ca_certificate" not in outputs:
-        outputs = {**outputs, "ca_certificate": certificate}
     if problems := served.check(outputs, seconds, (doctor.server, doctor.access)):
         flag = "" if stack.name == "local" else f" STACK={stack.name}"
         problems = [

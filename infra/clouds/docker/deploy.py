@@ -48,6 +48,7 @@ def deploy(plan: DockerPlan, secrets: Secrets) -> Deployment:
         image=images.runtime,
         command=f"docker exec --interactive {plan.name}-{scheduler} trackstack",
         ca_certificate=identity.secrets.ca_certificate,
+        server_certificate=identity.secrets.server_certificate,
         backup_key=identity.secrets.backup_keys,
         protected=plan.protect,
     )

@@ -57,6 +57,7 @@ def deploy(plan: OciPlan, secrets: Secrets) -> Deployment:
         logs=server.logs,
         image=parts.images.runtime,
         ca_certificate=identity.secrets.ca_certificate,
+        server_certificate=identity.secrets.server_certificate,
         backup_key=identity.secrets.backup_keys,
         protected=plan.settings.protect,
     )

@@ -20,7 +20,7 @@ class SecretFiles:
     """``files`` are all secrets by the name of the file that holds each; clouds add their own.
 
     ``token`` is what clients show; ``ca_certificate`` is in PEM, None where the proxy's certificate
-    is not the stack's own.
+    is not the stack's own; ``server_certificate`` is the proxy's where the stack file names it.
     """
 
     def __init__(
@@ -53,12 +53,14 @@ class SecretFiles:
         self.files |= {BACKUP_KEY: key} if key else {}
         self.backup_keys = secrets.backup_keys(key)
         self.ca_certificate: Output[str] | None = None
+        self.server_certificate: str | None = None
         if tls == "internal":
             named = {**self._place, "common_name": f"{base} certificate authority"}
             authority = CertificateAuthority("authority", named, opts)
             self.ca_certificate = authority.certificate
             self.files |= {"ca_certificate": authority.certificate, "ca_key": authority.key}
         elif tls and tls_certificate and secrets.tls_key:
+            self.server_certificate = tls_certificate
             certificate = Output.from_input(tls_certificate)
             self.files |= {"tls_certificate": certificate, "tls_key": secrets.tls_key}
 

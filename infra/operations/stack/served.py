@@ -21,9 +21,10 @@ def environment_of(outputs: Mapping[str, Any]) -> Generator[dict[str, str]]:
     """The variables of a client of the stack that exports ``outputs``, with its secrets."""
     with TemporaryDirectory() as folder:
         authority = None
-        if outputs.get("ca_certificate"):
+        # A certificate of the stack file's may be of an authority that this machine does not know.
+        if trusted := outputs.get("ca_certificate") or outputs.get("server_certificate"):
             authority = Path(folder) / "ca.pem"
-            authority.write_text(str(outputs["ca_certificate"]))
+            authority.write_text(str(trusted))
         yield runtime_settings.environment_of(
             given_tracking_uri=outputs["tracking_uri"],
             tracking_token=outputs["tracking_token"],

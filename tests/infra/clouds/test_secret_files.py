@@ -5,10 +5,14 @@ from typing import Any
 import pytest
 from pydantic.alias_generators import to_snake
 
+from infra.clouds.deploy import deploy
 from infra.clouds.shared.secret_files import SecretFiles
+from infra.inputs import Secrets
+from infra.outputs import Deployment
 from infra.place import ROOT
-from infra.plan import make_plan
+from infra.plan import Plan, make_plan
 from infra.plan.place import Place
+from infra.rehearsal.dump import recording
 from infra.rehearsal.dump.recording import Registered, record
 from infra.settings import parse
 from tests.infra.recording import AzureMade, Made, OciMade
@@ -70,3 +74,26 @@ def test_in_processes_of_this_machine() -> None:
     files = {r.inputs["file"] for r in found if "file" in r.inputs}
     assert {"oidc_client_secret", "prune_webhook"} <= files & read
     assert read - files == set()
+
+
+@pytest.mark.parametrize(
+    ("keys", "made"),
+    [({"cloud": "local", "compute": "container"}, Made), (AZURE, AzureMade), (OCI, OciMade)],
+    ids=["docker", "azure", "oci"],
+)
+def test_a_certificate_of_the_stack_file_s_is_exported_so_that_commands_trust_it(
+    keys: dict[str, Any], made: type[Made], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[Deployment] = []
+
+    def noting(plan: Plan, secrets: Secrets) -> Deployment:
+        found.append(deploy(plan, secrets))
+        return found[-1]
+
+    monkeypatch.setattr(recording, "deploy", noting)
+    files = {"tls": "files", "tlsCertificateFile": "c.pem", "hostname": "mlflow.example.com"}
+    texts = {"tlsCertificateFile": "its chain"}
+    place = Place("test", ROOT, frozenset({"tlsKey"}), texts=texts)
+    record(make_plan(parse(as_given(keys | files)), place), "test", made(), {"tls_key": "k"})
+    [deployment] = found
+    assert (deployment.server_certificate, deployment.ca_certificate) == ("its chain", None)

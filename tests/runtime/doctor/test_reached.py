@@ -1,80 +1,16 @@
 """Why a server is not reached, by real sockets; and what the clock and a certificate say."""
 
-import ssl
-import threading
-from collections.abc import Generator
-from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from infra.rehearsal.host.connect_proxy import connect_proxy
 from runtime.doctor.reached import certificate, clock, clocks, lasting, reach, server
 from runtime.settings import RuntimeSettings, load
+from tests.runtime.answering import NAME, answering
 
-_BEHIND_PROXY = "mlflow.internal.example"
 _NOW = datetime(2026, 11, 26, 6, 47, tzinfo=timezone.utc)
-
-
-def _certificate(folder: Path) -> tuple[Path, Path]:
-    """A certificate for 127.0.0.1 that is its own authority, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "tests")])
-    now = datetime.now(timezone.utc)
-    address, other = x509.IPAddress(ip_address("127.0.0.1")), x509.DNSName(_BEHIND_PROXY)
-    names = x509.SubjectAlternativeName([address, other])
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=30))
-        .add_extension(names, critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    paths = folder / "cert.pem", folder / "key.pem"
-    paths[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    paths[1].write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return paths
-
-
-class _Alive(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("content-length", "0")
-        self.end_headers()
-
-    def log_message(self, format: str, *_args: object) -> None:
-        return
-
-
-@contextmanager
-def _serving(folder: Path | None = None) -> Generator[tuple[int, Path]]:
-    """An HTTP server on loopback, with TLS where a folder is given; its port and certificate."""
-    made = HTTPServer(("127.0.0.1", 0), _Alive)
-    path = Path()
-    if folder:
-        path, key = _certificate(folder)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(path, key)
-        made.socket = context.wrap_socket(made.socket, server_side=True)
-    threading.Thread(target=made.serve_forever, daemon=True).start()
-    try:
-        yield made.server_port, path
-    finally:
-        made.shutdown()
-        made.server_close()
 
 
 def _given(uri: str, **more: str) -> RuntimeSettings:
@@ -82,7 +18,7 @@ def _given(uri: str, **more: str) -> RuntimeSettings:
 
 
 def test_a_server_that_answers_is_well_with_its_clock() -> None:
-    with _serving() as (port, _):
+    with answering() as (port, _):
         settings = _given(f"http://127.0.0.1:{port}")
         assert server(settings).well
         assert clock(reach(settings)).found == "as the server's"
@@ -90,7 +26,7 @@ def test_a_server_that_answers_is_well_with_its_clock() -> None:
 
 
 def test_each_cause_is_told_with_its_own_cure(tmp_path: Path) -> None:
-    with _serving() as (plain, _), _serving(tmp_path) as (tls, path):
+    with answering() as (plain, _), answering(tmp_path) as (tls, path):
         for settings, found, advice in (
             (_given("http://127.0.0.1:9"), "nothing listens", "make up"),
             (_given("http://no-such-host.invalid"), "is not known here", "DNS"),
@@ -120,14 +56,14 @@ def test_what_a_proxy_alone_knows_is_reached_through_it_as_clients_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def resolve(host: str) -> str | None:
-        return "127.0.0.1" if host == _BEHIND_PROXY else None
+        return "127.0.0.1" if host == NAME else None
 
-    with _serving(tmp_path) as (tls, path), connect_proxy(resolve) as proxy:
+    with answering(tmp_path) as (tls, path), connect_proxy(resolve) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy)
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         there = {"MLFLOW_TRACKING_SERVER_CERT_PATH": str(path)}
-        assert server(_given(f"https://{_BEHIND_PROXY}:{tls}", **there)).well
-        assert certificate(reach(_given(f"https://{_BEHIND_PROXY}:{tls}", **there))).well
+        assert server(_given(f"https://{NAME}:{tls}", **there)).well
+        assert certificate(reach(_given(f"https://{NAME}:{tls}", **there))).well
         assert server(_given(f"https://127.0.0.1:{tls}", **there)).well
         refused = server(_given(f"https://other.example:{tls}", **there))
         assert "502 there is no such name" in refused.found
