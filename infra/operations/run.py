@@ -20,6 +20,7 @@ from infra.operations.stack import Stack, main
 from infra.operations.stack.served import environment_of
 from runtime.errors import UserError
 from runtime.process import trackstack
+from runtime.settings import environment_of as named
 from runtime.settings import field_of
 
 
@@ -68,11 +69,11 @@ def opening(outputs: Mapping[str, Any]) -> dict[str, str]:
     return {} if outputs.get("command") else keys.environment(keys.of_caller(outputs))
 
 
-def _ask(outputs: Mapping[str, Any], here: Sequence[str]) -> int:
+def _ask(name: str, outputs: Mapping[str, Any], here: Sequence[str]) -> int:
     """Run a command as a client of the stack alone, whichever the environment names; its code."""
     own = {name: value for name, value in os.environ.items() if field_of(name) is None}
     with environment_of(outputs) as client:
-        return subprocess.run(here, env=own | client).returncode
+        return subprocess.run(here, env=own | client | named(stack=name)).returncode
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -93,7 +94,7 @@ def command(name: str, words: tuple[str, ...]) -> int:
         click.echo(f"{outputs['backup_destination']}/{back_up(outputs)}")
         return 0
     if by_request(outputs, words):
-        return _ask(outputs, here)
+        return _ask(name, outputs, here)
     return subprocess.run(here, env=os.environ | opening(outputs)).returncode
 
 

@@ -69,6 +69,8 @@ def store(settings: Common, runtime: Runtime) -> dict[str, str]:
         data_dir=runtime.data_dir,
         given_artifacts_destination=runtime.artifacts_destination,
         given_tracking_uri=runtime.server_uri,
+        # For commands that say what to type.
+        stack=runtime.stack,
         # For a backup by hand, the one before a migration, and for a restore.
         backup_destination=runtime.backup_destination,
         earlier_backups=runtime.earlier_backups,
@@ -85,7 +87,6 @@ def server(settings: Common, runtime: Runtime) -> dict[str, str]:
         host=runtime.host,
         port=runtime.port,
         given_public_url=runtime.public_url,
-        stack=runtime.stack,
         path_prefix=settings.path_prefix,
         workers=settings.workers,
         log_level=settings.log_level,

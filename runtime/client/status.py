@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from runtime.client import server
+from runtime.client import server, versions
 from runtime.client.logins import Logins
 from runtime.errors import UserError
 
@@ -35,10 +35,13 @@ def command(url: str | None, as_json: bool) -> None:
 def lines(url: str, said: dict[str, Any]) -> list[str]:
     """The facts for a terminal. Pure."""
     stack = f", stack {said['stack']}" if said["stack"] else ""
-    versions = f"trackstack {said['trackstack']}, mlflow {said['mlflow']}, schema {said['schema']}"
-    found = [f"{url}{stack}: {versions}"]
+    run = f"trackstack {said['trackstack']}, mlflow {said['mlflow']}, schema {said['schema']}"
+    found = [f"{url}{stack}: {run}"]
     for job in said["jobs"]:
         last = f"last {job['last']}, exit code {job['exit_code']}" if job["last"] else "never ran"
         following = "OVERDUE" if job["overdue"] else f"next {job['next']}"
         found.append(f"{job['name']:8} {last}, {following}")
+    # Not a problem of the server's.
+    here = versions.apart(versions.installed(), str(said["mlflow"]))
+    found += [f"note: {here}"] if here else []
     return found + [f"BAD {problem}" for problem in said["problems"]]

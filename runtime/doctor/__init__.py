@@ -7,18 +7,21 @@ import shutil
 import uuid
 from collections.abc import Callable
 from dataclasses import asdict
+from datetime import datetime, timezone
 
 import click
 
 from runtime import settings as runtime_settings
+from runtime.database.engine import open_engine
 from runtime.database.uri import shown_store
+from runtime.doctor import cures, kept, told
 from runtime.doctor.finding import Finding
-from runtime.doctor.jobs import jobs, jobs_by_file
+from runtime.doctor.jobs import by_file, jobs
 from runtime.doctor.reached import answering, certificate, clock, reach, server
+from runtime.jobs.runs import JobRuns
 from runtime.probe import request, token_of
-from runtime.settings import RuntimeSettings
-
-_LEAST_FREE_BYTES = 1 << 30
+from runtime.settings import RuntimeSettings, variable
+from runtime.tokens.beside import StoredTokens
 
 
 def _data_directory(settings: RuntimeSettings) -> Finding:
@@ -26,14 +29,10 @@ def _data_directory(settings: RuntimeSettings) -> Finding:
     if not os.access(path, os.W_OK):
         advice = "make it, or set TRACKSTACK_DATA_DIR to a directory that this user can write to"
         return Finding("data directory", False, f"{path} cannot be written to", advice)
-    free = shutil.disk_usage(path).free
-    found = f"{path}, {free / (1 << 30):.1f} GiB free"
-    advice = "" if free >= _LEAST_FREE_BYTES else "free some space: SQLite and artifacts need it"
-    return Finding("data directory", not advice, found, advice)
+    return kept.room("data directory", path, shutil.disk_usage(path).free)
 
 
 def _backend_store(settings: RuntimeSettings) -> Finding:
-    from runtime.database.engine import open_engine
     from runtime.database.state import revisions
 
     try:
@@ -47,7 +46,7 @@ def _backend_store(settings: RuntimeSettings) -> Finding:
     if has == should:
         return Finding("backend store", True, f"{shown_store(settings)}, schema {has}")
     found = f"{shown_store(settings)} has schema {has or 'none'}, not {should}"
-    return Finding("backend store", False, found, "run `trackstack upgrade`")
+    return Finding("backend store", False, found, cures.run(settings, "upgrade"))
 
 
 def access(settings: RuntimeSettings) -> Finding:
@@ -64,8 +63,15 @@ def access(settings: RuntimeSettings) -> Finding:
         status, _ = request(settings, "GET", path, given)
         if status != wanted:
             found = f"{case} the server answers {status}, not {wanted}"
-            return Finding("access", False, found, "see the server's log, and which token it has")
+            return Finding("access", False, found, _access_cure(settings, wanted))
     return Finding("access", True, "open with the token, closed without")
+
+
+def _access_cure(settings: RuntimeSettings, wanted: int) -> str:
+    if wanted == 200:
+        right = cures.own_token(settings)
+        return f"the token is another server's, or was revoked: {right} prints the stack's own"
+    return f"another program answers there: see {variable('given_tracking_uri')}"
 
 
 def _artifacts(settings: RuntimeSettings) -> Finding:
@@ -78,7 +84,7 @@ def _artifacts(settings: RuntimeSettings) -> Finding:
         status, answer = request(settings, method, path, token, body)
         if status != 200 or (method == "GET" and answer != content):
             found = f"{settings.artifacts_destination}: {method} answers {status}"
-            advice = "see the server's log, and its rights on the artifact store"
+            advice = f"see its rights on the artifact store, and {cures.logs(settings)}"
             return Finding("artifacts", False, found, advice)
     return Finding("artifacts", True, f"{settings.artifacts_destination} takes and gives files")
 
@@ -99,21 +105,35 @@ def findings_of(settings: RuntimeSettings) -> list[Finding]:
     store = _backend_store(settings)
     return [
         _data_directory(settings),
+        *kept.disks(settings),
         store,
-        jobs(settings) if store.well else jobs_by_file(settings),
+        *(_by_store(settings) if store.well else [by_file(settings)]),
         *server_findings_of(settings),
     ]
 
 
-def server_findings_of(settings: RuntimeSettings) -> list[Finding]:
-    """What can be asked of the server from wherever it answers."""
+def _by_store(settings: RuntimeSettings) -> list[Finding]:
+    """Jobs, backups and tokens, as the store has them."""
+    now, states = datetime.now(timezone.utc), JobRuns(open_engine(settings)).list()
+    of_jobs = jobs(settings, states)
+    tokens = told.expiring(settings, StoredTokens(settings).list(), now)
+    # That no backup was made follows from a job that nobody runs, or that failed.
+    made = kept.backups(settings, states, now) if of_jobs.well else []
+    return [of_jobs, *made, tokens]
+
+
+def server_findings_of(settings: RuntimeSettings, *, alone: bool = False) -> list[Finding]:
+    """What can be asked of the server from wherever it answers; ``alone`` also what it tells."""
     reached = reach(settings)
     first = answering(settings, reached)
     if not first.well:
         # Nothing more is known of what it is for: no line follows from another.
         return [first]
-    checked = (check(settings) for check in REMOTE_CHECKS if check is not server)
-    return [first, *checked, clock(reached), certificate(reached)]
+    allowed = access(settings)
+    # Who is not let in sees nothing else.
+    seen = [_artifacts(settings), told.mlflow(settings)] if allowed.well else []
+    seen += told.by_server(settings) if alone and allowed.well else []
+    return [first, allowed, *seen, clock(reached), certificate(reached)]
 
 
 @click.command()
@@ -122,8 +142,9 @@ def server_findings_of(settings: RuntimeSettings) -> list[Finding]:
 def command(as_json: bool, server_alone: bool) -> None:
     """Check this deployment and say what to do where something is not well.
 
-    Looks at the data directory, the backend store and its schema, the jobs' last runs and whether
-    one is overdue, the server, its access check, an artifact's way up, down and out, its clock and
+    Looks at the data directory and other disks, the backend store and its schema, the jobs' last
+    runs and whether one is overdue, the newest backup's age, tokens that end soon, the server, its
+    access check, an artifact's way up, down and out, MLflow's version here and there, its clock and
     its certificate's end. Of what follows from another line nothing is said. Exits 0 only if all
     is well.
 
@@ -132,7 +153,8 @@ def command(as_json: bool, server_alone: bool) -> None:
       trackstack doctor --json
     """
     settings = runtime_settings.load()
-    findings = server_findings_of(settings) if server_alone else findings_of(settings)
+    alone = server_findings_of(settings, alone=True) if server_alone else None
+    findings = findings_of(settings) if alone is None else alone
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings]))
     else:

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from runtime import health
+from runtime.doctor import cures
 from runtime.doctor.finding import Finding
 from runtime.settings import RuntimeSettings, variable
 
@@ -141,22 +142,22 @@ def cause(error: OSError, uri: str, settings: RuntimeSettings) -> tuple[str, str
         if settings.tracking_certificate:
             return (
                 f"its certificate is not of {settings.tracking_certificate}",
-                "that is another stack's authority: make status writes this one's",
+                f"that is another stack's authority: {cures.status(settings)} writes this one's",
             )
         return (
             f"its certificate is not trusted here ({error.verify_message})",
-            f"set {authority} to the authority's file: make status writes it",
+            f"set {authority} to the authority's file: {cures.status(settings)} writes it",
         )
     if isinstance(error, ssl.SSLError):
         return "no TLS is spoken there", _wrong_scheme("http")
     if isinstance(error, ConnectionRefusedError):
-        return "nothing listens there", "make up starts what does not run; make logs says why"
+        return "nothing listens there", cures.start(settings)
     if isinstance(error, TimeoutError):
         return (
             f"no answer within {_SECONDS} s",
             "is it reached from this network (allowedCidrs, private)? else see its log",
         )
-    return str(error), "make up starts what does not run; make logs says why it ended"
+    return str(error), cures.start(settings)
 
 
 def _wrong_scheme(right: str) -> str:

@@ -25,7 +25,7 @@ MEANINGS = {
     "gunicorn_opts": "Read for `--log-level` alone, as published stacks set it.",
     "log_level": "The server's log; without it what MLFLOW_GUNICORN_OPTS says, else `info`.",
     "image": "The image that runs, by digest, as `/metrics` tells it.",
-    "stack": "The stack's name, as the sign-in page says it.",
+    "stack": "The stack's name, for the sign-in page, and for the commands that doctor names.",
     "supervised": "The process ends when its supervisor does.",
     "upgrade": "The server backs up and migrates an older store before it serves.",
     "job_token": "The token of the stack's own jobs.",

@@ -139,7 +139,7 @@ def test_every_key_arrives_in_the_process_that_needs_it(stack: str) -> None:
     processes = _processes(plan)
     of_server = _OF_SERVER | _OF_BOTH
     assert _telling(_read(processes.server), of_server) == of_server
-    assert _read(processes.server).stack == "telling"
+    assert {_read(each).stack for each in (processes.server, *processes.jobs)} == {"telling"}
     of_jobs = _OF_JOBS | _OF_BOTH
     for environment in processes.jobs:
         assert _telling(_read(environment), of_jobs) == of_jobs

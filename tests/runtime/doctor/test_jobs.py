@@ -3,9 +3,9 @@
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from runtime.doctor import findings_of
+from runtime.doctor import Finding, findings_of
 from runtime.doctor.jobs import judged
-from runtime.jobs.runs import JobState
+from runtime.jobs.runs import JobState, overdue
 from runtime.settings import load
 
 _NOW = datetime(2026, 11, 26, 6, 47, tzinfo=timezone.utc)
@@ -17,16 +17,20 @@ def _gc(hours: float, code: int = 0) -> JobState:
     return JobState("gc", "*/10 * * * *", _NOW - timedelta(days=90), None, run)
 
 
+def _judged(state: JobState) -> Finding:
+    return judged(load({}), [state], _NOW, overdue([state], _NOW))
+
+
 def test_a_scheduler_that_is_dead_is_found() -> None:
-    well = judged([_gc(0.1)], _NOW)
+    well = _judged(_gc(0.1))
     assert (well.well, "next at 2026-11-26 06:50 UTC" in well.found) == (True, True)
-    dead = judged([_gc(54 * 24)], _NOW)
+    dead = _judged(_gc(54 * 24))
     assert (dead.well, "was due at 2026-11-26 06:40 UTC" in dead.found) == (False, True)
     assert "nobody runs the schedules" in dead.advice
 
 
 def test_a_job_that_failed_is_run_by_hand_as_its_schedule_runs_it() -> None:
-    failed = judged([_gc(0.1, code=1)], _NOW)
+    failed = _judged(_gc(0.1, code=1))
     assert (failed.well, failed.advice) == (
         False,
         "run by hand: trackstack scheduler --once gc",

@@ -8,7 +8,7 @@ import pytest
 from infra.rehearsal.host.connect_proxy import connect_proxy
 from runtime.doctor.reached import certificate, clock, clocks, lasting, reach, server
 from runtime.settings import RuntimeSettings, load
-from tests.runtime.answering import NAME, answering
+from tests.runtime.doctor.answering import NAME, answering
 
 _NOW = datetime(2026, 11, 26, 6, 47, tzinfo=timezone.utc)
 

@@ -207,6 +207,9 @@ def test_a_wrong_token_is_one_line(own: Serving) -> None:
 
 def test_doctor_says_what_to_do_where_the_server_is_down(own: Serving) -> None:
     assert all(finding["well"] for finding in _json(own, "doctor"))
+    # What the server tells, where no command can be run beside it.
+    told = _json(own, "doctor", "--server")
+    assert {"versions", "jobs", "tokens"} <= {finding["check"] for finding in told}
     findings = _json_of(own.run("doctor", "--json", MLFLOW_TRACKING_URI="http://127.0.0.1:9"))
     # What follows from it is not told again.
     assert {finding["check"] for finding in findings if not finding["well"]} == {"server"}

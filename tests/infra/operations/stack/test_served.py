@@ -5,7 +5,7 @@ from pathlib import Path
 from infra.operations.stack.served import client_of
 from infra.operations.status import problems_of
 from runtime.doctor.reached import server
-from tests.runtime.answering import answering
+from tests.runtime.doctor.answering import answering
 
 
 def test_the_certificate_that_was_deployed_is_trusted(tmp_path: Path) -> None:
