@@ -7,7 +7,7 @@ ENTER := . ./env &&
 TAKEN = $(if $(DATA),--data "$(DATA)")
 UV = $(shell command -v uv || echo .venv/bin/uv)
 
-.PHONY: help up new down preflight preview refresh drift promote recover move move-in upgrade-database rotate-key run unlock status doctor token logs rehearse dump setup test check nightly lint bench reference docs lock clean
+.PHONY: help up new down preflight preview refresh drift promote recover move move-in upgrade-database rotate-key run unlock status doctor backup token logs rehearse dump setup test check nightly lint bench reference docs lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -16,7 +16,7 @@ up: setup ## bring up STACK (default: local); what holds data is lost only where
 	@$(ENTER) python -m infra.operations.up "$(STACK)" $(TAKEN) $(if $(WAIT),--wait "$(WAIT)") $(if $(filter no,$(PREFLIGHT)),--no-preflight) $(if $(PORT),--port "$(PORT)")
 
 new: .trackstack/infra.ready ## write the file of a new stack from an example: make new STACK=prod FROM=azure-prod SET="region=northeurope"
-	@$(ENTER) python -m infra.operations.stack.new $(if $(filter-out file,$(origin STACK)),"$(STACK)") --from "$(FROM)" $(foreach pair,$(SET),--set "$(pair)")
+	@$(ENTER) python -m infra.operations.stack.new $(if $(filter-out file environment,$(origin STACK)),"$(STACK)") --from "$(FROM)" $(foreach pair,$(SET),--set "$(pair)")
 
 down: setup ## stop STACK and say what is kept; asks (or needs YES=1, or DATA=) where data are lost
 	@$(ENTER) python -m infra.operations.down "$(STACK)" $(if $(YES),--yes) $(TAKEN)
@@ -70,6 +70,9 @@ status: ## whether STACK is up, asked of its server; its address, token command,
 doctor: ## check STACK part by part, and say what to do where something is not well
 	@$(ENTER) python -m infra.operations.run "$(STACK)" doctor
 
+backup: ## back STACK up now, to where its backups are
+	@$(ENTER) python -m infra.operations.run "$(STACK)" backup
+
 token: ## print STACK's own token; NAME= makes one for somebody: make token NAME=ann ROLE=read EXPIRES=30d
 	@$(ENTER) $(if $(filter command,$(origin NAME)),python -m infra.operations.run "$(STACK)" token add "$(NAME)" \
 		--role "$(or $(ROLE),write)" $(if $(EXPIRES),--expires "$(EXPIRES)"),\
@@ -82,7 +85,7 @@ rehearse: setup .trackstack/rehearsal.ready ## bring STACK up and down on emulat
 	@$(ENTER) python -m infra.rehearsal "$(STACK)" $(REHEARSE)
 
 dump: setup .trackstack/rehearsal.ready ## what STACK's program sends to its providers, to OUT as JSON; all examples without STACK
-	@$(ENTER) python -m infra.rehearsal.dump $(if $(filter-out file,$(origin STACK)),"$(STACK)") $(if $(OUT),--out "$(OUT)")
+	@$(ENTER) python -m infra.rehearsal.dump $(if $(filter-out file environment,$(origin STACK)),"$(STACK)") $(if $(OUT),--out "$(OUT)")
 
 setup: .trackstack/infra.ready ## install the virtual environment, the engine and what STACK needs, where missing
 	@$(ENTER) python -m infra.operations.setup "$(STACK)"

@@ -77,9 +77,10 @@ def _ask(name: str, outputs: Mapping[str, Any], here: Sequence[str]) -> int:
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.option("--folder", type=click.Path(exists=True), help="What relative paths begin at.")
 @click.argument("name", metavar="STACK")
 @click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED)
-def command(name: str, words: tuple[str, ...]) -> int:
+def command(name: str, words: tuple[str, ...], folder: str | None) -> int:
     """Run a trackstack command beside STACK's server; exits with its exit code.
 
     \b
@@ -95,7 +96,7 @@ def command(name: str, words: tuple[str, ...]) -> int:
         return 0
     if by_request(outputs, words):
         return _ask(name, outputs, here)
-    return subprocess.run(here, env=os.environ | opening(outputs)).returncode
+    return subprocess.run(here, env=os.environ | opening(outputs), cwd=folder).returncode
 
 
 if __name__ == "__main__":

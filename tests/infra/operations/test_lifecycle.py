@@ -10,6 +10,7 @@ from typing import Any
 import psutil
 import pytest
 
+from infra.place import ROOT
 from infra.rehearsal.engine import Engine
 from infra.rehearsal.system.ports import find_free_port
 from tests.infra.project import configure, configure_local, make_project, run_operation
@@ -30,6 +31,26 @@ def _log_a_run(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     client = _client(engine, monkeypatch)
     run = client.create_run("0")
     client.log_text(run.info.run_id, "hello", "note.txt")
+
+
+def _typed_after_env(engine: Engine) -> None:
+    """Commands in the environment of `. ./env STACK`, from whichever folder."""
+    project = engine.project_dir
+    for name in ("env", ".venv"):
+        (project / name).symlink_to(ROOT / name)
+    typed = ". ./env test && cd .. && trackstack backup --to typed && trackstack doctor --json"
+    done = subprocess.run(
+        ["bash", "-c", typed],
+        cwd=project,
+        env=engine.environment_of_commands(),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert list((project.parent / "typed").iterdir())
+    findings = json.loads(done.stdout.splitlines()[-1])
+    [store] = [finding for finding in findings if finding["check"] == "backend store"]
+    assert engine.outputs()["backend_store"] in store["found"]
 
 
 def _notes_of_the_runs(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -79,6 +100,7 @@ def test_a_stack_drifts_and_is_put_right_goes_down_and_is_recovered(
         assert none.returncode == 1
         assert "there is no complete backup" in none.stderr
         _log_a_run(engine, monkeypatch)
+        _typed_after_env(engine)
         backup = shlex.split(engine.outputs()["command"])
         backed_up = subprocess.run(
             [*backup, "backup", "--to", str(tmp_path / "b")], capture_output=True, text=True
