@@ -11,6 +11,7 @@ import click
 from infra.operations.stack import Stack, main
 from infra.operations.stack.served import check
 from runtime import doctor
+from runtime.client.trust import fingerprint
 from runtime.duration import NEVER, parse_age
 from runtime.errors import UserError
 
@@ -21,6 +22,7 @@ MLflow is {state} at {tracking_uri}  ({version})
     export MLFLOW_TRACKING_TOKEN=$(make -s token{flag})
 
 Web page  {tracking_uri}  (sign in with the token)
+Others    trackstack login {tracking_uri}{fingerprint}
 Logs      make logs{flag}{deletions}{backups}
 Stop      make down{flag}
 """
@@ -51,7 +53,7 @@ def text(name: str, outputs: Mapping[str, Any], state: str = "up") -> str:
 def told(name: str, outputs: Mapping[str, Any], state: str, trust: str = "") -> str:
     """What `text` says of a stack with these outputs. Pure."""
     flag = "" if name == "local" else f" STACK={name}"
-    lines = {"state": state, "flag": flag, "trust": trust}
+    lines = {"state": state, "flag": flag, "trust": trust, "fingerprint": _fingerprint(outputs)}
     lines |= {"deletions": deletions(outputs), "backups": backups(outputs)}
     return _TEXT.format(**{**outputs, **lines})
 
@@ -140,6 +142,12 @@ def _when(cron: str) -> str:
     if found := re.fullmatch(r"(\d+) (\d+) \* \* \*", cron):
         return f"daily at {int(found[2]):02}:{int(found[1]):02} UTC"
     return f"at '{cron}' UTC"
+
+
+def _fingerprint(outputs: Mapping[str, Any]) -> str:
+    """The option by which others trust the stack's own authority, where it has one. Pure."""
+    authority = outputs.get("ca_certificate")
+    return f" --fingerprint {fingerprint(str(authority))}" if authority else ""
 
 
 def _trust(stack: str, outputs: Mapping[str, Any]) -> str:

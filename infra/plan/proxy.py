@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from infra.plan.workloads import SECRETS_DIRECTORY, Probe, Workload
 from infra.settings.proxy import ProxyKeys
 from runtime import health
+from runtime.client.server import AUTHORITY
 
 # As browsers expect it; on this machine another may be published.
 PORT = 443
@@ -48,6 +49,20 @@ def _tls(keys: ProxyKeys) -> str:
     if keys.tls == "files":
         return f"tls {SECRETS_DIRECTORY}/tls_certificate {SECRETS_DIRECTORY}/tls_key"
     return "tls internal" if keys.tls == "internal" else "# certificate by ACME"
+
+
+def _authority(keys: ProxyKeys) -> str:
+    """The authority's own certificate for whoever asks, so that people can come to trust it.
+
+    Of the folder, which has its key too, this file alone: every address that comes here is
+    rewritten to it.
+    """
+    if keys.tls != "internal":
+        return ""
+    return (
+        f"handle {AUTHORITY} {{\nroot * {SECRETS_DIRECTORY}\nrewrite * /ca_certificate\n"
+        "header Content-Type application/x-pem-file\nfile_server\n}\n"
+    )
 
 
 def _probed(keys: ProxyKeys, upstream: str, prefix: str) -> str:
@@ -104,7 +119,7 @@ def _caddyfile(
     options = "\n".join(_global_options(keys, names[0]))
     return (
         f"{{\n{options}\nservers {{\ntimeouts {{\nread_header 10s\nidle 5m\n}}\n}}\n}}\n"
-        f"{sites} {{\n{_tls(keys)}\n"
+        f"{sites} {{\n{_tls(keys)}\n{_authority(keys)}"
         f"reverse_proxy {upstream} {{\nflush_interval -1\n"
         f"lb_try_duration {_WAIT_SECONDS}s\n"
         # No connection was made, or else it is not sent again: it may be what broke the server.

@@ -5,9 +5,10 @@ from typing import Any
 
 import click
 
-from runtime.client import browser, server, variables
-from runtime.client.challenge import challenge_of
+from runtime.client import browser, server
 from runtime.client.logins import Login, Logins, normal
+from runtime.client.server import challenge_of
+from runtime.client.trust import authority_for
 from runtime.errors import UserError
 
 _WAIT_SECONDS = 300
@@ -22,24 +23,33 @@ _WAIT_SECONDS = 300
     help="The server's certificate authority, in PEM.",
 )
 @click.option(
+    "--fingerprint",
+    metavar="SHA256",
+    help="That of the authority, as `make status` prints it: nothing is asked.",
+)
+@click.option(
     "--role",
     type=click.Choice(["read", "write", "admin"]),
     default="write",
     show_default=True,
     help="What the token may do, as far as you may.",
 )
-def command(url: str, code: bool, ca: str | None, role: str) -> None:
+def command(url: str, code: bool, ca: str | None, fingerprint: str | None, role: str) -> None:
     """Sign in to the server at URL by the browser, and keep a token for it.
 
     The token is kept by server in a file that you alone can read; MLflow's client takes it from
     there with what `trackstack env` prints. It ends with your rights, and with `trackstack logout`.
+
+    Where the server's certificate is of an authority of its stack's own, shows the fingerprint of
+    that, and keeps the authority, too, once you say that it is the right one.
 
     \b
     Examples:
       trackstack login https://mlflow.example.com
       eval "$(trackstack env)"
     """
-    address, authority = normal(url), ca or variables.authority()
+    address = normal(url)
+    authority = authority_for(address, ca, fingerprint, _agree)
     verifier = secrets.token_urlsafe(32)
     found = _typed(address, verifier, role) if code else _clicked(address, verifier, role)
     made = _exchanged(address, verifier, found, authority)
@@ -56,6 +66,15 @@ def command(url: str, code: bool, ca: str | None, role: str) -> None:
     )
     click.echo(f"signed in to {address} as {made['owner']}, {made['role']}{_until(made)}")
     click.echo('in this shell: eval "$(trackstack env)"', err=True)
+
+
+def _agree(question: str) -> bool:
+    try:
+        return click.confirm(question, err=True)
+    except click.Abort:
+        raise UserError(
+            f"{question} Nobody can be asked here: give it by --fingerprint", 2
+        ) from None
 
 
 def _until(made: dict[str, Any]) -> str:

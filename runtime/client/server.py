@@ -1,12 +1,16 @@
 """Requests to a server, by the standard library alone."""
 
+import base64
+import hashlib
 import json
 import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from typing import Any, cast
+from urllib.parse import urlsplit
 
+from runtime import health
 from runtime.errors import UserError
 
 # What is asked for beside MLflow's own routes; the server takes the paths from here.
@@ -14,8 +18,27 @@ TOKENS, STATUS = "/trackstack/api/tokens", "/trackstack/api/status"
 BACKUPS = "/trackstack/backups"
 # A page for people, and what takes the code that it gave.
 LOGIN, EXCHANGE = "/trackstack/login", "/trackstack/login/token"
+HEALTH = health.PATH
+# Of the proxy, at its own root: the certificate of a stack's own authority.
+AUTHORITY = "/trackstack/authority.pem"
 
 _TIMEOUT_SECONDS = 20
+_LONGEST_CERTIFICATE = 1 << 16
+# OpenSSL's codes: self-signed, alone or in the chain, or of an issuer that is not known here.
+_UNKNOWN_AUTHORITY = (18, 19, 20, 21)
+
+
+class UntrustedError(UserError):
+    """The server's certificate is of an authority that is not trusted here."""
+
+
+def challenge_of(verifier: str) -> str:
+    """What binds a sign-in to the computer that began it: 43 URL-safe characters. Pure.
+
+    As PKCE has it (S256): https://www.rfc-editor.org/rfc/rfc7636#section-4.2
+    """
+    digest = hashlib.sha256(verifier.encode()).digest()
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -45,21 +68,47 @@ def ask(
     if token:
         request.add_header("Authorization", f"Bearer {token}")
     try:
-        with _opener(url, authority).open(request, timeout=_TIMEOUT_SECONDS) as answer:
+        with _opener(url, _trusting(authority)).open(request, timeout=_TIMEOUT_SECONDS) as answer:
             return answer.status, _object(answer.read())
     except urllib.error.HTTPError as error:
         return error.code, _object(error.read())
     except OSError as error:
-        raise UserError(f"{url}: {_advice(error)}", 75) from None
+        cause = getattr(error, "reason", error)
+        code = getattr(cause, "verify_code", None)
+        kind = UntrustedError if code in _UNKNOWN_AUTHORITY else UserError
+        raise kind(f"{url}: {_advice(error)}", 75) from None
 
 
-def _opener(url: str, authority: str | None) -> urllib.request.OpenerDirector:
+def offered_authority(url: str) -> str | None:
+    """The certificate that a stack's proxy offers as its authority's, in PEM; None for none.
+
+    Whoever is in between can offer another: it is for a person to compare. Nothing is sent.
+    """
+    parts = urlsplit(url)
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    address = f"{parts.scheme}://{parts.netloc}{AUTHORITY}"
+    try:
+        with _opener(url, context).open(address, timeout=_TIMEOUT_SECONDS) as answer:
+            content: bytes = answer.read(_LONGEST_CERTIFICATE)
+        text = content.decode("ascii")
+        ssl.PEM_cert_to_DER_cert(text.strip())
+    except (OSError, ValueError):
+        return None
+    return text
+
+
+def _trusting(authority: str | None) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=authority)
     except OSError as error:
         raise UserError(f"{authority}: is no certificate authority in PEM ({error})", 2) from None
     if authority:
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context
+
+
+def _opener(url: str, context: ssl.SSLContext) -> urllib.request.OpenerDirector:
     # Plain HTTP goes to this machine alone: the environment's proxy would read it.
     is_plain = url.startswith("http:")
     proxy = urllib.request.ProxyHandler({} if is_plain else None)

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy import insert as inserted
 from sqlalchemy.exc import IntegrityError
 
-from runtime.client.challenge import challenge_of
+from runtime.client.server import challenge_of
 from runtime.errors import UserError
 from runtime.tokens.store import Owner, Role, hash_of, utc_now
 

@@ -18,6 +18,7 @@ from infra.rehearsal.errors import EngineError
 from infra.rehearsal.system import daemon
 from infra.rehearsal.system.ports import find_free_port
 from infra.rehearsal.system.waiting import wait_for
+from runtime.client.server import offered_authority
 from tests.infra.clouds.docker.stack import Stack, readers, standing
 from tests.infra.project import run_operation
 
@@ -74,6 +75,8 @@ def test_without_the_token_or_the_authority_nothing_is_answered(stack: Stack, cl
         urllib.request.urlopen(url, context=context)
     with pytest.raises(urllib.error.URLError, match="CERTIFICATE_VERIFY_FAILED"):
         urllib.request.urlopen(url, context=ssl.create_default_context())
+    # Of the proxy's files that one alone, from which people come to trust it.
+    assert offered_authority(stack.uri) == stack.engine.outputs()["ca_certificate"]
 
 
 def test_the_image_was_pushed_and_is_run_by_digest(stack: Stack) -> None:

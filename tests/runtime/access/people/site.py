@@ -75,16 +75,25 @@ def bearer(token: str) -> Headers:
 
 
 @contextmanager
-def served(site: Site) -> Generator[str]:
-    """The same over HTTP, on loopback; gives its address."""
-    port = find_free_port()
-    config = uvicorn.Config(site.app, port=port, lifespan="off", log_level="critical")
+def served(
+    site: Site, *, certificate: Path | None = None, key: Path | None = None
+) -> Generator[str]:
+    """The same over HTTP, with a certificate over TLS, on loopback; gives its address."""
+    port, scheme = find_free_port(), "https" if certificate else "http"
+    config = uvicorn.Config(
+        site.app,
+        port=port,
+        lifespan="off",
+        log_level="critical",
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     wait_for(lambda: server.started, "the server", 20)
     try:
-        yield f"http://127.0.0.1:{port}"
+        yield f"{scheme}://127.0.0.1:{port}"
     finally:
         server.should_exit = True
         thread.join(20)

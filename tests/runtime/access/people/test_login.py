@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 
 from runtime.access.people import login
-from runtime.client.challenge import challenge_of
+from runtime.client.server import challenge_of
 from runtime.tokens.grants import MOST
 from runtime.tokens.store import Role
 from tests.runtime.access.people.site import PEOPLE, STACK, TOKENS, Headers, Site, bearer, made
