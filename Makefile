@@ -125,7 +125,7 @@ lint: .trackstack/dev.ready
 bench: .trackstack/dev.ready ## ours beside plain MLflow, in one run: make bench BENCH="server gc"
 	@$(ENTER) python -m tests.bench $(BENCH)
 
-reference: .trackstack/dev.ready ## renew docs/reference and stacks/schema.json from the code
+reference: .trackstack/dev.ready ## renew docs/reference, stacks/schema.json and Pulumi.yaml from the code
 	@$(ENTER) python -m tools.reference
 
 docs: .trackstack/docs.ready ## build the site of docs/, and fail where a link leads nowhere: .trackstack/site/index.html

@@ -1,6 +1,7 @@
 """All keys of a stack file, for people (a page) and for editors (a JSON schema), from the models.
 
-Committed as docs/reference/keys.md and stacks/schema.json; `make reference` writes both. Pure.
+Committed as docs/reference/keys.md and stacks/schema.json, and Pulumi.yaml beside them;
+`make reference` writes all three. Pure.
 """
 
 import json
@@ -27,6 +28,23 @@ A key is `trackstack:<key>` under `config:`. Secret keys stand in no plain text:
 """
 # What Pulumi.yaml has as the default, which the engine fills in.
 _DEFAULT_CLOUD = next(iter(CLOUDS))
+_CLOUD = "Where the stack runs"
+# The engine gives what stands under `config` to every stack, and asks every stack for a key
+# without a default there: of our keys the cloud alone bears both. Settings refuse what is unknown.
+_ENGINE_S = """\
+# Written by `make reference` from infra/settings, where each key of a stack file stands with its
+# limits and its default.
+name: {project}
+description: Your own MLflow tracking server. Every key is described in docs/reference/keys.md.
+runtime: python
+main: infra
+stackConfigDir: stacks
+config:
+  cloud:
+    type: string
+    default: {default}
+    description: "{cloud}: {clouds}."
+"""
 
 
 def page() -> str:
@@ -41,10 +59,17 @@ def page() -> str:
     return "\n".join(parts)
 
 
+def project() -> str:
+    """Pulumi.yaml: what the engine knows of a stack file before the program reads it."""
+    *others, last = CLOUDS
+    clouds = f"{', '.join(others)} or {last}"
+    return _ENGINE_S.format(project=PROJECT, default=_DEFAULT_CLOUD, cloud=_CLOUD, clouds=clouds)
+
+
 def schema() -> str:
     """The JSON schema (2020-12) of a whole stack file, as text."""
     models = {model.__name__: _config(model) for model in MODELS}
-    clouds = {"enum": list(CLOUDS), "description": "Where the stack runs."}
+    clouds = {"enum": list(CLOUDS), "description": f"{_CLOUD}."}
     config = {
         "type": "object",
         "properties": {f"{PROJECT}:cloud": clouds},

@@ -16,4 +16,5 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "docs/reference/published.md": published.page,
     "docs/reference/api.md": api.page,
     "stacks/schema.json": reference.schema,
+    "Pulumi.yaml": reference.project,
 }

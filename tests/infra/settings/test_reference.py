@@ -10,7 +10,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from infra.place import ROOT
-from infra.settings import CLOUDS, MODELS, SECRET_KEYS, reference
+from infra.settings import CLOUDS, MODELS, PROJECT, SECRET_KEYS, reference
 from infra.settings.common import Common
 from infra.settings.secrets import SECRETS
 from tests.infra.stack_files import CONFIGS, named, read
@@ -54,9 +54,15 @@ def test_the_page_has_a_row_for_each_key_of_each_kind_of_stack() -> None:
                 assert row.endswith(f"| `{shown}`"), row
 
 
-def test_the_engine_fills_in_the_cloud_that_the_reference_calls_the_default() -> None:
-    project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
-    assert project["config"]["cloud"]["default"] == next(iter(CLOUDS))
+def test_what_the_engine_fills_in_is_a_key_of_every_kind_of_stack_with_its_default() -> None:
+    """What stands in Pulumi.yaml every stack has, and a key without a default it must be given."""
+    project = yaml.safe_load(reference.project())
+    assert project["name"] == PROJECT
+    assert project["config"].keys() == {"cloud"}
+    for key, entry in project["config"].items():
+        assert all(key in {f.alias for f in model.model_fields.values()} for model in MODELS)
+        assert entry["default"] == next(iter(CLOUDS))
+        assert all(cloud in entry["description"] for cloud in CLOUDS)
 
 
 @pytest.mark.parametrize(
