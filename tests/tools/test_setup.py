@@ -63,3 +63,12 @@ def test_no_stack_file_of_one_machine_is_in_the_repository(stack: str) -> None:
     )
     assert tracked.stdout == ""
     assert f"/{name}" in (_ROOT / ".gitignore").read_text().splitlines()
+
+
+def test_nothing_that_a_program_made_beside_the_source_is_in_the_repository() -> None:
+    """Such as the store that MLflow makes where nobody names one."""
+    listed = subprocess.run(["git", "ls-files"], cwd=_ROOT, capture_output=True, text=True)
+    there = [path for name in listed.stdout.splitlines() if (path := _ROOT / name).is_file()]
+    assert len(there) > 100
+    binary = {path for path in there if b"\0" in path.read_bytes()}
+    assert {path for path in binary if path.parent != _ROOT / "docs" / "images"} == set()
