@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import click
+from click.shell_completion import CompletionItem
 
 from runtime.errors import UserError
 
@@ -81,6 +82,14 @@ class LazyGroup(click.Group):
             ) from None
         command: click.Command = module.command
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The commands and what each does, none of which is imported for that."""
+        names = [name for name in COMMANDS if name.startswith(incomplete)]
+        return [
+            *(CompletionItem(name, help=COMMANDS[name].help) for name in names),
+            *click.Command.shell_complete(self, ctx, incomplete),
+        ]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -73,3 +73,22 @@ def test_a_store_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
     )
     assert done.returncode == 75
     assert f"the backend store {uri} cannot be used: unable to open" in done.stderr
+
+
+def test_names_of_commands_are_completed_without_an_import_of_any() -> None:
+    """A Tab is quick, and works where the server's part is not installed."""
+    code = (
+        "import sys; from runtime.cli import main\n"
+        "sys.argv, sys.modules['sqlalchemy'] = ['trackstack'], None\n"
+        "main()"
+    )
+    shell = {
+        "_TRACKSTACK_COMPLETE": "bash_complete",
+        "COMP_WORDS": "trackstack ",
+        "COMP_CWORD": "1",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | shell, capture_output=True, text=True
+    )
+    assert done.stderr == ""
+    assert set(done.stdout.split()) == {f"plain,{name}" for name in COMMANDS}

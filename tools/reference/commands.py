@@ -15,7 +15,8 @@ _HEAD = f"""\
 
 `make` works on whole stacks, in the project's folder; `STACK=` names the stack, else it is `local`.
 `trackstack` works on one server: by `make run ARGS=COMMAND` beside a stack's own, or wherever the
-[variables](variables.md) say which. Each has `--help`.
+[variables](variables.md) say which. Each has `--help`. After `. ./env`, in bash and zsh, Tab
+completes commands, options, targets, and the names of stacks behind `STACK=`.
 
 ## make
 
