@@ -1,5 +1,6 @@
 """The ``trackstack`` command. Each subcommand's module is imported when it is used."""
 
+import difflib
 import importlib
 import sys
 from collections.abc import Sequence
@@ -82,6 +83,16 @@ class LazyGroup(click.Group):
             ) from None
         command: click.Command = module.command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, but with a hint, which click takes from commands that it has imported."""
+        known = [*COMMANDS, *ALIASES]
+        near = [] if args[0] in known else difflib.get_close_matches(args[0], known, n=1)
+        if near and not ctx.resilient_parsing:
+            ctx.fail(f"No such command {args[0]!r}. Did you mean {near[0]!r}?")
+        return super().resolve_command(ctx, args)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """The commands and what each does, none of which is imported for that."""

@@ -59,10 +59,18 @@ def test_a_user_s_mistake_is_one_line_and_exit_code_2(monkeypatch: pytest.Monkey
     assert done.stderr.count("\n") == 1
 
 
-def test_an_unknown_command_says_so() -> None:
-    done = _run("serve")
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("docter", "No such command 'docter'. Did you mean 'doctor'?"),
+        ("garbagecollection", "Did you mean 'GarbageCollection'?"),
+        ("xyz", "No such command 'xyz'."),
+    ],
+)
+def test_an_unknown_command_is_told_the_one_that_is_meant(given: str, said: str) -> None:
+    done = _run(given)
     assert done.returncode == 2
-    assert "No such command 'serve'" in done.stderr
+    assert done.stderr.splitlines()[-1].endswith(said)
 
 
 def test_a_store_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
