@@ -134,6 +134,11 @@ docs: .trackstack/docs.ready ## build the site of docs/, and fail where a link l
 lock: .trackstack/dev.ready ## renew requirements.lock from pyproject.toml
 	@$(UV) pip compile --quiet pyproject.toml --universal --generate-hashes --upgrade \
 		--no-annotate --no-header --all-extras $(GROUPS:%=--group %) -o requirements.lock
+	@for file in runtime/image/mlflow-*.lock; do \
+		version=$${file#*mlflow-}; \
+		printf "mlflow%s==$${version%.lock}.*\n" "" -skinny -tracing | $(UV) pip compile --quiet --no-deps \
+			--universal --generate-hashes --upgrade --no-annotate --no-header - -o "$$file"; \
+	done
 
 clean: ## remove what was installed; state and data stay
 	rm -rf .venv .trackstack/*.ready .trackstack/uv .trackstack/engine

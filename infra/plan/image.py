@@ -67,6 +67,7 @@ def plan_image(
         "BASE_IMAGE": keys.base_image or DEFAULT_BASE,
         "EXTRAS": ",".join(named),
         "EXTRA_PACKAGES": " ".join(keys.extra_packages),
+        "MLFLOW": keys.mlflow_version or "",
         "EXTRA_CA": _extra_ca(keys, place),
     }
     return ImagePlan(

@@ -52,8 +52,10 @@ def start(settings: RuntimeSettings, app: Mapping[str, str]) -> "subprocess.Pope
     token = secrets.token_urlsafe(32)
     told = environment(settings, os.environ, app, token)
     with _only(told):
-        # It adds the whole environment of this process to what it is given.
-        started = runner._launch_job_execution_runner(told, os.getpid())
+        # It adds the whole environment of this process to what it is given. MLflow 3.16 has one
+        # runner, 3.17 chooses between two.
+        launch = getattr(runner, "_launch_job_execution_runner", runner._launch_job_runner)
+        started = launch(told, os.getpid())
     os.environ[variable("runner_token")] = token
     return started
 

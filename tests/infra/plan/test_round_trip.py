@@ -70,7 +70,7 @@ _OF_BOTH = {
 # Keys that decide what is made, and say nothing to the runtime.
 _OF_INFRA = {
     *("cloud", "compute", "keep_data", "protect", "environment"),
-    *("image", "base_image", "extra_packages", "extra_ca_file"),
+    *("image", "base_image", "mlflow_version", "extra_packages", "extra_ca_file"),
     *("front_image", "hostname", "tls", "acme_email", "acme_directory", "tls_certificate_file"),
     *("port", "address", "data_dir", "artifacts_destination", "database_image"),
     *("registry", "registry_user", "platform", "cpus", "memory", "name", "region", "tags"),

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from runtime.tokens.store import Role
+from tests.mlflow_versions import OLDER
 from tests.runtime.access.test_roles import filled, listed
 from tests.runtime.serving import REFUSED, Answer, Serving
 
@@ -54,7 +55,7 @@ def routes() -> set[tuple[str, str]]:
     }
     native = set(_native(list(app.routes)))
     assert len(flask) > 400, "MLflow's Flask routes were not found"
-    assert len(native) > 80, "MLflow's FastAPI routes were not found"
+    assert len(native) > 70, "MLflow's FastAPI routes were not found"
     # Answered of themselves, from those of GET, or of any method.
     return {pair for pair in flask | native if pair[0] not in ("HEAD", "OPTIONS")}
 
@@ -91,7 +92,8 @@ def test_no_route_answers_without_a_token(server: Serving, paths: list[str]) -> 
 def test_every_route_is_in_the_hand_written_list(routes: set[tuple[str, str]]) -> None:
     """One that is missing is an administrator's alone: say in both places whose it is."""
     assert sorted(routes - listed().keys()) == []
-    assert sorted(listed().keys() - routes) == [], "MLflow has them no more"
+    if not OLDER:
+        assert sorted(listed().keys() - routes) == [], "MLflow has them no more"
 
 
 @pytest.mark.parametrize("role", [Role.READ, Role.WRITE])

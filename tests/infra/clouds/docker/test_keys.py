@@ -20,9 +20,9 @@ _REPLACED = {
     "database": "databaseImage",
     "front server scheduler": "hostname tls acmeEmail acmeDirectory port",
     # Of another image, which is built or named.
-    "scheduler server": "image baseImage extraPackages platform registry registryUser "
-    "backupDestination oidcIssuer oidcClientId oidcUserClaim allowedGroups allowedUsers "
-    "adminGroups readGroups",
+    "scheduler server": "image baseImage mlflowVersion extraPackages platform registry "
+    "registryUser backupDestination oidcIssuer oidcClientId oidcUserClaim allowedGroups "
+    "allowedUsers adminGroups readGroups",
     # In place, by the files of secrets, or not at all.
     "": "memory dataDir protect",
 }

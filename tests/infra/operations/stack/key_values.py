@@ -96,6 +96,7 @@ _VALUES: dict[str, Any] = {
     "databaseImage": "registry.example/postgres:17",
     "baseImage": "registry.example/python:3",
     "extraPackages": ["cowsay"],
+    "mlflowVersion": "3.16",
     "alertEmail": "a@example.com",
     "platform": "linux/arm64",
     "cpus": 3,

@@ -16,8 +16,9 @@ def test_a_place_of_backups_is_the_stack_s_to_open_and_no_request_s(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     library = cast(Any, registry)
-    # The rule is put back when the test ends.
-    monkeypatch.setattr(library, places._POLICY, getattr(library, places._POLICY))  # pyright: ignore[reportPrivateUsage]
+    # The method is put back when the test ends.
+    made_by, method = library.ArtifactRepositoryRegistry, "get_artifact_repository"
+    monkeypatch.setattr(made_by, method, getattr(made_by, method))
     own, backups = tmp_path / "artifacts", tmp_path / "backups"
     for folder in (own, backups):
         folder.mkdir()
