@@ -209,7 +209,8 @@ class Options:
     def _place(self) -> "Place":
         from runtime.backup.format.places import Place
 
-        return Place(self.from_uri, keys=self.keys)
+        # Sealed where there is a key: a plain backup among such is taken by its name alone.
+        return Place(self.from_uri, keys=self.keys, seals=bool(self.keys))
 
     def key(self, of: "Manifest") -> str | None:
         """What opens the backup; None where it is not encrypted."""

@@ -22,7 +22,7 @@ from runtime import settings as runtime_settings
 from runtime.artifacts.tree import Tree
 from runtime.backup import make
 from runtime.backup.format.manifest import Manifest, TablePart
-from runtime.backup.format.places import given_keys
+from runtime.backup.format.places import Place, given_keys
 from runtime.database.engine import open_engine
 from runtime.database.uri import shown_store
 from runtime.errors import UserError
@@ -142,6 +142,22 @@ def test_a_restore_fills_the_very_store_that_the_server_opens(
 
 def _options(place: str) -> Options:
     return Options(place, None, force=False, patience=0, dry_run=False)
+
+
+@pytest.mark.slow
+def test_of_a_place_with_encrypted_backups_a_plain_one_is_taken_by_name_alone(
+    backup: tuple[str, Manifest], tmp_path: Path
+) -> None:
+    """Whoever can write there could have put it, of whatever content."""
+    key, place = "k" * 43, str(tmp_path / "backups")
+    filled = settings_of(Path(backup[0]).parent)
+    sealed = make.back_up(filled, Place(place, keys=(key,), seals=True))
+    plain = make.back_up(filled, Tree(place))
+    options = Options(place, None, force=False, patience=0, dry_run=False, keys=(key,))
+    with pytest.raises(UserError, match=f"is not encrypted.*{sealed.name}"):
+        options.manifest()
+    assert replace(options, backup=plain.name).manifest() == plain
+    assert replace(options, backup=sealed.name).manifest() == sealed
 
 
 @pytest.mark.slow
