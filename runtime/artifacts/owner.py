@@ -127,6 +127,16 @@ def _mark(tree: Tree, store: str, *, instead_of: str | None) -> None:
         coming.unlink(missing_ok=True)
 
 
+def name_store(engine: Engine, target: Tree | None, store: str | None, *, recovers: bool) -> None:
+    """Say which store this is once it gets a backup of ``store`` (None: nobody knows), by the one
+    that its artifact destination ``target`` names.
+    """
+    named = marked(target) if target else None
+    is_same = recovers and store is not None and named == store
+    stays = not is_same and named is not None and named == identity.known(engine)
+    identity.renounce(engine, store, recovers=is_same, stays=stays)
+
+
 def knows(engine: Engine, tree: Tree) -> bool | None:
     """Whether the destination has something of the store's; None where it has nobody's."""
     metadata, found = tables(), None

@@ -20,6 +20,11 @@ from runtime.backup.format import artifacts, parts
 SCRATCH = ".trackstack-restore"
 
 
+def holds_files(target: Tree) -> bool:
+    """Whether there is more than what a killed restore was about to bring."""
+    return any(path != SCRATCH for path, _ in target.list())
+
+
 def problems(target: Tree, listing: Path) -> Iterator[str]:
     """Why the artifacts of a listing cannot be written to ``target``; changes nothing."""
     if target.directory is None:

@@ -1,7 +1,7 @@
 """Making a backup and checking it."""
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib.metadata import version
@@ -78,10 +78,10 @@ def back_up(
     """Copy the database as it is at one moment, then the artifacts; returns the manifest.
 
     ``tell`` is told, a line each, what a person should know of a backup that is made all the same.
-    Holds gc's lock, so that no artifact of the snapshot is purged meanwhile. Raises UserError
-    where the store is empty or of a newer MLflow, the artifacts and the backup would lie in each
-    other, artifacts that the database names are gone, or it cannot be written: nothing is left of
-    it then.
+    Holds gc's lock with the artifacts, so that none of the snapshot is purged meanwhile. Raises
+    UserError where the store is empty or of a newer MLflow, the artifacts and the backup would lie
+    in each other, artifacts that the database names are gone, or it cannot be written: nothing is
+    left of it then.
     """
     engine = open_engine(settings)
     source = Tree(settings.artifacts_destination)
@@ -93,7 +93,10 @@ def back_up(
         )
     state.check_whole(engine)
     state.check_known(engine, shown_store(settings))
-    with only_one(engine, BACKUP), only_one(engine, "gc", wait_seconds=600):
+    with ExitStack() as locks:
+        locks.enter_context(only_one(engine, BACKUP))
+        if with_artifacts:
+            locks.enter_context(only_one(engine, "gc", wait_seconds=600))
         if not inspect(engine).has_table(state.VERSION_TABLE):
             raise UserError(f"there is no MLflow store in {shown_store(settings)}")
         store = identity.ensure(engine)

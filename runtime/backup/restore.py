@@ -56,6 +56,7 @@ def restore(
     dry_run: bool = False,
     accept: Set[str] = frozenset(),
     recovers: bool = False,
+    keeps: bool = True,
 ) -> dict[str, object]:
     """Fill the store and the artifact destination; returns what was done.
 
@@ -68,11 +69,14 @@ def restore(
     in a directory, else by its size, and the artifact destination by whether it takes them. Killed
     at any point it can be run again, and no server starts on half a store meanwhile. Raises
     UserError where the store is not empty or the backup is broken or does not fit.
+
+    What is replaced by ``force`` is kept first, unless ``keeps`` is false: as `upgrade` keeps it.
     """
+    from runtime.artifacts import owner
     from runtime.artifacts.tree import Tree, told
     from runtime.backup import arrival, filling, make, relocate, schema
     from runtime.backup.format import manifest, parts
-    from runtime.backup.upgrade import upgrade
+    from runtime.backup.upgrade import keep_replaced, upgrade
     from runtime.tokens.store import Token, TokenTable
 
     tree = make.destination(settings, from_uri)
@@ -89,10 +93,11 @@ def restore(
         target = Tree(settings.artifacts_destination)
         brings_artifacts = with_artifacts and of.artifacts is not None
         unfinished = state.is_unfinished(engine)
+        has_rows = not unfinished and schema.holds_data(engine)
         check(
             unfinished=unfinished,
-            has_rows=not unfinished and schema.holds_data(engine),
-            has_artifacts=brings_artifacts and _holds_files(target),
+            has_rows=has_rows,
+            has_artifacts=brings_artifacts and arrival.holds_files(target),
             known_revision=state.has_revision(of.revision),
             force=force,
         )
@@ -115,8 +120,10 @@ def restore(
                 settle = stack.enter_context(brought)
             # What a killed restore brought is not the store's own.
             kept = frozenset[Token]() if unfinished else TokenTable(engine).valid()
+            done["kept"] = keep_replaced(settings, engine) if has_rows and keeps else None
             # Before that too: a kill must not leave the one's rows with the other's identity.
-            _name_store(engine, target if brings_artifacts or recovers else None, of, recovers)
+            named = target if brings_artifacts or recovers else None
+            owner.name_store(engine, named, of.store, recovers=recovers)
             loaded = filling.load_database(engine, of, checked.tables)
             parts.refuse(filling.compare(engine, loaded), "the restore is not complete")
             # They were compared as they were backed up.
@@ -130,16 +137,6 @@ def restore(
     if migrate:
         done["upgraded"] = upgrade(settings, back_up=False)
     return done
-
-
-def _name_store(engine: Engine, target: "Tree | None", of: "Manifest", recovers: bool) -> None:
-    """Say which store this is from now on, by the one that its artifact destination names."""
-    from runtime.artifacts import owner
-
-    marked = owner.marked(target) if target else None
-    is_same = recovers and of.store is not None and marked == of.store
-    stays = not is_same and marked is not None and marked == identity.known(engine)
-    identity.renounce(engine, of.store, recovers=is_same, stays=stays)
 
 
 @dataclass(frozen=True)
@@ -201,13 +198,6 @@ def _check_parts(
     return _Checked(tables, listing, standing, others)
 
 
-def _holds_files(target: "Tree") -> bool:
-    """Whether there is more than what a killed restore was about to bring."""
-    from runtime.backup import arrival
-
-    return any(path != arrival.SCRATCH for path, _ in target.list())
-
-
 def fill_empty(settings: RuntimeSettings, engine: Engine) -> None:
     """Restore the backup that TRACKSTACK_RESTORE_BACKUP names, where the store holds no data yet.
 
@@ -247,6 +237,7 @@ def _tell_of_tokens(done: Mapping[str, object]) -> None:
 @click.argument("name", required=False)
 @click.option("--from", "from_uri", metavar="URI", help="Default: TRACKSTACK_BACKUP_DESTINATION.")
 @click.option("--force", is_flag=True, help="Replace what the store holds.")
+@click.option("--no-copy", is_flag=True, help="Keep no copy of the database that --force replaces.")
 @click.option("--no-artifacts", is_flag=True, help="The database alone.")
 @click.option(
     "--accept",
@@ -261,6 +252,7 @@ def command(
     name: str | None,
     from_uri: str | None,
     force: bool,
+    no_copy: bool,
     no_artifacts: bool,
     accept: tuple[str, ...],
     no_upgrade: bool,
@@ -290,6 +282,7 @@ def command(
         migrate=not no_upgrade,
         dry_run=dry_run,
         accept=frozenset(accept),
+        keeps=not no_copy,
     )
     if as_json:
         click.echo(json.dumps(done))

@@ -35,12 +35,14 @@ def _copy_sqlite(source: Path, copy: Path) -> None:
     shutil.copymode(source, copy)
 
 
-def _back_up(settings: RuntimeSettings, engine: Engine) -> str:
-    """Where the store's state before the migration is: a SQLite file's copy lies beside it."""
+def keep(settings: RuntimeSettings, engine: Engine, before: str) -> str:
+    """Keep the database as it is ``before`` a job; returns where: a SQLite file's copy lies beside
+    it, else a backup of it where those are.
+    """
     if engine.dialect.name == "sqlite":
         source = Path(str(engine.url.database))
         stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
-        copy = source.with_name(f"{source.name}.before-upgrade-{stamp}")
+        copy = source.with_name(f"{source.name}.before-{before}-{stamp}")
         _copy_sqlite(source, copy)
         return str(copy)
     from runtime.backup import make
@@ -48,6 +50,21 @@ def _back_up(settings: RuntimeSettings, engine: Engine) -> str:
     uri = settings.backup_destination or str(settings.data_dir.resolve() / "backups")
     tree = make.destination(settings, uri)
     return f"{tree.uri}/{make.back_up(settings, tree, with_artifacts=False).name}"
+
+
+def keep_replaced(settings: RuntimeSettings, engine: Engine) -> str:
+    """Keep the database before a restore replaces it; returns where, and says so at once: whatever
+    comes next. Raises UserError where it cannot be kept.
+    """
+    try:
+        kept = keep(settings, engine, "restore")
+    except (UserError, SQLAlchemyError, sqlite3.Error, OSError) as error:
+        raise UserError(
+            f"what the store holds cannot be kept ({explained(error)}), nothing was changed; "
+            "--no-copy goes on without a copy of it"
+        ) from None
+    click.echo(f"trackstack: what the store holds is kept in {kept}", err=True)
+    return kept
 
 
 def _undone(engine: Engine, has: str | None, backup: str | None) -> str:
@@ -60,7 +77,7 @@ def _undone(engine: Engine, has: str | None, backup: str | None) -> str:
     # MySQL ends a transaction at every change of a table.
     return (
         "the migration may have been done in part; stop the server and restore with: trackstack "
-        f"restore --from {tree} {name} --force --no-artifacts --no-upgrade"
+        f"restore --from {tree} {name} --force --no-artifacts --no-upgrade --no-copy"
     )
 
 
@@ -86,7 +103,7 @@ def upgrade(settings: RuntimeSettings, *, back_up: bool = True) -> dict[str, str
                 # Until no server that is up writes any more, and what it had begun is written: the
                 # backup is what a failed migration of MySQL is undone from.
                 time.sleep(2 * SERVERS_LOOK_SECONDS)
-            backup = _back_up(settings, engine) if has and back_up else None
+            backup = keep(settings, engine, "upgrade") if has and back_up else None
             try:
                 migrate(engine)
             except Exception as error:

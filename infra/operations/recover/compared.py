@@ -4,6 +4,7 @@ import json
 import re
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from runtime.client.server import BACKUPS
@@ -75,7 +76,10 @@ def restored(client: RuntimeSettings) -> Mapping[str, Any] | None:
     server does not say so.
     """
     status, body = request(client, "GET", BACKUPS, token_of(client))
-    return json.loads(body).get("restored") if status == 200 else None
+    # What stands before it may answer, too, and with a page.
+    with suppress(ValueError):
+        return json.loads(body).get("restored") if status == 200 else None
+    return None
 
 
 def wait(

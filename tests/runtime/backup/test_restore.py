@@ -23,7 +23,7 @@ from runtime.database.uri import make_directories, store_uri
 from runtime.errors import UserError
 from runtime.server.maintenance import answering
 from runtime.settings import RuntimeSettings, load
-from tests.runtime.backup.stores import artifacts, restore
+from tests.runtime.backup.stores import artifacts, client_of, names, restore
 from tests.runtime.filled import settings_of, unlike
 from tests.runtime.serving import TRACKSTACK, request, serving, wait_until_ready
 
@@ -55,10 +55,14 @@ def test_a_store_that_is_not_empty_is_replaced_by_force_alone(
     assert restore(target, tree, dry_run=True)["dry_run"]
     assert not schema.holds_data(open_engine(target))
     restore(target, tree)
+    client_of(target).create_experiment("precious")
     with pytest.raises(UserError, match="--force"):
         restore(target, tree)
-    restore(target, tree, force=True)
+    kept = restore(target, tree, force=True)["kept"]
     assert unlike(open_engine(target), of) == []
+    # What it replaces is not lost: a copy of the file, which opens where that is put back.
+    assert "precious" in names(settings_of(tmp_path, f"sqlite:///{kept}"))
+    assert restore(target, tree, force=True, keeps=False)["kept"] is None
 
 
 @pytest.mark.slow

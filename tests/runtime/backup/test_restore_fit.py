@@ -21,7 +21,7 @@ from runtime.database.state import revisions
 from runtime.database.uri import store_uri
 from runtime.errors import UserError
 from runtime.settings import RuntimeSettings
-from tests.runtime.backup.stores import client_of, run_restore, state_of
+from tests.runtime.backup.stores import client_of, names, run_restore, state_of
 from tests.runtime.databases import MariaDb, PostgreSql, Server, mariadb, postgresql
 from tests.runtime.filled import settings_of
 from tests.runtime.serving import TRACKSTACK
@@ -192,6 +192,21 @@ def test_rows_that_a_database_refuses_all_the_same_are_one_line_with_the_table(
     with pytest.raises(UserError, match=r"table tags cannot be restored: .*foreign key") as refused:
         filling.load_database(engine, made[1], tables)
     assert refused.value.exit_code == 1
+
+
+def test_what_a_restore_by_force_replaces_is_backed_up_first(
+    database: Server, filled: RuntimeSettings, tmp_path: Path
+) -> None:
+    tree = Tree(str(tmp_path / "backups"))
+    make.back_up(filled, tree)
+    target = settings_of(tmp_path / "target", database.new_database())
+    upgrade(target)
+    client_of(target).create_experiment("precious")
+    done = json.loads(run_restore(target, "--from", tree.uri, "--json", code=0).stdout)
+    place, _, name = str(done["kept"]).rpartition("/")
+    again = run_restore(target, "--from", place, name, "--no-artifacts", "--no-copy", code=0)
+    assert "is kept in" not in again.stderr
+    assert "precious" in names(target)
 
 
 def test_tables_of_others_in_the_database_stay(
