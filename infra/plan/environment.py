@@ -94,6 +94,7 @@ def server(settings: Common, runtime: Runtime) -> dict[str, str]:
         serve_artifacts=settings.serve_artifacts,
         artifact_locations=settings.artifact_locations,
         job_execution=settings.job_execution,
+        assistant=settings.assistant or None,
         restore_backup=settings.restore_backup,
         # Another number is another environment, with which every platform starts the server again.
         secrets_key_rotation=settings.secrets_key_rotation or None,

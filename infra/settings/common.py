@@ -120,6 +120,7 @@ class Common(Keys):
     job_execution: bool = _as_runtime(
         "job_execution", "MLflow's own background jobs; they take about 2 GB of memory."
     )
+    assistant: bool = _as_runtime("assistant", "MLflow's assistant, for administrators.")
     gc_schedule: Schedule = _as_runtime(
         "gc_schedule", "When gc purges what was deleted: five-field cron in UTC, or `never`."
     )

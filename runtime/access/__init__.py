@@ -19,6 +19,7 @@ def create_app() -> "ASGIApp":
     MLflow only when it is called. Raises UserError where MLflow's routes are below a prefix.
     """
     from mlflow.server import handlers
+    from mlflow.telemetry.utils import is_telemetry_disabled
 
     from runtime import settings
     from runtime.access.layered import layered
@@ -30,7 +31,7 @@ def create_app() -> "ASGIApp":
     if cast("Any", handlers)._add_static_prefix("/") != "/":
         # Its routes must be at the root: the layer that takes the prefix off alone knows it.
         raise UserError("`mlflow server` takes no path prefix here: use `trackstack server`", 2)
-    return layered(app, given)
+    return layered(app, given, has_telemetry=not is_telemetry_disabled())
 
 
 def mlflow_app() -> "ASGIApp":

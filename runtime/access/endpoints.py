@@ -13,7 +13,7 @@ from runtime.access.refusal import Refusal
 from runtime.access.responses import answer, answer_error, answer_page, redirect
 from runtime.access.rules import bodies
 from runtime.retention.store import beside
-from runtime.settings import RuntimeSettings
+from runtime.settings import RuntimeSettings, variable
 
 
 class SignIn:
@@ -87,3 +87,11 @@ def store_question(settings: RuntimeSettings) -> ASGIApp:
         await answer(send, 200, [(b"content-type", b"application/json")], content)
 
     return app
+
+
+async def no_assistant(_scope: Scope, _receive: Receive, send: Send) -> None:
+    """Answers for MLflow's assistant where it is off."""
+    said = f"the assistant is off on this server: {variable('assistant')}=true turns it on"
+    await answer_error(
+        send, 403, "PERMISSION_DENIED", f"{said}, as the stack's key `assistant` does"
+    )

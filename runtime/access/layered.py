@@ -22,12 +22,14 @@ from runtime.access.layers.headers import ResponseHeaders
 from runtime.access.layers.known_host import KnownHost
 from runtime.access.layers.notice import Notice
 from runtime.access.layers.own_routes import Own, OwnRoutes
+from runtime.access.layers.page_parts import PageParts
 from runtime.access.layers.preflight import Preflight
 from runtime.access.layers.recording import Recording, audited, counted
 from runtime.access.people import account, api, login, openapi, status
 from runtime.access.prefix import BelowPath
 from runtime.access.refusal import Refusal
 from runtime.access.rules.locations import of_stack
+from runtime.access.rules.routes.server import ASSISTANT
 from runtime.access.served.standstill import Standstill
 from runtime.database.engine import open_engine
 from runtime.database.lock import MIGRATION, SERVERS_LOOK_SECONDS, is_held
@@ -35,7 +37,7 @@ from runtime.retention.store import beside
 from runtime.settings import MADE_TOKEN, RuntimeSettings, secret_file, variable
 
 
-def layered(mlflow: ASGIApp, settings: RuntimeSettings) -> ASGIApp:
+def layered(mlflow: ASGIApp, settings: RuntimeSettings, *, has_telemetry: bool = False) -> ASGIApp:
     """``mlflow`` behind the check. Called once before the workers are forked.
 
     Each layer knows only the next, and what lies in the scope (see `exchange`). Own routes stand
@@ -67,6 +69,7 @@ def layered(mlflow: ASGIApp, settings: RuntimeSettings) -> ASGIApp:
         Own(login.PATH, login.page(prefix, callers), ("GET", "POST")),
     ]
     by_role = [
+        *([] if settings.assistant else [Own(path, endpoints.no_assistant) for path in ASSISTANT]),
         Own(metrics.PATH, endpoints.metrics_page(worker_metrics), ("GET",)),
         Own(backups.PATH, endpoints.backup_requests(settings)),
         Own(openapi.TOKENS, api.tokens(callers), ("GET", "POST", "PATCH", "DELETE")),
@@ -81,7 +84,8 @@ def layered(mlflow: ASGIApp, settings: RuntimeSettings) -> ASGIApp:
 
     # From the innermost to the outermost.
     app: ASGIApp = Forwarding(mlflow, seconds=settings.search_seconds)
-    app = Notice(app)
+    parts = PageParts(prefix, settings.stack, has_telemetry, settings.assistant)
+    app = Notice(app, parts)
     app = Searching(app, settings.search_conditions)
     app = KnownHost(app, settings.given_public_url, settings.scheme, prefix)
     app = Creation(app, of_stack(settings))

@@ -219,6 +219,11 @@ def command() -> None:
         click.echo(f"trackstack: {line}", err=True)
     make_directories(settings)
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    if settings.assistant:
+        # MLflow lets nobody but the server's own machine have it, unless told so; and what it runs
+        # is to run in a container, never beside the store and its login.
+        os.environ.setdefault("MLFLOW_ENABLE_REMOTE_ASSISTANT", "true")
+        os.environ.setdefault("MLFLOW_ENABLE_ASSISTANT_SANDBOX", "true")
     os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = str(settings.job_execution).lower()
     environment = app_environment(settings)
     os.environ.update(environment)

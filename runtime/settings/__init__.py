@@ -68,6 +68,7 @@ class RuntimeSettings(BaseModel):
     log_level: LogLevel | None = Field(None, alias="TRACKSTACK_LOG_LEVEL")
     log_format: LogFormat = Field("text", alias="TRACKSTACK_LOG_FORMAT")
     job_execution: bool = Field(False, alias="MLFLOW_SERVER_ENABLE_JOB_EXECUTION")
+    assistant: bool = Field(False, alias="TRACKSTACK_ASSISTANT")
     image: str | None = Field(None, alias="TRACKSTACK_IMAGE")
     stack: str | None = Field(None, alias="TRACKSTACK_STACK")
     supervised: bool = Field(False, alias="TRACKSTACK_SUPERVISED")

@@ -34,6 +34,7 @@ _OF_SERVER = {
     "serve_artifacts": False,
     "artifact_locations": ["s3://team-a/mlflow", "/srv/other"],
     "job_execution": True,
+    "assistant": True,
     "protect_registry": True,
     "secrets_key_rotation": 2,
     "audit_reads": True,

@@ -1,5 +1,8 @@
 """Routes of the server itself: pages, jobs, the assistant and webhooks, and Trackstack's own."""
 
+# All of MLflow's assistant, by both of its spellings.
+ASSISTANT = ("/ajax-api/3.0/mlflow/assistant/", "/api/3.0/mlflow/assistant/")
+
 TABLE = """
 # Pages, files, traces by OTLP, and GraphQL (its queries are a reader's: see `queries`)
 read  none       GET         /

@@ -9,7 +9,7 @@ from tests.infra.operations.stack.every_key import replaced
 pytestmark = [pytest.mark.slow, pytest.mark.nightly]
 
 _REPLACED = {
-    "server": "workers logLevel logFormat serveArtifacts artifactLocations jobExecution "
+    "server": "workers logLevel logFormat serveArtifacts artifactLocations jobExecution assistant "
     "restoreBackup protectRegistry auditReads",
     "scheduler": "gcSchedule gcTtl pruneSchedule pruneAction pruneNotice entityTtlDays keepData "
     "backupSchedule backupDrillSchedule",
