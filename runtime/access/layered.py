@@ -25,7 +25,7 @@ from runtime.access.layers.own_routes import Own, OwnRoutes
 from runtime.access.layers.page_parts import PageParts
 from runtime.access.layers.preflight import Preflight
 from runtime.access.layers.recording import Recording, audited, counted
-from runtime.access.people import account, api, login, openapi, status
+from runtime.access.people import account, api, client_wheel, login, openapi, status
 from runtime.access.prefix import BelowPath
 from runtime.access.refusal import Refusal
 from runtime.access.rules.locations import of_stack
@@ -55,9 +55,11 @@ def layered(mlflow: ASGIApp, settings: RuntimeSettings, *, has_telemetry: bool =
 
     https = settings.public_url.startswith("https:")
     sign_in = endpoints.SignIn(prefix, callers, refusal, sessions, https=https)
+    client = client_wheel.offer(prefix, public)
     for_everybody = [
         Own(pages.SIGN_IN, sign_in, ("POST",)),
         Own(login.EXCHANGE, login.exchange(callers), ("POST",)),
+        *(Own(path, client, ("GET", "HEAD")) for path in (pages.CLIENT, f"{pages.CLIENT}/")),
     ]
     if has_oidc:
         for_everybody.append(Own(pages.OIDC, _oidc(settings, callers, sessions, secret)))

@@ -5,10 +5,11 @@ import hashlib
 import re
 from dataclasses import dataclass
 from html import escape
+from importlib.metadata import version
 from urllib.parse import quote, urlsplit
 
 SIGN_IN, SIGN_OUT = "/trackstack/sign-in", "/trackstack/sign-out"
-ACCOUNT = "/trackstack/account"
+ACCOUNT, CLIENT = "/trackstack/account", "/trackstack/client"
 OIDC = "/trackstack/oidc/"
 OIDC_BEGIN, OIDC_END, OIDC_LOGOUT = f"{OIDC}begin", f"{OIDC}end", f"{OIDC}logout"
 
@@ -102,9 +103,20 @@ class Site:
     has_oidc: bool = False
 
 
+def wheel_name() -> str:
+    """The file of the client part that this server offers."""
+    return f"trackstack-{version('trackstack')}-py3-none-any.whl"
+
+
+def install(public_url: str) -> str:
+    """The line that installs it."""
+    return f"pip install {public_url}{CLIENT}/{wheel_name()}"
+
+
 def paste(public_url: str) -> str:
     """The lines that bring somebody from a signed-in browser to a logged run."""
     return (
+        f"{install(public_url)}\n"
         f"trackstack login {public_url}\n"
         'eval "$(trackstack env)"\n'
         "python -c 'import mlflow; mlflow.log_metric(\"auc\", 0.93)'"
