@@ -9,6 +9,7 @@ from runtime.errors import UserError
 from runtime.settings import RuntimeSettings, secret_file
 from runtime.tokens.known import MountedTokens
 from runtime.tokens.listing import time, told
+from runtime.tokens.makers import TokenMakers
 from runtime.tokens.own import Limits, OwnTokens
 from runtime.tokens.store import Role, TokenTable
 from runtime.tokens.uses import TokenUses
@@ -21,7 +22,7 @@ class StoredTokens:
         self._settings, engine = settings, open_engine(settings)
         limits = Limits(settings.token_max_days, settings.token_sign_in_days)
         self._shared, self._own = TokenTable(engine), OwnTokens(engine, limits)
-        self._uses = TokenUses(engine)
+        self._uses, self._makers = TokenUses(engine), TokenMakers(engine)
 
     def add(self, name: str, role: str, expires: str | None) -> str:
         if not (0 < len(name) <= 64 and name.isprintable()):
@@ -35,17 +36,20 @@ class StoredTokens:
     def list(self) -> list[dict[str, Any]]:
         shared = self._shared.list()
         mounted = MountedTokens.of(self._settings, secret_file).list()
-        return told([*shared, *self._own.list([*mounted, *shared])], self._uses.list())
+        tokens = [*shared, *self._own.list([*mounted, *shared])]
+        return told(tokens, self._uses.list(), self._makers.list())
 
     def revoke(self, name: str) -> None:
         self._shared.revoke(name)
         self._uses.forget(name)
+        self._makers.forget(name)
 
     def revoke_own(self, token_id: str) -> None:
         self._own.revoke(token_id, None)
         self._uses.forget(f"~{token_id}")
 
     def rotate(self, name: str) -> str:
+        self._makers.forget(name)
         return self._shared.rotate(name)
 
     def enable(self, name: str) -> None:

@@ -73,7 +73,9 @@ def _line(token: dict[str, Any]) -> str:
     state += ", disabled" if token["disabled"] else ""
     state += f", id {token['id']}" if token["id"] else ""
     end = token["expires"] or "never"
-    return f"{whose:24} {token['role']:6} made {token['created']}, expires {end}{state}"
+    # A server of before tells nobody.
+    by = f" by {token['made_by']}" if token.get("made_by") and not token["owner"] else ""
+    return f"{whose:24} {token['role']:6} made {token['created']}{by}, expires {end}{state}"
 
 
 @command.command()

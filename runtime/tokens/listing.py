@@ -9,16 +9,24 @@ from runtime.tokens.store import Token, utc_now
 from runtime.tokens.uses import Use
 
 
-def told(tokens: Iterable[Token], uses: Mapping[str, Use]) -> list[dict[str, Any]]:
-    """The tokens with their last uses, fit for JSON; never a value. Times are UTC, ISO 8601."""
-    return [_told(token, uses.get(token.use_key)) for token in tokens]
+def told(
+    tokens: Iterable[Token], uses: Mapping[str, Use], makers: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """The tokens with their last uses, and the shared ones with their ``makers``, fit for JSON;
+    never a value. Times are UTC, ISO 8601.
+    """
+    return [
+        _told(token, uses.get(token.use_key), None if token.owner else makers.get(token.name))
+        for token in tokens
+    ]
 
 
-def _told(token: Token, use: Use | None) -> dict[str, Any]:
+def _told(token: Token, use: Use | None, made_by: str | None) -> dict[str, Any]:
     return {
         "id": token.id or None,
         "name": shown_label(token),
         "owner": token.owner.name if token.owner else None,
+        "made_by": token.owner.name if token.owner else made_by,
         "role": token.role.name.lower(),
         "created": time(token.created),
         "expires": time(token.expires),

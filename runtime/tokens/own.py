@@ -31,7 +31,7 @@ from runtime.tokens.store import Owner, Role, Token, generate, hash_of, utc_now
 # So many of one owner's: nobody fills the store, nor slows the check.
 MOST = 50
 _TABLES = MetaData()
-_OWN = Table(
+OWN = Table(
     "trackstack_own_tokens",
     _TABLES,
     Column("id", String(16), primary_key=True),
@@ -152,7 +152,7 @@ class OwnTokens:
         except OverflowError:
             raise UserError("that is later than the year 9999", 2) from None
         _TABLES.create_all(self._engine)
-        self._forget(owner, _OWN.c.label == label if again else _OWN.c.expires < now)
+        self._forget(owner, OWN.c.label == label if again else OWN.c.expires < now)
         if len(self._rows(owner)) >= MOST:
             raise UserError(f"you have {MOST} tokens: revoke one that you do not need", 2)
         row = {
@@ -168,7 +168,7 @@ class OwnTokens:
         }
         try:
             with self._engine.begin() as connection:
-                connection.execute(inserted(_OWN).values(row))
+                connection.execute(inserted(OWN).values(row))
         except IntegrityError:
             raise UserError(f"you have a token {label!r} already: revoke it first", 2) from None
         return value
@@ -185,9 +185,9 @@ class OwnTokens:
         Raises UserError where there is none.
         """
         _TABLES.create_all(self._engine)
-        gone = _OWN.delete().where(_OWN.c.id == token_id)
+        gone = OWN.delete().where(OWN.c.id == token_id)
         if owner:
-            gone = gone.where(_OWN.c.owner_key == owner.key)
+            gone = gone.where(OWN.c.owner_key == owner.key)
         with self._engine.begin() as connection:
             if not connection.execute(gone).rowcount:
                 raise UserError("there is no such token of yours", 2)
@@ -198,19 +198,19 @@ class OwnTokens:
         _TABLES.create_all(self._engine)
         key = Owner(name, Role.READ).key
         with self._engine.begin() as connection:
-            connection.execute(_OWN.delete().where(_OWN.c.owner_key == key))
+            connection.execute(OWN.delete().where(OWN.c.owner_key == key))
 
     def _forget(self, owner: Owner, which: ColumnElement[bool]) -> None:
         """Delete an owner's: their names are free again."""
         with self._engine.begin() as connection:
-            connection.execute(_OWN.delete().where(_OWN.c.owner_key == owner.key, which))
+            connection.execute(OWN.delete().where(OWN.c.owner_key == owner.key, which))
 
     def _rows(self, owner: Owner | None = None) -> "list[Token]":
-        wanted = select(_OWN).order_by(_OWN.c.owner, _OWN.c.label)
+        wanted = select(OWN).order_by(OWN.c.owner, OWN.c.label)
         if owner:
-            wanted = wanted.where(_OWN.c.owner_key == owner.key)
+            wanted = wanted.where(OWN.c.owner_key == owner.key)
         with self._engine.connect() as connection:
-            if not self._engine.dialect.has_table(connection, _OWN.name):
+            if not self._engine.dialect.has_table(connection, OWN.name):
                 return []
             rows = connection.execute(wanted).all()
         return [

@@ -5,10 +5,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Column, DateTime, Engine, MetaData, String, Table, insert, select, update
+from sqlalchemy import (
+    Column,
+    Connection,
+    DateTime,
+    Engine,
+    MetaData,
+    String,
+    Table,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy import inspect as inspected
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
+from runtime.tokens.own import OWN
 from runtime.tokens.store import utc_now
 
 # Seconds after which a worker notes a token's use anew.
@@ -57,11 +70,18 @@ class TokenUses:
             with self._engine.begin() as connection:
                 if not connection.execute(change).rowcount:
                     connection.execute(insert(_USES).values(name=name, **values))
+                    self._forget_ended(connection)
         except IntegrityError:
             # Another worker was first.
             return
         except SQLAlchemyError:
             self._noted.pop(name, None)
+
+    def _forget_ended(self, connection: Connection) -> None:
+        """As many rows as tokens: those of people's own end by themselves."""
+        if self._engine.dialect.has_table(connection, OWN.name):
+            there = func.substr(_USES.c.name, 2).in_(select(OWN.c.id))
+            connection.execute(_USES.delete().where(_USES.c.name.like("~%"), ~there))
 
     def _make(self) -> None:
         _TABLES.create_all(self._engine)

@@ -118,7 +118,8 @@ def _page(
 
 
 def _row(token: Mapping[str, Any], action: str, *, shows_all: bool) -> str:
-    owner = f"<td>{escape(token['owner'] or 'shared')}" if shows_all else ""
+    whose = token["owner"] or f"shared, of {token['made_by'] or 'a command'}"
+    owner = f"<td>{escape(whose)}" if shows_all else ""
     used = token["used"] or "never"
     source = f" from {token['used_from']}" if token["used_from"] else ""
     ends = (token["expires"] or "never") if token["valid"] else "has ended"

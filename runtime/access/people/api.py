@@ -17,8 +17,6 @@ from runtime.access.responses import answer, answer_error
 from runtime.access.rules import bodies
 from runtime.errors import UserError
 from runtime.tokens.listing import time
-from runtime.tokens.store import TokenTable
-from runtime.tokens.uses import TokenUses
 
 _LARGEST = 4096
 JSON = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
@@ -29,8 +27,7 @@ _Respond = Callable[[Asking, str, _Query, Mapping[str, Any]], _Answer]
 
 def service(callers: Callers) -> Tokens:
     """The tokens as this worker reaches them."""
-    engine = callers.engine
-    return Tokens(callers.tokens, callers.own, TokenTable(engine), TokenUses(engine))
+    return Tokens(callers.tokens, callers.own, callers.engine)
 
 
 def tokens(callers: Callers) -> ASGIApp:

@@ -46,6 +46,10 @@ _SCHEMAS: dict[str, Any] = {
         id={"type": ["string", "null"], "description": "Null for a shared token."},
         name=_TEXT,
         owner={"type": ["string", "null"]},
+        made_by={
+            "type": ["string", "null"],
+            "description": "Who gave a shared one its value; null where a command did.",
+        },
         role=_ROLE,
         created=_TIME,
         expires={**_TIME, "description": "When it ends: of itself, or with its owner's rights."},

@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from sqlalchemy import Engine
+
 from runtime import duration
 from runtime.access.people.asking import Asking
 from runtime.errors import UserError
 from runtime.tokens.known import TokenSet
 from runtime.tokens.listing import told
+from runtime.tokens.makers import TokenMakers
 from runtime.tokens.own import OwnTokens
 from runtime.tokens.store import JOB_TOKEN, STACK_TOKEN, Role, TokenTable
 from runtime.tokens.uses import TokenUses
@@ -32,8 +35,9 @@ class Tokens:
     Each method raises `RefusedError`, or UserError where the request itself is wrong.
     """
 
-    def __init__(self, known: TokenSet, own: OwnTokens, shared: TokenTable, uses: TokenUses):
-        self._known, self._own, self._shared, self._uses = known, own, shared, uses
+    def __init__(self, known: TokenSet, own: OwnTokens, engine: Engine) -> None:
+        self._known, self._own, self._shared = known, own, TokenTable(engine)
+        self._uses, self._makers = TokenUses(engine), TokenMakers(engine)
 
     @property
     def max_days(self) -> int | None:
@@ -52,7 +56,7 @@ class Tokens:
         else:
             key = asking.owner.key
             tokens = [t for t in own if t.owner and t.owner.key == key]
-        return told(tokens, uses)
+        return told(tokens, uses, self._makers.list())
 
     def add(self, asking: Asking, wanted: Mapping[str, Any]) -> dict[str, Any]:
         """Make a token of the caller's own, or with ``shared`` true one that is nobody's.
@@ -67,6 +71,7 @@ class Tokens:
                 raise UserError("a token's name has 1 to 64 printable characters", 2)
             role = _role(wanted, Role.WRITE)
             value = self._shared.add(name, role, lifetime)
+            self._makers.note(name, asking.owner.name)
             self._known.forget()
             return {"name": name, "role": role.name.lower(), "token": value}
         if not asking.makes_own:
@@ -88,6 +93,7 @@ class Tokens:
                 raise RefusedError("only admins end shared tokens")
             self._shared.revoke(shared)
             self._uses.forget(shared)
+            self._makers.forget(shared)
         else:
             self._own.revoke(token_id, None if asking.is_admin else asking.owner)
             self._uses.forget(f"~{token_id}")
@@ -99,6 +105,7 @@ class Tokens:
             raise RefusedError(_NO_SHARED)
         if action == "rotate":
             answer = {"name": shared, "token": self._shared.rotate(shared)}
+            self._makers.note(shared, asking.owner.name)
         elif action == "enable":
             self._shared.enable(shared)
             answer = {"name": shared}

@@ -1,7 +1,11 @@
 """When a token was last used, on a real store."""
 
+from datetime import timedelta
+
 from sqlalchemy import create_engine
 
+from runtime.tokens.own import Limits, OwnTokens
+from runtime.tokens.store import Owner, Role, Token, hash_of
 from runtime.tokens.uses import TokenUses
 
 
@@ -47,3 +51,16 @@ def test_a_store_of_an_earlier_version_takes_addresses_from_the_next_use_on() ->
     uses.write("b", "192.0.2.1")
     assert uses.list()["a"].when.year == 2026
     assert uses.list()["b"].address == "192.0.2.1"
+
+
+def test_the_uses_of_tokens_that_have_gone_do_not_pile_up() -> None:
+    engine = create_engine("sqlite://")
+    uses, own = TokenUses(engine), OwnTokens(engine, Limits(90, 7))
+    parent = Token("team", hash_of("t"), Role.WRITE)
+    owner = Owner("team", Role.WRITE, parent.proof)
+    for _ in range(3):
+        # Of each sign-in from the same laptop another token.
+        own.add(owner, "login laptop", Role.WRITE, timedelta(days=1), again=True)
+        uses.write(own.list([parent])[0].use_key)
+    uses.write("ci")
+    assert uses.list().keys() == {own.list([parent])[0].use_key, "ci"}

@@ -199,3 +199,21 @@ def test_the_jobs_token_makes_none_where_it_is_an_admin_s(tmp_path: Path) -> Non
 def test_a_body_too_deep_to_be_read_is_the_caller_s_mistake(site: Site) -> None:
     ada = site.signed_in("ada", Role.READ)
     assert site.ask("POST", TOKENS, ada, b"[" * 4000).status == 400
+
+
+def test_a_shared_token_says_which_admin_gave_it_its_value(site: Site) -> None:
+    ann, bob = site.signed_in("ann", Role.ADMIN), site.signed_in("bob", Role.ADMIN)
+    assert site.api("POST", TOKENS, ann, name="ci", role="write", shared=True)[0] == 201
+    site.shared.add("old", Role.READ, None)
+
+    def makers() -> dict[str, str | None]:
+        listed = site.api("GET", f"{TOKENS}?all=true", bob)[1]["tokens"]
+        return {token["name"]: token["made_by"] for token in listed}
+
+    assert makers() == {"ci": "ann", "old": None}
+    assert b"shared, of ann" in site.ask("GET", f"{ACCOUNT}?all=true", bob).body
+    assert site.api("PATCH", f"{TOKENS}?shared=ci", bob, action="rotate")[0] == 200
+    assert makers()["ci"] == "bob"
+    assert site.api("DELETE", f"{TOKENS}?shared=ci", bob)[0] == 200
+    site.shared.add("ci", Role.READ, None)
+    assert makers()["ci"] is None
