@@ -1,8 +1,12 @@
 """What is in the runtime image, and what is not: packages, layers, build arguments, secrets."""
 
 import json
+import os
+import re
 import secrets
 import shutil
+import subprocess
+import sys
 from collections.abc import Generator
 from pathlib import Path
 
@@ -72,12 +76,35 @@ def test_a_build_without_cache_gives_the_same_layers() -> None:
         docker("rmi", again)
 
 
+@pytest.mark.parametrize(
+    ("extras", "words"),
+    [
+        ("", ["--extra", "server"]),
+        ("all", ["--all-extras"]),
+        ("mysql,oci", ["--extra", "server", "--extra", "mysql", "--extra", "oci"]),
+    ],
+)
+def test_extras_are_none_some_or_all(extras: str, words: list[str]) -> None:
+    """By the Dockerfile's own line, in a shell."""
+    dockerfile = (ROOT / "runtime" / "Dockerfile").read_text()
+    [script] = re.findall(r"(?s)pyproject\.toml \\\n +\$\((if .*?; fi)\)\n", dockerfile)
+    given = {**os.environ, "EXTRAS": extras}
+    run = subprocess.run(
+        ["sh", "-c", script], env=given, capture_output=True, text=True, check=True
+    )
+    assert run.stdout.split() == words
+    uv = ["uv", "pip", "install", "--dry-run", "--offline", "--python", sys.executable]
+    asked = [*uv, "-c", "requirements.lock", "-r", "pyproject.toml", *words]
+    done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.fixture(scope="module")
 def custom_image() -> Generator[str]:
     """Built with every argument; trusts the registry's private CA."""
     tag = f"trackstack/runtime:custom-{secrets.token_hex(4)}"
     arguments = {
-        "EXTRAS": "",
+        "EXTRAS": "all",
         "EXTRA_PACKAGES": "prometheus-flask-exporter",
         "EXTRA_CA": extra_ca() + registry().ca_file.read_text(),
         "VERSION": "1.2.3",
@@ -92,10 +119,11 @@ def custom_image() -> Generator[str]:
 def test_extras_packages_and_labels_are_as_asked(custom_image: str) -> None:
     code = (
         "import importlib.util as u, prometheus_flask_exporter\n"
-        "print([n for n in ('psycopg2', 'mysql', 'sklearn') if u.find_spec(n)])"
+        "there = ['psycopg2', 'pymysql', 'authlib', 'oci', 'boto3', 'azure.storage.blob']\n"
+        "print([n for n in [*there, 'sklearn'] if not u.find_spec(n)])"
     )
     run = ("run", "--rm", "--entrypoint", "/opt/trackstack/bin/python")
-    assert docker(*run, custom_image, "-c", code) == "[]"
+    assert docker(*run, custom_image, "-c", code) == "['sklearn']"
     shown = docker("image", "inspect", "--format", "{{json .Config.Labels}}", custom_image)
     labels = json.loads(shown)
     assert labels["org.opencontainers.image.version"] == "1.2.3"
