@@ -223,7 +223,7 @@ def test_a_writer_makes_no_experiment_elsewhere_on_the_server(server: Serving) -
     for method, path in (("GET", listing), ("GET", reading), ("POST", writing)):
         body, headers = (b"x", {"content-type": "text/plain"}) if method == "POST" else (None, {})
         answer = server.request(method, path, server.token, headers=headers, body=body)
-        # MLflow 3.16 has refused, and fails at its own refusal.
-        assert answer.status == (500 if OLDER else 403), (path, answer.body)
-        assert OLDER or b"artifactLocations" in answer.body
+        # MLflow 3.16 refuses, and in some routes fails at its own refusal.
+        assert answer.status == 403 or (OLDER and answer.status == 500), (path, answer.body)
+        assert answer.status == 500 or b"artifactLocations" in answer.body
     assert not (server.data_dir / "elsewhere").exists()

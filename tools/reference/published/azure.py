@@ -14,10 +14,19 @@ LINES = (
         test=f"{IMAGE_TESTS}/test_image.py::test_port_80_needs_neither_root_nor_a_capability",
     ),
     Line(
+        "`docker run -it --entrypoint /bin/bash IMAGE`",
+        "the same",
+        "same",
+        "as user 10001; there is no pip",
+        test=f"{IMAGE_TESTS}/test_published.py::test_what_guides_run_in_the_image_runs",
+    ),
+    Line(
         "`--cpu 1 --memory 1`",
         "`--cpus 1 --memory 1g` of `docker run`; the keys `cpus` and `memory`",
         "other",
+        "is enough",
         keys=("cpus", "memory"),
+        test=f"{IMAGE_TESTS}/test_published.py::test_what_guides_run_in_the_image_runs",
     ),
     Line(
         "`--ports 80 443`, `http://$ip`",
@@ -61,6 +70,20 @@ LINES = (
         keys=("sshCidrs", "sshPublicKey"),
     ),
     Line(
+        "`PORT=5000`, `http://IP:5000` of a machine",
+        "`https://` on 443; 5000 is the server's own, behind the proxy",
+        "other",
+        "nothing listens on 5000 for other machines",
+        keys=("hostname", "allowedCidrs"),
+    ),
+    Line(
+        "`script/start.sh`",
+        "`trackstack server`",
+        "other",
+        "on a machine the unit starts it",
+        commands={"TrackingServer": "server"},
+    ),
+    Line(
         "`mlflow_logging.conf`",
         "the keys `logLevel` and `logFormat`",
         "other",
@@ -74,6 +97,14 @@ LINES = (
         "promote waits for an approval, and copies between two servers",
         test="tests/runtime/promote/test_promote_model.py::"
         "test_within_one_server_a_version_is_copied_once_with_its_lineage",
+    ),
+    Line(
+        "an approval before the alias moves",
+        "`trackstack promote model --require-approval`, `trackstack promote approve`",
+        "better",
+        "a version that nobody approved is not promoted, and says so",
+        test="tests/runtime/promote/test_promote_model.py::"
+        "test_gates_hold_back_until_all_are_fulfilled",
     ),
     Line(
         '`mlflow.set_registry_uri("databricks-uc")`',

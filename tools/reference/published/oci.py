@@ -8,7 +8,7 @@ LINES = (
         "`docker build -t IMAGE -f container-image/Dockerfile .`",
         "`docker build -t IMAGE -f runtime/Dockerfile .`",
         "other",
-        "for `oci://` with `--build-arg EXTRAS=postgresql,mysql,oidc,oci`",
+        "for `oci://` with `--build-arg EXTRAS=all`, or of the stores `oci` alone",
         test=f"{IMAGE_TESTS}/test_image_build.py::test_extras_packages_and_labels_are_as_asked",
     ),
     Line(
@@ -19,6 +19,20 @@ LINES = (
         variables=IMAGE,
         told="plain HTTP",
         test=f"{RUN}::test_the_printed_line_lets_its_owner_in_and_shows_the_token_once",
+    ),
+    Line(
+        "`MLFLOW_HOST=0.0.0.0` outside of a container",
+        "with a certificate, or behind a proxy",
+        "other",
+        "plain HTTP for other machines is refused, with both ways out",
+        test="tests/runtime/server/test_tls.py::test_a_server_that_would_be_open_does_not_start",
+    ),
+    Line(
+        "`docker run` on a laptop",
+        "`docker run -p 127.0.0.1:5000:5000 -v trackstack:/data IMAGE`",
+        "better",
+        "no other machine reaches it; data stay in the volume, without `-v` they go with `--rm`",
+        test=f"{IMAGE_TESTS}/test_image.py::test_data_outlive_the_container_on_a_named_volume",
     ),
     Line(
         "`http://myhost.example.com:5000`",
@@ -62,11 +76,21 @@ LINES = (
         "test_a_mounted_file_that_is_not_found_is_told_from_one_that_cannot_be_read",
     ),
     Line(
+        "`OCIFS_IAM_TYPE` with another word",
+        "one of the three",
+        "better",
+        "is refused, with those that there are",
+        variables={"OCIFS_IAM_TYPE": "principal"},
+        refused="OCIFS_IAM_TYPE",
+    ),
+    Line(
         "`OCIFS_IAM_TYPE=resource_principal` or `instance_principal`",
         "the same",
         "same",
         "a stack sets it",
         variables={"OCIFS_IAM_TYPE": "resource_principal"},
+        test="tests/runtime/artifacts/test_oci_artifacts.py::"
+        "test_a_resource_principal_may_log_in_and_a_stranger_may_not",
     ),
     Line(
         "`MLFLOW_ARTIFACTS_DESTINATION=oci://bucket@namespace/prefix`",
@@ -84,6 +108,7 @@ LINES = (
         "clients would write there themselves, which the log says",
         variables={"MLFLOW_DEFAULT_ARTIFACT_ROOT": "oci://bucket@namespace/prefix"},
         told="leave it out",
+        test=f"{START}::test_a_server_says_at_its_start_what_else_would_surprise",
     ),
     Line(
         "`BACKEND_PROVIDER=mysql`, `mysql+mysqlconnector://…`",
@@ -106,8 +131,10 @@ LINES = (
         "`DB_SECRET_OCID`",
         "the same; the key `databaseSecretId`",
         "same",
+        "without the library or the login the server does not start",
         variables={"DB_SECRET_OCID": "ocid1.vaultsecret.oc1..x"},
         keys=("databaseSecretId",),
+        test=f"{RUN}::test_what_cannot_work_ends_in_one_line_with_the_cure",
     ),
     Line(
         "a store of an older MLflow behind it",
