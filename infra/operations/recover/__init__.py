@@ -46,19 +46,23 @@ _NO_OTHER_STORE = dict.fromkeys(
 )
 
 
-def restore_environment(stack: str, plan: LocalPlan, outputs: Mapping[str, Any]) -> dict[str, str]:
+def given_store(stack: Stack, plan: LocalPlan) -> str:
+    """The URI of a database that the stack file names, else nothing."""
+    return stack.secret("backendStoreUri") if plan.has_given_store else ""
+
+
+def restore_environment(
+    stack: str, plan: LocalPlan, outputs: Mapping[str, Any], store: str = ""
+) -> dict[str, str]:
     """What `trackstack restore` fills a stack's store with from here; UserError where it cannot.
 
-    The same as the stack's own processes have, so that both find one store.
+    The same as the stack's own processes have, so that both find one store; ``store`` is that of
+    ``given_store``, whose secret file a stack that was never up does not have.
     """
     if "tracking_uri" in outputs:
         raise UserError(f"{stack} is up; its server must not run: make down STACK={stack}")
-    if plan.has_given_store:
-        raise UserError(
-            f"{stack} has a database of its own: run `trackstack restore` with "
-            f"{file_variable('given_backend_store_uri')}"
-        )
     given = {**plan.store_environment, **_NO_OTHER_STORE}
+    given[variable("given_backend_store_uri")] = store
     key = given.get(file_variable("backup_key"))
     if key and not Path(key).is_file():
         # That of one that was never up is still to be made.
@@ -67,7 +71,7 @@ def restore_environment(stack: str, plan: LocalPlan, outputs: Mapping[str, Any])
 
 
 def prepare(
-    stack: str, plan: LocalPlan, outputs: Mapping[str, Any], options: "Options"
+    stack: str, plan: LocalPlan, outputs: Mapping[str, Any], options: "Options", store: str = ""
 ) -> tuple["Manifest", dict[str, str]]:
     """The backup, and what `trackstack restore` fills the stack's store with.
 
@@ -77,11 +81,14 @@ def prepare(
     of = options.manifest()
     if "tracking_uri" in outputs:
         options.check(of)
-    return of, restore_environment(stack, plan, outputs)
+    if options.force and store:
+        raise UserError("--force: a database that a stack is given is emptied by whoever made it")
+    return of, restore_environment(stack, plan, outputs, store)
 
 
 def _fill_from_here(stack: Stack, plan: LocalPlan, options: "Options") -> int:
-    of, environment = prepare(stack.name, plan, stack.outputs(), options)
+    store = given_store(stack, plan)
+    of, environment = prepare(stack.name, plan, stack.outputs(), options, store)
     flags = [
         flag for flag, on in (("--force", options.force), ("--dry-run", options.dry_run)) if on
     ]

@@ -103,8 +103,8 @@ def command(
     with TemporaryDirectory(prefix="trackstack-moved-in-") as to:
         options = [
             *(["--from", from_uri] if from_uri else []),
-            # A stack of processes has SQLite, which takes every number.
-            *([] if isinstance(plan, LocalPlan) else ["--renumber"]),
+            # SQLite takes every number; a stack of processes has it, unless it is given another.
+            *([] if isinstance(plan, LocalPlan) and not plan.has_given_store else ["--renumber"]),
             *(word for place in places for word in ("--artifacts", place)),
             *(word for text in were for word in ("--was", text)),
             *(word for place in linked for word in ("--linked", place)),

@@ -66,9 +66,7 @@ class Resource:
 
 @dataclass(frozen=True)
 class Preview:
-    """A plan of the engine's: its exit code, the lines of its event log, and what it said, which
-    is empty where it went to the terminal.
-    """
+    """A plan of the engine's: its exit code, its event log, and what it said to no terminal."""
 
     code: int
     events: tuple[str, ...]
@@ -210,6 +208,10 @@ class Stack:
         plain = {key: str(entry["value"]) for key, entry in own.items() if key not in secret}
         with _told():
             return settings.read(plain, secret), secret
+
+    def secret(self, key: str) -> str:
+        """The value of a secret key of its stack file, for no eyes."""
+        return str(self.ask("config", "get", f"{PROJECT}:{key}", "--json")["value"])
 
     def resources(self) -> list[Resource]:
         """What is in its state, but for the stack itself and the providers."""

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.infra.project import configure_local, make_project, run_operation
+from tests.runtime.databases import postgresql
 
 pytestmark = pytest.mark.slow
 
@@ -62,3 +63,32 @@ def test_a_file_store_becomes_a_stack_and_stays_what_it_was(
         assert "make down STACK=test" in again.stderr
     finally:
         engine.run("destroy", check=False)
+
+
+@pytest.mark.nightly
+def test_a_stack_with_a_database_of_its_own_is_filled_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that does not take a file store's long numbers."""
+    import mlflow
+
+    old = tmp_path / "old" / "mlruns"
+    run = _make_old(old, monkeypatch)
+    engine = make_project(tmp_path)
+    with postgresql() as database:
+        configure_local(engine, tmp_path / "d")
+        engine.run(
+            "config", "set", "--secret", "trackstack:backendStoreUri", database.new_database()
+        )
+        try:
+            done = run_operation(engine, "recover.move_in", "--from", str(old))
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert "1 of 1 models with an alias can be loaded" in done.stdout
+            outputs = engine.outputs()
+            monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", outputs["tracking_token"])
+            mlflow.set_tracking_uri(outputs["tracking_uri"])
+            client: Any = mlflow.MlflowClient()
+            assert client.get_run(run).data.metrics == {"auc": 0.93}
+            assert not list((tmp_path / "d").rglob("mydb.sqlite"))
+        finally:
+            engine.run("destroy", check=False)

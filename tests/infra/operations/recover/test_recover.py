@@ -5,7 +5,6 @@ import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -87,18 +86,34 @@ def test_a_store_that_this_shell_names_is_not_the_stack_s(tmp_path: Path) -> Non
     assert shown_store(found) == plan.backend_store
 
 
-@pytest.mark.parametrize(
-    ("secret", "outputs", "said"),
-    [
-        (frozenset[str](), {"tracking_uri": "http://t"}, "make down STACK=a"),
-        (frozenset({"backendStoreUri"}), {}, "database of its own"),
-    ],
-)
-def test_what_cannot_be_filled_from_here_is_told_with_what_to_do(
-    secret: frozenset[str], outputs: dict[str, Any], said: str, tmp_path: Path
+def test_a_database_of_the_stack_s_own_is_the_one_that_is_filled(
+    tmp_path: Path, backup: tuple[str, Manifest]
 ) -> None:
-    with pytest.raises(UserError, match=said):
-        restore_environment("a", _plan(tmp_path, secret), outputs)
+    """Before the stack was ever up: its secret file is not made yet."""
+    plan = _plan(tmp_path / "project", frozenset({"backendStoreUri"}))
+    own = f"sqlite:///{tmp_path}/own.sqlite"
+    given = restore_environment("a", plan, {}, own)
+    found = runtime_settings.load({"MLFLOW_BACKEND_STORE_URI": "postgresql://prod/mlflow", **given})
+    assert shown_store(found) == own
+    restore = [TRACKSTACK, "restore", "--from", backup[0]]
+    environment = {**os.environ, **given}
+    done = subprocess.run(restore, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert unlike(open_engine(found), backup[1]) == []
+    again = subprocess.run(restore, env=environment, capture_output=True, text=True)
+    assert again.returncode == 2
+    assert "the store is not empty" in again.stderr
+
+
+def test_what_cannot_be_filled_from_here_is_told_with_what_to_do(
+    backup: tuple[str, Manifest], tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match="make down STACK=a"):
+        restore_environment("a", _plan(tmp_path), {"tracking_uri": "http://t"})
+    plan = _plan(tmp_path, frozenset({"backendStoreUri"}))
+    forced = Options(backup[0], None, force=True, patience=0, dry_run=False)
+    with pytest.raises(UserError, match=r"--force: .* is emptied by whoever made it"):
+        prepare("a", plan, {}, forced, "sqlite:///x")
 
 
 @pytest.fixture(scope="module")
