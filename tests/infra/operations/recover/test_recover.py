@@ -86,6 +86,7 @@ def test_a_store_that_this_shell_names_is_not_the_stack_s(tmp_path: Path) -> Non
     assert shown_store(found) == plan.backend_store
 
 
+@pytest.mark.slow
 def test_a_database_of_the_stack_s_own_is_the_one_that_is_filled(
     tmp_path: Path, backup: tuple[str, Manifest]
 ) -> None:
@@ -105,6 +106,7 @@ def test_a_database_of_the_stack_s_own_is_the_one_that_is_filled(
     assert "the store is not empty" in again.stderr
 
 
+@pytest.mark.slow
 def test_what_cannot_be_filled_from_here_is_told_with_what_to_do(
     backup: tuple[str, Manifest], tmp_path: Path
 ) -> None:
