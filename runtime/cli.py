@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import click
 from click.shell_completion import CompletionItem
 
-from runtime.errors import UserError
+from runtime.errors import UserError, of_artifact_store
 
 
 @dataclass(frozen=True)
@@ -144,6 +144,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         click.echo(f"trackstack: {error}", err=True)
         sys.exit(error.exit_code)
     except Exception as error:
+        if told := of_artifact_store(error):
+            click.echo(f"trackstack: {told}", err=True)
+            sys.exit(told.exit_code)
         if not type(error).__module__.startswith("sqlalchemy."):
             raise
         # The driver's own words; SQLAlchemy would add the statement and its values.

@@ -5,6 +5,11 @@
 ALARM = 3
 
 
+# Of the SDKs of artifact stores, as their errors' modules begin.
+_SDKS = ("azure.", "boto3.", "botocore.", "oci.")
+_LONGEST_WORD = 300
+
+
 class UserError(Exception):
     """A mistake or a state that the user can put right; the message says how.
 
@@ -26,3 +31,16 @@ class UserError(Exception):
             f"pip install 'trackstack[{extra}]'",
             2,
         )
+
+
+def of_artifact_store(error: Exception) -> UserError | None:
+    """What an artifact store that cannot be used says by its SDK, as a line for its user; None for
+    any other error. Pure.
+    """
+    if not type(error).__module__.startswith(_SDKS):
+        return None
+    said = str(getattr(error, "message", None) or error).strip().splitlines()
+    word = said[0][:_LONGEST_WORD] if said else type(error).__name__
+    return UserError(
+        f"the artifact store cannot be used: {word}; see its URI, and the login to it", 75
+    )

@@ -8,6 +8,7 @@ import click
 import pytest
 
 from runtime.cli import COMMANDS, cli
+from runtime.errors import of_artifact_store
 from tests.runtime.serving import TRACKSTACK
 
 
@@ -49,6 +50,38 @@ def test_help_lists_every_command_and_imports_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert all(f"  {name}" in done.stdout for name in COMMANDS)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_an_artifact_store_that_cannot_be_used_is_one_line() -> None:
+    from azure.core.exceptions import ClientAuthenticationError
+    from boto3.exceptions import S3UploadFailedError
+    from oci.exceptions import ServiceError
+
+    none: dict[str, str] = {}
+    denied = ServiceError(
+        404, "BucketNotFound", none, "The bucket b does not exist", client_version=""
+    )
+    for error, said in (
+        (S3UploadFailedError("Failed to upload x"), "Failed to upload x"),
+        (ClientAuthenticationError("no token\nof any of these:\n..."), "no token; see its URI"),
+        (denied, "The bucket b does not exist"),
+    ):
+        told = of_artifact_store(error)
+        assert told
+        assert said in str(told)
+        assert "\n" not in str(told)
+    assert of_artifact_store(ValueError("x")) is None
+
+
+@pytest.mark.slow
+def test_no_login_to_backups_is_no_stack_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    done = _run("backup", "--to", "s3://backups/prod", "list")
+    assert done.returncode == 75
+    assert done.stderr.startswith("trackstack: the artifact store cannot be used: Unable to locate")
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_user_s_mistake_is_one_line_and_exit_code_2(monkeypatch: pytest.MonkeyPatch) -> None:

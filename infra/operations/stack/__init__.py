@@ -22,7 +22,7 @@ from infra.operations.stack.reasons import reason
 from infra.place import read_place
 from infra.plan import Plan, make_plan
 from infra.settings import PROJECT, Settings
-from runtime.errors import UserError
+from runtime.errors import UserError, of_artifact_store
 
 
 class MistakeError(UserError):
@@ -293,7 +293,10 @@ def main(name: str, command: click.Command, *, mistake: int = 1) -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(mistake if isinstance(error, click.UsageError) else 1)
-    except UserError as error:
-        for line in str(error).splitlines():
+    except Exception as error:
+        told = error if isinstance(error, UserError) else of_artifact_store(error)
+        if told is None:
+            raise
+        for line in str(told).splitlines():
             click.echo(f"{name.rsplit('.', 1)[-1]}: {line}", err=True)
-        sys.exit(mistake if isinstance(error, MistakeError) else 1)
+        sys.exit(mistake if isinstance(told, MistakeError) else 1)
