@@ -201,7 +201,8 @@ def _copy_artifacts(
 @dataclass(frozen=True)
 class Retired:
     """Names of backups: those deleted, those that stay since nobody knows whose they are, and
-    those that stay since newer ones hold much less; ``alarm`` says why none was deleted.
+    those that stay since newer ones hold much less; ``alarm`` says why not all that are due were
+    deleted.
     """
 
     deleted: Sequence[str]
@@ -235,12 +236,17 @@ def retire(
         return Retired((), of_nobody, apart, said)
     now = datetime.now(timezone.utc)
     due = retention.decide(found, store, now, rule, just_made)
+    deleted = list[str]()
     for name in () if dry_run else due:
         own = tree.at(name)
         try:
             _delete(own)
-        except OSError as error:
-            raise UserError(f"{own.uri} cannot be deleted: {error.strerror}") from None
+        except Exception as error:
+            # Of whichever SDK. No failure of the command: tried again it would make one more.
+            reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+            said = f"{own.uri} cannot be deleted: {reason}"
+            return Retired(deleted, of_nobody, apart, said)
+        deleted.append(name)
     return Retired(due, of_nobody, apart)
 
 

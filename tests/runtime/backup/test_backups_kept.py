@@ -52,6 +52,28 @@ def test_two_stores_in_one_place_leave_each_other_alone(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), ValueError("locked")])
+def test_one_that_cannot_be_deleted_is_an_alarm_since_the_new_one_is_made(
+    tmp_path: Path, store_in: StoreMaker, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """A failure would be tried again, and leave another backup each time."""
+    tree, one = Tree(str(tmp_path / "backups")), store_in(tmp_path / "one")
+    made = [make.back_up(one, tree) for _ in range(3)]
+
+    def refuse(own: Tree, **_order: str) -> None:
+        if own.name == made[1].name:
+            raise error
+        delete(own)
+
+    delete = Tree.delete
+    monkeypatch.setattr(Tree, "delete", refuse)
+    retired = make.retire(tree, made[0].store, Rule(1), just_made=made[2].name)
+    assert retired.deleted == [made[0].name]
+    assert f"{made[1].name} cannot be deleted" in str(retired.alarm)
+    assert ("locked" in str(retired.alarm)) == isinstance(error, ValueError)
+
+
+@pytest.mark.slow
 def test_a_restored_store_is_another_unless_it_was_that_store_already(
     tmp_path: Path, store_in: StoreMaker
 ) -> None:
