@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import String, create_engine, text
 
 from runtime.artifacts.tree import Tree
-from runtime.backup import filling, fit, make
+from runtime.backup import filling, fit, make, relocate
 from runtime.backup import restore as restoring
 from runtime.backup.format import manifest, rows
 from runtime.backup.format.manifest import Manifest
@@ -206,6 +206,19 @@ def test_what_a_restore_by_force_replaces_is_backed_up_first(
     again = run_restore(target, "--from", place, name, "--no-artifacts", "--no-copy", code=0)
     assert "is kept in" not in again.stderr
     assert "precious" in names(target)
+
+
+def test_locations_are_moved_once_by_every_kind_of_database(
+    database: Server, tmp_path: Path
+) -> None:
+    target = settings_of(tmp_path, database.new_database())
+    upgrade(target)
+    client = client_of(target)
+    for name, location in (("a", "s3://b/old/1"), ("b", "s3://b/o/2"), ("c", "s3://b/older/3")):
+        client.create_experiment(name, location)
+    relocate.rewrite(open_engine(target), ("s3://b/old/", "s3://b/o/"), "s3://b/o/new/")
+    found = {name: client.get_experiment_by_name(name).artifact_location for name in "abc"}
+    assert found == {"a": "s3://b/o/new/1", "b": "s3://b/o/new/2", "c": "s3://b/older/3"}
 
 
 def test_tables_of_others_in_the_database_stay(
