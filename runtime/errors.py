@@ -44,3 +44,11 @@ def of_artifact_store(error: Exception) -> UserError | None:
     return UserError(
         f"the artifact store cannot be used: {word}; see its URI, and the login to it", 75
     )
+
+
+def for_user(error: Exception) -> UserError:
+    """An error as lines for its user; raises it again where it is not the user's to put right."""
+    told = error if isinstance(error, UserError) else of_artifact_store(error)
+    if told is None:
+        raise error
+    return told

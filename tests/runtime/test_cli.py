@@ -8,7 +8,7 @@ import click
 import pytest
 
 from runtime.cli import COMMANDS, cli
-from runtime.errors import of_artifact_store
+from runtime.errors import for_user, of_artifact_store
 from tests.runtime.serving import TRACKSTACK
 
 
@@ -70,7 +70,10 @@ def test_an_artifact_store_that_cannot_be_used_is_one_line() -> None:
         assert told
         assert said in str(told)
         assert "\n" not in str(told)
+        assert str(for_user(error)) == str(told)
     assert of_artifact_store(ValueError("x")) is None
+    with pytest.raises(ValueError, match="x"):
+        for_user(ValueError("x"))
 
 
 @pytest.mark.slow

@@ -22,7 +22,7 @@ from infra.operations.stack.reasons import reason
 from infra.place import read_place
 from infra.plan import Plan, make_plan
 from infra.settings import PROJECT, Settings
-from runtime.errors import UserError, of_artifact_store
+from runtime.errors import UserError, for_user
 
 
 class MistakeError(UserError):
@@ -294,9 +294,7 @@ def main(name: str, command: click.Command, *, mistake: int = 1) -> None:
         error.show()
         sys.exit(mistake if isinstance(error, click.UsageError) else 1)
     except Exception as error:
-        told = error if isinstance(error, UserError) else of_artifact_store(error)
-        if told is None:
-            raise
+        told = for_user(error)
         for line in str(told).splitlines():
             click.echo(f"{name.rsplit('.', 1)[-1]}: {line}", err=True)
         sys.exit(mistake if isinstance(told, MistakeError) else 1)
