@@ -30,7 +30,7 @@ def back_up(outputs: Mapping[str, Any]) -> str:
     command = outputs.get("command")
     if not command:
         with client_of(outputs) as client:
-            return _request_backup(client)
+            return by_request(client)
     done = subprocess.run(
         [*shlex.split(str(command)), "backup", "--json"],
         stdin=subprocess.DEVNULL,
@@ -53,7 +53,13 @@ def own(said: Mapping[str, Any]) -> set[str]:
     return set(said.get("own", said["backups"]))
 
 
-def _request_backup(client: RuntimeSettings, patience: float = 3600) -> str:
+def by_request(
+    client: RuntimeSettings, patience: float = 3600, begins: float = _BEGINS_SECONDS
+) -> str:
+    """Have the server make a backup; returns its name.
+
+    Raises UserError after ``patience`` seconds, or ``begins`` after the last sign of one.
+    """
     before = own(_read(*_ask(client, "GET")))
     _read(*_ask(client, "POST"))
     begun = seen = time.monotonic()
@@ -64,7 +70,7 @@ def _request_backup(client: RuntimeSettings, patience: float = 3600) -> str:
             return max(made)
         if said is None or said.get("running", True):
             seen = now
-        elif now - seen > _BEGINS_SECONDS:
+        elif now - seen > begins:
             raise UserError("the server makes no backup, and has made none; its log says why")
         time.sleep(_LOOK_AGAIN_SECONDS)
     raise UserError(f"no backup was made within {patience:.0f} s; the server's log says why")

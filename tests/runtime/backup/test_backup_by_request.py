@@ -1,13 +1,15 @@
 """Backups by request: who may have one made, and what it leaves behind in the server."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from infra.operations.backup import back_up
+from infra.operations.backup import back_up, by_request
+from infra.operations.stack.served import client_of
 from infra.rehearsal.system.waiting import wait_for
 from runtime import settings as runtime_settings
 from runtime.access import backups
@@ -18,6 +20,7 @@ from runtime.backup.format.places import Place
 from runtime.backup.upgrade import upgrade
 from runtime.database.engine import open_engine
 from runtime.database.lock import BACKUP, only_one
+from runtime.errors import UserError
 from tests.runtime.filled import settings_of
 from tests.runtime.serving import serving
 
@@ -128,5 +131,11 @@ def test_a_backup_that_is_asked_for_is_encrypted_and_is_the_stack_s_own(tmp_path
         "TRACKSTACK_BACKUP_KEY": "k" * 43,
     }
     with serving(tmp_path / "data", TRACKSTACK_BACKUP_DESTINATION=str(place), **key) as server:
-        name = back_up({"tracking_uri": server.uri, "tracking_token": server.token})
-    assert manifest.load(Place(str(place), keys=("k" * 43,)), name).sealed
+        outputs = {"tracking_uri": server.uri, "tracking_token": server.token}
+        name = back_up(outputs)
+        assert manifest.load(Place(str(place), keys=("k" * 43,)), name).sealed
+        # One that fails is not waited for.
+        shutil.rmtree(place)
+        place.write_text("in its place")
+        with client_of(outputs) as client, pytest.raises(UserError, match="has made none"):
+            by_request(client, begins=5)
