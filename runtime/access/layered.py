@@ -25,7 +25,7 @@ from runtime.access.layers.own_routes import Own, OwnRoutes
 from runtime.access.layers.page_parts import PageParts
 from runtime.access.layers.preflight import Preflight
 from runtime.access.layers.recording import Recording, audited, counted
-from runtime.access.people import account, api, client_wheel, login, openapi, status
+from runtime.access.people import account, api, changes, client_wheel, login, openapi, status
 from runtime.access.prefix import BelowPath
 from runtime.access.refusal import Refusal
 from runtime.access.rules.locations import of_stack
@@ -76,6 +76,7 @@ def layered(mlflow: ASGIApp, settings: RuntimeSettings, *, has_telemetry: bool =
         Own(backups.PATH, endpoints.backup_requests(settings)),
         Own(openapi.TOKENS, api.tokens(callers), ("GET", "POST", "PATCH", "DELETE")),
         Own(openapi.PEOPLE, api.people(callers), ("GET", "POST", "DELETE")),
+        Own(changes.API, changes.api(callers), ("GET",)),
         Own(status.API, status.api(callers, settings), ("GET",)),
         Own(openapi.DOCUMENT, api.document(prefix), ("GET",)),
         Own(beside.PATH, endpoints.store_question(settings), ("GET",)),
@@ -101,7 +102,8 @@ def layered(mlflow: ASGIApp, settings: RuntimeSettings, *, has_telemetry: bool =
     app = BodyLimit(app, request=settings.max_request_bytes, artifact=settings.max_artifact_bytes)
     app = ResponseHeaders(app, settings.public_url)
     log = audited(AuditLog(settings.audit_log), reads=settings.audit_reads)
-    app = Recording(app, [counted(worker_metrics), log])
+    kept = changes.Changes(lambda: callers.engine)
+    app = Recording(app, [counted(worker_metrics), log, kept.observe])
     app = Entrance(app, mlflow)
     return BelowPath(app, prefix) if prefix else app
 

@@ -5,7 +5,7 @@ from typing import Any
 from runtime.client.server import EXCHANGE, STATUS, TOKENS
 from runtime.tokens.served import PEOPLE
 
-DOCUMENT = "/trackstack/api/openapi.json"
+DOCUMENT, CHANGES = "/trackstack/api/openapi.json", "/trackstack/api/changes"
 
 _ROLE = {"type": "string", "enum": ["read", "write", "admin"]}
 _TEXT = {"type": "string"}
@@ -69,6 +69,15 @@ _SCHEMAS: dict[str, Any] = {
         time=_TIME,
         jobs={"type": "array", "items": _ref("Job")},
         problems={"type": "array", "items": _TEXT, "description": "None where all is well."},
+    ),
+    "Change": _object(
+        time=_TIME,
+        who=_TEXT,
+        role=_ROLE,
+        method=_TEXT,
+        path=_TEXT,
+        status={"type": "integer"},
+        client={**_TEXT, "description": "From which address."},
     ),
     "Job": _object(
         name=_TEXT,
@@ -154,6 +163,14 @@ _PATHS: dict[str, Any] = {
             200,
             "They may sign in again",
             parameters=[{"name": "name", "in": "query", "required": True, "schema": _TEXT}],
+        ),
+    },
+    CHANGES: {
+        "get": _operation(
+            "For admins: the last 500 changes of tokens, people and models, and what was deleted",
+            200,
+            "The changes, the newest first, the same from every replica",
+            _object(changes={"type": "array", "items": _ref("Change")}),
         ),
     },
     STATUS: {

@@ -17,12 +17,13 @@ from runtime import metrics
 from runtime.access import pages
 from runtime.access.callers import Callers
 from runtime.access.exchange import exchange_of
-from runtime.access.people import openapi
+from runtime.access.people import changes, openapi
 from runtime.access.people.api import JSON
 from runtime.access.responses import answer, answer_error, answer_page
 from runtime.database.state import revisions
 from runtime.jobs.runs import JobRuns, JobState, overdue
 from runtime.settings import RuntimeSettings
+from runtime.tokens.store import Role
 
 PAGE, API = "/trackstack/", openapi.STATUS
 
@@ -45,7 +46,11 @@ def page(callers: Callers, settings: RuntimeSettings) -> ASGIApp:
             await answer_error(send, 404, "ENDPOINT_NOT_FOUND", "nothing is here")
             return
         found = await asyncio.to_thread(_facts, callers, settings)
-        await answer_page(send, 200, _page(settings.path_prefix, found))
+        more = ""
+        if exchange_of(scope).known_caller().role is Role.ADMIN:
+            kept = changes.Changes(lambda: callers.engine)
+            more = changes.part(await asyncio.to_thread(kept.list))
+        await answer_page(send, 200, _page(settings.path_prefix, found, more))
 
     return app
 
@@ -101,7 +106,7 @@ def _time(when: datetime) -> str:
     return f"{when.astimezone(timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _page(prefix: str, found: Mapping[str, Any]) -> bytes:
+def _page(prefix: str, found: Mapping[str, Any], more: str) -> bytes:
     problems = "".join(
         f'<p class="wrong" role="alert">{escape(problem)}</p>\n' for problem in found["problems"]
     )
@@ -116,7 +121,7 @@ def _page(prefix: str, found: Mapping[str, Any]) -> bytes:
     content = (
         f"{problems or '<p>All is well.</p>'}\n"
         f"<p>{named}Trackstack {found['trackstack']}, MLflow {found['mlflow']}, schema "
-        f"{escape(str(found['schema']))}, {found['time']}</p>\n<h2>Jobs</h2>\n{jobs}"
+        f"{escape(str(found['schema']))}, {found['time']}</p>\n<h2>Jobs</h2>\n{jobs}{more}"
         f'<p><a href="{escape(prefix + pages.ACCOUNT)}">Tokens and sign-out</a>, '
         f'<a href="{escape(prefix)}/">MLflow</a></p>\n'
     )

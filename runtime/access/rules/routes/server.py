@@ -22,6 +22,7 @@ admin none       PATCH       /trackstack/api/tokens
 admin none       GET,POST,DELETE /trackstack/api/people
 read  none       GET         /trackstack/api/openapi.json
 read  global     GET         /trackstack/api/status
+admin none       GET         /trackstack/api/changes
 read  global     GET         /trackstack/
 
 # The server itself
