@@ -41,6 +41,10 @@ def lines(url: str, said: dict[str, Any]) -> list[str]:
         last = f"last {job['last']}, exit code {job['exit_code']}" if job["last"] else "never ran"
         following = "OVERDUE" if job["overdue"] else f"next {job['next']}"
         found.append(f"{job['name']:8} {last}, {following}")
+    # A server of before tells none.
+    if growth := said.get("growth"):
+        size = f"a database of {growth[-1]['bytes'] / (1 << 20):.1f} MiB"
+        found.append(f"{'store':8} {growth[-1]['runs']} runs, {size} on {growth[-1]['day']}")
     # Not a problem of the server's.
     here = versions.apart(versions.installed(), str(said["mlflow"]))
     found += [f"note: {here}"] if here else []

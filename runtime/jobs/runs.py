@@ -16,6 +16,7 @@ from sqlalchemy import update as updated
 from sqlalchemy.exc import IntegrityError
 
 from runtime import cron
+from runtime.jobs.growth import Growth
 
 # How long after it was due a job may begin: others run first, and clocks differ.
 GRACE = timedelta(minutes=15)
@@ -146,13 +147,15 @@ def main(text: str) -> None:
     from runtime.database.engine import open_engine
 
     said: dict[str, Any] = json.loads(text)
-    runs = JobRuns(open_engine(settings.load()))
+    engine = open_engine(settings.load())
+    runs = JobRuns(engine)
     if "schedule" in said:
         runs.schedule(said["schedule"])
     elif said.get("run") is None:
         runs.begin(said["job"], said["cron"])
     else:
         runs.end(said["job"], said["cron"], said["run"])
+        Growth(engine).note(_now().date())
 
 
 def _now() -> datetime:

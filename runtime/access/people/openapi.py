@@ -68,6 +68,7 @@ _SCHEMAS: dict[str, Any] = {
         schema={"type": ["string", "null"]},
         time=_TIME,
         jobs={"type": "array", "items": _ref("Job")},
+        growth={"type": "array", "items": _ref("Day"), "description": "The oldest first."},
         problems={"type": "array", "items": _TEXT, "description": "None where all is well."},
     ),
     "Change": _object(
@@ -78,6 +79,11 @@ _SCHEMAS: dict[str, Any] = {
         path=_TEXT,
         status={"type": "integer"},
         client={**_TEXT, "description": "From which address."},
+    ),
+    "Day": _object(
+        day={"type": "string", "format": "date"},
+        runs={"type": "integer"},
+        bytes={"type": "integer", "description": "Of the database."},
     ),
     "Job": _object(
         name=_TEXT,

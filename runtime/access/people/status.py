@@ -6,7 +6,8 @@ Every replica so tells the same. As JSON for `trackstack status`, and as a page 
 import asyncio
 import json
 from collections.abc import Mapping
-from datetime import datetime, timezone
+from dataclasses import asdict
+from datetime import date, datetime, timezone
 from html import escape
 from importlib.metadata import version
 from typing import Any
@@ -17,10 +18,11 @@ from runtime import metrics
 from runtime.access import pages
 from runtime.access.callers import Callers
 from runtime.access.exchange import exchange_of
-from runtime.access.people import changes, openapi
+from runtime.access.people import changes, chart, openapi
 from runtime.access.people.api import JSON
 from runtime.access.responses import answer, answer_error, answer_page
 from runtime.database.state import revisions
+from runtime.jobs.growth import Day, Growth
 from runtime.jobs.runs import JobRuns, JobState, overdue
 from runtime.settings import RuntimeSettings
 from runtime.tokens.store import Role
@@ -59,7 +61,9 @@ def _facts(callers: Callers, settings: RuntimeSettings) -> dict[str, Any]:
     """Asks the database, so not for an event loop."""
     has, should = revisions(callers.engine)
     states = JobRuns(callers.engine).list()
-    return facts(settings.stack, has, should, states, datetime.now(timezone.utc))
+    found = facts(settings.stack, has, should, states, datetime.now(timezone.utc))
+    days = Growth(callers.engine).list()
+    return found | {"growth": [{**asdict(each), "day": str(each.day)} for each in days]}
 
 
 def facts(
@@ -117,11 +121,16 @@ def _page(prefix: str, found: Mapping[str, Any], more: str) -> bytes:
         if rows
         else "<p>No schedule has told of itself yet.</p>\n"
     )
+    days = [
+        Day(date.fromisoformat(each["day"]), each["runs"], each["bytes"])
+        for each in found["growth"]
+    ]
+    growth = chart.part(days)
     named = f"The stack {escape(found['stack'])}: " if found["stack"] else ""
     content = (
         f"{problems or '<p>All is well.</p>'}\n"
         f"<p>{named}Trackstack {found['trackstack']}, MLflow {found['mlflow']}, schema "
-        f"{escape(str(found['schema']))}, {found['time']}</p>\n<h2>Jobs</h2>\n{jobs}{more}"
+        f"{escape(str(found['schema']))}, {found['time']}</p>\n<h2>Jobs</h2>\n{jobs}{growth}{more}"
         f'<p><a href="{escape(prefix + pages.ACCOUNT)}">Tokens and sign-out</a>, '
         f'<a href="{escape(prefix)}/">MLflow</a></p>\n'
     )

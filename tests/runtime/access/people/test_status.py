@@ -8,6 +8,7 @@ import pytest
 from runtime.access.people.status import facts
 from runtime.client.status import lines
 from runtime.database.engine import open_engine
+from runtime.jobs.growth import Growth
 from runtime.jobs.runs import JobRuns, JobState
 from runtime.settings import load
 from runtime.tokens.store import Role
@@ -49,14 +50,21 @@ def test_a_reader_sees_it_and_nobody_else(site: Site) -> None:
     runs.schedule({"gc": "*/10 * * * *"})
     run = {"started": "2026-11-26T06:40:00+00:00", "exit_code": 1, "result": {"rows": 7}}
     runs.end("gc", "*/10 * * * *", run)
+    store = open_engine(load({"TRACKSTACK_DATA_DIR": str(site.folder)}))
+    with store.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE runs (run_uuid TEXT)")
+    Growth(store).note(_NOW.date())
     status, said = site.api("GET", _API, reader)
     assert status == 200
+    assert (said["growth"][0]["day"], said["growth"][0]["runs"]) == ("2026-11-26", 0)
+    assert "0 runs, a database of" in "\n".join(lines("https://a.example", said))
     assert (said["stack"], said["jobs"][0]["counts"]) == ("azure-<prod>", {"rows": 7})
     for path in (_PAGE, _PAGE.rstrip("/")):
         page = site.ask("GET", path, reader)
         assert page.status == 200
         assert b"azure-&lt;prod&gt;" in page.body
         assert b"gc failed: exit code 1" in page.body
+        assert b"<h2>Growth</h2>" in page.body
         assert b"<script" not in page.body
     for path in (_API, _PAGE):
         assert site.ask("GET", path, {}).status == 401
