@@ -26,6 +26,11 @@ _TIMEOUT_SECONDS = 20
 _LONGEST_CERTIFICATE = 1 << 16
 # OpenSSL's codes: self-signed, alone or in the chain, or of an issuer that is not known here.
 _UNKNOWN_AUTHORITY = (18, 19, 20, 21)
+_OTHERWISE_WRONG = {
+    10: "its certificate has ended: whoever looks after the server renews it",
+    62: "its certificate is for another name: use the one that it is for",
+    64: "its certificate is for another address: use the name that it is for",
+}
 
 
 class UntrustedError(UserError):
@@ -120,6 +125,8 @@ def _advice(error: OSError) -> str:
     """The cause in a few words, and what to do. Pure."""
     cause = getattr(error, "reason", error)
     if isinstance(cause, ssl.SSLCertVerificationError):
+        if cause.verify_code in _OTHERWISE_WRONG:
+            return _OTHERWISE_WRONG[cause.verify_code]
         return (
             f"its certificate is not trusted here ({cause.verify_message}): name the authority's "
             "file by --ca FILE"

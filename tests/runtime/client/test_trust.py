@@ -120,6 +120,14 @@ def test_a_file_that_was_named_is_the_only_one_trusted(uri: str, tmp_path: Path)
         authority_for(uri, str(other), None, lambda _: True)
 
 
+def test_another_name_is_told_so_and_no_authority_offered(proxied: _Proxied, uri: str) -> None:
+    port = uri.rpartition(":")[2]
+    file = proxied.certificate.with_name("ca.pem")
+    file.write_text(proxied.authority.certificate)
+    with pytest.raises(UserError, match="its certificate is for another name: use"):
+        authority_for(f"https://localhost:{port}", str(file), None, lambda _: True)
+
+
 def test_plain_http_to_this_machine_needs_none(proxied: _Proxied) -> None:
     with served(proxied.site) as plain:
         assert authority_for(plain, None, None, _no) is None
