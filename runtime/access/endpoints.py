@@ -1,6 +1,7 @@
 """Trackstack's own routes: sign-in, sign-out, metrics, backups."""
 
 import asyncio
+import json
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -89,9 +90,24 @@ def store_question(settings: RuntimeSettings) -> ASGIApp:
     return app
 
 
-async def no_assistant(_scope: Scope, _receive: Receive, send: Send) -> None:
+# What MLflow's page asks for wherever it begins, and what says that there is none: a refusal would
+# stand in each browser's list of what failed.
+_NO_ASSISTANT: dict[str, dict[str, object]] = {
+    "config": {"providers": {}, "projects": {}, "remote_access_allowed": False},
+    "providers": {"providers": [], "resolved": None, "gateway_vendor_options": {}},
+}
+
+
+async def no_assistant(scope: Scope, _receive: Receive, send: Send) -> None:
     """Answers for MLflow's assistant where it is off."""
-    said = f"the assistant is off on this server: {variable('assistant')}=true turns it on"
-    await answer_error(
-        send, 403, "PERMISSION_DENIED", f"{said}, as the stack's key `assistant` does"
+    exchange = exchange_of(scope)
+    said = _NO_ASSISTANT.get(exchange.path.rpartition("/")[2])
+    if exchange.method == "GET" and said:
+        json_type = [(b"content-type", b"application/json")]
+        await answer(send, 200, json_type, json.dumps(said).encode())
+        return
+    refused = (
+        f"the assistant is off on this server: {variable('assistant')}=true turns it on, as the "
+        "stack's key `assistant` does"
     )
+    await answer_error(send, 403, "PERMISSION_DENIED", refused)
