@@ -37,7 +37,8 @@ def alone(version: str, *others: str) -> Path:
     """The folder of programs where MLflow of that version is installed with what it needs."""
     folder = _KEPT / f"alone-{version}"
     _make(folder, "")
-    _uv("pip", "install", *_into(folder), f"mlflow=={version}", *others)
+    # Outside of the project, whose pyproject.toml overrides what a package asks for.
+    _uv("pip", "install", *_into(folder), f"mlflow=={version}", *others, folder=Path("/"))
     return folder / "bin"
 
 
@@ -51,6 +52,6 @@ def _into(folder: Path) -> tuple[str, str]:
     return "--python", str(folder / "bin" / "python")
 
 
-def _uv(*arguments: str) -> None:
-    done = subprocess.run([_UV, "--quiet", *arguments], cwd=ROOT, capture_output=True, text=True)
+def _uv(*arguments: str, folder: Path = ROOT) -> None:
+    done = subprocess.run([_UV, "--quiet", *arguments], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
