@@ -53,6 +53,11 @@ class LocalPlan:
 
 def _data_dir(settings: Local, place: Place) -> Path:
     path = place.data_directory(settings.data_dir)
+    if "%" in str(path):
+        raise StackError(
+            f"trackstack:dataDir: {str(path)!r} has a %, which supervisord takes for its own; "
+            "allowed: a folder without one"
+        )
     if len(str(path)) > _LONGEST_DATA_DIR:
         raise StackError(
             f"trackstack:dataDir: {str(path)!r} is {len(str(path))} characters long; "

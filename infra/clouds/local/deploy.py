@@ -82,7 +82,7 @@ def deploy(plan: LocalPlan, secrets: Secrets) -> Deployment:
         backend_store=backend_store,
         schedules=plan.schedules,
         version=plan.version,
-        logs=f"tail -F {plan.data_dir}/logs/*.log",
+        logs=f"tail -F {shlex.quote(plan.data_dir)}/logs/*.log",
         command=_command(plan.workloads.scheduler.environment),
         protected=plan.protect,
         backup_key=secrets.backup_keys(key.value if key else None),

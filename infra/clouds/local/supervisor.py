@@ -4,6 +4,7 @@ Its control socket lies in the data directory, for the owner alone; nothing list
 """
 
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -49,7 +50,7 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 serverurl=unix://{data_dir}/sock
 
 [include]
-files={data_dir}/programs/*.ini
+files=programs/*.ini
 """
 
 _PROGRAM = """\
@@ -182,7 +183,7 @@ def set_program(
     """Run ``trackstack`` with these arguments, in place of the program of this name."""
     text = _PROGRAM.format(
         name=name,
-        command=" ".join((trackstack(), *command)).replace("%", "%%"),
+        command=shlex.join((trackstack(), *command)).replace("%", "%%"),
         environment=_quoted(environment),
         data_dir=data_dir.replace("%", "%%"),
         start_seconds=_START_SECONDS,
