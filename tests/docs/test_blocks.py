@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from infra.clouds.local import supervisor
 from infra.place import ROOT
 from infra.rehearsal.system.ports import find_free_port
 from tests.docs.blocks import GENERATED, RUN, SHOWN
@@ -55,7 +56,11 @@ def project() -> Iterator[Path]:
             (own / "engine").symlink_to(engine)
         subprocess.run([folder / "tools" / "state.sh"], check=True)
         (own / "infra.ready").touch()
-        yield folder
+        try:
+            yield folder
+        finally:
+            for pid in (own / "data").glob("*/supervisord.pid"):
+                supervisor.stop(str(pid.parent))
 
 
 def _session(page: str) -> str:
@@ -86,7 +91,8 @@ def test_the_blocks_do_what_they_say_as_they_are_printed(project: Path) -> None:
     done = subprocess.run(
         ["sh", "-exc", script],
         cwd=project,
-        env={**inherited, "HOME": str(home)},
+        # Not the project that the virtual environment is of.
+        env={**inherited, "HOME": str(home), "PYTHONPATH": str(project)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
