@@ -40,8 +40,10 @@ def server(
     prefix = request.param
     folder = tmp_path_factory.mktemp("every")
     # What an administrator may have the server write goes to its home.
-    more = {"TRACKSTACK_ASSISTANT": "true", "HOME": str(folder)}
-    with serving(folder, MLFLOW_STATIC_PREFIX=prefix, **more) as running:
+    home = str(folder)
+    with serving(
+        folder, MLFLOW_STATIC_PREFIX=prefix, TRACKSTACK_ASSISTANT="true", HOME=home
+    ) as running:
         with pytest.MonkeyPatch.context() as patch:
             client = running.client(patch)
             run = client.create_run("0").info.run_id
