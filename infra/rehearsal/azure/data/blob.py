@@ -28,7 +28,7 @@ def start(emulator: Emulator, id: str, account: str) -> None:
     caddyfile = (
         "{\nadmin off\nauto_https off\nskip_install_trust\n}\n"
         f"https://{hostname} {{\ntls /proxy/tls.pem /proxy/tls.key\n"
-        f"forward_auth {host.endpoint.address} {{\nuri /blob{id}\n}}\n"
+        f"forward_auth {host.endpoint.address} {{\nuri /blob{id}\ncopy_headers Authorization\n}}\n"
         f"reverse_proxy https://{upstream} {{\n"
         f"transport http {{\ntls_trusted_ca_certs /proxy/ca.pem\n}}\n}}\n}}\n"
     )
