@@ -59,6 +59,7 @@ class Entra:
             "iss": f"https://sts.windows.net/{TENANT}/",
             "aud": "https://storage.azure.com",
             "oid": principal,
+            "tid": TENANT,
             "jti": secrets.token_urlsafe(16),
             "nbf": now - 60,
             "iat": now,
