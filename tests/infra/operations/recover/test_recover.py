@@ -91,7 +91,8 @@ def test_a_database_of_the_stack_s_own_is_the_one_that_is_filled(
     tmp_path: Path, backup: tuple[str, Manifest]
 ) -> None:
     """Before the stack was ever up: its secret file is not made yet."""
-    plan = _plan(tmp_path / "project", frozenset({"backendStoreUri"}))
+    # A path that pytest makes longer where it has workers.
+    plan = _plan(tmp_path, frozenset({"backendStoreUri"}), dataDir="d")
     own = f"sqlite:///{tmp_path}/own.sqlite"
     given = restore_environment("a", plan, {}, own)
     found = runtime_settings.load({"MLFLOW_BACKEND_STORE_URI": "postgresql://prod/mlflow", **given})
