@@ -153,8 +153,7 @@ def command(as_json: bool, server_alone: bool) -> None:
       trackstack doctor --json
     """
     settings = runtime_settings.load()
-    alone = server_findings_of(settings, alone=True) if server_alone else None
-    findings = findings_of(settings) if alone is None else alone
+    findings = server_findings_of(settings, alone=True) if server_alone else findings_of(settings)
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings]))
     else:

@@ -22,6 +22,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
+from runtime.database.own_tables import rows_of
+
 # A year and a month: last year's season is seen beside this one's.
 _KEPT = timedelta(days=400)
 # Dialect -> the bytes of the whole database, as its server tells them.
@@ -82,8 +84,5 @@ class Growth:
 
     def list(self) -> Sequence[Day]:
         """The days that are known, the oldest first."""
-        with self._engine.connect() as connection:
-            if not self._engine.dialect.has_table(connection, _GROWTH.name):
-                return []
-            rows = connection.execute(select(_GROWTH).order_by(_GROWTH.c.day)).all()
+        rows = rows_of(self._engine, _GROWTH, select(_GROWTH).order_by(_GROWTH.c.day))
         return [Day(row.day, row.runs, row.bytes) for row in rows]

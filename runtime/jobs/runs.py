@@ -16,6 +16,7 @@ from sqlalchemy import update as updated
 from sqlalchemy.exc import IntegrityError
 
 from runtime import cron
+from runtime.database.own_tables import rows_of
 from runtime.jobs.growth import Growth
 
 # How long after it was due a job may begin: others run first, and clocks differ.
@@ -87,10 +88,7 @@ class JobRuns:
 
     def list(self) -> list[JobState]:
         """All scheduled jobs, by name."""
-        with self._engine.connect() as connection:
-            if not self._engine.dialect.has_table(connection, _JOBS.name):
-                return []
-            rows = connection.execute(select(_JOBS).order_by(_JOBS.c.name)).all()
+        rows = rows_of(self._engine, _JOBS, select(_JOBS).order_by(_JOBS.c.name))
         return [
             JobState(
                 row.name,

@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlalchemy import Column, DateTime, Engine, MetaData, String, Table, insert, select
 from sqlalchemy.exc import IntegrityError
 
+from runtime.database.own_tables import rows_of
 from runtime.tokens.store import utc_now
 
 # No part of a backup: a session lasts for hours.
@@ -36,8 +37,5 @@ class EndedSessions:
 
     def list(self) -> frozenset[str]:
         """The ids of all that were ended before their time."""
-        with self._engine.connect() as connection:
-            if not self._engine.dialect.has_table(connection, _ENDED.name):
-                return frozenset()
-            ids = connection.execute(select(_ENDED.c.id).where(_ENDED.c.until >= utc_now()))
-            return frozenset(ids.scalars())
+        ended = select(_ENDED.c.id).where(_ENDED.c.until >= utc_now())
+        return frozenset(row.id for row in rows_of(self._engine, _ENDED, ended))

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 from sqlalchemy import Column, Engine, MetaData, String, Table, delete, insert, select
 
+from runtime.database.own_tables import rows_of
+
 # No part of a backup: in another store nobody made them. Tokens that a command beside the store
 # made have no row, and neither have those of before.
 _TABLES = MetaData()
@@ -36,7 +38,5 @@ class TokenMakers:
 
     def list(self) -> Mapping[str, str]:
         """The makers that are known, by the token's name."""
-        with self._engine.connect() as connection:
-            if not self._engine.dialect.has_table(connection, _MAKERS.name):
-                return {}
-            return {row.name: row.made_by for row in connection.execute(select(_MAKERS))}
+        rows = rows_of(self._engine, _MAKERS, select(_MAKERS))
+        return {row.name: row.made_by for row in rows}

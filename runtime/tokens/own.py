@@ -24,6 +24,7 @@ from sqlalchemy import (
 from sqlalchemy import insert as inserted
 from sqlalchemy.exc import IntegrityError
 
+from runtime.database.own_tables import rows_of
 from runtime.errors import UserError
 from runtime.tokens.people import Known, People
 from runtime.tokens.store import Owner, Role, Token, generate, hash_of, utc_now
@@ -209,10 +210,6 @@ class OwnTokens:
         wanted = select(OWN).order_by(OWN.c.owner, OWN.c.label)
         if owner:
             wanted = wanted.where(OWN.c.owner_key == owner.key)
-        with self._engine.connect() as connection:
-            if not self._engine.dialect.has_table(connection, OWN.name):
-                return []
-            rows = connection.execute(wanted).all()
         return [
             Token(
                 f"{row.owner}/{row.label}",
@@ -223,5 +220,5 @@ class OwnTokens:
                 id=row.id,
                 owner=Owner(row.owner, Role.named(row.role), row.proof),
             )
-            for row in rows
+            for row in rows_of(self._engine, OWN, wanted)
         ]

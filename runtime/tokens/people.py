@@ -13,6 +13,7 @@ from sqlalchemy import Boolean, Column, DateTime, Engine, MetaData, String, Tabl
 from sqlalchemy import insert as inserted
 from sqlalchemy.exc import IntegrityError
 
+from runtime.database.own_tables import rows_of
 from runtime.errors import UserError
 from runtime.tokens.store import Owner, Role, hash_of, utc_now
 
@@ -61,10 +62,7 @@ class People:
 
     def list(self) -> Mapping[str, Known]:
         """All who ever signed in, by their owner's key."""
-        with self._engine.connect() as connection:
-            if not self._engine.dialect.has_table(connection, _PEOPLE.name):
-                return {}
-            rows = connection.execute(select(_PEOPLE).order_by(_PEOPLE.c.name)).all()
+        rows = rows_of(self._engine, _PEOPLE, select(_PEOPLE).order_by(_PEOPLE.c.name))
         return {
             row.key: Known(
                 row.name,

@@ -15,6 +15,7 @@ from enum import IntEnum
 from sqlalchemy import Column, DateTime, Engine, MetaData, String, Table, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from runtime.database.own_tables import rows_of
 from runtime.errors import UserError
 
 STACK_TOKEN, JOB_TOKEN, RUNNER_TOKEN = "stack", "jobs", "mlflow-jobs"
@@ -146,10 +147,7 @@ class TokenTable:
 
     def list(self) -> list[Token]:
         """All named tokens, by name; none where the table was never made."""
-        with self._engine.connect() as connection:
-            if not self._engine.dialect.has_table(connection, _TOKENS.name):
-                return []
-            rows = connection.execute(select(_TOKENS).order_by(_TOKENS.c.name)).all()
+        rows = rows_of(self._engine, _TOKENS, select(_TOKENS).order_by(_TOKENS.c.name))
         return [_token(r.name, r.hash, r.role, r.created, r.expires) for r in rows]
 
     def valid(self) -> frozenset[Token]:

@@ -10,7 +10,6 @@ import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from typing import cast
 from urllib.parse import parse_qs
 
@@ -82,7 +81,7 @@ class Entra:
         """Whether a principal has a role on a resource, by an assignment there or above that the
         services know of by now.
         """
-        known_by = time.time() - self.cloud.conditions.rights
+        known_by = self.cloud.conditions.known_by
         return has_role(self.cloud.store, principal, role, scope, known_by)
 
     def principal_of(self, identity: str) -> str | None:
@@ -192,7 +191,7 @@ class Entra:
 
 def _is_valid(asked: Mapping[str, list[str]]) -> bool:
     """Whether a query bears a signature by a user delegation key that has not ended."""
-    now = datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     return {"skoid", "sig", "se"} <= asked.keys() and asked["se"][0] > now
 
 

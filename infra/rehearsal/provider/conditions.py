@@ -1,6 +1,7 @@
 """Adverse conditions of a rehearsed cloud: faults, delays, quotas, eventual consistency."""
 
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -64,6 +65,11 @@ class Conditions:
     quotas: dict[str, int] = field(default_factory=dict[str, int])
     _faults: list[_Pending] = field(default_factory=list[_Pending])
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def known_by(self) -> float:
+        """When a right must have been there (Unix time) for services to know it now."""
+        return time.time() - self.rights
 
     @property
     def settled(self) -> str:

@@ -7,7 +7,6 @@ each metric of a run, is in the audit log alone, which has these too.
 import asyncio
 import json
 from collections.abc import Callable, Sequence
-from datetime import datetime, timezone
 from html import escape
 from typing import Any
 
@@ -22,6 +21,8 @@ from runtime.access.people import openapi
 from runtime.access.people.api import JSON
 from runtime.access.responses import answer
 from runtime.access.rules.roles import plain, required_role
+from runtime.database.own_tables import rows_of
+from runtime.tokens.listing import time
 from runtime.tokens.store import Role, utc_now
 
 API = openapi.CHANGES
@@ -98,17 +99,11 @@ class Changes:
 
     def list(self) -> list[dict[str, Any]]:
         """The last ones, the newest first; times in UTC."""
-        engine = self._engine()
-        with engine.connect() as connection:
-            if not engine.dialect.has_table(connection, _CHANGES.name):
-                return []
-            wanted = select(_CHANGES).order_by(_CHANGES.c.id.desc()).limit(MOST)
-            rows = connection.execute(wanted).mappings().all()
-        return [{"time": _time(row["at"])} | {name: row[name] for name in _SHOWN} for row in rows]
-
-
-def _time(when: datetime) -> str:
-    return f"{when.replace(tzinfo=timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
+        wanted = select(_CHANGES).order_by(_CHANGES.c.id.desc()).limit(MOST)
+        rows = rows_of(self._engine(), _CHANGES, wanted)
+        return [
+            {"time": time(row.at)} | {name: getattr(row, name) for name in _SHOWN} for row in rows
+        ]
 
 
 def api(callers: Callers) -> ASGIApp:

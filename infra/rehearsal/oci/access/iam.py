@@ -4,7 +4,6 @@ https://docs.oracle.com/iaas/Content/Identity/policysyntax/policy-syntax.htm
 """
 
 import re
-import time
 from collections.abc import Mapping
 
 from infra.rehearsal.oci.access.policies import DYNAMIC_GROUP, VERBS, Statement, Verb, statements
@@ -45,8 +44,7 @@ def may(cloud: Cloud, principal: str, verb: Verb, resource: str, facts: Mapping[
     if principal == DEPLOYER:
         return True
     groups = _groups(cloud, principal)
-    known_by = time.time() - cloud.conditions.rights
-    found = statements(cloud.store, known_by)
+    found = statements(cloud.store, cloud.conditions.known_by)
     return any(_allows(statement, groups, verb, resource, facts) for statement in found)
 
 
@@ -58,7 +56,7 @@ def permits(cloud: Cloud, principal: str, permission: str, facts: Mapping[str, s
     groups = _groups(cloud, principal)
     return any(
         permission in statement.permissions and _is_about(statement, groups, facts)
-        for statement in statements(cloud.store, time.time() - cloud.conditions.rights)
+        for statement in statements(cloud.store, cloud.conditions.known_by)
     )
 
 
