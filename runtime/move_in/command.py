@@ -12,6 +12,7 @@ from sqlalchemy import URL
 
 from runtime import settings as runtime_settings
 from runtime.artifacts.tree import Tree
+from runtime.database.clock import now_of
 from runtime.errors import UserError
 from runtime.paths import local_directory
 from runtime.settings import RuntimeSettings, environment_of, file_variable
@@ -85,7 +86,7 @@ def take(
     have numbers that every database takes.
     """
     from runtime.backup import make
-    from runtime.move_in import relocation, source
+    from runtime.move_in import deletion, relocation, source
 
     given = _settings(from_uri)
     if not places and given.given_artifacts_destination:
@@ -106,6 +107,7 @@ def take(
         if folder:
             texts |= relocation.texts_of(str(folder), were, numbers)
         moved = relocation.relocate(engine, texts)
+        deleted = deletion.begin_anew(engine, now_of(engine))
         destination = _destination(folder, places, scratch / "linked", numbers)
         left = relocation.outside(engine)
         engine.dispose()
@@ -123,6 +125,7 @@ def take(
         "files": done.artifacts.files if done.artifacts else 0,
         "relocated": moved,
         "renumbered": numbers,
+        "deleted": deleted,
         "outside": [asdict(each) for each in left],
     }
 
@@ -135,6 +138,11 @@ def lines(done: dict[str, Any]) -> list[str]:
         told.append(f"locations that become the stack's own: {moved}")
     if done["renumbered"]:
         told.append(f"{len(done['renumbered'])} experiments have new numbers; names stay")
+    if done["deleted"]:
+        told.append(
+            f"{done['deleted']} that were deleted there count as deleted today: gc purges them "
+            "when gcTtl is over, unless they are restored"
+        )
     told += [
         f"stays outside: {each['count']} of {each['column']} at {each['place']}, which still "
         "point there; name it by --artifacts too, where it is to come along"

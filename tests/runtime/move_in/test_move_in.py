@@ -3,6 +3,7 @@
 import hashlib
 import json
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,10 @@ def test_an_unproxied_sqlite_store_becomes_the_stack_s_own(
     root.mkdir(parents=True)
     uri = f"sqlite:///{old}/mlflow.db"
     _, runs = _filled(uri, root, monkeypatch)
+    with closing(sqlite3.connect(old / "mlflow.db")) as database, database:
+        # Long ago: a plain server purges nothing by itself.
+        database.execute("UPDATE runs SET deleted_time = 1 WHERE lifecycle_stage = 'deleted'")
+    began = time.time() * 1000
     if kind != "as it is":
         # A folder that was elsewhere, in a file that gets others beside it where it is opened.
         with closing(sqlite3.connect(old / "mlflow.db")) as database, database:
@@ -136,6 +141,10 @@ def test_an_unproxied_sqlite_store_becomes_the_stack_s_own(
         values = connection.exec_driver_sql("SELECT value FROM params").scalars().all()
         # What a person logged is none of MLflow's locations.
         assert values == [f"{root}/not/a/location"] * 2
+        deleted = "SELECT deleted_time FROM runs WHERE lifecycle_stage = 'deleted'"
+        # So that the first gc does not purge what can be restored on the old server.
+        assert connection.exec_driver_sql(deleted).scalar_one() >= int(began)
+    assert "1 that were deleted there count as deleted today" in "\n".join(lines(taken))
 
 
 @pytest.mark.slow
