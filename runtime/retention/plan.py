@@ -1,13 +1,16 @@
 """What a pass takes of what is stale. Pure."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from runtime.errors import UserError
 from runtime.retention.entities import Kind, Stale
 
 # Below this many live runs, more than half of them is a handful.
 _FEW_RUNS = 10
+# In ms: by how much passes differ in when they begin.
+_EARLY = 5 * 60 * 1000
 _REGISTRY = (Kind.MODEL_VERSION, Kind.REGISTERED_MODEL)
 REGISTRY_STAYS = (
     "registered models and versions stay: MLflow deletes them for good, so prune does only with "
@@ -53,6 +56,34 @@ def due(
     waiting = {e for e in entities if first[e] >= now or now - first[e] < notice}
     along = taken_along(entities)
     return [e for e in entities if waiting.isdisjoint((e, *along.get(e, ())))]
+
+
+@dataclass(frozen=True)
+class Coming:
+    """What a later pass deletes, if nobody uses or keeps it before."""
+
+    at: int
+    """Not before then; ms since 1970."""
+    counts: Mapping[Kind, int]
+
+
+def coming(
+    waiting: Sequence[Stale],
+    first: Mapping[Stale, int],
+    notice: int,
+    pass_after: Callable[[int], int],
+) -> Coming | None:
+    """The next pass that deletes any of those that `due` leaves ``waiting``; None where none does.
+
+    ``pass_after`` says when the first pass after a moment begins; all times are ms.
+    """
+    along = taken_along(waiting)
+    ends = {e: max(first[each] for each in (e, *along.get(e, ()))) + notice for e in waiting}
+    if not ends:
+        return None
+    # A pass may begin earlier in its day than the one that noted them: said is the earlier.
+    at = pass_after(min(ends.values()) - _EARLY)
+    return Coming(at, counts(entity for entity, end in ends.items() if end - _EARLY <= at))
 
 
 def check_share(entities: Iterable[Stale], live_runs: int, allowed: bool) -> None:

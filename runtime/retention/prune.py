@@ -2,13 +2,15 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import click
 
-from runtime import duration
+from runtime import cron, duration
 from runtime import settings as runtime_settings
 from runtime.database.lock import only_one
 from runtime.errors import UserError
@@ -34,6 +36,7 @@ class Outcome:
 
     ``waiting`` stand not long enough in the scheduled reports, ``used_again`` came into use while
     the pass ran, ``registry`` are stale registered models and versions that may not be deleted.
+    ``coming`` are the counts of those that wait and go next on schedule, and when, ``at`` in UTC.
     """
 
     deleted: dict[str, int] = field(default_factory=lambda: {kind.value: 0 for kind in Kind})
@@ -41,6 +44,7 @@ class Outcome:
     waiting: int = 0
     used_again: int = 0
     registry: int = 0
+    coming: dict[str, Any] | None = None
 
 
 def apply(
@@ -198,7 +202,8 @@ def command(
     found = find_stale(server.source, server.now, settings.entity_ttl_days)
     pass_id = f"{server.now:{_UTC}}"
     entities, registry = plan.without_registry(found.stale, settings.prune_registry)
-    due = noted(settings, server, entities, dry_run) if scheduled else entities
+    of_schedule = noted(settings, server, entities, dry_run) if scheduled else None
+    due = of_schedule.due if of_schedule else entities
     chosen = (entities if dry_run else due)[:limit]
     if dry_run:
         outcome = Outcome({kind.value: n for kind, n in plan.counts(chosen).items()})
@@ -209,6 +214,8 @@ def command(
         days = settings.entity_ttl_days or 0
         outcome = _apply_with_progress(server, chosen, pass_id, days)
     outcome.waiting, outcome.registry = len(entities) - len(due), len(registry)
+    if of_schedule and of_schedule.coming and not dry_run:
+        outcome.coming = _told(of_schedule.coming)
     if as_json:
         click.echo(json.dumps({"dry_run": dry_run, "pass": pass_id, **asdict(outcome)}))
     else:
@@ -217,13 +224,26 @@ def command(
         raise SystemExit(1)
 
 
+def _told(coming: plan.Coming) -> dict[str, Any]:
+    at = datetime.fromtimestamp(coming.at / 1000, timezone.utc)
+    return {"at": f"{at:{_UTC}}", "counts": {k.value: n for k, n in coming.counts.items()}}
+
+
+@dataclass(frozen=True)
+class Noted:
+    """Of a report's entities: those that may be deleted on schedule now, and what goes next."""
+
+    due: list[Stale]
+    coming: plan.Coming | None
+
+
 def noted(
     settings: RuntimeSettings, server: Server, entities: Sequence[Stale], dry_run: bool
-) -> list[Stale]:
-    """Note a report of ``entities``; returns those that may be deleted on schedule now."""
+) -> Noted:
+    """Note a report of ``entities``."""
     if server.store is None:
         if dry_run:
-            return []
+            return Noted([], None)
         raise UserError(
             "on schedule prune deletes only what it noted in the backend store days before, and "
             "finds none here; see MLFLOW_BACKEND_STORE_URI, or prune by hand",
@@ -243,4 +263,22 @@ def noted(
             # A report that deletes nothing tells nobody, and its notices are none to owners.
             known = notices.note_told(server.store, entities, now, tell)
             first = {entity: max(since, known[entity]) for entity, since in first.items()}
-    return plan.due(entities, first, now, int(notice.total_seconds() * 1000))
+    wait = notice // timedelta(milliseconds=1)
+    due = plan.due(entities, first, now, wait)
+    gone = set(due)
+    waiting = [entity for entity in entities if entity not in gone]
+    return Noted(due, _coming(settings, waiting, first, wait))
+
+
+def _coming(
+    settings: RuntimeSettings, waiting: Sequence[Stale], first: Mapping[Stale, int], wait: int
+) -> plan.Coming | None:
+    expression = settings.prune_schedule
+    if expression == duration.NEVER:
+        return None
+
+    def pass_after(moment: int) -> int:
+        after = datetime.fromtimestamp(moment / 1000, timezone.utc)
+        return milliseconds(cron.next_time(expression, after))
+
+    return plan.coming(waiting, first, wait, pass_after)

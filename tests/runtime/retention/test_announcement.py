@@ -98,7 +98,7 @@ class Passes:
         server = Server(none, none, open_engine(settings), _NOW + timedelta(days=day))
         since = int((server.now - timedelta(days=30)).timestamp() * 1000)
         stale = [Stale(Kind.RUN, n, n, "e", 0, since) for n in names]
-        return [entity.key for entity in prune.noted(settings, server, stale, dry_run)]
+        return [entity.key for entity in prune.noted(settings, server, stale, dry_run).due]
 
 
 def test_what_is_going_to_go_is_told_once_and_waits_for_its_notice(

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Generator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,9 @@ def test_the_schedule_deletes_only_what_stood_in_its_reports_for_a_week(old: Old
     used, left = old.runs(2)
     first = old.scheduled()
     assert (first["deleted"]["run"], first["waiting"]) == (0, 2)
+    assert first["coming"]["counts"]["run"] == 2
+    wait = datetime.fromisoformat(first["coming"]["at"]) - datetime.fromisoformat(first["pass"])
+    assert timedelta(days=6, hours=23) < wait <= timedelta(days=8)
     old.days_pass(6)
     assert old.scheduled()["deleted"]["run"] == 0
     # Used, seen so by a report, and left alone again.

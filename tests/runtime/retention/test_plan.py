@@ -4,7 +4,7 @@ import pytest
 
 from runtime.errors import UserError
 from runtime.retention.entities import Kind, Stale
-from runtime.retention.plan import check_share, due, without_registry
+from runtime.retention.plan import check_share, coming, due, without_registry
 from runtime.retention.store.notices import first_noted
 
 _DAY = 24 * 60 * 60 * 1000
@@ -56,6 +56,36 @@ def test_what_takes_others_along_waits_for_them() -> None:
     assert due(entities, long, _NOW, _NOTICE) == entities
     assert due(entities, long | {_RUN: _NOW}, _NOW, _NOTICE) == [_VERSION, _MODEL]
     assert due(entities, long | {_VERSION: _NOW}, _NOW, _NOTICE) == [_RUN, _EXPERIMENT]
+
+
+def _next_day(moment: int) -> int:
+    return (moment // _DAY + 1) * _DAY
+
+
+def test_what_goes_next_is_what_its_pass_takes() -> None:
+    """Each pass begins some seconds after midnight, when it notes what it finds."""
+    late, after = 4_000, _NOW + 9_000
+    first = {_RUN: after - 5 * _DAY, _VERSION: _NOW + late - 5 * _DAY, _MODEL: after - 3 * _DAY}
+    found = coming(list(first), first, _NOTICE, _next_day)
+    assert found is not None
+    # Its first report was two seconds later in its day; the model waits for itself, and with it
+    # its version for nothing.
+    assert found.at == _NOW + 2 * _DAY
+    assert {kind for kind, number in found.counts.items() if number} == {
+        Kind.RUN,
+        Kind.MODEL_VERSION,
+    }
+    taken = due(list(first), first, found.at + 10_000, _NOTICE)
+    assert taken == [_RUN, _VERSION]
+    assert coming([], {}, _NOTICE, _next_day) is None
+
+
+def test_what_takes_others_along_comes_with_the_last_of_them() -> None:
+    first = {_EXPERIMENT: _NOW - 6 * _DAY, _RUN: _NOW - 2 * _DAY}
+    found = coming(list(first), first, _NOTICE, _next_day)
+    assert found is not None
+    assert (found.at, found.counts[Kind.RUN]) == (_NOW + 5 * _DAY, 1)
+    assert found.counts[Kind.EXPERIMENT] == 1
 
 
 def test_registered_models_and_versions_stay_unless_allowed() -> None:
