@@ -64,8 +64,8 @@ run: ## run a trackstack command beside STACK's server: make run ARGS="backup ve
 unlock: ## free STACK from an update that was killed
 	@$(ENTER) python -m infra.operations.stack.unlock "$(STACK)" $(if $(YES),--yes)
 
-status: ## whether STACK is up, asked of its server; its address, token command, logs; exits 1 where it is not
-	@$(ENTER) python -m infra.operations.status "$(STACK)"
+status: ## how STACK and its server are, its address, token command, logs; exits 1 where not all is well; JSON=1 for machines
+	@$(ENTER) python -m infra.operations.status "$(STACK)" $(if $(JSON),--json)
 
 doctor: ## check STACK part by part, and say what to do where something is not well
 	@$(ENTER) python -m infra.operations.run "$(STACK)" doctor

@@ -1,19 +1,23 @@
 """`make status`, and the end of `make up`: address, token, logs, deletions, backups."""
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import click
 
 from infra.operations.stack import Stack, main
-from infra.operations.stack.served import check
+from infra.operations.stack.served import check, client_of
 from runtime import doctor
+from runtime.client.server import STATUS
+from runtime.client.status import lines
 from runtime.client.trust import fingerprint
 from runtime.duration import NEVER, parse_age
 from runtime.errors import UserError
+from runtime.probe import request, token_of
 
 _TEXT = """
 MLflow is {state} at {tracking_uri}  ({version})
@@ -61,6 +65,21 @@ def told(name: str, outputs: Mapping[str, Any], state: str, trust: str = "") -> 
 def problems_of(outputs: Mapping[str, Any]) -> list[str]:
     """What is not well with the server of a stack, asked as its users ask it."""
     return check(outputs, checks=(doctor.server, doctor.access))
+
+
+def told_by_server(outputs: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What the server of a stack tells of itself, as `trackstack status` has it.
+
+    None where it does not: it is down, or of a version that tells nothing.
+    """
+    with client_of(outputs) as client:
+        status, body = request(client, "GET", STATUS, token_of(client))
+    try:
+        said: Any = json.loads(body) if status == 200 else None
+    except ValueError:
+        return None
+    found = cast("dict[str, Any]", said) if isinstance(said, dict) else {}
+    return found if "problems" in found else None
 
 
 def deletions(outputs: Mapping[str, Any]) -> str:
@@ -162,14 +181,31 @@ def _trust(stack: str, outputs: Mapping[str, Any]) -> str:
 
 @click.command()
 @click.argument("name", metavar="STACK")
-def command(name: str) -> int:
+@click.option("--json", "as_json", is_flag=True, help="For machines, without secrets.")
+def command(name: str, as_json: bool) -> int:
     """Say where STACK is, how it is used, and whether it is well; exits 1 where it is not.
 
-    Asks the server itself, as its users do, and it tells of its jobs.
+    Asks the server itself, as its users do, and it tells what `trackstack status` says.
     """
     outputs = outputs_of(Stack(name))
-    problems = problems_of(outputs)
-    click.echo(text(name, outputs, "DOWN" if problems else "up"))
+    return show(name, outputs, as_json=as_json)
+
+
+def show(name: str, outputs: Mapping[str, Any], *, as_json: bool) -> int:
+    """Print how the stack of a name is by its outputs; returns the exit code."""
+    uri, problems = str(outputs["tracking_uri"]), problems_of(outputs)
+    state = "DOWN" if problems else "up"
+    # One that answers but does not let in may still say why.
+    answers = not any(problem.startswith("server:") for problem in problems)
+    said = told_by_server(outputs) if answers else None
+    problems += said["problems"] if said else []
+    if as_json:
+        told_of = {"stack": name, "tracking_uri": uri, "state": state, "problems": problems}
+        click.echo(json.dumps({**told_of, "server": said}))
+        return 1 if problems else 0
+    click.echo(text(name, outputs, state))
+    for line in lines(uri, {**said, "problems": []}) if said else []:
+        click.echo(line)
     for problem in problems:
         click.echo(problem, err=True)
     return 1 if problems else 0

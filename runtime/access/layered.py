@@ -25,12 +25,14 @@ from runtime.access.layers.own_routes import Own, OwnRoutes
 from runtime.access.layers.page_parts import PageParts
 from runtime.access.layers.preflight import Preflight
 from runtime.access.layers.recording import Recording, audited, counted
-from runtime.access.people import account, api, changes, client_wheel, login, openapi, status
+from runtime.access.people import account, api, client_wheel, login, openapi
 from runtime.access.prefix import BelowPath
 from runtime.access.refusal import Refusal
 from runtime.access.rules.locations import of_stack
 from runtime.access.rules.routes.server import ASSISTANT
 from runtime.access.served.standstill import Standstill
+from runtime.access.status import answers as status
+from runtime.access.status import changes
 from runtime.database.engine import open_engine
 from runtime.database.lock import MIGRATION, SERVERS_LOOK_SECONDS, is_held
 from runtime.retention.store import beside
@@ -70,6 +72,7 @@ def layered(mlflow: ASGIApp, settings: RuntimeSettings, *, has_telemetry: bool =
         Own(account.FORM, account.form(prefix, callers, public), ("POST",)),
         Own(login.PATH, login.page(prefix, callers), ("GET", "POST")),
     ]
+    status_api, status_page = status.routes(callers, settings)
     by_role = [
         *([] if settings.assistant else [Own(path, endpoints.no_assistant) for path in ASSISTANT]),
         Own(metrics.PATH, endpoints.metrics_page(worker_metrics), ("GET",)),
@@ -77,12 +80,12 @@ def layered(mlflow: ASGIApp, settings: RuntimeSettings, *, has_telemetry: bool =
         Own(openapi.TOKENS, api.tokens(callers), ("GET", "POST", "PATCH", "DELETE")),
         Own(openapi.PEOPLE, api.people(callers), ("GET", "POST", "DELETE")),
         Own(changes.API, changes.api(callers), ("GET",)),
-        Own(status.API, status.api(callers, settings), ("GET",)),
+        Own(status.API, status_api, ("GET",)),
         Own(openapi.DOCUMENT, api.document(prefix), ("GET",)),
         Own(beside.PATH, endpoints.store_question(settings), ("GET",)),
-        Own(status.PAGE.rstrip("/"), status.page(callers, settings), ("GET",)),
+        Own(status.PAGE.rstrip("/"), status_page, ("GET",)),
         # The last: it takes all below it that no other does.
-        Own(status.PAGE, status.page(callers, settings), ("GET",)),
+        Own(status.PAGE, status_page, ("GET",)),
     ]
 
     # From the innermost to the outermost.

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+from runtime.access.status.margins import LEAST_FREE_BYTES
 from runtime.backup.format import manifest
 from runtime.backup.make import destination
 from runtime.doctor import cures
@@ -13,13 +14,11 @@ from runtime.jobs.runs import GRACE, JobState
 from runtime.paths import local_directory
 from runtime.settings import RuntimeSettings
 
-_LEAST_FREE_BYTES = 1 << 30
-
 
 def room(check: str, path: Path, free: int) -> Finding:
     """What to say of so many free bytes on the disk of a folder. Pure."""
     found = f"{path}, {free / (1 << 30):.1f} GiB free"
-    advice = "" if free >= _LEAST_FREE_BYTES else "free some space, or make the disk larger"
+    advice = "" if free >= LEAST_FREE_BYTES else "free some space, or make the disk larger"
     return Finding(check, not advice, found, advice)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from runtime import health
+from runtime.access.status.margins import CERTIFICATE_RENEWED_BY
 from runtime.doctor import cures
 from runtime.doctor.finding import Finding
 from runtime.settings import RuntimeSettings, variable
@@ -19,7 +20,6 @@ from runtime.settings import RuntimeSettings, variable
 _SECONDS = 10
 # A token's end, sessions and schedules go by the clock: so much is no matter for any.
 _SKEW = timedelta(seconds=30)
-_RENEWED_BY = timedelta(days=14)
 _NAME_MISMATCH, _EXPIRED = 62, 10
 
 
@@ -209,7 +209,7 @@ def lasting(ends: datetime | None, now: datetime) -> Finding:
     if ends is None:
         return Finding("certificate", True, "none: plain HTTP")
     found = f"ends {ends:%Y-%m-%d}"
-    if ends - now > _RENEWED_BY:
+    if ends - now > CERTIFICATE_RENEWED_BY:
         return Finding("certificate", True, found)
     advice = "renew it; one that the proxy renews by itself should have been: see make logs"
     return Finding("certificate", False, f"{found}, in {(ends - now).days} days", advice)

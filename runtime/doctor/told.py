@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import Any
 
 from runtime.client import versions
@@ -14,10 +14,8 @@ from runtime.errors import UserError
 from runtime.jobs.runs import JobState
 from runtime.probe import request, token_of
 from runtime.settings import RuntimeSettings
+from runtime.tokens.listing import ending
 from runtime.tokens.served import ServedTokens
-
-# In so many days somebody can give clients another token.
-_SOON = timedelta(days=7)
 
 
 def mlflow(settings: RuntimeSettings) -> Finding:
@@ -35,7 +33,12 @@ def by_server(settings: RuntimeSettings) -> list[Finding]:
     now, found = datetime.now(timezone.utc), list[Finding]()
     status, answer = request(settings, "GET", STATUS, token_of(settings))
     if status == 200:
-        found.append(jobs_by_server(settings, json.loads(answer), now))
+        said = json.loads(answer)
+        # An earlier version says nothing of its database.
+        if said.get("database", said) is None:
+            advice = f"see whether the database runs, and {cures.logs(settings)}"
+            return [Finding("backend store", False, "the server cannot read it", advice)]
+        found.append(jobs_by_server(settings, said, now))
     try:
         tokens = ServedTokens(settings).list()
     except UserError:
@@ -61,18 +64,11 @@ def expiring(
     settings: RuntimeSettings, tokens: Iterable[Mapping[str, Any]], now: datetime
 ) -> Finding:
     """The shared tokens that end within a week: nobody else is told. Pure."""
-    ending = [
-        token
-        for token in tokens
-        if token["valid"]
-        and token["owner"] is None
-        and token["expires"]
-        and _time(token["expires"]) - now < _SOON
-    ]
-    if not ending:
+    soon = [token for token in ending(tokens, now) if token["owner"] is None]
+    if not soon:
         return Finding("tokens", True, "none of the shared ones ends within a week")
-    told = ", ".join(f"{token['name']} ends {token['expires'][:10]}" for token in ending)
-    first = ending[0]
+    told = ", ".join(f"{token['name']} ends {token['expires'][:10]}" for token in soon)
+    first = soon[0]
     made = cures.token(settings, f"{first['name']}-2", str(first["role"]))
     return Finding("tokens", False, told, f"give its clients another: {made}")
 

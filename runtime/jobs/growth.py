@@ -54,6 +54,12 @@ class Day:
     bytes: int
 
 
+def size(connection: Connection) -> int:
+    """The whole database's bytes, as its server tells them now; 0 where it does not."""
+    asked = _SIZES.get(connection.dialect.name)
+    return int(connection.execute(text(asked)).scalar() or 0) if asked else 0
+
+
 class Growth:
     """The table."""
 
@@ -69,7 +75,7 @@ class Growth:
             if not self._engine.dialect.has_table(connection, "runs"):
                 return
             runs = connection.execute(select(func.count()).select_from(table("runs"))).scalar_one()
-            row = {"day": today, "runs": runs, "bytes": self._bytes(connection)}
+            row = {"day": today, "runs": runs, "bytes": size(connection)}
         try:
             with self._engine.begin() as connection:
                 connection.execute(insert(_GROWTH).values(row))
@@ -77,10 +83,6 @@ class Growth:
         except IntegrityError:
             # Another replica's scheduler was first.
             return
-
-    def _bytes(self, connection: Connection) -> int:
-        asked = _SIZES.get(self._engine.dialect.name)
-        return int(connection.execute(text(asked)).scalar() or 0) if asked else 0
 
     def list(self) -> Sequence[Day]:
         """The days that are known, the oldest first."""

@@ -1,12 +1,30 @@
 """How a token is told: by the API and by `trackstack token list`, in the same words."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from runtime.tokens.own import shown_label
 from runtime.tokens.store import Token, utc_now
 from runtime.tokens.uses import Use
+
+# In so many days somebody can give clients another token; one's own ends anew after each sign-in.
+_SOON, _SOON_OWN = timedelta(days=7), timedelta(days=1)
+
+
+def ending(tokens: Iterable[Mapping[str, Any]], now: datetime) -> list[Mapping[str, Any]]:
+    """Those of `told` that are valid and end soon, the first one first; ``now`` is aware. Pure."""
+    by_end = [
+        (datetime.fromisoformat(token["expires"].replace("Z", "+00:00")), token)
+        for token in tokens
+        if token["valid"] and token["expires"]
+    ]
+    soon = [
+        (end, token)
+        for end, token in by_end
+        if end - now < (_SOON_OWN if token["owner"] else _SOON)
+    ]
+    return [token for _, token in sorted(soon, key=lambda found: found[0])]
 
 
 def told(

@@ -69,6 +69,38 @@ _SCHEMAS: dict[str, Any] = {
         time=_TIME,
         jobs={"type": "array", "items": _ref("Job")},
         growth={"type": "array", "items": _ref("Day"), "description": "The oldest first."},
+        database={
+            "description": "Null where the store does not answer.",
+            **_object(kind=_TEXT, bytes={"type": "integer"}),
+            "type": ["object", "null"],
+        },
+        disks={
+            "type": "array",
+            "items": _object(
+                holds={"type": "array", "items": {"enum": ["data", "artifacts", "backups"]}},
+                free_bytes={"type": "integer"},
+                total_bytes={"type": "integer"},
+            ),
+            "description": "Of the server that answers.",
+        },
+        certificate_ends={**_TIME, "description": "Null for plain HTTP, or where it is not seen."},
+        retention={
+            "description": "By prune's last report; null before it made one.",
+            **_object(
+                reported=_TIME,
+                deletes={"type": "boolean", "description": "False where it only reports."},
+                stale={"type": "integer"},
+                next={**_TIME, "description": "From when on a pass deletes the counts below."},
+                counts={"type": "object", "additionalProperties": {"type": "integer"}},
+                stop={**_TEXT, "description": "How to stop that."},
+            ),
+            "type": ["object", "null"],
+        },
+        tokens_ending={
+            "type": "array",
+            "items": _object(name=_TEXT, owner={"type": ["string", "null"]}, expires=_TIME),
+            "description": "Your own that end within a day, for admins the shared ones of a week.",
+        },
         problems={"type": "array", "items": _TEXT, "description": "None where all is well."},
     ),
     "Change": _object(

@@ -1,11 +1,16 @@
-"""What `make up` says at the end of what is deleted and backed up, from the outputs alone."""
+"""What `make up` and `make status` say: of deletions and backups, and what the server tells."""
+
+import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from infra.operations.status import backups, deletions, problems_of, told
+from infra.operations.status import backups, deletions, problems_of, show, told
 from infra.plan.environment import retention
 from infra.settings import parse
 from runtime.jobs.schedules import schedules
+from tests.runtime.access.people.site import STACK, made, served
 
 
 @pytest.mark.parametrize(
@@ -111,3 +116,28 @@ def test_a_server_that_is_down_is_not_told_to_be_up() -> None:
     said = told("azure-dev", outputs, "DOWN")
     assert said.startswith("\nMLflow is DOWN at http://127.0.0.1:9")
     assert "make logs STACK=azure-dev" in said
+
+
+def _outputs(uri: str) -> dict[str, Any]:
+    return {"tracking_uri": uri, "tracking_token": STACK, "version": "trackstack"}
+
+
+def test_what_the_server_tells_of_itself_is_said_and_decides(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with served(made(tmp_path)) as uri:
+        assert show("azure-dev", _outputs(uri), as_json=False) == 1
+        said = capsys.readouterr()
+        assert f"MLflow is up at {uri}" in said.out
+        assert "database sqlite, " in said.out
+        assert "disk     data, artifacts: " in said.out
+        assert said.err.startswith("the store has schema none, not ")
+        assert show("azure-dev", _outputs(uri), as_json=True) == 1
+        printed = capsys.readouterr().out
+    found = json.loads(printed)
+    assert STACK not in printed
+    assert (found["stack"], found["state"]) == ("azure-dev", "up")
+    assert found["problems"] == found["server"]["problems"] != []
+    assert show("azure-dev", _outputs(uri), as_json=True) == 1
+    down = json.loads(capsys.readouterr().out)
+    assert (down["state"], down["server"]) == ("DOWN", None)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sqlalchemy import create_engine, text
 
-from runtime.access.people import chart
+from runtime.access.status import chart
 from runtime.jobs.growth import Day, Growth
 
 _TODAY = date(2026, 11, 26)

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import create_engine
 
 from runtime.access.exchange import Exchange
-from runtime.access.people.changes import MOST, Changes, is_change
+from runtime.access.status.changes import MOST, Changes, is_change
 from runtime.tokens.store import Role
 from tests.runtime.access.layers.driving import CALLERS, http
 from tests.runtime.access.people.site import STACK, TOKENS, bearer, made

@@ -1,0 +1,1 @@
+"""How the server is: facts from the store, told as JSON and as a page."""
