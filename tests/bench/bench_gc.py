@@ -18,7 +18,7 @@ from sqlalchemy import create_engine, text
 
 from tests.bench.measured import measured
 from tests.runtime.databases import PostgreSql, postgresql
-from tests.runtime.serving import TRACKSTACK
+from tests.warm import TRACKSTACK
 
 _MLFLOW = str(Path(TRACKSTACK).with_name("mlflow"))
 # Ordered, because what a run logs lies together in a real store.

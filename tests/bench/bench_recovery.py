@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import create_engine, insert
 
 from tests.bench.measured import measured
-from tests.runtime.serving import TRACKSTACK
+from tests.warm import TRACKSTACK
 
 _FILES = 10_000
 _MOST_MIB = 400

@@ -28,7 +28,8 @@ import sqlalchemy
 from infra.rehearsal.system.daemon import built_image, docker
 from infra.rehearsal.system.ports import find_free_port
 from infra.rehearsal.system.waiting import wait_for
-from tests.runtime.serving import TRACKSTACK, wait_until_ready
+from tests.runtime.serving import wait_until_ready
+from tests.warm import TRACKSTACK
 
 _CLIENTS = 16
 _TOKEN = "only-for-the-benchmark"

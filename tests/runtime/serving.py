@@ -4,7 +4,6 @@ import os
 import secrets
 import ssl
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -16,9 +15,10 @@ from typing import Any
 
 from infra.rehearsal.system.ports import find_free_port
 from infra.rehearsal.system.waiting import wait_for
+from tests import warm
 from tests.runtime.database.empty import put_empty_store
+from tests.warm import TRACKSTACK
 
-TRACKSTACK = str(Path(sys.executable).with_name("trackstack"))
 _READY_SECONDS = 120
 # How a token that is not valid is answered; with 429 after some tries.
 REFUSED = (401, 429)
@@ -36,7 +36,7 @@ class Serving:
 
     def run(self, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
         """Run a `trackstack` command beside the server."""
-        return subprocess.run(
+        return warm.run(
             [TRACKSTACK, *arguments],
             env={**self.environment, **environment},
             capture_output=True,
@@ -166,7 +166,7 @@ def serving(
         **environment,
     }
     with (data_dir / "server.log").open("wb") as log:
-        process = subprocess.Popen([TRACKSTACK, "server"], env=full, stdout=log, stderr=log)
+        process = warm.Popen([TRACKSTACK, "server"], env=full, stdout=log, stderr=log)
         try:
             wait_until_ready(uri, process, authority)
             yield Serving(uri, token, data_dir, full, process.pid)

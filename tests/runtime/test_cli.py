@@ -9,7 +9,7 @@ import pytest
 
 from runtime.cli import COMMANDS, cli
 from runtime.errors import for_user, of_artifact_store
-from tests.runtime.serving import TRACKSTACK
+from tests.warm import TRACKSTACK
 
 
 def _run(*arguments: str) -> "subprocess.CompletedProcess[str]":

@@ -4,7 +4,6 @@ import functools
 import hashlib
 import json
 import secrets
-import subprocess
 import tempfile
 from collections.abc import Generator
 from dataclasses import replace
@@ -23,9 +22,10 @@ from infra.rehearsal.oci.cloud import OciCloud
 from infra.rehearsal.sandbox import Sandbox
 from infra.rehearsal.system import daemon
 from infra.rehearsal.system.waiting import wait_for
+from tests import warm
 from tests.runtime.receiver import receiving
-from tests.runtime.serving import TRACKSTACK
 from tests.stacks.story import Story, prepared_and_swept, run
+from tests.warm import TRACKSTACK
 
 _SECRET = "a secret of both sides"
 _READY_SECONDS = 180
@@ -118,7 +118,7 @@ def _promote_model(story: Story) -> None:
         for sandbox, file in zip((story.dev, story.prod), authorities, strict=True):
             file.write_text(sandbox.engine.outputs()["ca_certificate"])
         to = ("fraud", "--to-uri", prod["MLFLOW_TRACKING_URI"], "--alias", "Champion")
-        done = subprocess.run(
+        done = warm.run(
             [TRACKSTACK, "promote", "model", "models:/fraud/1", *to, *_GATE, "--json"],
             env={
                 **story.dev.engine.environment_of_commands(),

@@ -8,7 +8,7 @@ from infra.operations.backup import back_up, own
 from runtime.backup.format import manifest
 from runtime.backup.make import destination
 from tests.runtime.filled import fill, settings_of
-from tests.runtime.serving import TRACKSTACK
+from tests.warm import TRACKSTACK
 
 
 def test_a_backup_of_another_store_in_the_same_place_is_not_taken_for_the_stack_s() -> None:

@@ -11,8 +11,10 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
+from tests import warm
 from tests.browser import browsing
-from tests.runtime.serving import REFUSED, TRACKSTACK, Answer, Serving, serving
+from tests.runtime.serving import REFUSED, Answer, Serving, serving
+from tests.warm import TRACKSTACK
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -189,7 +191,7 @@ def test_jobs_and_doctor_find_the_server(below: Serving) -> None:
         assert done.returncode == 0, (arguments, done.stdout, done.stderr)
     # Without the variable, too, that says where the server is.
     own = {k: v for k, v in below.environment.items() if k != "MLFLOW_TRACKING_URI"}
-    done = subprocess.run(
+    done = warm.run(
         [TRACKSTACK, "doctor"],
         env=own,
         capture_output=True,

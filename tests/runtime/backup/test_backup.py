@@ -5,7 +5,6 @@ import io
 import json
 import os
 import shutil
-import subprocess
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,11 @@ from runtime.backup.retention import Rule
 from runtime.database.engine import open_engine
 from runtime.errors import UserError
 from runtime.settings import RuntimeSettings
+from tests import warm
 from tests.runtime.backup.stores import artifacts, restore
 from tests.runtime.filled import settings_of, unlike
-from tests.runtime.serving import TRACKSTACK, serving
+from tests.runtime.serving import serving
+from tests.warm import TRACKSTACK
 
 
 @pytest.mark.parametrize(
@@ -128,7 +129,7 @@ def test_the_commands_speak_json_and_hold_their_tongue_on_secrets(
     environment = {**os.environ, "TRACKSTACK_DATA_DIR": str(filled.data_dir)}
 
     def run(*arguments: str, code: int = 0) -> Any:
-        done = subprocess.run(
+        done = warm.run(
             [TRACKSTACK, *arguments], env=environment, capture_output=True, text=True, timeout=120
         )
         assert done.returncode == code, done.stderr

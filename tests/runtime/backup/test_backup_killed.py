@@ -20,9 +20,10 @@ from runtime.backup.upgrade import upgrade
 from runtime.database.engine import open_engine
 from runtime.database.state import revisions
 from runtime.settings import RuntimeSettings
+from tests import warm
 from tests.runtime.backup.stores import OLD, artifacts, make_old, names, restore
 from tests.runtime.filled import settings_of, unlike
-from tests.runtime.serving import TRACKSTACK
+from tests.warm import TRACKSTACK
 
 # Imports once, then forks a child for each kill: what it is at when it dies is left to chance.
 _KILLED = """
@@ -105,7 +106,7 @@ def test_a_killed_restore_is_run_again_and_no_server_starts_between(
         "TRACKSTACK_DATA_DIR": str(tmp_path),
         "MLFLOW_TRACKING_TOKEN": "not of any use",
     }
-    started = subprocess.run(
+    started = warm.run(
         [TRACKSTACK, "server"], env=environment, capture_output=True, text=True, timeout=120
     )
     assert started.returncode == 1

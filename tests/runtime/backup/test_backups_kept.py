@@ -20,8 +20,9 @@ from runtime.database import identity
 from runtime.database.engine import open_engine
 from runtime.errors import UserError
 from runtime.settings import RuntimeSettings
+from tests import warm
 from tests.runtime.filled import StoreMaker, settings_of
-from tests.runtime.serving import TRACKSTACK
+from tests.warm import TRACKSTACK
 
 
 def _nightly(settings: RuntimeSettings, tree: Tree, *, keep: int = 1, **how: Any) -> str:
@@ -141,7 +142,7 @@ def test_backups_of_an_earlier_version_stay_and_are_told(
     del given["store"]
     file.write_text(json.dumps(given | {"format": 1}))
     assert manifest.read_for(tree, None, None).name == earlier
-    done = subprocess.run(
+    done = warm.run(
         [TRACKSTACK, "backup", "--to", tree.uri, "--keep", "1"],
         env={"TRACKSTACK_DATA_DIR": str(one.data_dir), "PATH": "/usr/bin:/bin"},
         capture_output=True,
@@ -277,7 +278,7 @@ def test_a_store_that_lost_most_is_backed_up_with_an_alarm_and_nothing_goes(
     for file in list(Path(one.artifacts_destination).rglob("weights.bin"))[1:]:
         file.unlink()
     for _ in range(2):
-        done = subprocess.run(
+        done = warm.run(
             [TRACKSTACK, "backup", "--to", tree.uri, "--keep", "2", "--json"],
             env={"TRACKSTACK_DATA_DIR": str(one.data_dir), "PATH": "/usr/bin:/bin"},
             capture_output=True,

@@ -23,9 +23,11 @@ from runtime.database.uri import make_directories, store_uri
 from runtime.errors import UserError
 from runtime.server.maintenance import answering
 from runtime.settings import RuntimeSettings, load
+from tests import warm
 from tests.runtime.backup.stores import artifacts, client_of, names, restore
 from tests.runtime.filled import settings_of, unlike
-from tests.runtime.serving import TRACKSTACK, request, serving, wait_until_ready
+from tests.runtime.serving import request, serving, wait_until_ready
+from tests.warm import TRACKSTACK
 
 
 def test_a_restore_begins_on_an_empty_store_or_by_force_or_where_one_was_killed() -> None:
@@ -90,7 +92,7 @@ def test_a_server_fills_an_empty_store_before_it_serves_and_no_other(
     # As `make recover` hands it over to a container.
     tarred = subprocess.run(["tar", "-c", "-C", tree.uri, of.name], capture_output=True, check=True)
     taking = [TRACKSTACK, "backup", "--to", str(tmp_path / "own"), "copy", "--from", "-"]
-    subprocess.run(taking, input=tarred.stdout, check=True, timeout=120)
+    warm.run(taking, input=tarred.stdout, check=True, timeout=120)
     told: dict[str, Any] = {
         "TRACKSTACK_BACKUP_DESTINATION": str(tmp_path / "own"),
         "TRACKSTACK_RESTORE_BACKUP": of.name,
@@ -141,7 +143,7 @@ def test_a_plain_mlflow_server_opens_what_is_restored_for_it(
     store, files = f"sqlite:///{tmp_path}/mlflow.db", str(tmp_path / "mlartifacts")
     leaving = {"MLFLOW_BACKEND_STORE_URI": store, "MLFLOW_ARTIFACTS_DESTINATION": files}
     restoring_it = [TRACKSTACK, "restore", "--from", made[0].uri]
-    subprocess.run(restoring_it, env={**os.environ, **leaving}, check=True, timeout=120)
+    warm.run(restoring_it, env={**os.environ, **leaving}, check=True, timeout=120)
     port = str(find_free_port())
     plain = [str(Path(TRACKSTACK).with_name("mlflow")), "server", "--port", port, "--workers", "1"]
     plain += ["--backend-store-uri", store, "--artifacts-destination", files]

@@ -20,7 +20,8 @@ from runtime.settings import RuntimeSettings
 from tests.runtime.backup.stores import run_restore, state_of
 from tests.runtime.database.empty import put_empty_store
 from tests.runtime.filled import settings_of
-from tests.runtime.serving import TRACKSTACK, serving
+from tests.runtime.serving import serving
+from tests.warm import TRACKSTACK
 
 pytestmark = pytest.mark.slow
 

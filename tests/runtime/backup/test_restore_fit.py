@@ -21,10 +21,11 @@ from runtime.database.state import revisions
 from runtime.database.uri import store_uri
 from runtime.errors import UserError
 from runtime.settings import RuntimeSettings
+from tests import warm
 from tests.runtime.backup.stores import client_of, names, run_restore, state_of
 from tests.runtime.databases import MariaDb, PostgreSql, Server, mariadb, postgresql
 from tests.runtime.filled import settings_of
-from tests.runtime.serving import TRACKSTACK
+from tests.warm import TRACKSTACK
 
 pytestmark = pytest.mark.slow
 
@@ -96,7 +97,7 @@ def test_verify_says_what_a_database_of_another_kind_would_not_take(tmp_path: Pa
     _, keys = _odd(tmp_path / "keys", cased=True)
     assert _verified(texts, "sqlite") == _verified(keys, "postgresql") == []
     both = [TRACKSTACK, "backup", "--to", texts.uri, "verify", "--for", "mysql"]
-    done = subprocess.run(
+    done = warm.run(
         [*both, "--for", "postgresql"],
         env={"PATH": "/usr/bin:/bin"},
         capture_output=True,
@@ -158,7 +159,7 @@ def test_lengths_are_those_of_the_database_s_own_schema(database: Server, tmp_pa
     settings = settings_of(tmp_path, database.new_database())
     upgrade(settings)
     engine = open_engine(settings)
-    known = fit.tables_at(revisions(engine)[1], tmp_path)
+    known = fit.tables_at(revisions(engine)[1])
     with engine.connect() as connection:
         real = rows.reflect(connection)
     checked = 0

@@ -14,14 +14,16 @@ from runtime.backup.format import manifest
 from runtime.backup.retention import Rule
 from runtime.database.uri import make_directories, store_uri
 from runtime.settings import RuntimeSettings
+from tests import warm
 from tests.runtime.filled import StoreMaker, settings_of
-from tests.runtime.serving import TRACKSTACK, serving
+from tests.runtime.serving import serving
+from tests.warm import TRACKSTACK
 
 _ODD = ["50%41 of it?", "a b#ü%"]
 
 
 def _backup(one: RuntimeSettings, to: str, *more: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
+    return warm.run(
         [TRACKSTACK, "backup", "--to", to, *more],
         env={"TRACKSTACK_DATA_DIR": str(one.data_dir), "PATH": "/usr/bin:/bin"},
         capture_output=True,

@@ -20,10 +20,11 @@ from runtime.database.engine import open_engine
 from runtime.database.lock import is_held, only_one
 from runtime.database.state import revisions
 from runtime.errors import UserError
+from tests import warm
 from tests.runtime.backup.stores import INSERT, OLD, make_old, names
 from tests.runtime.databases import MariaDb, Server, mariadb_with_standby, postgresql
 from tests.runtime.filled import settings_of
-from tests.runtime.serving import TRACKSTACK
+from tests.warm import TRACKSTACK
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +41,7 @@ def _environment(data_dir: Path, uri: str | None = None) -> dict[str, str]:
 
 
 def _run(data_dir: Path, uri: str | None = None, *arguments: str) -> Any:
-    return subprocess.run(
+    return warm.run(
         [TRACKSTACK, *(arguments or ("upgrade", "--json"))],
         env=_environment(data_dir, uri),
         capture_output=True,
@@ -86,7 +87,7 @@ def test_a_store_of_a_newer_mlflow_is_left_alone_and_no_backup_is_made(
             connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'feed00000000'")
         token = {"MLFLOW_TRACKING_TOKEN": "not of any use", "TRACKSTACK_UPGRADE": "true"}
         for arguments in (("upgrade",), ("server",), ("backup", "--to", str(folder / "backups"))):
-            done = subprocess.run(
+            done = warm.run(
                 [TRACKSTACK, *arguments],
                 env={**_environment(folder, uri), **token},
                 capture_output=True,
@@ -108,7 +109,7 @@ def test_a_server_does_not_migrate_an_older_store_by_itself(
         folder = tmp_path / str(uri is None)
         settings = make_old(folder, uri)
         token = {"MLFLOW_TRACKING_TOKEN": "not of any use"}
-        done = subprocess.run(
+        done = warm.run(
             [TRACKSTACK, "server"],
             env={**_environment(folder, uri), **token},
             capture_output=True,
@@ -225,7 +226,7 @@ def test_replicas_that_start_together_migrate_once(database: Server, tmp_path: P
     uri = database.new_database()
     make_old(tmp_path, uri)
     both = [
-        subprocess.Popen(
+        warm.Popen(
             [TRACKSTACK, "upgrade", "--json"],
             env=_environment(tmp_path, uri),
             stdout=subprocess.PIPE,
@@ -262,7 +263,7 @@ def test_a_wrong_password_is_one_line_at_once(database: Server, tmp_path: Path) 
     uri = url.render_as_string(hide_password=False)
     environment = {**_environment(tmp_path, uri), "MLFLOW_TRACKING_TOKEN": "not of any use"}
     for command in ("upgrade", "server"):
-        done = subprocess.run(
+        done = warm.run(
             [TRACKSTACK, command], env=environment, capture_output=True, text=True, timeout=120
         )
         assert done.returncode == 1

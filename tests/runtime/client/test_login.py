@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import pytest
 
 from runtime.tokens.store import Role
+from tests import warm
 from tests.runtime.access.people.site import (
     PEOPLE,
     STACK,
@@ -23,7 +24,8 @@ from tests.runtime.access.people.site import (
     made,
     served,
 )
-from tests.runtime.serving import TRACKSTACK, request
+from tests.runtime.serving import request
+from tests.warm import TRACKSTACK
 
 pytestmark = pytest.mark.slow
 
@@ -48,7 +50,7 @@ class Laptop:
         self.environment = {"PATH": os.environ["PATH"], "XDG_CONFIG_HOME": str(folder)}
 
     def run(self, *words: str, **more: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
+        return warm.run(
             [TRACKSTACK, *words],
             env=self.environment | more,
             capture_output=True,
@@ -71,7 +73,7 @@ def laptop(site: Site, tmp_path: Path) -> Generator[Laptop]:
 def _typed(laptop: Laptop, session: Headers, *words: str) -> "subprocess.CompletedProcess[str]":
     """Signs in with a browser elsewhere: consents there, and types the code here."""
     command = [TRACKSTACK, "login", "--code", *words, laptop.uri]
-    with subprocess.Popen(
+    with warm.Popen(
         command,
         env=laptop.environment,
         stdin=subprocess.PIPE,

@@ -10,7 +10,7 @@ import pytest
 
 from infra.place import ROOT
 from tests.mlflow_versions import NEWEST, OTHERS, with_trackstack
-from tests.runtime.serving import TRACKSTACK
+from tests.warm import TRACKSTACK
 
 pytestmark = [pytest.mark.slow, pytest.mark.nightly]
 

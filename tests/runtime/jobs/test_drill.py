@@ -14,12 +14,13 @@ from runtime.errors import ALARM
 from runtime.jobs.scheduler import arguments_of
 from runtime.jobs.schedules import schedules
 from runtime.settings import RuntimeSettings, load
-from tests.runtime.serving import TRACKSTACK
+from tests import warm
+from tests.warm import TRACKSTACK
 
 
 def _drill(store: Path, place: Path | str) -> "subprocess.CompletedProcess[str]":
     arguments = arguments_of("drill", load({}))
-    return subprocess.run(
+    return warm.run(
         [TRACKSTACK, *arguments],
         env={
             **os.environ,
@@ -36,7 +37,7 @@ def test_a_drill_is_a_job_with_a_schedule_of_its_own() -> None:
     weekly = {"TRACKSTACK_BACKUP_DRILL_SCHEDULE": "0 4 * * 0"}
     assert schedules(load(weekly))["drill"] == "0 4 * * 0"
     assert "drill" not in schedules(load({}))
-    done = subprocess.run(
+    done = warm.run(
         [TRACKSTACK, "scheduler"],
         env={**os.environ, **weekly},
         capture_output=True,

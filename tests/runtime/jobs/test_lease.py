@@ -13,9 +13,10 @@ import pytest
 from runtime.database.engine import open_engine
 from runtime.database.uri import make_directories
 from runtime.jobs.lease import acquire
+from tests import warm
 from tests.runtime.databases import Server, mariadb, postgresql
 from tests.runtime.filled import settings_of
-from tests.runtime.serving import TRACKSTACK
+from tests.warm import TRACKSTACK
 
 pytestmark = pytest.mark.slow
 
@@ -61,7 +62,7 @@ def test_the_scheduler_leaves_to_another_what_that_one_took(tmp_path: Path) -> N
     }
 
     def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
+        return warm.run(
             [TRACKSTACK, *arguments],
             env=environment,
             capture_output=True,

@@ -28,7 +28,9 @@ from runtime.jobs.scheduler import (
 )
 from runtime.jobs.schedules import schedules
 from runtime.oci import monitoring as oci_metrics
-from tests.runtime.serving import TRACKSTACK, serving
+from tests import warm
+from tests.runtime.serving import serving
+from tests.warm import TRACKSTACK
 
 
 def _at(minute: int) -> datetime:
@@ -95,8 +97,8 @@ def test_a_real_scheduler_runs_gc_tells_how_it_went_and_ends_on_sigterm(tmp_path
         "TRACKSTACK_DATA_DIR": str(tmp_path),
         "TRACKSTACK_GC_SCHEDULE": "* * * * *",
     }
-    subprocess.run([TRACKSTACK, "upgrade"], env=environment, check=True, timeout=60)
-    scheduler = subprocess.Popen(
+    warm.run([TRACKSTACK, "upgrade"], env=environment, check=True, timeout=60)
+    scheduler = warm.Popen(
         [TRACKSTACK, "scheduler"], env=environment, stdout=subprocess.PIPE, text=True
     )
     try:
@@ -115,7 +117,7 @@ def test_a_real_scheduler_runs_gc_tells_how_it_went_and_ends_on_sigterm(tmp_path
     assert last["result"]["deleted"] == dict.fromkeys(kinds, 0)
 
     once = [TRACKSTACK, "scheduler", "--once", "gc"]
-    done = subprocess.run(once, env=environment, capture_output=True, text=True, timeout=120)
+    done = warm.run(once, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert "gc: done in" in done.stdout
 
@@ -152,7 +154,7 @@ def test_what_is_never_due_has_no_schedule_and_a_scheduler_of_nothing_waits(
     never = {f"TRACKSTACK_{job}_SCHEDULE": "never" for job in jobs}
     assert schedules(settings.load(never)) == {}
     environment = {**os.environ, **never, "TRACKSTACK_DATA_DIR": str(tmp_path)}
-    running = subprocess.Popen(
+    running = warm.Popen(
         [TRACKSTACK, "scheduler"], env=environment, stdout=subprocess.PIPE, text=True
     )
     assert running.stdout
@@ -232,7 +234,7 @@ def test_a_scheduled_backup_runs_with_what_the_environment_says(
     monkeypatch.setenv("TRACKSTACK_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("TRACKSTACK_BACKUP_DESTINATION", str(tmp_path / "backups"))
     monkeypatch.setenv("TRACKSTACK_BACKUP_KEEP", "1")
-    upgrade = subprocess.run([TRACKSTACK, "upgrade"], timeout=120, capture_output=True)
+    upgrade = warm.run([TRACKSTACK, "upgrade"], timeout=120, capture_output=True)
     assert upgrade.returncode == 0
     backup = Job("backup", arguments_of("backup", settings.load()))
     run_job("backup", None, backup.run, lambda _seconds: None)

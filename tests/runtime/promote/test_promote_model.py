@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from tests import warm
 from tests.runtime.promote.servers import MODEL, Servers, register, stalling
-from tests.runtime.serving import TRACKSTACK, Serving, serving
+from tests.runtime.serving import Serving, serving
+from tests.warm import TRACKSTACK
 
 pytestmark = pytest.mark.slow
 
@@ -189,7 +191,7 @@ def test_a_killed_promotion_goes_on_without_a_second_version(
     artifacts = servers.prod.data_dir / "artifacts"
     with stalling(servers.prod, 10 << 20) as (uri, stalled):
         command += ["--to-uri", uri]
-        with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as promotion:
+        with warm.Popen(command, env=environment, stderr=subprocess.DEVNULL) as promotion:
             try:
                 assert stalled.wait(120)
             finally:

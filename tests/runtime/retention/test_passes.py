@@ -16,7 +16,9 @@ import pytest
 
 from runtime import settings as runtime_settings
 from runtime.retention.store import beside
-from tests.runtime.serving import TRACKSTACK, Serving, serving
+from tests import warm
+from tests.runtime.serving import Serving, serving
+from tests.warm import TRACKSTACK
 
 pytestmark = pytest.mark.slow
 
@@ -157,7 +159,7 @@ def test_by_hand_it_lists_and_asks_and_nobody_there_is_no_answer(old: Old) -> No
 
 def _typed(server: Serving, answer: str) -> tuple[int, str]:
     ours, theirs = pty.openpty()
-    with subprocess.Popen(
+    with warm.Popen(
         [TRACKSTACK, "prune"],
         env={**server.environment, "COLUMNS": "200"},
         stdin=theirs,

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,10 @@ from runtime import settings as runtime_settings
 from runtime.artifacts.owner import claim
 from runtime.server.command import app_environment, weak_token
 from runtime.server.forking import log_level
+from tests import warm
 from tests.runtime.gc_store import Store
-from tests.runtime.serving import TRACKSTACK, Serving, serving, wait_until_ready
+from tests.runtime.serving import Serving, serving, wait_until_ready
+from tests.warm import TRACKSTACK
 
 
 def _workers(pid: int) -> list[psutil.Process]:
@@ -52,10 +53,10 @@ def test_an_older_schema_is_refused_with_what_to_do(tmp_path: Path) -> None:
     import sqlite3
 
     environment = {**os.environ, "TRACKSTACK_DATA_DIR": str(tmp_path), "MLFLOW_WORKERS": "1"}
-    subprocess.run([TRACKSTACK, "upgrade"], env=environment, check=True, timeout=60)
+    warm.run([TRACKSTACK, "upgrade"], env=environment, check=True, timeout=60)
     with sqlite3.connect(tmp_path / "store" / "mydb.sqlite") as database:
         database.execute("UPDATE alembic_version SET version_num = '451aebb31d03'")
-    done = subprocess.run(
+    done = warm.run(
         [TRACKSTACK, "server"], env=environment, capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 1
@@ -70,7 +71,7 @@ def test_a_server_on_another_store_s_artifacts_does_not_start(tmp_path: Path) ->
     claim((first := Store(other)).engine, str(first.artifacts), None)
     environment = {**os.environ, "TRACKSTACK_DATA_DIR": str(own), "MLFLOW_WORKERS": "1"}
     environment["MLFLOW_ARTIFACTS_DESTINATION"] = str(first.artifacts)
-    done = subprocess.run(
+    done = warm.run(
         [TRACKSTACK, "server"], env=environment, capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 1
@@ -129,7 +130,7 @@ def test_of_gunicorn_s_options_the_log_level_is_honoured(options: str | None, le
 def test_a_quote_that_is_not_closed_is_told_before_anything_is_made(tmp_path: Path) -> None:
     environment = {**os.environ, "TRACKSTACK_DATA_DIR": str(tmp_path / "data")}
     environment["MLFLOW_GUNICORN_OPTS"] = '--log-level "debug'
-    run = subprocess.run(
+    run = warm.run(
         [TRACKSTACK, "server"], env=environment, capture_output=True, text=True, timeout=60
     )
     assert run.returncode == 2
@@ -151,7 +152,7 @@ def test_a_token_that_can_be_guessed_is_told(token: str, length: int) -> None:
 @pytest.mark.slow
 def test_a_new_server_takes_no_token_that_can_be_guessed(tmp_path: Path) -> None:
     environment = {**os.environ, "TRACKSTACK_DATA_DIR": str(tmp_path), "MLFLOW_TRACKING_TOKEN": "x"}
-    run = subprocess.run(
+    run = warm.run(
         [TRACKSTACK, "server"], env=environment, capture_output=True, text=True, timeout=60
     )
     assert run.returncode == 1

@@ -8,7 +8,9 @@ import pytest
 from infra.clouds.shared.generated import make_authority
 from infra.rehearsal.system.packages import ensure_debian
 from infra.rehearsal.system.ports import find_free_port
-from tests.runtime.serving import TRACKSTACK, serving
+from tests import warm
+from tests.runtime.serving import serving
+from tests.warm import TRACKSTACK
 
 pytestmark = pytest.mark.slow
 
@@ -80,7 +82,7 @@ def test_a_server_that_would_be_open_does_not_start(
 ) -> None:
     given = {"PATH": "/usr/bin:/bin", "TRACKSTACK_DATA_DIR": str(tmp_path)}
     given |= {"MLFLOW_PORT": str(find_free_port()), **environment}
-    done = subprocess.run([TRACKSTACK, "server"], env=given, capture_output=True, text=True)
+    done = warm.run([TRACKSTACK, "server"], env=given, capture_output=True, text=True)
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr

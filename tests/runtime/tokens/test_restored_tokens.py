@@ -1,7 +1,6 @@
 """Tokens that come with a backup: it may hold some that were revoked since."""
 
 import json
-import subprocess
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -14,8 +13,10 @@ from runtime.database.engine import open_engine
 from runtime.errors import UserError
 from runtime.settings import RuntimeSettings
 from runtime.tokens.store import Role, TokenTable
+from tests import warm
 from tests.runtime.filled import settings_of
-from tests.runtime.serving import TRACKSTACK, serving
+from tests.runtime.serving import serving
+from tests.warm import TRACKSTACK
 
 
 def _table(folder: Path) -> TokenTable:
@@ -92,7 +93,7 @@ def test_a_restore_says_which_tokens_are_disabled_and_how_they_are_enabled(tmp_p
     TokenTable(open_engine(one)).add("team", Role.WRITE, None)
     tree = make.destination(one, None)
     make.back_up(one, tree)
-    done = subprocess.run(
+    done = warm.run(
         [TRACKSTACK, "restore", "--from", tree.uri],
         env={"TRACKSTACK_DATA_DIR": str(tmp_path / "new"), "PATH": "/usr/bin:/bin"},
         capture_output=True,

@@ -12,6 +12,7 @@ import pytest
 from infra.rehearsal.errors import EngineError
 from infra.rehearsal.system.ports import find_free_port
 from infra.rehearsal.system.waiting import wait_for
+from tests import warm
 from tests.infra.clouds.local.stack import Stack
 from tests.infra.project import configure
 from tests.runtime.serving import request, wait_until_ready
@@ -157,12 +158,11 @@ def test_a_data_scientist_s_day(
 
 def _run_job(stack: Stack, *arguments: str) -> str:
     """A job, run by hand with the environment that the scheduler gives it."""
-    import subprocess
 
-    from tests.runtime.serving import TRACKSTACK
+    from tests.warm import TRACKSTACK
 
     environment = stack.process("scheduler").environ()
-    done = subprocess.run(
+    done = warm.run(
         [TRACKSTACK, *arguments], env=environment, capture_output=True, text=True, timeout=100
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -25,9 +25,11 @@ from runtime.backup.format.places import Place, given_keys
 from runtime.database.engine import open_engine
 from runtime.database.uri import shown_store
 from runtime.errors import UserError
+from tests import warm
 from tests.runtime.backup.stores import restore
 from tests.runtime.filled import fill, settings_of, unlike
-from tests.runtime.serving import TRACKSTACK, serving
+from tests.runtime.serving import serving
+from tests.warm import TRACKSTACK
 
 
 def _plan(root: Path, secret: frozenset[str] = frozenset(), **keys: str) -> LocalPlan:
@@ -99,10 +101,10 @@ def test_a_database_of_the_stack_s_own_is_the_one_that_is_filled(
     assert shown_store(found) == own
     restore = [TRACKSTACK, "restore", "--from", backup[0]]
     environment = {**os.environ, **given}
-    done = subprocess.run(restore, env=environment, capture_output=True, text=True)
+    done = warm.run(restore, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert unlike(open_engine(found), backup[1]) == []
-    again = subprocess.run(restore, env=environment, capture_output=True, text=True)
+    again = warm.run(restore, env=environment, capture_output=True, text=True)
     assert again.returncode == 2
     assert "the store is not empty" in again.stderr
 
@@ -141,7 +143,7 @@ def test_a_restore_fills_the_very_store_that_the_server_opens(
     root = tmp_path / "project"
     root.mkdir()
     plan = _plan(root, dataDir=data_dir.format(root=tmp_path))
-    done = subprocess.run(
+    done = warm.run(
         [TRACKSTACK, "restore", "--from", backup[0]],
         cwd=root,
         env={**os.environ, **restore_environment("a", plan, {})},

@@ -4,7 +4,6 @@ import io
 import json
 import os
 import shutil
-import subprocess
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +20,10 @@ from runtime.backup.format.manifest import Manifest
 from runtime.backup.retention import Rule
 from runtime.errors import UserError
 from runtime.settings import RuntimeSettings
+from tests import warm
 from tests.runtime.backup.stores import artifacts, client_of
 from tests.runtime.filled import settings_of
-from tests.runtime.serving import TRACKSTACK
+from tests.warm import TRACKSTACK
 
 pytestmark = pytest.mark.slow
 
@@ -103,13 +103,13 @@ def test_without_the_key_each_command_says_so_in_a_line_and_deletes_nothing(
         ["restore"],
         ["backup", "--to", str(tmp_path / "there"), "copy", "--from", str(made.place)],
     ):
-        done = subprocess.run([TRACKSTACK, *words], env=environment, capture_output=True, text=True)
+        done = warm.run([TRACKSTACK, *words], env=environment, capture_output=True, text=True)
         assert done.returncode, words
         said = f"it is encrypted with the key {sealed.name_of(_KEY)}"
         assert said in done.stderr, (words, done.stderr)
         assert "TRACKSTACK_BACKUP_KEY_FILE" in done.stderr
         assert done.stderr.count("\n") == 1, done.stderr
-    listed = subprocess.run(
+    listed = warm.run(
         [TRACKSTACK, "backup", "list"], env=environment, capture_output=True, text=True
     )
     assert listed.stdout.startswith(f"{made.of.name}  cannot be read"), listed.stderr
@@ -197,9 +197,9 @@ def test_asking_for_encryption_without_a_key_or_with_a_weak_one_is_refused(
 def test_the_listing_says_what_is_encrypted(made: _Made) -> None:
     environment = {**os.environ, "TRACKSTACK_BACKUP_KEY": _KEY}
     listing = [TRACKSTACK, "backup", "--to", str(made.place), "list"]
-    done = subprocess.run(listing, env=environment, capture_output=True, text=True, check=True)
+    done = warm.run(listing, env=environment, capture_output=True, text=True, check=True)
     assert ", encrypted" in done.stdout
-    done = subprocess.run(
+    done = warm.run(
         [*listing, "--json"], env=environment, capture_output=True, text=True, check=True
     )
     assert [each["sealed"] for each in json.loads(done.stdout)["backups"]] == [True]

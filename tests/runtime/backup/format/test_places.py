@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,10 @@ from runtime.backup import restore as restoring
 from runtime.backup.format import manifest
 from runtime.backup.retention import Rule
 from runtime.settings import RuntimeSettings
+from tests import warm
 from tests.runtime.backup.stores import artifacts
 from tests.runtime.filled import StoreMaker, settings_of
-from tests.runtime.serving import TRACKSTACK
+from tests.warm import TRACKSTACK
 
 pytestmark = pytest.mark.slow
 
@@ -95,7 +95,7 @@ def test_the_command_lists_both_and_says_which_lies_where(
     of = make.back_up(settings, Tree(earlier))
 
     def listed(*words: str, **variables: str) -> str:
-        done = subprocess.run(
+        done = warm.run(
             [TRACKSTACK, "backup", *words],
             env={**os.environ, **variables},
             capture_output=True,
