@@ -156,8 +156,11 @@ def readers(stack: Stack) -> Generator[list[Answer]]:
 
 
 @contextlib.contextmanager
-def standing(folder: Path, *, is_real: bool) -> Generator[Stack]:
-    """A stack that is up, on the real provider or on the stand-in; at its end nothing is left."""
+def standing(folder: Path, *, is_real: bool, is_up: bool = True) -> Generator[Stack]:
+    """A stack that is up, on the real provider or on the stand-in; at its end nothing is left.
+
+    Without ``is_up`` the test brings it up itself.
+    """
     daemon.ensure_daemon()
     with (
         pytest.MonkeyPatch.context() as patch,
@@ -167,7 +170,8 @@ def standing(folder: Path, *, is_real: bool) -> Generator[Stack]:
         patch.setenv("DOCKER_CONFIG", str(daemon.logged_in(folder)))
         made = Stack(folder, providers, plugin)
         try:
-            made.up()
+            if is_up:
+                made.up()
             yield made
         finally:
             made.engine.destroy(check=False)
