@@ -27,6 +27,7 @@ from runtime.settings import RuntimeSettings
 from runtime.settings.values import EVERYBODY
 from runtime.tokens.store import Role
 
+_SCOPE = "openid profile email"
 # Seconds between leaving for the issuer and coming back.
 _SIGN_IN_SECONDS = 600
 
@@ -123,6 +124,16 @@ def is_overage(claims: Mapping[str, Any]) -> bool:
     return claims.get("hasgroups") is True or (isinstance(names, dict) and "groups" in names)
 
 
+def asked_scope(rules: Rules, metadata: Mapping[str, Any]) -> str:
+    """What the issuer is asked for: groups too, where they count and it has a scope for them. Pure.
+
+    OCI IAM and Okta give them to nobody else; others refuse a scope that they do not know.
+    """
+    named = (rules.groups | rules.admin_groups | rules.read_groups) - {EVERYBODY}
+    has_scope = "groups" in (metadata.get("scopes_supported") or ())
+    return f"{_SCOPE} groups" if named and has_scope else _SCOPE
+
+
 def rules_of(settings: RuntimeSettings) -> Rules:
     """The rules; raises UserError where nobody is named, or something is missing."""
     rules = Rules(
@@ -176,7 +187,7 @@ class SignIn:
             client_secret=client_secret.get_secret_value() if client_secret else None,
             server_metadata_url=f"{settings.oidc_issuer}/.well-known/openid-configuration",
             client_kwargs={
-                "scope": "openid profile email",
+                "scope": _SCOPE,
                 "code_challenge_method": "S256",
                 "timeout": 20,
                 **({} if client_secret else {"token_endpoint_auth_method": "none"}),
@@ -202,7 +213,9 @@ class SignIn:
         request.session["next"] = request.query_params.get("next", "")
         back = f"{self._public}{pages.OIDC_END}"
         try:
-            return await self._oauth.oidc.authorize_redirect(request, back)
+            metadata: Any = await self._oauth.oidc.load_server_metadata()
+            scope = asked_scope(self._rules, metadata)
+            return await self._oauth.oidc.authorize_redirect(request, back, scope=scope)
         except Exception as error:
             return self._failed(
                 request, f"the issuer cannot be reached ({type(error).__name__})", 503

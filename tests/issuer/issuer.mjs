@@ -1,4 +1,5 @@
-// An OpenID Connect issuer for tests: whoever signs in as "ada" has the groups of the table below.
+// An OpenID Connect issuer for tests: whoever signs in as "ada" has the groups of the table below, which
+// are given to who asks for the scope of that name, as OCI IAM and Okta have it.
 // node issuer.mjs PORT CLIENT_ID REDIRECT_URI HOME
 import Provider from "oidc-provider";
 
@@ -14,7 +15,7 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
       post_logout_redirect_uris: [home],
     },
   ],
-  claims: { openid: ["sub"], email: ["email", "email_verified"], profile: ["preferred_username", "groups"] },
+  claims: { openid: ["sub"], email: ["email", "email_verified"], profile: ["preferred_username"], groups: ["groups"] },
   findAccount: (_context, id) => ({
     accountId: id,
     claims: () => ({

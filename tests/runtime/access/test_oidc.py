@@ -10,7 +10,14 @@ import pytest
 
 from infra.rehearsal.system.ports import find_free_port
 from runtime import settings
-from runtime.access.oidc import Rules, display_name, is_overage, rules_of, with_userinfo
+from runtime.access.oidc import (
+    Rules,
+    asked_scope,
+    display_name,
+    is_overage,
+    rules_of,
+    with_userinfo,
+)
 from runtime.errors import UserError
 from runtime.tokens.store import Role
 from tests.browser import browsing
@@ -110,6 +117,17 @@ def test_another_claim_names_a_person_only_where_the_stack_file_says_so() -> Non
 )
 def test_nobody_passes_for_another_in_the_audit_log(claims: dict[str, Any], name: str) -> None:
     assert display_name(claims) == name
+
+
+def test_groups_are_asked_for_where_some_are_named_and_the_issuer_has_that_scope() -> None:
+    """As OCI IAM and Okta do, which give none else; Entra ID has no such scope."""
+    has, has_not = {"scopes_supported": ["openid", "groups"]}, {"scopes_supported": ["openid"]}
+    assert asked_scope(_RULES, has) == "openid profile email groups"
+    assert asked_scope(_RULES, has_not) == asked_scope(_RULES, {}) == "openid profile email"
+    everybody = replace(
+        _RULES, groups=frozenset({"*"}), admin_groups=frozenset(), read_groups=frozenset()
+    )
+    assert asked_scope(everybody, has) == "openid profile email"
 
 
 def test_groups_that_were_left_out_are_seen() -> None:
