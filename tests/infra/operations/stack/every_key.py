@@ -126,24 +126,26 @@ def _unknown(value: Any, ids: set[str]) -> Any:
     return UNKNOWN if isinstance(value, str) and value in ids else value
 
 
-def _told(before: _Made, after: _Made, replaced: set[str]) -> Iterator[str]:
-    """What is said of a change: that it is refused, or what DATA= must name."""
+def _told(before: _Made, after: _Made, replaced: set[str]) -> str:
+    """What is said of a change: that it is refused, or the one DATA= that lets it be; else nothing.
+
+    Make takes the last DATA= alone, so that all stand in one.
+    """
     if moves(before.home, after.home):
-        yield "refused"
-        return
+        return "refused"
     taken: list[str] = []
     for urn, old in before.resources.items():
         name = data.emptied(old.type, old.name) or old.name
         if name == old.name and not data.holds_data(old.type, old.name):
             continue
         if urn not in after.resources:
-            taken.append(f"DATA=delete:{name}")
+            taken.append(f"delete:{name}")
         elif urn in replaced:
-            taken.append(f"DATA=replace:{name}")
-    yield from taken
+            taken.append(f"replace:{name}")
     # A place in a directory that goes is named with it.
     if not taken and after.artifacts != before.artifacts:
-        yield "DATA=replace:artifacts"
+        taken.append("replace:artifacts")
+    return f"DATA={','.join(dict.fromkeys(taken))}" if taken else ""
 
 
 def _changed(stack: str) -> Iterator[tuple[str, _Made]]:
@@ -168,7 +170,7 @@ def table(stack: str, folder: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for key, after in _changed(stack):
         replaced = engine.replaced(before, after)
-        if told := " ".join(dict.fromkeys(_told(before, after, replaced))):
+        if told := _told(before, after, replaced):
             found[key] = told
     return found
 
