@@ -37,8 +37,8 @@ promote: setup ## run in TO the very image that runs in FROM: make promote FROM=
 	@$(ENTER) python -m infra.operations.setup "$(TO)"
 	@$(ENTER) python -m infra.operations.promote --from "$(FROM)" --to "$(TO)" $(if $(YES),--yes) $(TAKEN)
 
-recover: setup ## fill STACK from the newest backup in FROM, and bring it up
-	@$(ENTER) python -m infra.operations.recover "$(STACK)" --from "$(FROM)" $(if $(BACKUP),--backup "$(BACKUP)")
+recover: setup ## fill STACK from the newest backup in FROM, and bring it up; FORCE=1 replaces what a local stack holds
+	@$(ENTER) python -m infra.operations.recover "$(STACK)" --from "$(FROM)" $(if $(BACKUP),--backup "$(BACKUP)") $(if $(FORCE),--force)
 	@$(ENTER) python -m infra.operations.up "$(STACK)" $(TAKEN)
 
 upgrade-database: setup ## back STACK up, and give its database server VERSION, in place

@@ -36,7 +36,9 @@ def check(
     if force or unfinished:
         return
     if has_rows:
-        raise UserError("the store is not empty; --force replaces what it holds", 2)
+        raise UserError(
+            "the store is not empty; --force (FORCE=1 with make) replaces what it holds", 2
+        )
     if has_artifacts:
         raise UserError(
             "the artifact store is not empty; --no-artifacts leaves it as it is, --force writes "

@@ -277,3 +277,6 @@ def test_a_stack_without_a_file_is_not_made_of_a_misspelt_name(
     target = ["make", "-n", "recover", "STACK=pord", "FROM=/backups"]
     lines = subprocess.run(target, cwd=ROOT, capture_output=True, text=True).stdout
     assert "select" not in lines
+    assert "--force" not in lines
+    forced = subprocess.run([*target, "FORCE=1"], cwd=ROOT, capture_output=True, text=True).stdout
+    assert '--from "/backups" --force' in " ".join(forced.split())
