@@ -28,8 +28,8 @@ class ProxyKeys(Keys):
     )
     tls: Annotated[Literal["internal", "acme", "files"], BeforeValidator(_no_plain_http)] = Field(
         "internal",
-        description="Whose certificate: `internal`, of the stack's own authority, exported as "
-        "`ca_certificate`; `acme`, of a public one; `files`, yours.",
+        description="Whose certificate: `internal`, of the stack's own certificate authority, "
+        "exported as `ca_certificate`; `acme`, of a public one; `files`, yours.",
     )
     acme_email: Line | None = Field(
         None,
@@ -39,7 +39,8 @@ class ProxyKeys(Keys):
     acme_directory: HttpsUrl | None = Field(
         None,
         examples=["https://acme.example.com/directory"],
-        description="With `tls: acme`: another authority than Let's Encrypt.",
+        description="With `tls: acme`: another certificate authority than Let's Encrypt, by its "
+        "ACME directory.",
     )
     tls_certificate_file: Line | None = Field(
         None,

@@ -40,8 +40,8 @@ def command(url: str, code: bool, ca: str | None, fingerprint: str | None, role:
     The token is kept by server in a file that you alone can read; MLflow's client takes it from
     there with what `trackstack env` prints. It ends with your rights, and with `trackstack logout`.
 
-    Where the server's certificate is of an authority of its stack's own, shows the fingerprint of
-    that, and keeps the authority, too, once you say that it is the right one.
+    Where the server's certificate is of a certificate authority of its stack's own, shows the
+    fingerprint of that, and keeps its certificate, too, once you say that it is the right one.
 
     \b
     Examples:

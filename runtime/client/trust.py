@@ -55,12 +55,12 @@ def _is_agreed(
     if known:
         if _plain(known) != _plain(shown):
             raise UserError(
-                f"{url}: its authority has the fingerprint {shown}, and not the one that was "
-                "given: another stack's, or somebody may be in between",
+                f"{url}: its certificate authority has the fingerprint {shown}, and not the one "
+                "that was given: another stack's, or somebody may be in between",
                 2,
             )
         return True
-    before = "another authority than before" if is_other else "an authority of its own"
+    before = "another certificate authority" if is_other else "a certificate authority of its own"
     return agree(
         f"{url} has {before}, which this machine does not know. Its SHA-256:\n\n  {shown}\n\n"
         "Is it the one that `make status` prints for whoever looks after the server?"
