@@ -238,7 +238,7 @@ class Common(Keys):
     )
     token_sign_in_days: Days = _as_runtime(
         "token_sign_in_days",
-        "Days after somebody's last sign-in by the issuer at which their tokens end, or `never`.",
+        "Days after the issuer last said who somebody is at which their tokens end, or `never`.",
     )
 
     @field_validator("backup_schedule")

@@ -63,8 +63,9 @@ def layered(mlflow: ASGIApp, settings: RuntimeSettings, *, has_telemetry: bool =
         Own(login.EXCHANGE, login.exchange(callers), ("POST",)),
         *(Own(path, client, ("GET", "HEAD")) for path in (pages.CLIENT, f"{pages.CLIENT}/")),
     ]
-    if has_oidc:
-        for_everybody.append(Own(pages.OIDC, _oidc(settings, callers, sessions, secret)))
+    oidc = _oidc(settings, callers, sessions, secret) if has_oidc else None
+    if oidc:
+        for_everybody.append(Own(pages.OIDC, oidc[0]))
     sign_out = endpoints.sign_out(prefix, callers, sessions, has_oidc=has_oidc)
     for_callers = [
         Own(pages.SIGN_OUT, sign_out, ("POST",)),
@@ -108,14 +109,27 @@ def layered(mlflow: ASGIApp, settings: RuntimeSettings, *, has_telemetry: bool =
     kept = changes.Changes(lambda: callers.engine)
     app = Recording(app, [counted(worker_metrics), log, kept.observe])
     app = Entrance(app, mlflow)
+    app = oidc[1](app) if oidc else app
     return BelowPath(app, prefix) if prefix else app
 
 
-def _oidc(settings: RuntimeSettings, callers: Callers, sessions: Sessions, secret: str) -> ASGIApp:
+def _oidc(
+    settings: RuntimeSettings, callers: Callers, sessions: Sessions, secret: str
+) -> tuple[ASGIApp, Callable[[ASGIApp], ASGIApp]]:
+    """The routes of the sign-in, and what adds to an application that rights are asked for anew."""
     # Authlib is an extra.
-    from runtime.access.oidc import SignIn
+    from runtime.access.issuer.client import Issuer
+    from runtime.access.issuer.renewal import Beside, Renewal
+    from runtime.access.issuer.rules import rules_of
+    from runtime.access.issuer.sign_in import SignIn
+    from runtime.sealed.sign_ins import is_kept
 
-    return SignIn(settings, callers, sessions, secret).app
+    issuer, rules = Issuer(settings, keeps_refresh_tokens=is_kept(settings)), rules_of(settings)
+    sign_in = SignIn(settings, callers, sessions, secret, issuer, rules)
+    if not is_kept(settings):
+        return sign_in.app, lambda app: app
+    renewal = Renewal(settings, callers, issuer, rules)
+    return sign_in.app, lambda app: Beside(app, renewal)
 
 
 def _migrating(settings: RuntimeSettings) -> Callable[[], bool]:

@@ -101,7 +101,7 @@ def check_access(settings: RuntimeSettings) -> None:
         )
     check_public_url(settings)
     if settings.oidc_issuer:
-        from runtime.access.oidc import rules_of
+        from runtime.access.issuer.rules import rules_of
 
         rules_of(settings)
 

@@ -26,6 +26,7 @@ from sqlalchemy.exc import IntegrityError
 
 from runtime.database.own_tables import rows_of
 from runtime.errors import UserError
+from runtime.sealed import sign_ins
 from runtime.tokens.people import Known, People
 from runtime.tokens.store import Owner, Role, Token, generate, hash_of, utc_now
 
@@ -200,6 +201,16 @@ class OwnTokens:
         key = Owner(name, Role.READ).key
         with self._engine.begin() as connection:
             connection.execute(OWN.delete().where(OWN.c.owner_key == key))
+        sign_ins.forget(self._engine, key)
+
+    def holders(self) -> frozenset[str]:
+        """The owners' keys of people who have tokens that have not ended of themselves."""
+        now = utc_now()
+        return frozenset(
+            token.owner.key
+            for token in self._rows()
+            if token.owner and not token.owner.proof and token.is_valid(now)
+        )
 
     def _forget(self, owner: Owner, which: ColumnElement[bool]) -> None:
         """Delete an owner's: their names are free again."""

@@ -164,7 +164,7 @@ LINES = (
             "TRACKSTACK_ALLOWED_GROUPS": "*",
         },
         told="everybody whom https://issuer.example lets in",
-        test="tests/runtime/access/test_oidc.py::test_a_star_is_everybody_whom_the_issuer_lets_in",
+        test="tests/runtime/access/issuer/test_oidc.py::test_a_star_is_everybody_whom_the_issuer_lets_in",
     ),
     Line(
         "disaster recovery before the start",

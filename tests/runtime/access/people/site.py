@@ -76,10 +76,14 @@ def bearer(token: str) -> Headers:
 
 @contextmanager
 def served(
-    site: Site, *, certificate: Path | None = None, key: Path | None = None
+    site: Site,
+    *,
+    certificate: Path | None = None,
+    key: Path | None = None,
+    port: int | None = None,
 ) -> Generator[str]:
     """The same over HTTP, with a certificate over TLS, on loopback; gives its address."""
-    port, scheme = find_free_port(), "https" if certificate else "http"
+    port, scheme = port or find_free_port(), "https" if certificate else "http"
     config = uvicorn.Config(
         site.app,
         port=port,

@@ -10,7 +10,7 @@ import pytest
 
 from infra.rehearsal.system.ports import find_free_port
 from runtime import settings
-from runtime.access.oidc import (
+from runtime.access.issuer.rules import (
     Rules,
     asked_scope,
     display_name,
