@@ -63,11 +63,13 @@ def access(settings: RuntimeSettings) -> Finding:
         status, _ = request(settings, "GET", path, given)
         if status != wanted:
             found = f"{case} the server answers {status}, not {wanted}"
-            return Finding("access", False, found, _access_cure(settings, wanted))
+            return Finding("access", False, found, _access_cure(settings, wanted, status))
     return Finding("access", True, "open with the token, closed without")
 
 
-def _access_cure(settings: RuntimeSettings, wanted: int) -> str:
+def _access_cure(settings: RuntimeSettings, wanted: int, status: int) -> str:
+    if status == 0 or status >= 500:
+        return f"it fails at its work: {cures.logs(settings)} says why"
     if wanted == 200:
         right = cures.own_token(settings)
         return f"the token is another server's, or was revoked: {right} prints the stack's own"
@@ -108,7 +110,7 @@ def findings_of(settings: RuntimeSettings) -> list[Finding]:
         *kept.disks(settings),
         store,
         *(_by_store(settings) if store.well else [by_file(settings)]),
-        *server_findings_of(settings),
+        *server_findings_of(settings, store_is_well=store.well),
     ]
 
 
@@ -122,18 +124,28 @@ def _by_store(settings: RuntimeSettings) -> list[Finding]:
     return [of_jobs, *made, tokens]
 
 
-def server_findings_of(settings: RuntimeSettings, *, alone: bool = False) -> list[Finding]:
-    """What can be asked of the server from wherever it answers; ``alone`` also what it tells."""
+def server_findings_of(
+    settings: RuntimeSettings, *, alone: bool = False, store_is_well: bool = True
+) -> list[Finding]:
+    """What can be asked of the server from wherever it answers; ``alone`` also what it tells.
+
+    Where its store is known not to be well, only what does not follow from that.
+    """
     reached = reach(settings)
     first = answering(settings, reached)
     if not first.well:
         # Nothing more is known of what it is for: no line follows from another.
         return [first]
+    of_the_way = [clock(reached), certificate(reached)]
+    if not store_is_well:
+        return [first, *of_the_way]
+    if away := told.store_away(settings):
+        return [first, away, *of_the_way]
     allowed = access(settings)
     # Who is not let in sees nothing else.
     seen = [_artifacts(settings), told.mlflow(settings)] if allowed.well else []
     seen += told.by_server(settings) if alone and allowed.well else []
-    return [first, allowed, *seen, clock(reached), certificate(reached)]
+    return [first, allowed, *seen, *of_the_way]
 
 
 @click.command()

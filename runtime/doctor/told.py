@@ -28,17 +28,22 @@ def mlflow(settings: RuntimeSettings) -> Finding:
     return Finding("versions", True, f"MLflow {server or 'of a version that it does not tell'}")
 
 
+def store_away(settings: RuntimeSettings) -> Finding | None:
+    """That a server which answers cannot read its store; None where it can, or does not tell."""
+    status, answer = request(settings, "GET", STATUS, token_of(settings))
+    # An earlier version says nothing of its database.
+    if status != 200 or json.loads(answer).get("database", "") is not None:
+        return None
+    advice = f"see whether the database runs, and {cures.logs(settings)}"
+    return Finding("backend store", False, "the server cannot read it", advice)
+
+
 def by_server(settings: RuntimeSettings) -> list[Finding]:
     """Its jobs and its shared tokens, as far as the token of this place may know them."""
     now, found = datetime.now(timezone.utc), list[Finding]()
     status, answer = request(settings, "GET", STATUS, token_of(settings))
     if status == 200:
-        said = json.loads(answer)
-        # An earlier version says nothing of its database.
-        if said.get("database", said) is None:
-            advice = f"see whether the database runs, and {cures.logs(settings)}"
-            return [Finding("backend store", False, "the server cannot read it", advice)]
-        found.append(jobs_by_server(settings, said, now))
+        found.append(jobs_by_server(settings, json.loads(answer), now))
     try:
         tokens = ServedTokens(settings).list()
     except UserError:

@@ -10,6 +10,7 @@ const people = new Map([
   ["ada", ["data-science"]],
   ["grace", ["platform", "data-science"]],
   ["rosalind", ["guests"]],
+  ["leo", ["data-science"]],
   ["eve", ["sales"]],
 ]);
 

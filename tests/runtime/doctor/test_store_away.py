@@ -1,0 +1,64 @@
+"""A database that is away is one line, and so is a server that fails for another reason."""
+
+import sqlite3
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+from runtime.doctor import Finding, findings_of, server_findings_of
+from runtime.settings import RuntimeSettings, load
+from tests.runtime.access.people.site import STACK, made, served
+
+
+def _wrong(findings: list[Finding]) -> list[str]:
+    return [finding.check for finding in findings if not finding.well]
+
+
+def _client(uri: str, **more: str) -> RuntimeSettings:
+    return load({"MLFLOW_TRACKING_URI": uri, "MLFLOW_TRACKING_TOKEN": STACK, **more})
+
+
+def test_what_follows_from_a_database_that_is_away_is_not_said(tmp_path: Path) -> None:
+    beside = {"TRACKSTACK_DATA_DIR": str(tmp_path), "TRACKSTACK_STACK": "prod"}
+    site = made(tmp_path)
+    with sqlite3.connect(tmp_path / "store" / "mydb.sqlite") as database:
+        database.execute("CREATE TABLE trackstack_jobs (another INTEGER)")
+    with served(site) as uri:
+        [_, away, *_] = found = server_findings_of(_client(uri, **beside), alone=True)
+        assert _wrong(found) == ["backend store"]
+        assert away.advice == "see whether the database runs, and make logs STACK=prod"
+    (tmp_path / "store" / "mydb.sqlite").write_bytes(b"no database" * 999)
+    with served(site) as uri:
+        assert _wrong(findings_of(_client(uri, **beside))) == ["backend store"]
+
+
+class _Failing(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        is_let_in = self.path == "/health" or self.headers["Authorization"] == f"Bearer {STACK}"
+        self.send_response((200 if self.path == "/health" else 500) if is_let_in else 401)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *_args: object) -> None:
+        return
+
+
+@contextmanager
+def _failing() -> Generator[str]:
+    server = HTTPServer(("127.0.0.1", 0), _Failing)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_a_server_that_fails_is_not_taken_for_one_with_another_token() -> None:
+    with _failing() as uri:
+        found = server_findings_of(_client(uri))
+    [access] = [finding for finding in found if finding.check == "access"]
+    assert access.found == "with the token the server answers 500, not 200"
+    assert access.advice == "it fails at its work: make logs says why"
