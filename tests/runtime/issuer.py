@@ -7,7 +7,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import requests
 
@@ -50,8 +50,14 @@ def signed_in(home: str, name: str) -> dict[str, str]:
 
     Raises LookupError where the server does not let them in.
     """
+    return signed_in_for(home, name, "/")[0]
+
+
+def signed_in_for(home: str, name: str, target: str) -> tuple[dict[str, str], str]:
+    """As `signed_in`, by a link to ``target``; also the address at which the browser ended."""
     with requests.Session() as browser:
-        page = browser.get(f"{home}/trackstack/oidc/begin", timeout=20)
+        begin = f"{home}/trackstack/oidc/begin?next={quote(target, safe='')}"
+        page = browser.get(begin, timeout=20)
         while action := re.search(r'action="([^"]+/interaction/[^"]+)"', page.text):
             asked = re.search(r'name="prompt" value="(\w+)"', page.text)
             assert asked
@@ -60,5 +66,5 @@ def signed_in(home: str, name: str) -> dict[str, str]:
         for cookie in browser.cookies:
             if cookie.name.startswith("trackstack_session"):
                 value = f"{cookie.name}={cookie.value}"
-                return {"cookie": value, "sec-fetch-site": "same-origin"}
+                return {"cookie": value, "sec-fetch-site": "same-origin"}, page.url
     raise LookupError(page.text)
