@@ -59,7 +59,9 @@ def _deletes(pruned: Mapping[str, Any]) -> str:
         return f"nothing: {stale}, and it only reports (pruneAction: report)"
     if not pruned["next"]:
         return f"nothing soon: {stale}"
-    counts = ", ".join(f"{number} {kind}s" for kind, number in pruned["counts"].items())
+    counts = ", ".join(
+        f"{number} {kind}{'' if number == 1 else 's'}" for kind, number in pruned["counts"].items()
+    )
     return f"from {pruned['next']} on {counts}, of {stale}; {pruned['stop']}"
 
 

@@ -134,7 +134,7 @@ def retention(states: Sequence[JobState]) -> dict[str, Any] | None:
     # An earlier version's report says nothing of what comes.
     coming: dict[str, Any] = given.get("coming") or {}
     return {
-        "reported": run["started"],
+        "reported": _time(datetime.fromisoformat(run["started"])),
         "deletes": not only_reports,
         "stale": stale,
         "next": coming.get("at"),

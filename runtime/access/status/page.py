@@ -41,7 +41,8 @@ def page(prefix: str, found: Mapping[str, Any], more: str) -> bytes:
 
 def _details(found: Mapping[str, Any]) -> str:
     rows = "".join(
-        f'<tr><th scope="row">{escape(name)}<td>{escape(text)}</tr>\n'
+        f'<tr><th scope="row">{escape(name)}'
+        f'<td style="overflow-wrap:anywhere">{escape(text)}</tr>\n'
         for name, text in details(found)
     )
     return f'<h2>Now</h2>\n<div class="table"><table>\n{rows}</table></div>\n' if rows else ""

@@ -82,18 +82,21 @@ def test_what_prune_deletes_next_is_told_with_when_and_how_to_stop_it() -> None:
     deleted = {"run": 4, "experiment": 1}
     report = _pruned(dry_run=True, deleted=deleted, waiting=5)
     assert said(report) == (
-        "nothing: 5 stale in prune's report of 2026-11-26T00:00:00+00:00, and it only reports "
+        "nothing: 5 stale in prune's report of 2026-11-26T00:00:00Z, and it only reports "
         "(pruneAction: report)"
     )
-    coming = {"at": "2026-12-01T00:00:00Z", "counts": {"run": 3, "experiment": 0}}
+    coming = {
+        "at": "2026-12-01T00:00:00Z",
+        "counts": {"run": 3, "experiment": 1, "registered model": 0},
+    }
     found = _pruned(dry_run=False, deleted=deleted, waiting=9, coming=coming)
     assert found
     assert (found["stale"], found["next"], found["counts"]) == (
         9,
         "2026-12-01T00:00:00Z",
-        {"run": 3},
+        {"run": 3, "experiment": 1},
     )
-    assert said(found).startswith("from 2026-12-01T00:00:00Z on 3 runs, of 9 stale")
+    assert said(found).startswith("from 2026-12-01T00:00:00Z on 3 runs, 1 experiment, of 9 stale")
     assert "trackstack.keep=true" in said(found)
     assert "pruneAction: report" in said(found)
     # A report of an earlier version.
