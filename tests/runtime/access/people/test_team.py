@@ -17,14 +17,17 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from sqlalchemy import URL, MetaData, Table, create_engine, make_url, select, text, update
+from sqlalchemy import MetaData, Table, create_engine, select, update
 
 from infra.rehearsal.system.ports import find_free_port
 from infra.rehearsal.system.waiting import wait_for
+from tests import warm
 from tests.runtime.database.empty import put_empty_store
+from tests.runtime.database.outage import without
 from tests.runtime.databases import postgresql
 from tests.runtime.issuer import CLIENT_ID, issuing, signed_in, signed_in_for
-from tests.runtime.serving import REFUSED, TRACKSTACK, Serving, serving
+from tests.runtime.serving import REFUSED, Serving, serving
+from tests.warm import TRACKSTACK
 
 pytestmark = [pytest.mark.slow, pytest.mark.nightly]
 
@@ -51,13 +54,12 @@ class Team:
 
     def laptop(self, token: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """A command where there is nothing but the server's address and a token."""
-        kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         environment = {
-            **kept,
+            "PATH": os.environ["PATH"],
             "MLFLOW_TRACKING_URI": self.server.uri,
             "MLFLOW_TRACKING_TOKEN": token,
         }
-        return subprocess.run(
+        return warm.run(
             [TRACKSTACK, *arguments], env=environment, capture_output=True, text=True, timeout=120
         )
 
@@ -69,16 +71,11 @@ class Team:
 
     def doctor(self) -> list[str]:
         """The checks that are not well, as doctor beside the server says."""
-        done = self.server.run("doctor", "--json")
-        wrong = [each["check"] for each in json.loads(done.stdout) if not each["well"]]
-        assert done.returncode == bool(wrong)
-        return wrong
+        return _not_well(self.server.run("doctor", "--json"))
 
     def doctor_from_afar(self) -> list[str]:
-        done = self.laptop(self.server.token, "doctor", "--server", "--json")
-        wrong = [each["check"] for each in json.loads(done.stdout) if not each["well"]]
-        assert done.returncode == bool(wrong)
-        return wrong
+        """Those that the server itself tells."""
+        return _not_well(self.laptop(self.server.token, "doctor", "--server", "--json"))
 
     @contextmanager
     def scheduler(self) -> Generator[None]:
@@ -107,43 +104,11 @@ class Team:
                 connection.execute(update(jobs).where(jobs.c.name == row.name).values(values))
         engine.dispose()
 
-    @contextmanager
-    def without_database(self) -> Generator[None]:
-        """Nobody gets anything from it meanwhile."""
-        url = make_url(self.database)
-        with _unreadable(Path(str(url.database))) if "sqlite" in url.drivername else _away(url):
-            yield
 
-
-@contextmanager
-def _unreadable(file: Path) -> Generator[None]:
-    """As a disk that broke has it; SQLite finds out at the next look."""
-    begin = file.read_bytes()[:100]
-
-    def write(content: bytes) -> None:
-        with file.open("r+b") as opened:
-            opened.write(content)
-
-    write(bytes(100))
-    try:
-        yield
-    finally:
-        write(begin)
-
-
-@contextmanager
-def _away(url: URL) -> Generator[None]:
-    """Nobody connects to a database of PostgreSQL's, and who was connected is thrown out."""
-    engine = create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f'ALTER DATABASE "{url.database}" ALLOW_CONNECTIONS false'))
-        ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"
-        connection.execute(text(ended), {"name": url.database})
-        try:
-            yield
-        finally:
-            connection.execute(text(f'ALTER DATABASE "{url.database}" ALLOW_CONNECTIONS true'))
-    engine.dispose()
+def _not_well(done: "subprocess.CompletedProcess[str]") -> list[str]:
+    found = [each["check"] for each in json.loads(done.stdout) if not each["well"]]
+    assert done.returncode == bool(found)
+    return found
 
 
 @contextmanager
@@ -206,7 +171,7 @@ def test_a_team_s_day(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
     _all_jobs_run(team)
     assert team.status(tokens["ada"]) == (0, [])
 
-    with team.without_database():
+    with without(team.database):
         code, [problem] = team.status(tokens["ada"])
         assert code == 1
         assert problem.startswith("the backend store does not answer")
