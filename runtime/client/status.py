@@ -30,6 +30,8 @@ def command(url: str | None, as_json: bool) -> None:
     status, said = login.ask("GET", server.STATUS)
     if status != 200:
         raise UserError(f"{login.url}: {said.get('message') or status}")
+    if "problems" not in said:
+        raise UserError(f"{login.url}: another program answers there, or an earlier version")
     click.echo(json.dumps(said) if as_json else "\n".join(lines(login.url, said)))
     if said["problems"]:
         raise SystemExit(1)

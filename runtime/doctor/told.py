@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, cast
 
 from runtime.client import versions
 from runtime.client.server import STATUS
@@ -30,20 +30,29 @@ def mlflow(settings: RuntimeSettings) -> Finding:
 
 def store_away(settings: RuntimeSettings) -> Finding | None:
     """That a server which answers cannot read its store; None where it can, or does not tell."""
-    status, answer = request(settings, "GET", STATUS, token_of(settings))
+    said = _status(settings)
     # An earlier version says nothing of its database.
-    if status != 200 or json.loads(answer).get("database", "") is not None:
+    if said is None or said.get("database", "") is not None:
         return None
     advice = f"see whether the database runs, and {cures.logs(settings)}"
     return Finding("backend store", False, "the server cannot read it", advice)
 
 
+def _status(settings: RuntimeSettings) -> dict[str, Any] | None:
+    """What a server tells of itself; None of an earlier version, or of another program."""
+    status, answer = request(settings, "GET", STATUS, token_of(settings))
+    try:
+        said: Any = json.loads(answer) if status == 200 else None
+    except ValueError:
+        return None
+    return cast("dict[str, Any]", said) if isinstance(said, dict) and "jobs" in said else None
+
+
 def by_server(settings: RuntimeSettings) -> list[Finding]:
     """Its jobs and its shared tokens, as far as the token of this place may know them."""
     now, found = datetime.now(timezone.utc), list[Finding]()
-    status, answer = request(settings, "GET", STATUS, token_of(settings))
-    if status == 200:
-        found.append(jobs_by_server(settings, json.loads(answer), now))
+    if said := _status(settings):
+        found.append(jobs_by_server(settings, said, now))
     try:
         tokens = ServedTokens(settings).list()
     except UserError:

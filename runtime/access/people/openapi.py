@@ -132,7 +132,7 @@ _SCHEMAS: dict[str, Any] = {
     "Person": _object(
         name=_TEXT,
         role={**_ROLE, "type": ["string", "null"], "enum": [*_ROLE["enum"], None]},
-        signed_in=_TIME,
+        signed_in={**_TIME, "description": "When the issuer last said who they are."},
         removed={"type": "boolean"},
     ),
 }

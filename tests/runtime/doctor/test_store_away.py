@@ -36,18 +36,28 @@ def test_what_follows_from_a_database_that_is_away_is_not_said(tmp_path: Path) -
 
 class _Failing(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        is_let_in = self.path == "/health" or self.headers["Authorization"] == f"Bearer {STACK}"
-        self.send_response((200 if self.path == "/health" else 500) if is_let_in else 401)
-        self.send_header("content-length", "0")
+        self.send_response(self.status())
+        self.send_header("content-length", "6")
         self.end_headers()
+        self.wfile.write(b"<html>")
+
+    def status(self) -> int:
+        if self.path == "/health":
+            return 200
+        return 500 if self.headers["Authorization"] == f"Bearer {STACK}" else 401
 
     def log_message(self, format: str, *_args: object) -> None:
         return
 
 
+class _Another(_Failing):
+    def status(self) -> int:
+        return 200
+
+
 @contextmanager
-def _failing() -> Generator[str]:
-    server = HTTPServer(("127.0.0.1", 0), _Failing)
+def _answering(handler: type[_Failing]) -> Generator[str]:
+    server = HTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"
@@ -57,8 +67,15 @@ def _failing() -> Generator[str]:
 
 
 def test_a_server_that_fails_is_not_taken_for_one_with_another_token() -> None:
-    with _failing() as uri:
+    with _answering(_Failing) as uri:
         found = server_findings_of(_client(uri))
     [access] = [finding for finding in found if finding.check == "access"]
     assert access.found == "with the token the server answers 500, not 200"
     assert access.advice == "it fails at its work: make logs says why"
+
+
+def test_a_page_for_everything_is_another_program(tmp_path: Path) -> None:
+    with _answering(_Another) as uri:
+        found = server_findings_of(_client(uri), alone=True)
+    [access] = [finding for finding in found if not finding.well]
+    assert access.found == "without a token the server answers 200, not 401"
