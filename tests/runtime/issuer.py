@@ -53,10 +53,13 @@ def signed_in(home: str, name: str) -> dict[str, str]:
     return signed_in_for(home, name, "/")[0]
 
 
-def signed_in_for(home: str, name: str, target: str) -> tuple[dict[str, str], str]:
-    """As `signed_in`, by a link to ``target``; also the address at which the browser ended."""
+def signed_in_for(home: str, name: str, target: str, more: str = "") -> tuple[dict[str, str], str]:
+    """As `signed_in`, by a link to ``target``; also the address at which the browser ended.
+
+    ``more`` is added to the query with which the sign-in begins.
+    """
     with requests.Session() as browser:
-        begin = f"{home}/trackstack/oidc/begin?next={quote(target, safe='')}"
+        begin = f"{home}/trackstack/oidc/begin?next={quote(target, safe='')}{more}"
         page = browser.get(begin, timeout=20)
         while action := re.search(r'action="([^"]+/interaction/[^"]+)"', page.text):
             asked = re.search(r'name="prompt" value="(\w+)"', page.text)

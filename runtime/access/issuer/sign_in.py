@@ -22,6 +22,7 @@ from runtime.access.credentials import Person, Sessions
 from runtime.access.exchange import exchange_of
 from runtime.access.issuer.client import Issuer
 from runtime.access.issuer.rules import Rules, display_name, is_overage
+from runtime.sealed import sign_ins
 from runtime.sealed.sign_ins import RefreshTokens, SignedIn
 from runtime.settings import RuntimeSettings
 from runtime.tokens.store import Owner, utc_now
@@ -111,8 +112,7 @@ class SignIn:
         if not may_enter:
             why = "an admin has removed you from this server"
             return self._failed(request, f"{name}: {why}", 403, name)
-        if signed_in.refresh_token:
-            await asyncio.to_thread(self._keep, signed_in, Owner(name, role).key)
+        await asyncio.to_thread(self._keep, signed_in, Owner(name, role).key)
         target = pages.local_target(str(request.session.pop("next", "")), self._prefix)
         request.session.clear()
         exchange_of(request.scope).caller = Person(name, role)
@@ -122,7 +122,11 @@ class SignIn:
         return answer
 
     def _keep(self, signed_in: SignedIn, key: str) -> None:
-        RefreshTokens(self._callers.engine, self._settings).keep(key, signed_in, utc_now())
+        if signed_in.refresh_token:
+            RefreshTokens(self._callers.engine, self._settings).keep(key, signed_in, utc_now())
+        else:
+            # That of an earlier sign-in may be refused for having been followed by this one.
+            sign_ins.forget(self._callers.engine, key)
 
     async def _logout(self, request: Request) -> Response:
         """Leave the issuer's session too, where it says how."""

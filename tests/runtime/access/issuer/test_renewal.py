@@ -28,7 +28,7 @@ from tests.runtime.access.people.site import (
     made,
     served,
 )
-from tests.runtime.issuer import CLIENT_ID, Offline, change, issuing, signed_in
+from tests.runtime.issuer import CLIENT_ID, Offline, change, issuing, signed_in, signed_in_for
 from tests.runtime.serving import request
 
 pytestmark = pytest.mark.slow
@@ -233,6 +233,10 @@ def test_who_signs_in_anew_or_is_removed_by_an_admin_is_not_asked_for_by_the_old
     signed_in(place.uri, "ada")
     [(_, second)] = place.refresh_tokens()
     assert first != second
+    signed_in_for(place.uri, "ada", "/", "&offline=no")
+    assert place.refresh_tokens() == []
+    signed_in(place.uri, "ada")
+    assert len(place.refresh_tokens()) == 1
     callers = Callers(place.settings, place.site.sessions)
     callers.own.remove("ada@example.com")
     assert place.refresh_tokens() == []
