@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +44,7 @@ class Place:
     uri: str
     issuer: str
     settings: RuntimeSettings
+    variables: Mapping[str, str]
 
     def sql(self, statement: str, *values: str) -> list[tuple[str, ...]]:
         store = self.site.folder / "store" / "mydb.sqlite"
@@ -106,7 +107,7 @@ def _placed(folder: Path, *, offline: Offline = "given", key: str = _KEY) -> Gen
         site = made(folder, **variables)
         settings = load({**variables, "TRACKSTACK_DATA_DIR": str(folder)})
         with served(site, port=port) as uri:
-            yield Place(site, uri, issuer, settings)
+            yield Place(site, uri, issuer, settings, variables)
 
 
 @pytest.fixture
@@ -251,3 +252,13 @@ def test_who_made_no_token_is_never_asked_for(place: Place) -> None:
     place.days_pass(2)
     place.look()
     assert place.refresh_tokens() == []
+
+
+def test_each_worker_looks_from_its_first_request_on(place: Place) -> None:
+    token = place.token(signed_in(place.uri, "ada"), "laptop")
+    change(place.issuer, "ada")
+    place.days_pass(1)
+    with served(made(place.site.folder, **place.variables)) as another:
+        place.works(token)
+        assert request(f"{another}/health").status == 200
+        wait_for(lambda: not place.is_valid(token), "its look", 20)
