@@ -34,6 +34,15 @@ def options(settings: Settings, is_terminal: bool) -> list[str]:
     return ["--suppress-outputs", "--yes", "--skip-preview", *refresh]
 
 
+def not_done(name: str, settings: Settings) -> str:
+    """What an update that the engine did not end well leaves behind, and what to do. Pure."""
+    billed = " and is billed" if isinstance(settings, CloudKeys) else ""
+    return (
+        f"up: not done; what was made until then stays{billed}. Put right what stands above, and "
+        f"run it again: make up STACK={name} goes on from there. To give up: make down STACK={name}"
+    )
+
+
 def select(name: str) -> None:
     """Make the stack where it is not there yet, and the one that `pulumi` works on by itself.
 
@@ -91,6 +100,7 @@ def command(name: str, data: str, wait: float, preflight: bool, port: int | None
         require(stack)
     again = [word for urn in docker.pruned(state) for word in ("--replace", urn)]
     if guard.up(stack, *options(settings, sys.stdin.isatty()), *again, allowed=allowed):
+        click.echo(not_done(name, settings), err=True)
         return 1
     outputs = status.outputs_of(stack)
     if wait:

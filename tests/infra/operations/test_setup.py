@@ -12,7 +12,7 @@ from infra.operations import setup
 from infra.operations.setup import Needs
 from infra.operations.stack import MistakeError, Stack
 from infra.operations.stack import file as stack_file
-from infra.operations.up import options
+from infra.operations.up import not_done, options
 from infra.place import ROOT
 from infra.settings import parse
 from runtime.errors import UserError
@@ -165,6 +165,14 @@ def test_the_engine_asks_in_a_cloud_and_on_a_terminal_alone() -> None:
         assert "--yes" in options(settings, is_terminal)
     assert "--yes" not in options(cloud, is_terminal=True)
     assert "--refresh" in options(contained, is_terminal=True)
+
+
+def test_an_update_that_ends_half_way_says_what_stays_and_how_it_goes_on() -> None:
+    said = not_done("oci-dev", parse(_IN_A_CLOUD))
+    assert "stays and is billed" in said
+    assert "make up STACK=oci-dev goes on" in said
+    assert "make down STACK=oci-dev" in said
+    assert "billed" not in not_done("local", parse({"cloud": "local"}))
 
 
 def test_a_first_stack_of_this_machine_is_copied_from_its_example(
