@@ -21,7 +21,7 @@ import click
 from infra.operations import up
 from infra.operations.recover import compared, keys
 from infra.operations.recover.compared import COUNTED, differences, left_behind, refuse_data, wait
-from infra.operations.stack import MistakeError, Stack, guard
+from infra.operations.stack import MistakeError, Stack, guard, port
 from infra.operations.stack import file as stack_file
 from infra.operations.stack.served import client_of
 from infra.plan.local import LocalPlan
@@ -271,6 +271,9 @@ def command(
 
 def fill(stack: Stack, options: "Options") -> int:
     """Fill a stack from a backup and bring it up; returns the exit code."""
+    if not options.dry_run:
+        # As `make up` does: the server that is left may still run, on the port of both.
+        port.choose(stack, None, is_up=bool(stack.resources()))
     plan = stack.plan()
     if isinstance(plan, LocalPlan):
         return _fill_from_here(stack, plan, options)
