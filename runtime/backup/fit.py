@@ -4,12 +4,12 @@ SQLite takes texts of any length and any character; PostgreSQL and MySQL do not,
 that differ in case or accent may be the same key.
 """
 
+import functools
 import json
 import sqlite3
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from functools import partial
 from itertools import combinations, groupby
 from pathlib import Path
 from typing import Any, cast
@@ -26,7 +26,7 @@ from sqlalchemy import (
     create_engine,
     text,
 )
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import StaticPool
 
 from runtime.backup import relocate, schema
 from runtime.backup.format import rows
@@ -52,7 +52,9 @@ def problems(
         yield from of_kind(engine.dialect.name, of, tables, scratch, now)
         return
     with engine.connect() as connection:
-        yield from of_kind("mysql", of, tables, scratch, now, partial(_are_one, connection))
+        yield from of_kind(
+            "mysql", of, tables, scratch, now, functools.partial(_are_one, connection)
+        )
 
 
 def of_kind(
@@ -70,7 +72,7 @@ def of_kind(
     ``are_one`` says whether two keys that look alike are equal to the database; without it, the
     least discerning collation is assumed.
     """
-    known = tables_at(of.revision, scratch)
+    known = tables_at(of.revision)
     for name, part in of.tables.items():
         if part.rows and name not in known.tables:
             yield f"the schema {of.revision} has no table {name}"
@@ -86,17 +88,20 @@ def of_kind(
             yield from _of_keys(are_one, known.tables[name], file, scratch / "keys")
 
 
-def tables_at(revision: str, scratch: Path) -> MetaData:
-    """MLflow's tables as its migrations make them at ``revision``, and Trackstack's.
+@functools.cache
+def tables_at(revision: str) -> MetaData:
+    """MLflow's tables as its migrations make them at ``revision``, and Trackstack's; to be read
+    only, since each is made once: it takes seconds.
 
     Today's models do not tell how long a text an older schema takes.
     """
-    file = scratch / "schema.sqlite"
-    file.unlink(missing_ok=True)
-    engine = create_engine(f"sqlite:///{file}", poolclass=NullPool)
-    schema.make_tables(engine, revision)
-    with engine.connect() as connection:
-        return rows.reflect(connection)
+    engine = create_engine("sqlite://", poolclass=StaticPool)
+    try:
+        schema.make_tables(engine, revision)
+        with engine.connect() as connection:
+            return rows.reflect(connection)
+    finally:
+        engine.dispose()
 
 
 def _start(value: str) -> str:

@@ -1,5 +1,6 @@
 """MLflow's own migrations of its schema."""
 
+import functools
 from typing import Any, cast
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -57,18 +58,24 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def run(connection: Connection, revision: str) -> None:
-    """Run the migrations up to ``revision`` in the transaction of ``connection``."""
-    from alembic.runtime.environment import EnvironmentContext
+@functools.cache
+def scripts() -> Any:
+    """Alembic's directory of the migrations; to read them takes a while, and they do not change."""
     from alembic.script import ScriptDirectory
     from mlflow.store.db import utils
 
-    config = cast(Any, utils)._get_alembic_config("")
-    scripts: Any = ScriptDirectory.from_config(config)
+    return ScriptDirectory.from_config(cast(Any, utils)._get_alembic_config(""))
+
+
+def run(connection: Connection, revision: str) -> None:
+    """Run the migrations up to ``revision`` in the transaction of ``connection``."""
+    from alembic.runtime.environment import EnvironmentContext
+    from mlflow.store.db import utils
 
     def steps(at: Any, _context: object) -> Any:
-        return scripts._upgrade_revs(revision, at)
+        return scripts()._upgrade_revs(revision, at)
 
-    with EnvironmentContext(config, scripts, fn=steps) as environment:
+    config = cast(Any, utils)._get_alembic_config("")
+    with EnvironmentContext(config, scripts(), fn=steps) as environment:
         environment.configure(connection=connection, render_as_batch=True)
         environment.run_migrations()

@@ -17,6 +17,7 @@ from sqlalchemy import (
     text,
 )
 
+from runtime.database.migration import scripts
 from runtime.errors import UserError
 
 VERSION_TABLE = "alembic_version"
@@ -82,13 +83,10 @@ def is_unfinished(engine: Engine) -> bool:
 
 def has_revision(revision: str) -> bool:
     """Whether this MLflow knows the schema revision."""
-    from alembic.script import ScriptDirectory
     from alembic.util.exc import CommandError
-    from mlflow.store.db import utils
 
-    scripts = ScriptDirectory.from_config(cast(Any, utils)._get_alembic_config(""))
     try:
-        scripts.get_revision(revision)
+        scripts().get_revision(revision)
     except CommandError:
         return False
     return True
@@ -139,4 +137,4 @@ def revisions(engine: Engine) -> tuple[str | None, str]:
     with engine.connect() as connection:
         empty = not engine.dialect.has_table(connection, "experiments")
     has = None if empty else str(library._get_schema_version(engine))
-    return has, str(library._get_latest_schema_revision())
+    return has, str(scripts().get_current_head())

@@ -6,6 +6,7 @@ a store from one to another; the tables themselves are made by MLflow's migratio
 """
 
 import base64
+import functools
 import gzip
 import hashlib
 import json
@@ -57,8 +58,9 @@ class TableDump:
     digest: str
 
 
+@functools.cache
 def known_tables() -> MetaData:
-    """MLflow's tables by its own models, and Trackstack's."""
+    """MLflow's tables by its own models, and Trackstack's; one for all, to be read only."""
     from runtime.database.schema import tables
 
     metadata = MetaData()
