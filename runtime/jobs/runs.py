@@ -142,10 +142,10 @@ class JobRuns:
 def main(text: str) -> None:
     """Note what the scheduler says: `schedule`; or `job` and `cron`, with `run` once it ended."""
     from runtime import settings
-    from runtime.database.engine import open_engine
+    from runtime.database.engine import open_briefly
 
     said: dict[str, Any] = json.loads(text)
-    engine = open_engine(settings.load())
+    engine = open_briefly(settings.load())
     runs = JobRuns(engine)
     if "schedule" in said:
         runs.schedule(said["schedule"])

@@ -274,14 +274,14 @@ def command(once: str | None, elect: bool) -> int:
 
 
 def _is_elected(name: str, settings: RuntimeSettings) -> bool:
-    from runtime.database.engine import open_engine
+    from runtime.database.engine import open_briefly
     from runtime.jobs.lease import acquire
 
     crons = schedules(settings)
     if name not in crons:
         raise UserError(f"{name} has no schedule; see {variable(SCHEDULES[name])}", 2)
     now = _now()
-    return acquire(open_engine(settings), name, cron.last_time(crons[name], now), now)
+    return acquire(open_briefly(settings), name, cron.last_time(crons[name], now), now)
 
 
 def _run_once(name: str, settings: RuntimeSettings) -> int:

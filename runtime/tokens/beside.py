@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runtime import duration
-from runtime.database.engine import open_engine
+from runtime.database.engine import open_briefly
 from runtime.errors import UserError
 from runtime.settings import RuntimeSettings, secret_file
 from runtime.tokens.known import MountedTokens
@@ -19,7 +19,7 @@ class StoredTokens:
     """As `ServedTokens`, by the store itself."""
 
     def __init__(self, settings: RuntimeSettings) -> None:
-        self._settings, engine = settings, open_engine(settings)
+        self._settings, engine = settings, open_briefly(settings)
         limits = Limits(settings.token_max_days, settings.token_sign_in_days)
         self._shared, self._own = TokenTable(engine), OwnTokens(engine, limits)
         self._uses, self._makers = TokenUses(engine), TokenMakers(engine)
