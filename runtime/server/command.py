@@ -7,6 +7,7 @@ the workers, which share its memory and die with it. The application gets the en
 `mlflow server` would give it.
 """
 
+import importlib
 import ipaddress
 import multiprocessing
 import os
@@ -172,7 +173,13 @@ def open_store(settings: RuntimeSettings) -> None:
 
 
 def _check_store(settings: RuntimeSettings) -> None:
-    """Open the store in a child: its connections must not be there when workers are forked."""
+    """Open the store in a child: its connections must not be there when workers are forked.
+
+    What both it and the server import is imported before, but for MLflow's registry, which takes
+    the key of webhooks as it is imported: what the first token is changes that.
+    """
+    for name in ("alembic.migration", "mlflow.store.tracking.dbmodels.models"):
+        importlib.import_module(name)
     child = multiprocessing.get_context("fork").Process(target=open_store, args=(settings,))
     child.start()
     child.join(_UNTOLD)
