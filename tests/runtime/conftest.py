@@ -21,12 +21,21 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[Serving]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def _filled_once(  # pyright: ignore[reportUnusedFunction]
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    folder = tmp_path_factory.mktemp("filled-once")
+    fill(settings_of(folder))
+    return folder
+
+
 @pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> RuntimeSettings:
+def filled(_filled_once: Path, tmp_path_factory: pytest.TempPathFactory) -> RuntimeSettings:
     """A SQLite store that a module's tests only read."""
-    settings = settings_of(tmp_path_factory.mktemp("filled"))
-    fill(settings)
-    return settings
+    folder = tmp_path_factory.mktemp("filled")
+    shutil.copytree(_filled_once, folder, dirs_exist_ok=True)
+    return settings_of(folder)
 
 
 @pytest.fixture

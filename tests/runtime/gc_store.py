@@ -14,7 +14,7 @@ from sqlalchemy import Engine, Table, create_engine, insert, select, update
 
 from runtime.database import schema
 from runtime.gc.command import command
-from tests.runtime.database.empty import empty_sqlite
+from tests.runtime.database.empty import put_schema
 from tests.runtime.databases import mariadb, postgresql
 
 # As for a file that is immutable, or on a disk that fails: root may delete all else.
@@ -62,9 +62,8 @@ class Store:
         from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
         self.artifacts = folder / "artifacts"
-        if not uri and not (folder / "store.sqlite").exists():
-            (folder / "store.sqlite").write_bytes(empty_sqlite())
         self.uri = uri or f"sqlite:///{folder}/store.sqlite"
+        put_schema(self.uri)
         self.mlflow: Any = SqlAlchemyStore(self.uri, root or self.artifacts.as_uri())
         self.engine: Engine = create_engine(self.uri)
         self.tables: Mapping[str, Table] = schema.tables().tables

@@ -23,7 +23,12 @@ def empty_sqlite() -> bytes:
 
 def put_empty_store(data_dir: Path) -> None:
     """Put the schema where a server with this data directory looks, unless a store is there."""
-    file = data_dir / "store" / "mydb.sqlite"
-    if not file.exists():
+    put_schema(f"sqlite:///{data_dir}/store/mydb.sqlite")
+
+
+def put_schema(uri: str) -> None:
+    """Put the schema into a SQLite file that is not there; any other store is left alone."""
+    file = Path(uri.removeprefix("sqlite:///"))
+    if uri.startswith("sqlite:///") and not file.exists():
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         file.write_bytes(empty_sqlite())

@@ -13,6 +13,7 @@ from runtime.artifacts.location import Destination
 from runtime.database import schema
 from runtime.gc.collector import Collector
 from runtime.gc.report import Report
+from tests.runtime.database.empty import put_schema
 
 _ALL = 2**62
 
@@ -86,6 +87,7 @@ class Filler:
         from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
         self.root, self.random = root, random.Random(seed)
+        put_schema(uri)
         self.store: Any = SqlAlchemyStore(uri, root.as_uri())
 
     def fill(self, plan: list[dict[str, Any]]) -> None:

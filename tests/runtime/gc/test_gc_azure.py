@@ -16,6 +16,7 @@ from infra.rehearsal.system.waiting import wait_for
 from runtime.database import schema
 from runtime.errors import UserError
 from runtime.gc.command import command
+from tests.runtime.database.empty import put_schema
 from tests.runtime.gc.leftovers import found, leave
 from tests.runtime.gc_store import Store as AnyStore
 
@@ -65,6 +66,7 @@ class Store:
         self.uri = f"sqlite:///{folder}/store.sqlite"
         # A destination is one store's.
         root = f"{_ROOT}/{folder.name}"
+        put_schema(self.uri)
         self.mlflow: Any = SqlAlchemyStore(self.uri, root)
         self.environment = {
             "MLFLOW_BACKEND_STORE_URI": self.uri,
