@@ -1,12 +1,18 @@
-"""Real PostgreSQL and MariaDB servers on loopback, each with a data directory of its own."""
+"""Real PostgreSQL and MariaDB servers on loopback, each with a data directory of its own.
 
+One of a kind stands as long as this process, and whoever asks gets a database in it.
+"""
+
+import atexit
+import functools
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Generator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -14,8 +20,11 @@ from typing import Protocol
 from infra.rehearsal.system.packages import ensure_debian, install_debian
 from infra.rehearsal.system.ports import find_free_port
 from infra.rehearsal.system.waiting import wait_for
+from runtime.process import die_with_parent
 
 _USER = "mlflow"
+_standing = ExitStack()
+atexit.register(_standing.close)
 
 
 class Server(Protocol):
@@ -81,7 +90,17 @@ def _unprivileged() -> str | None:
 
 @contextmanager
 def postgresql() -> Generator[PostgreSql]:
-    """PostgreSQL of Debian's package, for the one who uses it."""
+    """PostgreSQL of Debian's package."""
+    yield _standing_postgresql()
+
+
+@functools.cache
+def _standing_postgresql() -> PostgreSql:
+    return _standing.enter_context(_own_postgresql())
+
+
+@contextmanager
+def _own_postgresql() -> Generator[PostgreSql]:
     versions = Path("/usr/lib/postgresql")
     if not list(versions.glob("*/bin/initdb")):
         install_debian("postgresql")
@@ -105,7 +124,12 @@ def postgresql() -> Generator[PostgreSql]:
         options = ["-h", "127.0.0.1", "-p", str(port), "-k", "", "-F"]
         with log.open("wb") as out:
             server = subprocess.Popen(
-                [binaries / "postgres", "-D", data, *options], stdout=out, stderr=out, user=user
+                [binaries / "postgres", "-D", data, *options],
+                stdout=out,
+                stderr=out,
+                user=user,
+                # SIGQUIT: at once.
+                preexec_fn=functools.partial(die_with_parent, signal.SIGQUIT),
             )
         try:
             ready = [binaries / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
@@ -117,18 +141,29 @@ def postgresql() -> Generator[PostgreSql]:
             server.wait(60)
 
 
-def mariadb_with_standby() -> AbstractContextManager[MariaDb]:
-    """MariaDB as the highly available servers of clouds are: no table is without a primary key, and
-    there is a binary log.
-    """
-    return mariadb(
-        "--innodb-force-primary-key=1", "--log-bin", "--log-bin-trust-function-creators=1"
-    )
+@contextmanager
+def mariadb() -> Generator[MariaDb]:
+    """MariaDB of Debian's package."""
+    yield _standing_mariadb()
 
 
 @contextmanager
-def mariadb(*options: str) -> Generator[MariaDb]:
-    """MariaDB of Debian's package, for the one who uses it; ``options`` are more of its own."""
+def mariadb_with_standby() -> Generator[MariaDb]:
+    """MariaDB as the highly available servers of clouds are: no table is without a primary key, and
+    there is a binary log.
+    """
+    with_log = ("--log-bin", "--log-bin-trust-function-creators=1")
+    yield _standing_mariadb("--innodb-force-primary-key=1", *with_log)
+
+
+@functools.cache
+def _standing_mariadb(*options: str) -> MariaDb:
+    return _standing.enter_context(own_mariadb(*options))
+
+
+@contextmanager
+def own_mariadb(*options: str) -> Generator[MariaDb]:
+    """One for the one who uses it; ``options`` are more of its own."""
     ensure_debian("mariadbd", "mariadb-server")
     port, password = find_free_port(), secrets.token_hex(8)
     with tempfile.TemporaryDirectory() as folder:
@@ -139,7 +174,10 @@ def mariadb(*options: str) -> Generator[MariaDb]:
         fast = ["--innodb-flush-log-at-trx-commit=0", "--innodb-flush-method=nosync"]
         with log.open("wb") as out:
             server = subprocess.Popen(
-                ["mariadbd", *own, *listening, *fast, *options], stdout=out, stderr=out
+                ["mariadbd", *own, *listening, *fast, *options],
+                stdout=out,
+                stderr=out,
+                preexec_fn=die_with_parent,
             )
         client = ["mariadb", "--no-defaults", f"--socket={socket}", "--user=root"]
         try:

@@ -16,7 +16,7 @@ from infra.rehearsal.host.authority import Authority
 from runtime.cli import cli
 from runtime.database.engine import open_engine
 from runtime.settings.uris import with_driver
-from tests.runtime.databases import MariaDb, mariadb, postgresql
+from tests.runtime.databases import MariaDb, own_mariadb, postgresql
 from tests.runtime.filled import settings_of
 
 pytestmark = pytest.mark.slow
@@ -29,7 +29,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[MariaDb]:
     folder = tmp_path_factory.mktemp("tls")
     for name, content in zip(("cert", "key"), Authority.load().issue("other.name"), strict=True):
         (folder / name).write_bytes(content)
-    with mariadb(f"--ssl-cert={folder}/cert", f"--ssl-key={folder}/key") as running:
+    with own_mariadb(f"--ssl-cert={folder}/cert", f"--ssl-key={folder}/key") as running:
         sql = (
             f"CREATE USER admin@'%' IDENTIFIED BY '{running.password}';"
             "GRANT ALL PRIVILEGES ON *.* TO admin@'%' WITH GRANT OPTION;"
