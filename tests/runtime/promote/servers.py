@@ -59,6 +59,8 @@ def register(
             name="model",
             python_model=str(code),
             input_example=pandas.DataFrame({"x": [1.0, 2.0]}),
+            # Else the client looks for them by loading the model elsewhere, which takes seconds.
+            pip_requirements=[],
             registered_model_name=name,
         )
     return client.search_model_versions(f"name = '{name}'")[0]

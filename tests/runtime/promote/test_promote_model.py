@@ -182,6 +182,7 @@ def test_a_killed_promotion_goes_on_without_a_second_version(
             name="model",
             python_model=str(code),
             artifacts={"weights": str(weights)},
+            pip_requirements=[],
             registered_model_name="large",
         )
     assert client.get_model_version("large", "1")

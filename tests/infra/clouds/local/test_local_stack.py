@@ -128,9 +128,9 @@ def test_a_data_scientist_s_day(
             "set_model(Double())\n"
         )
         pyfunc: Any = mlflow.pyfunc
-        logged = pyfunc.log_model(
-            name="model", python_model=str(model_file), registered_model_name="double"
-        )
+        # Its requirements are said: to find them, the client would load the model elsewhere.
+        named = {"name": "model", "registered_model_name": "double"}
+        logged = pyfunc.log_model(python_model=str(model_file), pip_requirements=[], **named)
     found = client.get_run(run.info.run_id).data
     assert found.params == {"alpha": "0.5"}
     assert [metric.value for metric in client.get_metric_history(run.info.run_id, "loss")] == [

@@ -52,7 +52,9 @@ def test_what_clients_do_works_against_the_image(
         mlflow.log_table({"q": ["1"], "a": ["2"]}, "table.json")
         mlflow.log_artifacts(str(tmp_path), "files")
         mlflow.log_input(mlflow.data.from_numpy(_ones()), "training")
-        mlflow.sklearn.log_model(_fitted(), name="model", registered_model_name="image-model")
+        # Named, so that the client does not look for them by loading the model elsewhere.
+        named: dict[str, Any] = {"name": "model", "registered_model_name": "image-model"}
+        mlflow.sklearn.log_model(_fitted(), pip_requirements=[], **named)
     back = client.download_artifacts(run.info.run_id, "files/sub/file.bin", str(tmp_path))
     assert Path(back).read_bytes() == (tmp_path / "sub" / "file.bin").read_bytes()
     assert [m.step for m in client.get_metric_history(run.info.run_id, "loss")] == [0, 1, 2]
