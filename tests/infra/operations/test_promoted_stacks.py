@@ -143,7 +143,10 @@ def _ask(engine: Engine, path: str, body: bytes | None = None) -> bytes:
     return answer.body
 
 
-@pytest.mark.slow
+# The story of two rehearsed clouds (tests/stacks/test_story.py) has each of these steps but the
+# refusals, which test_promotion and test_recover show; what is left to the night is that containers
+# of this machine do the same.
+@pytest.mark.nightly
 @pytest.mark.timeout(1200)
 def test_prod_runs_dev_s_very_image_and_goes_back_from_a_bad_one(stacks: Stacks) -> None:
     base: dict[str, Any] = {"baseImage": daemon.base_image()}
