@@ -1,7 +1,9 @@
 """`compute: vm`: an instance that systemd makes a tracking server, as infra/plan/machine.py says.
 
 Its identity is that of the instance itself, and what it is to be stands in its metadata: another
-image or key changes it in place. https://docs.oracle.com/iaas/Content/Compute/home.htm
+image or key changes it in place, and so does a newer Trackstack: what an instance was begun with
+changes in none that is there (the provider makes another), so that its description has the agent.
+https://docs.oracle.com/iaas/Content/Compute/home.htm
 """
 
 import pulumi
@@ -38,7 +40,7 @@ def make_instance(parts: Parts, vault: Vault) -> core.Instance:
             nsg_ids=[networks.proxy_rules, networks.server_rules],
             assign_public_ip="false",
         ),
-        metadata=metadata(parts, vault),
+        metadata=metadata(parts, vault, agent="oci"),
         instance_options=core.InstanceInstanceOptionsArgs(
             # Without it, any request that reaches the metadata gets a key of the instance.
             are_legacy_imds_endpoints_disabled=True
@@ -50,7 +52,7 @@ def make_instance(parts: Parts, vault: Vault) -> core.Instance:
         opts=ResourceOptions.merge(
             scope.after(*parts.ready),
             # A machine that is there keeps its disk, and is kept up to date from within.
-            ResourceOptions(ignore_changes=["sourceDetails.sourceId"]),
+            ResourceOptions(ignore_changes=["sourceDetails.sourceId", "metadata.user_data"]),
         ),
     )
 
@@ -69,17 +71,17 @@ def newest_image(parts: Parts) -> Output[str]:
     return found.images.apply(lambda images: images[0].id)
 
 
-def metadata(parts: Parts, vault: Vault) -> dict[str, pulumi.Input[str]]:
-    """What makes an instance a tracking server."""
+def metadata(parts: Parts, vault: Vault, agent: str = "") -> dict[str, pulumi.Input[str]]:
+    """What makes an instance a tracking server; ``agent`` as of infra.plan.machine.Machine."""
     key = parts.plan.settings.ssh_public_key
     return {
-        "trackstack": _description(parts, vault),
+        "trackstack": _description(parts, vault, agent),
         "user_data": machine.user_data(systemd_texts(), "oci", trusted=parts.plan.image.trusted),
         **({"ssh_authorized_keys": key} if key else {}),
     }
 
 
-def _description(parts: Parts, vault: Vault) -> Output[str]:
+def _description(parts: Parts, vault: Vault, agent: str) -> Output[str]:
     plan, files = parts.plan, parts.identity.secrets.files
     kept = {
         name: vault.keep(f"secret-{name.replace('_', '-')}", name.replace("_", "-"), files[name])
@@ -90,7 +92,14 @@ def _description(parts: Parts, vault: Vault) -> Output[str]:
         name: Output.concat(secret.id, "?versionNumber=", secret.current_version_number.apply(str))
         for name, secret in kept.items()
     }
-    return described(parts.images.runtime, plan.workloads.all, parts.environment, addresses)
+    return described(
+        parts.images.runtime,
+        plan.workloads.all,
+        parts.environment,
+        addresses,
+        agent,
+        plan.image.trusted,
+    )
 
 
 def matching_rule(instance: core.Instance) -> pulumi.Input[str]:

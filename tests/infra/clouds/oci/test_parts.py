@@ -1,5 +1,10 @@
 """What single parts of a stack on OCI are made from: images, the vault, the load balancer."""
 
+import base64
+import gzip
+import json
+from typing import Any, cast
+
 import pytest
 
 from tests.infra.recording import COPY, deploy_oci
@@ -53,3 +58,26 @@ def test_the_proxy_of_an_instance_is_pulled_from_the_stack_s_own_repository() ->
     assert front["imageUrl"] == COPY
     _, made = deploy_oci({**OCI, "compute": "vm"})
     assert made.of("CopiedImage") == []
+
+
+def test_a_newer_product_changes_a_machine_in_place_and_a_pool_s_by_other_ones() -> None:
+    """Where a machine is begun with another agent, OCI's provider makes another machine."""
+    _, made = deploy_oci({**OCI, "compute": "vm"})
+    assert made.options("server")["ignoreChanges"] == [
+        "sourceDetails.sourceId",
+        "metadata.user_data",
+    ]
+    described = _described(made.of("Instance")[0])
+    assert "agent.py" in described["files"]
+    unit = described["units"]["trackstack-agent.service"]
+    assert "ExecStart=/usr/bin/python3 -I /etc/trackstack/agent.py oci\n" in unit
+    assert described["trusted"] == []
+    _, made = deploy_oci({**OCI, "compute": "scale"})
+    [configuration] = made.of("InstanceConfiguration")
+    described = _described(configuration["instanceDetails"]["launchDetails"])
+    assert "agent.py" not in described["files"]
+
+
+def _described(instance: dict[str, Any]) -> dict[str, Any]:
+    text = gzip.decompress(base64.b64decode(instance["metadata"]["trackstack"]))
+    return cast("dict[str, Any]", json.loads(text))
