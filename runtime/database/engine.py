@@ -1,6 +1,5 @@
 """The backend store's database, opened as MLflow opens it."""
 
-import os
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -11,8 +10,8 @@ from sqlalchemy.pool import NullPool
 from runtime.database.uri import shown_store, store_uri
 from runtime.errors import UserError
 from runtime.settings import RuntimeSettings
+from runtime.settings.mysql import mysql_tls
 
-_MYSQL_TLS = ("ssl_ca", "ssl_cert", "ssl_key")
 # What PostgreSQL and MySQL say to a wrong name or password: waiting does not help.
 _REFUSALS = ("authentication failed", "access denied", "no password supplied")
 
@@ -34,9 +33,7 @@ def open_briefly(settings: RuntimeSettings) -> Engine:
     """
 
     def make(uri: str) -> Engine:
-        named = {name: os.environ.get(f"MLFLOW_MYSQL_{name.upper()}") for name in _MYSQL_TLS}
-        given = {name: file for name, file in named.items() if file}
-        tls = given if uri.startswith("mysql") else {}
+        tls = mysql_tls() if uri.startswith("mysql") else {}
         return create_engine(uri, poolclass=NullPool, connect_args=tls)
 
     return _opened(store_uri(settings), make)

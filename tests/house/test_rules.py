@@ -195,6 +195,8 @@ _VARIABLE = re.compile(r"(MLFLOW|TRACKSTACK|OCIFS)_[A-Z_]+")
 # reads it from the environment, or be read by what must import nothing.
 _SPELL_NAMES = {
     "runtime/settings/__init__.py",
+    # Of MLflow, where it is not imported.
+    "runtime/settings/mysql.py",
     "runtime/health.py",
     "runtime/server/command.py",
     "runtime/sealed/gateway.py",

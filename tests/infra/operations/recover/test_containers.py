@@ -28,6 +28,7 @@ def test_containers_know_the_key_of_the_backup_that_filled_them(
     of = make.back_up(lost, make.destination(lost, None))
     with standing(tmp_path, is_real=is_real_docker, is_up=False) as stack:
         stack.config["trackstack:backupEncryption"] = "true"
+        stack.engine.run("config")
         stack.configure()
         unknown = run_operation(stack.engine, "recover", "--from", str(backups))
         assert unknown.returncode
