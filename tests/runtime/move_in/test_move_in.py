@@ -17,7 +17,7 @@ from runtime.backup.format import manifest
 from runtime.database.engine import open_engine
 from runtime.database.state import revisions
 from runtime.errors import UserError
-from runtime.move_in import relocation, source
+from runtime.move_in import source
 from runtime.move_in.command import command, lines, take
 from runtime.settings import RuntimeSettings
 from tests.runtime.backup.stores import make_old, names, restore, state_of
