@@ -170,7 +170,10 @@ class _Noted(dict[bytes, bytes]):
 
 
 def _load() -> list[str]:
-    """Import; returns the names of this project's and MLflow's that the imports asked for."""
+    """Import; returns the names of this project's and MLflow's that the imports asked for.
+
+    But for those of MLflow's telemetry, which is off.
+    """
     variables = cast(Any, os.environ)
     plain = variables._data
     noted = variables._data = _Noted(plain)
@@ -178,7 +181,8 @@ def _load() -> list[str]:
         importlib.import_module(name)
     variables._data = plain
     names = {name.decode() for name in noted.asked}
-    return sorted(name for name in names if "MLFLOW_" in name or "TRACKSTACK_" in name)
+    ours = (name for name in names if "MLFLOW_" in name or "TRACKSTACK_" in name)
+    return sorted(name for name in ours if "TELEMETRY" not in name)
 
 
 def _wait_for_task(caller: socket.socket) -> None:
