@@ -25,13 +25,15 @@ pytestmark = pytest.mark.slow
 )
 def test_a_command_says_and_does_the_same(arguments: tuple[str, ...], tmp_path: Path) -> None:
     said: list[Any] = []
+    environment = {"TRACKSTACK_DATA_DIR": "data", "PATH": os.environ["PATH"]}
+    assert warm.is_warm(environment)
     for run in (subprocess.run, warm.run):
         folder = tmp_path / str(len(said))
         folder.mkdir()
         done = run(
             [TRACKSTACK, *arguments],
             cwd=folder,
-            env={"TRACKSTACK_DATA_DIR": "data", "PATH": os.environ["PATH"]},
+            env=environment,
             input="not a backup",
             capture_output=True,
             text=True,

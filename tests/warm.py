@@ -48,14 +48,8 @@ class Popen(subprocess.Popen[Any]):
         pipes, (gid, gids, uid, umask, new_session, *group) = given[10:16], given[17:]
         environment = os.environ if environment is None else environment
         others = preexec or passed or new_session or gid or gids or uid
-        if (
-            sys.platform != "linux"
-            or args[0] != TRACKSTACK
-            or others
-            or umask != -1
-            or group not in ([], [-1])
-            or _starter_of(os.getpid()).is_known_otherwise(environment)
-        ):
+        is_usual = umask == -1 and group in ([], [-1]) and not others
+        if args[0] != TRACKSTACK or not is_usual or not is_warm(environment):
             cast(Any, super())._execute_child(*given)
             return
         given_streams = zip((pipes[0], pipes[3], pipes[5]), range(3), strict=True)
@@ -64,6 +58,11 @@ class Popen(subprocess.Popen[Any]):
         own = cast(Any, self)
         own._child_created = True
         own._close_pipe_fds(*pipes)
+
+
+def is_warm(environment: Mapping[str, str]) -> bool:
+    """Whether a start with this environment can be a fork."""
+    return sys.platform == "linux" and not _starter_of(os.getpid()).has_seen_other(environment)
 
 
 def run(
@@ -114,9 +113,11 @@ class _Starter:
         self._read = frozenset(json.loads(ours.recv(_LONGEST)))
         self._begun_with = _at_start(environment)
 
-    def is_known_otherwise(self, environment: Mapping[str, str]) -> bool:
+    def has_seen_other(self, environment: Mapping[str, str]) -> bool:
         """Whether what is imported already has seen another environment than this one."""
-        return _at_start(environment) != self._begun_with or bool(self._read & set(environment))
+        # What is not there at all is as by default: UTF-8, for one.
+        others = _at_start(environment).items() - self._begun_with.items()
+        return bool(others or self._read & set(environment))
 
     def start(
         self, args: Sequence[str], cwd: Any, environment: Mapping[str, str], streams: Sequence[int]
@@ -220,6 +221,10 @@ def _become(task: Mapping[str, Any], streams: Sequence[int]) -> None:
     os.environ.update(task["environment"])
     os.chdir(task["cwd"])
     sys.argv = task["args"]
+    # As a script is: click takes the program's name from there.
+    program: Any = sys.modules["__main__"]
+    program.__package__ = program.__spec__ = None
+    program.__file__ = TRACKSTACK
     sys.path[0] = str(Path(TRACKSTACK).parent)
 
 
