@@ -32,7 +32,7 @@ class Listener:
         return {"port": str(self._server.server_port), "state": self.state}
 
     def __enter__(self) -> "Listener":
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return self
 
     def __exit__(self, *_error: object) -> None:

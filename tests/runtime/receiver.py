@@ -52,7 +52,7 @@ def receiving(secret: str, host: str = "127.0.0.1") -> Generator[Receiver]:
 
     with http.server.ThreadingHTTPServer((host, 0), Handler) as server:
         receiver.url = f"http://{host}:{server.server_address[1]}/promoted"
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         try:
             yield receiver
         finally:

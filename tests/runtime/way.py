@@ -43,7 +43,7 @@ def way_to(server: Serving, refusal: Callable[[str], int]) -> Generator[str]:
             return
 
     way = ThreadingHTTPServer(("127.0.0.1", 0), Way)
-    threading.Thread(target=way.serve_forever, daemon=True).start()
+    threading.Thread(target=way.serve_forever, args=(0.05,), daemon=True).start()
     try:
         yield f"http://127.0.0.1:{way.server_address[1]}"
     finally:

@@ -65,7 +65,7 @@ class _Server(socketserver.ThreadingTCPServer):
 def connect_proxy(resolve: Resolve) -> Generator[str]:
     """Serve on loopback; gives the proxy's address as HTTPS_PROXY has it."""
     with _Server(resolve) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         try:
             yield f"http://127.0.0.1:{server.server_address[1]}"
         finally:

@@ -63,7 +63,7 @@ def answering(folder: Path | None = None) -> Generator[tuple[int, Path]]:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(path, key)
         made.socket = context.wrap_socket(made.socket, server_side=True)
-    threading.Thread(target=made.serve_forever, daemon=True).start()
+    threading.Thread(target=made.serve_forever, args=(0.05,), daemon=True).start()
     try:
         yield made.server_port, path
     finally:

@@ -58,7 +58,7 @@ class _Another(_Failing):
 @contextmanager
 def _answering(handler: type[_Failing]) -> Generator[str]:
     server = HTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"
     finally:

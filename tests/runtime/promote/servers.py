@@ -99,7 +99,7 @@ def stalling(server: Serving, after: int) -> Generator[tuple[str, threading.Even
             return
 
     with Listener(("127.0.0.1", 0), Way) as listener:
-        threading.Thread(target=listener.serve_forever, daemon=True).start()
+        threading.Thread(target=listener.serve_forever, args=(0.05,), daemon=True).start()
         try:
             yield f"http://127.0.0.1:{listener.server_address[1]}", stalled
         finally:

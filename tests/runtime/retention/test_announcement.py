@@ -75,7 +75,7 @@ def owners(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Owners]
         context.load_cert_chain(tmp_path / "chain.pem")
         server.socket = context.wrap_socket(server.socket, server_side=True)
         heard.port = server.server_address[1]
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         yield heard
         server.shutdown()
 

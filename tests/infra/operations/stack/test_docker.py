@@ -62,7 +62,7 @@ def answering(tmp_path: Path) -> Generator[str]:
     """The address of a socket that answers as a daemon does."""
     path = tmp_path / "docker.sock"
     with socketserver.UnixStreamServer(str(path), _Ping) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
         yield f"unix://{path}"
         server.shutdown()
