@@ -121,7 +121,7 @@ def _database(kind: str, folder: Path) -> Generator[str]:
         yield server.new_database()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["postgresql", "sqlite"])
 def team(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[Team]:
     port = find_free_port()
     home = f"http://127.0.0.1:{port}"
