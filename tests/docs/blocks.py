@@ -64,8 +64,8 @@ _PROMOTED = (
     "test_a_model_is_carried_to_another_server_and_loaded_there_by_its_alias"
 )
 _IMAGES = (
-    "tests/infra/operations/test_promoted_stacks.py::"
-    "test_prod_runs_dev_s_very_image_and_goes_back_from_a_bad_one"
+    "tests/stacks/test_story.py::"
+    "test_a_model_and_its_server_go_from_dev_to_prod_and_outlive_their_cloud"
 )
 _UNDELETED = (
     "tests/runtime/retention/test_prune.py::"

@@ -109,7 +109,8 @@ def test_a_stack_is_rehearsed_and_leaves_nothing(tmp_path: Path) -> None:
     assert svg.read_text().startswith("<svg")
 
 
-@pytest.mark.slow
+# What the engine makes of a creation that fails, test_provider shows in every run.
+@pytest.mark.nightly
 def test_a_creation_that_fails_is_made_good_by_the_next_up_and_nothing_is_left() -> None:
     before = _containers()
     done = _rehearse("local-container", "--fault", "12", "--json")
