@@ -77,13 +77,22 @@ def stalling(server: Serving, after: int) -> Generator[tuple[str, threading.Even
             with socket.create_connection((host, int(port))) as server_side:
                 back = threading.Thread(target=self.answer, args=(server_side,), daemon=True)
                 back.start()
-                while block := self.request.recv(1 << 16):
-                    passed[0] += len(block)
-                    if passed[0] > after:
-                        stalled.set()
-                        ended.wait()
-                        return
-                    server_side.sendall(block)
+                try:
+                    self.pass_on(server_side)
+                finally:
+                    # Closed alone it would stay open as long as the other thread reads, and the
+                    # server would wait at its end for what is missing.
+                    with contextlib.suppress(OSError):
+                        server_side.shutdown(socket.SHUT_RDWR)
+
+        def pass_on(self, server_side: socket.socket) -> None:
+            while block := self.request.recv(1 << 16):
+                passed[0] += len(block)
+                if passed[0] > after:
+                    stalled.set()
+                    ended.wait()
+                    return
+                server_side.sendall(block)
 
         def answer(self, server_side: socket.socket) -> None:
             with contextlib.suppress(OSError):
