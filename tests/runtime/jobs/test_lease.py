@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from runtime.database import lock
 from runtime.database.engine import open_engine
 from runtime.database.uri import make_directories
 from runtime.jobs.lease import acquire
@@ -26,8 +27,12 @@ _REPLICAS = 6
 
 @pytest.mark.parametrize("start", [nullcontext, postgresql, mariadb])
 def test_one_of_many_takes_each_turn(
-    start: Callable[[], AbstractContextManager[Server | None]], tmp_path: Path
+    start: Callable[[], AbstractContextManager[Server | None]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # Six wait for one another eight times.
+    monkeypatch.setattr(lock, "_LOOK_AGAIN_SECONDS", 0.05)
     with start() as server:
         settings = settings_of(tmp_path, server.new_database() if server else None)
         make_directories(settings)
