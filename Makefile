@@ -3,6 +3,8 @@ STACK ?= local
 SHELL := /bin/sh
 GROUPS := infra infra-docker infra-azure infra-oci rehearsal engine image docs dev
 ENTER := . ./env &&
+# Of `make test` and `make check`: how many tests run at once.
+WORKERS ?= 2
 # What holds data that an update or a teardown may take, as one that was stopped names it.
 TAKEN = $(if $(DATA),--data "$(DATA)")
 UV = $(shell command -v uv || echo .venv/bin/uv)
@@ -109,11 +111,11 @@ setup: .trackstack/infra.ready ## install the virtual environment, the engine an
 	@tools/venv.sh infra infra-docker infra-azure infra-oci rehearsal dev
 	@touch $@
 
-test: lint ## everything: format, lint, types, unit tests, end-to-end tests on real parts
-	@$(ENTER) python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+test: lint ## everything: format, lint, types, unit tests, end-to-end tests on real parts; WORKERS= is how many at once
+	@$(ENTER) python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 check: lint ## the inner loop: format, lint, types, fast tests
-	@$(ENTER) python -m pytest -m "not slow" --quiet --numprocesses 2 --dist loadfile
+	@$(ENTER) python -m pytest -m "not slow" --quiet --numprocesses $(WORKERS) --dist loadfile
 
 nightly: lint ## what is too long for CI: every example rehearsed in each way, many more cases of each property, all benchmarks
 	@$(ENTER) python -m pytest -m "nightly or hypothesis" --hypothesis-profile nightly --timeout 3600
