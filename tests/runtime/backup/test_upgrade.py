@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import make_url
 
+from runtime.backup import upgrade as upgrading
 from runtime.backup.upgrade import upgrade
 from runtime.database.engine import open_engine
 from runtime.database.lock import is_held, only_one
@@ -27,6 +28,14 @@ from tests.runtime.filled import settings_of
 from tests.warm import TRACKSTACK
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def _no_server_is_up(  # pyright: ignore[reportUnusedFunction]
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whose writes a migration in this process would have to wait for, for 2 s."""
+    monkeypatch.setattr(upgrading, "SERVERS_LOOK_SECONDS", 0.0)
 
 
 @pytest.fixture(scope="module", params=[postgresql, mariadb_with_standby])
