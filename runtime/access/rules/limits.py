@@ -5,6 +5,9 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
+from runtime.access.rules.roles import rule_of
+from runtime.tokens.store import Role
+
 # Failed attempts that an address may make at once, and how fast it gets more, a second. A token
 # has 256 bits: this does not keep it from being guessed, but from filling log and database.
 _BURST, _REFILL = 20.0, 0.5
@@ -16,6 +19,9 @@ _STREAMED = re.compile(r"/(ajax-)?api/2\.0/mlflow-artifacts/artifacts/.*")
 # Bytes for methods that need no body: MLflow's old clients read with one, and records of a dataset
 # are deleted by a list of some ten thousand names.
 _OF_READING, _OF_DELETING = 64 << 10, 1 << 20
+# Bytes for what asks by POST, such as a search of some ten thousand experiments by their ids: read,
+# JSON takes some thirty times as many.
+_OF_ASKING = 2 << 20
 
 
 class FailureLimit:
@@ -72,6 +78,10 @@ def largest(method: str, path: str, *, request: int, artifact: int) -> int:
     if method == "PUT" and is_streamed(path):
         return artifact
     if method in ("POST", "PUT", "PATCH"):
-        return request
-    small = _OF_DELETING if method == "DELETE" else _OF_READING
+        rule = rule_of(method, path)
+        if rule is None or rule.role is not Role.READ:
+            return request
+        small = _OF_ASKING
+    else:
+        small = _OF_DELETING if method == "DELETE" else _OF_READING
     return min(small, request) if request else small
