@@ -5,7 +5,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-from runtime.access.rules.roles import rule_of
+from runtime.access.rules.roles import plain, rule_of
 from runtime.tokens.store import Role
 
 # Failed attempts that an address may make at once, and how fast it gets more, a second. A token
@@ -22,6 +22,12 @@ _OF_READING, _OF_DELETING = 64 << 10, 1 << 20
 # Bytes for what asks by POST, such as a search of some ten thousand experiments by their ids: read,
 # JSON takes some thirty times as many.
 _OF_ASKING = 2 << 20
+# Bytes that an object, a list and each further value of JSON take at most once they are read; how
+# many times of a request's own bytes they may be, which of usual values are two to five times; and
+# what they may be in any case.
+_OBJECT, _LIST, _VALUE, _TIMES, _LIGHT = 200, 60, 60, 6, 64 << 20
+# What is kept or taken as bytes, whatever is in it.
+_NO_JSON = frozenset({"/api/2.0/mlflow/upload-artifact", "/v1/traces"})
 
 
 class FailureLimit:
@@ -85,3 +91,18 @@ def largest(method: str, path: str, *, request: int, artifact: int) -> int:
     else:
         small = _OF_DELETING if method == "DELETE" else _OF_READING
     return min(small, request) if request else small
+
+
+def heaviest(method: str, path: str, *, request: int) -> int:
+    """What `weight` of a request's JSON may be; 0 for any. ``request`` as `largest` has it."""
+    is_bytes = (method == "PUT" and is_streamed(path)) or plain(path) in _NO_JSON
+    return 0 if is_bytes or not request else max(_TIMES * request, _LIGHT)
+
+
+def weight(piece: bytes) -> int:
+    """Bytes that JSON may take in memory beside its texts: thirty times its own, if it means harm.
+
+    Told by its signs, also those within texts, so that nothing is read for it.
+    """
+    objects, lists, values = (piece.count(sign) for sign in (b"{", b"[", b","))
+    return objects * _OBJECT + lists * _LIST + values * _VALUE

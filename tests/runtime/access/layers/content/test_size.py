@@ -83,3 +83,42 @@ def test_a_websocket_is_left_alone() -> None:
     inner = Inner()
     drive(BodyLimit(inner, request=1, artifact=1), asked(websocket("/x")))
     assert len(inner.scopes) == 1
+
+
+@pytest.mark.parametrize("piece", [b"{},", b"[],", b"0,", b'{"a":"b"},'])
+def test_json_of_many_small_values_ends_where_it_would_fill_the_memory(piece: bytes) -> None:
+    inner = Inner()
+    layer = BodyLimit(inner, request=8 << 20, artifact=0)
+    most = (8 << 20) // len(piece)
+    answer = drive(layer, asked(http("POST", _CREATE)), [piece * (most // 2), piece * (most // 2)])
+    assert answer.status == 413
+    assert "too many values" in json.loads(answer.body)["message"]
+    assert inner.bodies == []
+    # What no JSON is read of may hold any bytes.
+    for path in (
+        "/api/2.0/mlflow/upload-artifact",
+        "/ajax-api/2.0/mlflow//upload-artifact",
+        "/v1/traces",
+    ):
+        assert drive(layer, asked(http("POST", path)), piece * most).status == 200
+    assert drive(layer, asked(http("PUT", _ARTIFACT)), piece * most).status == 200
+    # What is small in any case is, too; and without a limit all of it.
+    assert drive(layer, asked(http("POST", _CREATE)), piece * (most // 40)).status == 200
+    unlimited = BodyLimit(inner, request=0, artifact=0)
+    assert drive(unlimited, asked(http("POST", _CREATE)), piece * most).status == 200
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"inputs": {"question": "What is MLflow, and what is it for? " * 8}, "expectations": {}},
+        {"key": "a metric's name", "value": 0.1234567890123, "timestamp": 1764000000000, "step": 1},
+        [0.1234567890123456] * 100,
+        "a text, and another, " * 100,
+    ],
+)
+def test_json_of_usual_values_comes_through(value: object) -> None:
+    one = json.dumps(value)
+    body = f"[{', '.join([one] * ((20 << 20) // len(one)))}]".encode()
+    layer = BodyLimit(Inner(), request=len(body), artifact=0)
+    assert drive(layer, asked(http("POST", _CREATE)), body).status == 200
