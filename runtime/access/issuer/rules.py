@@ -11,6 +11,8 @@ from runtime.settings.values import EVERYBODY
 from runtime.tokens.store import Role
 
 SCOPE = "openid profile email"
+# Claims of which each says that the address is the person's own.
+_VERIFIED = ("email_verified", "xms_edov")
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def verified_addresses(claims: Mapping[str, Any]) -> set[str]:
 
     Entra ID says so by a claim of its own, ``xms_edov``, where the application asks for it.
     """
-    said = (claims.get("email_verified"), claims.get("xms_edov"))
+    said = (claims.get(name) for name in _VERIFIED)
     is_verified = any(word is True or word in ("true", "1") or word == 1 for word in said)
     return _texts(claims, "email") if is_verified else set()
 
@@ -95,8 +97,11 @@ def with_userinfo(claims: Mapping[str, Any], more: Mapping[str, Any]) -> dict[st
     """
     if not claims.get("sub") or more.get("sub") != claims["sub"]:
         raise ValueError("userinfo is of another subject")
-    # What the issuer has signed stays as it is.
-    return {**more, **{name: value for name, value in claims.items() if value}}
+    # What the issuer has signed stays as it is, and what is verified is the address beside it.
+    is_other = claims.get("email") and more.get("email") != claims["email"]
+    added = {name: value for name, value in more.items() if not (is_other and name in _VERIFIED)}
+    signed = {name: value for name, value in claims.items() if value or value is False}
+    return {**added, **signed}
 
 
 def is_overage(claims: Mapping[str, Any]) -> bool:

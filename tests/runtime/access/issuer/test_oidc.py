@@ -148,6 +148,22 @@ def test_userinfo_of_another_subject_is_refused() -> None:
         with_userinfo({}, {})
 
 
+def test_userinfo_verifies_no_other_address_than_its_own() -> None:
+    signed: dict[str, Any] = {"sub": "7", "email": "linus@example.com"}
+    for verified in ({"email_verified": True}, {"xms_edov": "1"}):
+        for more in (
+            {"sub": "7", "email": "other@example.com", **verified},
+            {"sub": "7", **verified},
+        ):
+            assert _RULES.role_of(with_userinfo(signed, more)) is None
+        same = {**signed, **verified}
+        assert _RULES.role_of(with_userinfo(signed, same)) is Role.WRITE
+        assert _RULES.role_of(with_userinfo({"sub": "7"}, same)) is Role.WRITE
+        # What the issuer has signed stays as it is.
+        not_verified = {**signed, **dict.fromkeys(verified, False)}
+        assert _RULES.role_of(with_userinfo(not_verified, same)) is None
+
+
 def test_an_issuer_without_rules_is_refused() -> None:
     given = {
         "TRACKSTACK_OIDC_ISSUER": "https://login.example.com",
