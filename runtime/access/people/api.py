@@ -98,6 +98,8 @@ def _json(respond: _Respond) -> ASGIApp:
         query = {name: values[0] for name, values in parse_qs(_query(scope)).items()}
         body = await bodies.read(receive, _LARGEST) if method in ("POST", "PATCH") else b""
         try:
+            if any(bodies.NUL in value for value in query.values()):
+                raise UserError("the query has a NUL character", 2)
             found = await asyncio.to_thread(respond, asking, method, query, as_object(body))
         except RefusedError as error:
             await answer_error(send, 403, "PERMISSION_DENIED", str(error))

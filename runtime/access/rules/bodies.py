@@ -5,6 +5,8 @@ from urllib.parse import parse_qs
 from starlette.types import Message, Receive
 
 _LARGEST_FORM, _MOST_FIELDS = 4096, 8
+# In no text that PostgreSQL takes, not even to look for it.
+NUL = "\0"
 
 
 async def read(receive: Receive, most: int) -> bytes | None:
@@ -44,4 +46,5 @@ async def read_form(receive: Receive) -> dict[str, str] | None:
         fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=_MOST_FIELDS)
     except ValueError:
         return None
-    return {name: values[0] for name, values in fields.items()}
+    first = {name: values[0] for name, values in fields.items()}
+    return None if any(NUL in value for value in first.values()) else first

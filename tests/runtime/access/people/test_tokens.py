@@ -13,6 +13,7 @@ from runtime.jobs.runs import JobRuns
 from runtime.settings import load
 from runtime.tokens.store import Role
 from tests.runtime.access.people.site import ACCOUNT, PEOPLE, STACK, TOKENS, Site, bearer, made
+from tests.runtime.databases import postgresql
 
 
 @pytest.fixture
@@ -64,6 +65,22 @@ def test_what_is_not_to_be_had_is_refused_with_the_reason(site: Site) -> None:
     assert site.api("PATCH", f"{TOKENS}?shared=team", ben, action="rotate")[0] == 403
     assert site.api("DELETE", f"{TOKENS}?shared=team", ben)[0] == 403
     assert site.works(team)
+
+
+@pytest.mark.slow
+def test_a_nul_character_which_not_each_database_takes_is_refused(tmp_path: Path) -> None:
+    with postgresql() as server:
+        site = made(tmp_path, MLFLOW_BACKEND_STORE_URI=server.new_database())
+        ada, admin = site.signed_in("ada", Role.WRITE), bearer(STACK)
+        for method, path, headers, body, status in (
+            ("DELETE", f"{TOKENS}?id=%00", ada, b"", 400),
+            ("DELETE", f"{TOKENS}?shared=ci%00", admin, b"", 400),
+            ("PATCH", f"{TOKENS}?shared=%00", admin, b'{"action": "rotate"}', 400),
+            ("DELETE", f"{PEOPLE}?name=%00", admin, b"", 400),
+            ("POST", f"{ACCOUNT}/tokens", ada, b"action=revoke&id=%00", 403),
+            ("POST", "/trackstack/login", ada, b"challenge=%00" + b"a" * 42, 400),
+        ):
+            assert site.ask(method, path, headers, body).status == status, path
 
 
 def test_an_admin_s_token_does_what_the_command_does_beside_the_store(site: Site) -> None:
