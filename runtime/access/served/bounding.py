@@ -5,14 +5,14 @@ be told so that it keeps to it, each in the one place that all its routes go thr
 """
 
 import json
-from collections.abc import Callable
 from types import NoneType
 from typing import Any, cast
 
 from flask import Response, request
 from starlette.exceptions import HTTPException
 
-from runtime.access.rules import compressed, conditions
+from runtime.access.rules import compressed, conditions, spans
+from runtime.access.rules.limits import heaviest, weight
 from runtime.access.rules.locations import of_stack
 from runtime.access.served import bridge, places, statements
 from runtime.artifacts.location import Destination
@@ -55,22 +55,58 @@ def _check_requests(flask_app: Any, most: int) -> None:
 
 
 def _bound_traces(most: int) -> None:
-    """Have traces that come compressed be at most ``most`` bytes (0: any number) as they are."""
+    """Have traces be at most ``most`` bytes (0: any number) as they are where they come compressed,
+    and have them take no more memory than other requests.
+    """
     from mlflow.server import otel_api
 
     api = cast(Any, otel_api)
-    if most and not hasattr(api.decompress_otlp_body, _MARK):
-        api.decompress_otlp_body = _bounded(api.decompress_otlp_body, most)
+    if not most or hasattr(api.ExportTraceServiceRequest, _MARK):
+        return
+    heavy = heaviest("POST", "/", request=most)
+    decompress, read, parse = (
+        api.decompress_otlp_body,
+        api._convert_otlp_json_ids_to_base64,
+        api.ParseJsonProto,
+    )
+    make = api.ExportTraceServiceRequest
 
+    class Bounded:
+        """A request, and whether MLflow may make of it what it makes."""
 
-def _bounded(decompress: Callable[[bytes, str], bytes], most: int) -> Callable[[bytes, str], bytes]:
+        def __init__(self) -> None:
+            self.message = make()
+
+        def ParseFromString(self, body: bytes) -> None:  # noqa: N802
+            if spans.is_heavier(body, heavy):
+                raise _too_many()
+            self.message.ParseFromString(body)
+
+        @property
+        def resource_spans(self) -> Any:
+            return self.message.resource_spans
+
     def bounded(body: bytes, encoding: str) -> bytes:
         if compressed.is_larger(body, most):
             raise HTTPException(413, f"compressed traces may have at most {most} bytes as they are")
         return decompress(body, encoding)
 
-    setattr(bounded, _MARK, True)
-    return bounded
+    def read_bounded(body: bytes) -> bytes:
+        # Each object may be a span.
+        if weight(body) + body.count(b"{") * spans.SPAN > heavy:
+            raise _too_many()
+        return read(body)
+
+    def parse_bounded(body: bytes, request: Bounded, **named: Any) -> None:
+        parse(body, request.message, **named)
+
+    setattr(Bounded, _MARK, True)
+    api.ExportTraceServiceRequest, api.decompress_otlp_body = Bounded, bounded
+    api._convert_otlp_json_ids_to_base64, api.ParseJsonProto = read_bounded, parse_bounded
+
+
+def _too_many() -> HTTPException:
+    return HTTPException(413, "these are too many spans or values of them: send fewer at once")
 
 
 def _json() -> Any:

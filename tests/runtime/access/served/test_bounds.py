@@ -129,6 +129,37 @@ def test_compressed_traces_are_as_large_as_they_are(team: Team) -> None:
     assert statuses == [413, 400]
 
 
+def test_traces_of_many_small_parts_are_refused_and_take_no_memory(team: Team) -> None:
+    small = b'{"resourceSpans":[' + b"{}," * (6 * _MB) + b"{}]}"
+    each = b'{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174"}'
+    many = b'{"resourceSpans":[{"scopeSpans":[{"spans":[' + b",".join([each] * 101_000) + b"]}]}]}"
+    headers = {"x-mlflow-experiment-id": team.experiment}
+    before = team.memory()
+    span = json.dumps(
+        {
+            "traceId": "5b8efff798038103d269b633813fc60c",
+            "spanId": "eee19b7ec3c1b174",
+            "name": "one",
+            "startTimeUnixNano": "1764000000000000000",
+            "endTimeUnixNano": "1764000001000000000",
+        }
+    )
+    usual = f'{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{span}]}}]}}]}}'.encode()
+    given = {**headers, "content-type": "application/json"}
+    token = team.tokens["write"]
+    assert team.server.request("POST", "/v1/traces", token, headers=given, body=usual).status == 200
+    for kind, body in (
+        ("x-protobuf", b"\x0a\x00" * (4 * _MB)),
+        ("json", small),
+        ("json", many),
+    ):
+        for more, sent in (({}, body), ({"content-encoding": "gzip"}, gzip.compress(body, 1))):
+            given = {**headers, "content-type": f"application/{kind}", **more}
+            answer = team.server.request("POST", "/v1/traces", token, headers=given, body=sent)
+            assert answer.status == 413, (kind, more, answer.body[:200])
+    assert team.memory() - before < 400
+
+
 def test_a_search_s_conditions_have_a_length(team: Team) -> None:
     wanted = {"experiment_ids": [team.experiment]}
     for much in ({"order_by": [f"metrics.{'a' * 300_000}"]}, {"filter": "a " * 150_000}):
