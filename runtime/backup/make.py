@@ -132,6 +132,11 @@ def _write(
         revision = rows.revision(connection)
         outside = loss.count_outside(connection, settings.artifacts_destination)
         roots = relocate.noted(connection, settings.artifacts_destination)
+        if archived := relocate.count_archived(connection, settings.artifacts_destination):
+            tell(
+                f"{archived} traces are archived outside of the artifacts: their spans are not in "
+                "the backup"
+            )
     listing = _copy_artifacts(source, own, scratch, tell) if source else None
     done = Manifest(
         name=own.name,

@@ -2,7 +2,7 @@
 noted with the backup, and after a restore made to lead to where the artifacts are now.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from sqlalchemy import (
     Column,
@@ -26,7 +26,8 @@ from runtime.settings import RuntimeSettings
 
 # In which MLflow keeps where something lies: table and column, and of a table of tags the one key
 # whose values are locations.
-LOCATIONS = (
+Location = tuple[str, str, str | None]
+LOCATIONS: tuple[Location, ...] = (
     ("experiments", "artifact_location", None),
     ("runs", "artifact_uri", None),
     ("logged_models", "artifact_location", None),
@@ -34,13 +35,17 @@ LOCATIONS = (
     ("model_versions", "storage_location", None),
     ("trace_tags", "value", "mlflow.artifactLocation"),
 )
+# Where MLflow's server itself finds the spans of a trace that it archived: through no proxy.
+ARCHIVED: Location = ("trace_tags", "value", "mlflow.trace.archiveLocation")
 _PROXIED = "mlflow-artifacts:"
 
 
-def columns(connection: Connection) -> "Iterator[tuple[Column[str], ColumnElement[bool]]]":
-    """Those of ``LOCATIONS`` that the schema has, and which rows of each count."""
+def columns(
+    connection: Connection, locations: Iterable[Location] = LOCATIONS
+) -> "Iterator[tuple[Column[str], ColumnElement[bool]]]":
+    """Those of ``locations`` that the schema has, and which rows of each count."""
     there = rows.reflect(connection).tables
-    for table, column, key in LOCATIONS:
+    for table, column, key in locations:
         if table in there and column in there[table].c:
             which = there[table].c.key == key if key else true()
             yield there[table].c[column], which
@@ -54,7 +59,7 @@ def _begins(column: "Column[str]", text: str) -> ColumnElement[bool]:
 def noted(connection: Connection, destination: str) -> tuple[str, ...]:
     """The texts, the longest first, that locations which name ``destination`` itself begin with."""
     named = Destination(destination, proxied=False).beginnings()
-    found = list(columns(connection))
+    found = list(columns(connection, (*LOCATIONS, ARCHIVED)))
     return tuple(
         text
         for text in sorted(named, key=len, reverse=True)
@@ -69,8 +74,11 @@ def beginning(settings: RuntimeSettings) -> str:
     """What locations that named the old destination itself begin with in a store of ``settings``:
     they lead through the server where that serves artifacts.
     """
-    own = paths.for_mlflow(settings.artifacts_destination).rstrip("/")
-    return f"{_PROXIED if settings.serve_artifacts else own}/"
+    return f"{_PROXIED}/" if settings.serve_artifacts else _place(settings)
+
+
+def _place(settings: RuntimeSettings) -> str:
+    return f"{paths.for_mlflow(settings.artifacts_destination).rstrip('/')}/"
 
 
 def moved(location: str, before: Sequence[str], now: str) -> str:
@@ -79,7 +87,26 @@ def moved(location: str, before: Sequence[str], now: str) -> str:
     return location if text is None else now + location[len(text) :]
 
 
-def rewrite(engine: Engine, before: Sequence[str], now: str) -> None:
+def lead_to(engine: Engine, before: Sequence[str], settings: RuntimeSettings) -> None:
+    """Have the locations that begin with one of ``before`` lead to where a store of ``settings``
+    has its artifacts.
+    """
+    rewrite(engine, before, beginning(settings))
+    rewrite(engine, before, _place(settings), (ARCHIVED,))
+
+
+def count_archived(connection: Connection, destination: str) -> int:
+    """How many traces have their spans in an archive elsewhere than in ``destination``."""
+    named = Destination(destination, proxied=False).beginnings()
+    return sum(
+        connection.scalar(select(func.count()).where(which, *(~_begins(c, t) for t in named))) or 0
+        for c, which in columns(connection, (ARCHIVED,))
+    )
+
+
+def rewrite(
+    engine: Engine, before: Sequence[str], now: str, locations: Iterable[Location] = LOCATIONS
+) -> None:
     """Have the locations that begin with one of ``before``, the longest first, begin with ``now``.
 
     Each is rewritten once: the new place may lie in the old one.
@@ -87,7 +114,7 @@ def rewrite(engine: Engine, before: Sequence[str], now: str) -> None:
     if not before:
         return
     with engine.begin() as connection:
-        for column, which in list(columns(connection)):
+        for column, which in list(columns(connection, locations)):
             begun = [(_begins(column, text), text) for text in before]
             instead = [
                 (begins, literal(now, String).concat(func.substr(column, len(text) + 1)))

@@ -129,7 +129,7 @@ def restore(
             loaded = filling.load_database(engine, of, checked.tables)
             parts.refuse(filling.compare(engine, loaded), "the restore is not complete")
             # They were compared as they were backed up.
-            relocate.rewrite(engine, of.roots, now)
+            relocate.lead_to(engine, of.roots, settings)
             if settle:
                 done["files"] = settle() + checked.standing
             note = state.Restored(of.name, of.rows, int(str(done["files"])), checked.others)

@@ -109,7 +109,8 @@ def take(
         moved = relocation.relocate(engine, texts)
         deleted = deletion.begin_anew(engine, now_of(engine))
         destination = _destination(folder, places, scratch / "linked", numbers)
-        left = relocation.outside(engine)
+        archived = relocation.relocate_archived(engine, texts, destination)
+        left = relocation.outside(engine, destination)
         engine.dispose()
         copied = environment_of(
             data_dir=scratch,
@@ -123,7 +124,9 @@ def take(
         "name": done.name,
         "rows": done.rows,
         "files": done.artifacts.files if done.artifacts else 0,
-        "relocated": moved,
+        "relocated": {
+            name: moved.get(name, 0) + archived.get(name, 0) for name in moved | archived
+        },
         "renumbered": numbers,
         "deleted": deleted,
         "outside": [asdict(each) for each in left],

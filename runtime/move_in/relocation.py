@@ -4,7 +4,7 @@ A row whose location is a path of the old server's, or a bucket of its, still wo
 nowhere else: clients on other machines would find nothing, and new runs would go there.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Table, and_, func, or_
 
 from runtime.artifacts.location import Destination
 from runtime.backup.format import rows
-from runtime.backup.relocate import columns
+from runtime.backup.relocate import ARCHIVED, LOCATIONS, Location, columns
 from runtime.paths import local_path
 
 # What the server itself has, wherever it keeps it.
@@ -77,7 +77,9 @@ def texts_of(
     return {**renamed, **dict.fromkeys(found, OWN)}
 
 
-def relocate(engine: Engine, texts: Mapping[str, str]) -> dict[str, int]:
+def relocate(
+    engine: Engine, texts: Mapping[str, str], locations: Iterable[Location] = LOCATIONS
+) -> dict[str, int]:
     """Rewrite what begins with one of ``texts``; returns how many rows, by column.
 
     ``engine`` is a SQLite copy's.
@@ -85,7 +87,7 @@ def relocate(engine: Engine, texts: Mapping[str, str]) -> dict[str, int]:
     longest_first = sorted(texts.items(), key=lambda each: len(each[0]), reverse=True)
     done = dict[str, int]()
     with engine.begin() as connection:
-        for name, table, column, concerns in _locations(connection):
+        for name, table, column, concerns in _locations(connection, locations):
             for text, instead in longest_first:
                 # By exact text: LIKE would take another case for the same.
                 below = func.substr(column, 1, len(text) + 1) == f"{text}/"
@@ -99,17 +101,38 @@ def relocate(engine: Engine, texts: Mapping[str, str]) -> dict[str, int]:
     return done
 
 
-def outside(engine: Engine) -> list[Outside]:
-    """What still has its artifacts elsewhere, by column and place."""
+def relocate_archived(engine: Engine, texts: Mapping[str, str], destination: str) -> dict[str, int]:
+    """As ``relocate``, of the archived spans of traces, which no server proxies: they are in
+    ``destination``, where all artifacts of the copy are.
+    """
+    done = relocate(engine, texts, (ARCHIVED,))
+    # In a second step, since the destination may lie in a place that it is moved from.
+    relocate(engine, {OWN: _place(destination)}, (ARCHIVED,))
+    return done
+
+
+def outside(engine: Engine, destination: str) -> list[Outside]:
+    """What still has its artifacts elsewhere, by column and place; archived spans are at home in
+    ``destination`` itself.
+    """
     found = dict[tuple[str, str], int]()
     with engine.connect() as connection:
-        for name, _, column, concerns in _locations(connection):
-            home = or_(*(func.substr(column, 1, len(t)) == t for t in _AT_HOME))
-            query = select(column).where(concerns, column.is_not(None), column != "", ~home)
-            for (text,) in connection.execute(query):
-                key = (name, place_of(str(text)))
-                found[key] = found.get(key, 0) + 1
+        for locations, at_home in (
+            (LOCATIONS, _AT_HOME),
+            ((ARCHIVED,), (f"{_place(destination)}/",)),
+        ):
+            for name, _, column, concerns in _locations(connection, locations):
+                home = or_(*(func.substr(column, 1, len(t)) == t for t in at_home))
+                query = select(column).where(concerns, column.is_not(None), column != "", ~home)
+                for (text,) in connection.execute(query):
+                    key = (name, place_of(str(text)))
+                    found[key] = found.get(key, 0) + 1
     return [Outside(column, place, count) for (column, place), count in sorted(found.items())]
+
+
+def _place(destination: str) -> str:
+    path = local_path(destination)
+    return destination.rstrip("/") if path is None else str(Path(path).absolute())
 
 
 def place_of(location: str) -> str:
@@ -121,9 +144,9 @@ def place_of(location: str) -> str:
 
 
 def _locations(
-    connection: Connection,
+    connection: Connection, locations: Iterable[Location]
 ) -> Iterator[tuple[str, Table, "ColumnElement[Any]", "ColumnElement[bool]"]]:
     """Each column with its name, and which rows of it are concerned; of tables that are there."""
-    for column, which in columns(connection):
+    for column, which in columns(connection, locations):
         table: Any = column.table
         yield f"{table.name}.{column.name}", table, column, and_(which, column.is_not(None))

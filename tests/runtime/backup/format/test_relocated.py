@@ -4,12 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from sqlalchemy import text
 
 from runtime.artifacts.tree import Tree
 from runtime.backup import filling, fit, make
 from runtime.backup.format import manifest, parts
 from runtime.database.engine import open_engine
+from runtime.database.uri import store_uri
 from runtime.settings import RuntimeSettings
 from tests.runtime.backup.stores import client_of, restore
 from tests.runtime.filled import StoreMaker, settings_of
@@ -140,3 +142,41 @@ def test_a_backup_without_such_locations_is_one_that_an_earlier_version_reads(
     written = (tmp_path / "backups" / of.name / manifest.MANIFEST).read_text()
     assert "roots" not in written
     assert "sealed" not in written
+
+
+def _archived(settings: RuntimeSettings, place: str) -> tuple[SqlAlchemyStore, str]:
+    """A trace whose spans MLflow has moved from the database to ``place``."""
+    with open_engine(settings).begin() as connection:
+        connection.execute(text("UPDATE trace_info SET timestamp_ms = 1"))
+    store = SqlAlchemyStore(store_uri(settings), "mlflow-artifacts:/")
+    assert store.archive_traces(resolved_trace_archival_location=place, broader_retention="1m") == 1
+    [trace] = _of(settings, "SELECT request_id FROM trace_info")
+    return store, str(trace)
+
+
+@pytest.mark.parametrize("serves", [True, False])
+def test_archived_spans_are_found_where_the_artifacts_are_now(
+    tmp_path: Path, store_in: StoreMaker, serves: bool
+) -> None:
+    settings = store_in(tmp_path / "old")
+    store, trace = _archived(settings, Path(settings.artifacts_destination).resolve().as_uri())
+    wanted = [span.to_dict() for span in store.get_trace(trace).data.spans]
+    assert wanted
+    told = list[str]()
+    make.back_up(settings, tree := Tree(str(tmp_path / "backups")), tell=told.append)
+    assert told == []
+    (tmp_path / "old").rename(tmp_path / "gone")
+    new: Any = settings_of(tmp_path / "new").model_copy(update={"serve_artifacts": serves})
+    restore(new, tree)
+    found = SqlAlchemyStore(store_uri(new), "mlflow-artifacts:/").get_trace(trace)
+    assert [span.to_dict() for span in found.data.spans] == wanted
+
+
+def test_a_backup_says_which_archived_spans_it_has_not(
+    tmp_path: Path, store_in: StoreMaker
+) -> None:
+    settings, told = store_in(tmp_path / "old"), list[str]()
+    _archived(settings, (tmp_path / "archive").as_uri())
+    make.back_up(settings, Tree(str(tmp_path / "backups")), tell=told.append)
+    [line] = told
+    assert line.startswith("1 traces are archived outside of the artifacts: their spans are not")
