@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 
 from runtime import settings as runtime_settings
 from runtime.database import identity, state
+from runtime.database.clock import now_of
 from runtime.database.engine import open_engine
 from runtime.database.lock import only_one
 from runtime.database.uri import make_directories, shown_store
@@ -133,7 +134,7 @@ def restore(
             if settle:
                 done["files"] = settle() + checked.standing
             note = state.Restored(of.name, of.rows, int(str(done["files"])), checked.others)
-            state.note_restored(engine, note)
+            state.note_restored(engine, note, now_of(engine))
             done["disabled_tokens"] = TokenTable(engine).disable(kept)
         schema.finish(engine)
     if migrate:

@@ -34,6 +34,13 @@ _RESTORED = Table(
     Column("files", BigInteger, nullable=False),
     Column("others", BigInteger, nullable=False),
 )
+# And when, in ms since 1970.
+_RESTORED_AT = Table(
+    "trackstack_restored_at",
+    MetaData(),
+    Column("one", Integer, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False),
+)
 
 
 @dataclass(frozen=True)
@@ -50,12 +57,21 @@ class Restored:
     others: int
 
 
-def note_restored(engine: Engine, done: Restored) -> None:
-    """Keep what a restore brought, in the place of what one before it did."""
-    _RESTORED.create(engine, checkfirst=True)
-    with engine.begin() as connection:
-        connection.execute(_RESTORED.delete())
-        connection.execute(insert(_RESTORED), {"one": 1, **asdict(done)})
+def note_restored(engine: Engine, done: Restored, now: int) -> None:
+    """Keep what a restore brought and when (ms since 1970), in the place of what one before did."""
+    for table, values in ((_RESTORED, asdict(done)), (_RESTORED_AT, {"at": now})):
+        table.create(engine, checkfirst=True)
+        with engine.begin() as connection:
+            connection.execute(table.delete())
+            connection.execute(insert(table), {"one": 1, **values})
+
+
+def restored_at(engine: Engine) -> int | None:
+    """When the store was last restored, in ms since 1970; None where it was not."""
+    with engine.connect() as connection:
+        if not engine.dialect.has_table(connection, _RESTORED_AT.name):
+            return None
+        return connection.scalar(select(_RESTORED_AT.c.at))
 
 
 def restored(engine: Engine) -> Restored | None:

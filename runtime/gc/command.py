@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 import click
@@ -29,6 +29,7 @@ from runtime.database import schema
 from runtime.database.clock import now_of
 from runtime.database.engine import open_engine
 from runtime.database.lock import only_one
+from runtime.database.state import restored_at
 from runtime.database.uri import shown_store
 from runtime.errors import UserError
 from runtime.gc import orphans
@@ -92,8 +93,10 @@ def _check_artifacts(engine: Engine, settings: RuntimeSettings, *, mark: bool) -
 def collect(older_than: str | None, dry_run: bool, retry: bool = False) -> Report:
     """Purge what was deleted longer ago than ``older_than`` (default: MLFLOW_TRACKING_GC_TTL).
 
-    ``retry`` tries again what waits in quarantine. An age of ``never`` purges nothing. Raises
-    UserError where the store has no schema yet, or another MLflow's, or another gc works on it.
+    ``retry`` tries again what waits in quarantine. An age of ``never`` purges nothing. By default
+    what had been deleted before a restore waits from then: it may be what the restore is for.
+    Raises UserError where the store has no schema yet, or another MLflow's, or another gc works on
+    it.
     """
     settings = runtime_settings.load()
     given = older_than or settings.gc_ttl
@@ -104,13 +107,23 @@ def collect(older_than: str | None, dry_run: bool, retry: bool = False) -> Repor
     age = _age_ms(given)
     engine, metadata = _open(settings)
     now = now_of(engine)
+    before = now - age
+    if older_than is None and (restored := restored_at(engine) or 0) > before:
+        click.echo(
+            f"what was deleted before a backup was restored here counts as deleted then, at "
+            f"{_shown(restored)}: it is purged {given} later; --older-than names another age",
+            err=True,
+        )
+        before = 0
     _check_artifacts(engine, settings, mark=not dry_run)
     destination = Destination(settings.artifacts_destination, settings.default_artifact_root)
     quarantine, report = Quarantine(now, retry), Report(dry_run)
     with only_one(engine, "gc"), _progress() as progress:
-        return Collector(
-            engine, metadata, destination, now - age, report, quarantine, progress
-        ).run()
+        return Collector(engine, metadata, destination, before, report, quarantine, progress).run()
+
+
+def _shown(moment: int) -> str:
+    return f"{datetime.fromtimestamp(moment / 1000, timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
 
 
 @contextmanager

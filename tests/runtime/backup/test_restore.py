@@ -9,23 +9,25 @@ from typing import Any
 
 import mlflow
 import pytest
+from click.testing import CliRunner
 from mlflow.entities import ViewType
 
 from infra.operations.recover.compared import left_behind
 from infra.rehearsal.system.ports import find_free_port
 from runtime.artifacts.tree import Tree
+from runtime.backup import make, schema
 from runtime.backup import restore as restoring
-from runtime.backup import schema
 from runtime.backup.format.manifest import Manifest
 from runtime.database import state
 from runtime.database.engine import open_engine
 from runtime.database.uri import make_directories, store_uri
 from runtime.errors import UserError
+from runtime.gc.command import command as gc
 from runtime.server.maintenance import answering
 from runtime.settings import RuntimeSettings, load
 from tests import warm
 from tests.runtime.backup.stores import artifacts, client_of, names, restore
-from tests.runtime.filled import settings_of, unlike
+from tests.runtime.filled import StoreMaker, settings_of, unlike
 from tests.runtime.serving import request, serving, wait_until_ready
 from tests.warm import TRACKSTACK
 
@@ -133,6 +135,36 @@ def test_a_server_that_fills_its_store_overwrites_no_artifact_and_notes_what_cam
     restore(target, tree, force=True)
     assert artifacts(target) == old
     assert state.restored(engine) == state.Restored(of.name, of.rows, len(old), 0)
+
+
+@pytest.mark.slow
+def test_what_was_deleted_long_before_a_restore_is_purged_when_its_time_is_over_again(
+    store_in: StoreMaker, tmp_path: Path
+) -> None:
+    """To bring back what gc purged yesterday is what a backup of last week is restored for."""
+    settings, tree = store_in(tmp_path / "old"), Tree(str(tmp_path / "backups"))
+    engine = open_engine(settings)
+    with engine.begin() as connection:
+        deleted = "UPDATE runs SET deleted_time = 1 WHERE lifecycle_stage = 'deleted'"
+        assert connection.exec_driver_sql(deleted).rowcount == 1
+    make.back_up(settings, tree)
+    target = settings_of(tmp_path / "target")
+    restore(target, tree)
+
+    def purged(*arguments: str) -> int:
+        told = {"TRACKSTACK_DATA_DIR": str(target.data_dir)}
+        done = CliRunner().invoke(gc, ["--json", *arguments], env=told)
+        assert done.exit_code == 0, done.output
+        number: int = json.loads(done.stdout)["deleted"]["runs"]
+        return number
+
+    before = artifacts(target)
+    assert purged() == 0
+    assert artifacts(target) == before
+    assert purged("--dry-run", "--older-than", "30d") == 1
+    with open_engine(target).begin() as connection:
+        connection.exec_driver_sql("UPDATE trackstack_restored_at SET at = at - 86400000 * 31")
+    assert purged() == 1
 
 
 @pytest.mark.slow
