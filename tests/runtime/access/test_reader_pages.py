@@ -37,9 +37,12 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Generator[Filled]:
             client.log_param(run, "learning-rate", "0.25")
             client.log_metric(run, "loss", 0.125)
             client.log_text(run, "the artifact's own words", "note.txt")
+            client.log_text(run, "flavors: {}", "model/MLmodel")
             client.set_terminated(run)
             client.create_registered_model("a-model-to-read")
-            client.create_model_version("a-model-to-read", "s3://bucket/x")
+            # Where the server opens it: the page of a version asks for its MLmodel.
+            source = f"{client.get_run(run).info.artifact_uri}/model"
+            client.create_model_version("a-model-to-read", source, run)
         reader = server.run("token", "add", "reader", "--role", "read").stdout.strip()
         writer = server.run("token", "add", "writer", "--role", "write").stdout.strip()
         server.wait_until(writer, 200)
