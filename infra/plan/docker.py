@@ -62,6 +62,12 @@ def _hostnames(settings: LocalContainer) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*named, *address, *_LOOPBACK)))
 
 
+def _reached_by(settings: LocalContainer) -> str:
+    """The name that clients know; an address of this host's is all that is published there."""
+    is_everywhere = settings.address in ("0.0.0.0", *_LOOPBACK)  # noqa: S104
+    return settings.hostname or ("localhost" if is_everywhere else settings.address)
+
+
 def make_plan(settings: LocalContainer, place: Place) -> DockerPlan:
     """Decide everything that the stack file leaves open.
 
@@ -72,7 +78,7 @@ def make_plan(settings: LocalContainer, place: Place) -> DockerPlan:
         place.require_secret("registryPassword", "registryUser needs it")
     tls_certificate = certificate(settings, place)
     hostnames = _hostnames(settings)
-    host = f"{settings.hostname or 'localhost'}:{settings.port}"
+    host = f"{_reached_by(settings)}:{settings.port}"
     public_url = f"https://{host}{settings.path_prefix}"
     upstream = f"server:{SERVER_PORT}"
     runtime = Runtime(

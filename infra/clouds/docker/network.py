@@ -26,7 +26,7 @@ class Network(Part):
 
 def check_port(plan: DockerPlan) -> None:
     """Raise StackError where something else than the stack's own proxy holds its port."""
-    if is_free(plan.port, plan.address):
+    if is_free(plan.port, plan.address, by_daemon=True):
         return
     process = holder(plan.port)
     names = set(publishers(plan.port))

@@ -156,6 +156,9 @@ def reconnect(state: Sequence[Resource]) -> None:
         name = str(one.inputs["name"])
         aliases = [f"--alias={alias}" for alias in network.get("aliases") or ()]
         done = docker_command.run("network", "connect", *aliases, str(network["name"]), name)
+        if "not found" in done.stderr:
+            # The network is gone too: the engine makes it again, and the container in it.
+            continue
         if done.returncode:
             raise UserError(f"docker network connect {network['name']} {name}: {done.stderr}")
         click.echo(f"{name} is in the network {network['name']} again", err=True)

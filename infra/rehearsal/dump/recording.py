@@ -33,7 +33,7 @@ def _uploaded(_plan: object, told: Any) -> str:
 _ASKED: dict[tuple[str, str], Callable[..., Any]] = {
     ("image", "exchange"): lambda *_: "token",
     ("build", "_upload"): _uploaded,
-    ("network", "is_free"): lambda *_: True,
+    ("network", "is_free"): lambda *_, **_named: True,
     ("scope", "is_refused"): lambda *_: False,
     ("scope", "login_of_docker"): lambda *_: Login(),
     ("scope", "check_login"): lambda *_: None,

@@ -1,5 +1,6 @@
 """A port of this machine, looked at before anything is made."""
 
+import errno
 import socket
 
 import psutil
@@ -7,15 +8,19 @@ import psutil
 from infra.errors import StackError
 
 
-def is_free(port: int, address: str = "127.0.0.1") -> bool:
-    """Whether a server could listen there."""
+def is_free(port: int, address: str = "127.0.0.1", *, by_daemon: bool = False) -> bool:
+    """Whether a server could listen there.
+
+    A daemon that publishes it (``by_daemon``) may take ports that are root's, and may be on another
+    machine: what alone says that it cannot is that somebody has the port.
+    """
     with socket.socket() as probe:
         # As the server does: a connection that is still closing does not hold the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((address, port))
-        except OSError:
-            return False
+        except OSError as error:
+            return by_daemon and error.errno != errno.EADDRINUSE
     return True
 
 
