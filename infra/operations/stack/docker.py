@@ -4,7 +4,7 @@ import http.client
 import json
 import os
 import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -134,6 +134,29 @@ def _without(resource: Mapping[str, Any], gone: set[str]) -> dict[str, Any]:
             for name, urns in by_property.items()
         }
     return left
+
+
+def require_data(state: Sequence[Resource], allowed: Collection[str] = ()) -> None:
+    """Raise UserError where the daemon lacks a volume that holds the stack's data.
+
+    A refresh would drop it from the state, and the engine would begin with an empty one. Mostly it
+    is another daemon, by DOCKER_HOST or `docker context`. ``allowed`` names what may be lost.
+    """
+    missing = [
+        one
+        for one in state
+        if one.type == "docker:index/volume:Volume" and one.holds_data
+        if not {f"{word}:{one.name}" for word in ("replace", "delete")} & set(allowed)
+        if not docker_command.has_volume(str(one.inputs["name"]))
+    ]
+    if missing:
+        names = ", ".join(str(one.inputs["name"]) for one in missing)
+        ways = ",".join(f"replace:{one.name}" for one in missing)
+        raise UserError(
+            f"Docker at {address()} does not have the volumes {names}, which hold this stack's "
+            "data: go back to the daemon that has them (DOCKER_HOST, docker context use); where "
+            f"they are gone for good, DATA={ways} begins with empty ones"
+        )
 
 
 def taken_networks(state: Sequence[Resource]) -> list[tuple[Resource, Mapping[str, Any]]]:

@@ -62,6 +62,14 @@ def inspect(container: str) -> Mapping[str, Any] | None:
     raise RuntimeError(done.stderr.strip())
 
 
+def has_volume(name: str) -> bool:
+    """Whether the daemon has a volume. Raises RuntimeError where it does not answer."""
+    done = run("volume", "inspect", name)
+    if done.returncode and "no such volume" not in done.stderr.lower():
+        raise RuntimeError(done.stderr.strip())
+    return done.returncode == 0
+
+
 def has_image(reference: str) -> bool:
     """Whether the daemon has an image, by name, digest or ID."""
     return run("image", "inspect", "--format", "{{.Id}}", reference).returncode == 0

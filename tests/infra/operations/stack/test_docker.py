@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from infra.clouds.shared.this_machine import docker_command
 from infra.operations.stack import Resource, docker
 from infra.rehearsal.system import daemon
 from infra.settings import parse
@@ -19,6 +20,7 @@ from tests.infra.stack_files import AZURE, OCI
 
 _IMAGE = "docker:index/image:Image"
 _CONTAINER = "docker:index/container:Container"
+_VOLUME = "docker:index/volume:Volume"
 
 
 def _resource(kind: str, **inputs: Any) -> Resource:
@@ -142,3 +144,33 @@ def test_of_a_failed_update_the_builds_are_known() -> None:
 
     events = [failed(_CONTAINER), failed(_IMAGE, imageName="t:1"), json.dumps({"sequence": 1})]
     assert docker.failed_builds(events) == [{"imageName": "t:1"}]
+
+
+@pytest.mark.parametrize("allowed", [(), ("replace:data",), ("delete:database-data",)])
+def test_another_daemon_than_the_one_with_the_data_is_refused(
+    allowed: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def resource(name: str, *, protected: bool) -> Resource:
+        given = {"name": f"trackstack-one-{name}"}
+        return Resource(name, _VOLUME, given, protected=protected, retained=True, urn=f"urn:{name}")
+
+    state = [
+        resource("data", protected=True),
+        resource("database-data", protected=True),
+        resource("server-secrets", protected=False),
+    ]
+    there = {"trackstack-one-data", "trackstack-one-database-data"}
+    monkeypatch.setattr(docker_command, "has_volume", there.__contains__)
+    docker.require_data(state, allowed)
+    there.clear()
+    with pytest.raises(UserError, match="hold this stack's data: go back to the daemon") as raised:
+        docker.require_data(state, allowed)
+    assert ("trackstack-one-data" in str(raised.value)) != ("replace:data" in allowed)
+    assert "secrets" not in str(raised.value)
+    docker.require_data(state, ("replace:data", "replace:database-data"))
+
+
+@pytest.mark.slow
+def test_a_volume_that_the_daemon_lacks_is_not_there() -> None:
+    daemon.ensure_daemon()
+    assert not docker_command.has_volume("trackstack-no-such-volume")
