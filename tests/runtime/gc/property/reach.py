@@ -43,7 +43,13 @@ class Reach:
         }
 
     def files(self) -> set[Path]:
-        found = (*self.root.rglob("*"), *self.outside.rglob("*"))
+        # gc may delete folders meanwhile, which `os.walk` takes for empty.
+        found = (
+            Path(folder, name)
+            for place in (self.root, self.outside)
+            for folder, folders, names in os.walk(place)
+            for name in (*folders, *names)
+        )
         return {Path(os.path.realpath(path)) for path in found if path.is_file()}
 
     def owned(self) -> set[Path]:
