@@ -4,7 +4,6 @@ import http.server
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +22,7 @@ from infra.rehearsal.provider.serving import serving
 from infra.rehearsal.provider.values import Props, encode
 from infra.rehearsal.system import daemon
 from infra.rehearsal.system.waiting import wait_for
+from tests.background import in_background
 from tests.rehearsal import tiny
 
 _URN = "urn:pulumi:test::errors::tiny:index:Thing::a"
@@ -144,10 +144,9 @@ def _server(answers: dict[str, tuple[int, bytes]]) -> Generator[str]:
         def log_message(self, format: str, *args: Any) -> None:
             return
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    with in_background(server):
         yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
 
 
 @pytest.mark.slow

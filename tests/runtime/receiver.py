@@ -2,13 +2,13 @@
 
 import http.server
 import json
-import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from runtime import webhooks
+from tests.background import in_background
 
 
 @dataclass
@@ -50,10 +50,7 @@ def receiving(secret: str, host: str = "127.0.0.1") -> Generator[Receiver]:
         def log_message(self, format: str, *args: Any) -> None:
             return
 
-    with http.server.ThreadingHTTPServer((host, 0), Handler) as server:
-        receiver.url = f"http://{host}:{server.server_address[1]}/promoted"
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        try:
-            yield receiver
-        finally:
-            server.shutdown()
+    server = http.server.ThreadingHTTPServer((host, 0), Handler)
+    receiver.url = f"http://{host}:{server.server_address[1]}/promoted"
+    with in_background(server):
+        yield receiver

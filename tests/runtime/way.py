@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.background import in_background
 from tests.runtime.serving import Serving
 
 
@@ -43,9 +44,5 @@ def way_to(server: Serving, refusal: Callable[[str], int]) -> Generator[str]:
             return
 
     way = ThreadingHTTPServer(("127.0.0.1", 0), Way)
-    threading.Thread(target=way.serve_forever, args=(0.05,), daemon=True).start()
-    try:
+    with in_background(way):
         yield f"http://127.0.0.1:{way.server_address[1]}"
-    finally:
-        way.shutdown()
-        way.server_close()

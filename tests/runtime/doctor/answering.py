@@ -1,7 +1,6 @@
 """An HTTP server on loopback, with TLS by a certificate that nobody has heard of."""
 
 import ssl
-import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
@@ -13,6 +12,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from tests.background import in_background
 
 NAME = "mlflow.internal.example"
 
@@ -63,9 +64,5 @@ def answering(folder: Path | None = None) -> Generator[tuple[int, Path]]:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(path, key)
         made.socket = context.wrap_socket(made.socket, server_side=True)
-    threading.Thread(target=made.serve_forever, args=(0.05,), daemon=True).start()
-    try:
+    with in_background(made):
         yield made.server_port, path
-    finally:
-        made.shutdown()
-        made.server_close()

@@ -1,7 +1,6 @@
 """A database that is away is one line, and so is a server that fails for another reason."""
 
 import sqlite3
-import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from runtime.doctor import Finding, findings_of, server_findings_of
 from runtime.settings import RuntimeSettings, load
+from tests.background import in_background
 from tests.runtime.access.people.site import STACK, made, served
 
 
@@ -58,12 +58,8 @@ class _Another(_Failing):
 @contextmanager
 def _answering(handler: type[_Failing]) -> Generator[str]:
     server = HTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    try:
+    with in_background(server):
         yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def test_a_server_that_fails_is_not_taken_for_one_with_another_token() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.background import in_background
 from tests.runtime.serving import Serving
 
 MODEL = """
@@ -107,10 +108,9 @@ def stalling(server: Serving, after: int) -> Generator[tuple[str, threading.Even
         def handle_error(self, request: Any, client_address: Any) -> None:
             return
 
-    with Listener(("127.0.0.1", 0), Way) as listener:
-        threading.Thread(target=listener.serve_forever, args=(0.05,), daemon=True).start()
+    listener = Listener(("127.0.0.1", 0), Way)
+    with in_background(listener):
         try:
             yield f"http://127.0.0.1:{listener.server_address[1]}", stalled
         finally:
             ended.set()
-            listener.shutdown()

@@ -3,7 +3,6 @@
 import http.server
 import json
 import ssl
-import threading
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -20,6 +19,7 @@ from runtime.errors import UserError
 from runtime.retention import announcement, prune
 from runtime.retention.entities import Kind, Stale
 from runtime.retention.find import Server
+from tests.background import in_background
 from tests.runtime.filled import settings_of
 
 _NOW = datetime(2026, 11, 20, tzinfo=timezone.utc)
@@ -70,14 +70,13 @@ def owners(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Owners]
         return "127.0.0.1"
 
     monkeypatch.setattr(announcement, "address_of", found)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(tmp_path / "chain.pem")
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        heard.port = server.server_address[1]
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "chain.pem")
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    heard.port = server.server_address[1]
+    with in_background(server):
         yield heard
-        server.shutdown()
 
 
 @dataclass
