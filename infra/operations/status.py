@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlsplit
 
 import click
@@ -12,12 +12,11 @@ import click
 from infra.operations.stack import Stack, main
 from infra.operations.stack.served import check, client_of
 from runtime import doctor
-from runtime.client.server import STATUS
 from runtime.client.status import lines
 from runtime.client.trust import fingerprint
+from runtime.doctor.told import said_by_server
 from runtime.duration import NEVER, parse_age
 from runtime.errors import UserError
-from runtime.probe import request, token_of
 
 _TEXT = """
 MLflow is {state} at {tracking_uri}  ({version})
@@ -73,13 +72,7 @@ def told_by_server(outputs: Mapping[str, Any]) -> dict[str, Any] | None:
     None where it does not: it is down, or of a version that tells nothing.
     """
     with client_of(outputs) as client:
-        status, body = request(client, "GET", STATUS, token_of(client))
-    try:
-        said: Any = json.loads(body) if status == 200 else None
-    except ValueError:
-        return None
-    found = cast("dict[str, Any]", said) if isinstance(said, dict) else {}
-    return found if "problems" in found else None
+        return said_by_server(client)
 
 
 def deletions(outputs: Mapping[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """The time of a store: the earlier of this machine's and the database's."""
 
 import time
+from datetime import datetime, timezone
 
 from sqlalchemy import Engine, text
 
@@ -22,3 +23,8 @@ def now_of(engine: Engine) -> int:
         return now
     with engine.connect() as connection:
         return min(now, int(connection.execute(text(query)).scalar_one()))
+
+
+def moment(ms: int) -> datetime:
+    """A time that a store has, in ms since 1970, in UTC."""
+    return datetime.fromtimestamp(ms / 1000, timezone.utc)

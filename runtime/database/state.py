@@ -18,6 +18,7 @@ from sqlalchemy import (
 )
 
 from runtime.database.migration import scripts
+from runtime.database.own_tables import rows_of
 from runtime.errors import UserError
 
 VERSION_TABLE = "alembic_version"
@@ -68,20 +69,15 @@ def note_restored(engine: Engine, done: Restored, now: int) -> None:
 
 def restored_at(engine: Engine) -> int | None:
     """When the store was last restored, in ms since 1970; None where it was not."""
-    with engine.connect() as connection:
-        if not engine.dialect.has_table(connection, _RESTORED_AT.name):
-            return None
-        return connection.scalar(select(_RESTORED_AT.c.at))
+    found = rows_of(engine, _RESTORED_AT, select(_RESTORED_AT.c.at))
+    return found[0].at if found else None
 
 
 def restored(engine: Engine) -> Restored | None:
     """What the store was restored from; None where it was not."""
-    with engine.connect() as connection:
-        if not engine.dialect.has_table(connection, _RESTORED.name):
-            return None
-        names = [_RESTORED.c[name] for name in ("backup", "rows", "files", "others")]
-        found = connection.execute(select(*names)).first()
-    return Restored(*found) if found else None
+    names = [_RESTORED.c[name] for name in ("backup", "rows", "files", "others")]
+    found = rows_of(engine, _RESTORED, select(*names))
+    return Restored(*found[0]) if found else None
 
 
 def check_whole(engine: Engine) -> None:

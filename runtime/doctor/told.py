@@ -30,7 +30,7 @@ def mlflow(settings: RuntimeSettings) -> Finding:
 
 def store_away(settings: RuntimeSettings) -> Finding | None:
     """That a server which answers cannot read its store; None where it can, or does not tell."""
-    said = _status(settings)
+    said = said_by_server(settings)
     # An earlier version says nothing of its database.
     if said is None or said.get("database", "") is not None:
         return None
@@ -38,7 +38,7 @@ def store_away(settings: RuntimeSettings) -> Finding | None:
     return Finding("backend store", False, "the server cannot read it", advice)
 
 
-def _status(settings: RuntimeSettings) -> dict[str, Any] | None:
+def said_by_server(settings: RuntimeSettings) -> dict[str, Any] | None:
     """What a server tells of itself; None of an earlier version, or of another program."""
     status, answer = request(settings, "GET", STATUS, token_of(settings))
     try:
@@ -51,7 +51,7 @@ def _status(settings: RuntimeSettings) -> dict[str, Any] | None:
 def by_server(settings: RuntimeSettings) -> list[Finding]:
     """Its jobs and its shared tokens, as far as the token of this place may know them."""
     now, found = datetime.now(timezone.utc), list[Finding]()
-    if said := _status(settings):
+    if said := said_by_server(settings):
         found.append(jobs_by_server(settings, said, now))
     try:
         tokens = ServedTokens(settings).list()

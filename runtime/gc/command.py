@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import click
@@ -26,7 +26,7 @@ from runtime import settings as runtime_settings
 from runtime.artifacts.location import Destination
 from runtime.artifacts.owner import claim_all
 from runtime.database import schema
-from runtime.database.clock import now_of
+from runtime.database.clock import moment, now_of
 from runtime.database.engine import open_engine
 from runtime.database.lock import only_one
 from runtime.database.state import restored_at
@@ -110,8 +110,9 @@ def collect(older_than: str | None, dry_run: bool, retry: bool = False) -> Repor
     before = now - age
     if older_than is None and (restored := restored_at(engine) or 0) > before:
         click.echo(
-            f"what was deleted before a backup was restored here counts as deleted then, at "
-            f"{_shown(restored)}: it is purged {given} later; --older-than names another age",
+            "what was deleted before a backup was restored here counts as deleted then, at "
+            f"{moment(restored):%Y-%m-%dT%H:%M:%SZ}: it is purged {given} later; --older-than "
+            "names another age",
             err=True,
         )
         before = 0
@@ -120,10 +121,6 @@ def collect(older_than: str | None, dry_run: bool, retry: bool = False) -> Repor
     quarantine, report = Quarantine(now, retry), Report(dry_run)
     with only_one(engine, "gc"), _progress() as progress:
         return Collector(engine, metadata, destination, before, report, quarantine, progress).run()
-
-
-def _shown(moment: int) -> str:
-    return f"{datetime.fromtimestamp(moment / 1000, timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import click
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from runtime.database.clock import now_of
+from runtime.database.clock import moment, now_of
 from runtime.duration import NEVER
 from runtime.retention import inventory as tracking
 from runtime.retention import stale
@@ -94,7 +94,7 @@ def reach(settings: RuntimeSettings) -> Server:
         store = beside.store_of(settings)
         if store is None:
             return Server(client, Api(client), None, datetime.now(timezone.utc))
-        now = datetime.fromtimestamp(now_of(store) / 1000, timezone.utc)
+        now = moment(now_of(store))
         same = beside.is_beside(settings, store)
     except SQLAlchemyError:
         # By hand, from a machine that cannot reach the database, the API is enough.

@@ -5,13 +5,14 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from typing import Any
 
 import click
 
 from runtime import cron, duration
 from runtime import settings as runtime_settings
+from runtime.database.clock import moment
 from runtime.database.lock import only_one
 from runtime.errors import UserError
 from runtime.retention import announcement, plan
@@ -225,8 +226,8 @@ def command(
 
 
 def _told(coming: plan.Coming) -> dict[str, Any]:
-    at = datetime.fromtimestamp(coming.at / 1000, timezone.utc)
-    return {"at": f"{at:{_UTC}}", "counts": {k.value: n for k, n in coming.counts.items()}}
+    at = f"{moment(coming.at):{_UTC}}"
+    return {"at": at, "counts": {k.value: n for k, n in coming.counts.items()}}
 
 
 @dataclass(frozen=True)
@@ -277,8 +278,7 @@ def _coming(
     if expression == duration.NEVER:
         return None
 
-    def pass_after(moment: int) -> int:
-        after = datetime.fromtimestamp(moment / 1000, timezone.utc)
-        return milliseconds(cron.next_time(expression, after))
+    def pass_after(ms: int) -> int:
+        return milliseconds(cron.next_time(expression, moment(ms)))
 
     return plan.coming(waiting, first, wait, pass_after)
