@@ -94,7 +94,6 @@ def command(name: str, data: str, wait: float, preflight: bool, port: int | None
     state = stack.resources()
     settings = ports.choose(stack, port, is_up=bool(state))
     docker.require(settings, state)
-    docker.require_data(state, allowed)
     docker.reconnect(state)
     # What is up was let in before.
     if preflight and not state:

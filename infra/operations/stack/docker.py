@@ -12,6 +12,7 @@ import click
 
 from infra.clouds.shared.this_machine import docker_command
 from infra.operations.stack import Resource, Stack
+from infra.operations.stack.findings import names_of
 from infra.place import ROOT
 from infra.settings import LocalContainer, Settings
 from infra.settings.image import ImageKeys
@@ -146,7 +147,7 @@ def require_data(state: Sequence[Resource], allowed: Collection[str] = ()) -> No
         one
         for one in state
         if one.type == "docker:index/volume:Volume" and one.holds_data
-        if not {f"{word}:{one.name}" for word in ("replace", "delete")} & set(allowed)
+        if names_of(one).isdisjoint(allowed)
         if not docker_command.has_volume(str(one.inputs["name"]))
     ]
     if missing:

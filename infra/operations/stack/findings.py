@@ -85,6 +85,12 @@ class Finding:
         return f"{self.action}:{self.name}"
 
 
+def names_of(resource: Resource) -> set[str]:
+    """What DATA= may call a resource. Pure."""
+    name = data.emptied(resource.type, resource.name) or resource.name
+    return {f"replace:{name}", f"delete:{name}"}
+
+
 def decide(events: Iterable[str], state: Sequence[Resource]) -> tuple[Finding, ...]:
     """What an update takes; ``events`` are the lines of its preview's event log. Pure."""
     known = {resource.urn: resource for resource in state}

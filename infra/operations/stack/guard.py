@@ -13,7 +13,7 @@ import click
 
 from infra.clouds import data, facts
 from infra.operations.stack import MistakeError, Preview, Resource, Stack, docker
-from infra.operations.stack.findings import Finding, decide, lines
+from infra.operations.stack.findings import Finding, decide, lines, names_of
 from infra.operations.stack.protection import lifted
 from runtime.errors import UserError
 
@@ -71,13 +71,7 @@ def _ways_out(findings: Iterable[Finding]) -> list[str]:
 
 def protected(state: Sequence[Resource], allowed: Collection[str]) -> list[str]:
     """The URNs of what is protected and may be taken all the same. Pure."""
-    return [one.urn for one in state if one.protected and not _names(one).isdisjoint(allowed)]
-
-
-def _names(resource: Resource) -> set[str]:
-    """What DATA= may call it."""
-    name = data.emptied(resource.type, resource.name) or resource.name
-    return {f"replace:{name}", f"delete:{name}"}
+    return [one.urn for one in state if one.protected and not names_of(one).isdisjoint(allowed)]
 
 
 def environment(state: Sequence[Resource]) -> dict[str, str]:
@@ -129,11 +123,12 @@ def up(
     """`pulumi up` with ``options``; returns the engine's exit code.
 
     Raises DataLossError where it would take data that ``allowed`` does not name, and UserError
-    where that cannot be found out, or no Docker daemon answers that the stack needs; nothing was
-    changed then.
+    where that cannot be found out, or no Docker daemon answers that the stack needs, or has not the
+    stack's volumes; nothing was changed then.
     """
     state = stack.resources()
     docker.require(None, state)
+    docker.require_data(state, allowed)
     with lifted(stack, protected(state, allowed), quiet=quiet) as done:
         # A stack that is not up has nothing to lose, and need not wait for a preview.
         if not any(resource.holds_data for resource in state):
