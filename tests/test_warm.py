@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from infra.rehearsal.system.waiting import wait_for
 from tests import warm
 from tests.warm import TRACKSTACK
 
@@ -59,7 +60,10 @@ def test_what_is_read_at_a_start_makes_it_one_of_its_own(tmp_path: Path) -> None
         command = [TRACKSTACK, "backup", "--to", str(tmp_path), "copy", "--from", "-"]
         env = {**os.environ, **environment}
         with warm.Popen(command, env=env, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as it:
-            line = Path(f"/proc/{it.pid}/cmdline").read_text()
+            file = Path(f"/proc/{it.pid}/cmdline")
+            # The kernel tells a new program's words a moment after the program is there.
+            wait_for(file.read_text, "the command line", 10)
+            line = file.read_text()
             it.kill()
         return line
 

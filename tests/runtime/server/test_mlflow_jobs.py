@@ -61,6 +61,8 @@ def test_the_runner_s_process_knows_no_secret_of_the_server(
     before = dict(os.environ)
     process = mlflow_jobs.start(settings, app)
     try:
+        # The kernel tells a new program's environment a moment after the program is there.
+        wait_for(psutil.Process(process.pid).environ, "the runner's environment", 10)
         known = psutil.Process(process.pid).environ()
     finally:
         os.kill(process.pid, signal.SIGKILL)
