@@ -94,6 +94,7 @@ def command(name: str, data: str, wait: float, preflight: bool, port: int | None
     state = stack.resources()
     settings = ports.choose(stack, port, is_up=bool(state))
     docker.require(settings, state)
+    docker.require_name(name, settings, state)
     docker.reconnect(state)
     # What is up was let in before.
     if preflight and not state:

@@ -52,6 +52,11 @@ class DockerPlan:
     workloads: Workloads
 
 
+def name_of(stack: str) -> str:
+    """What the name of each of a stack's containers, networks and volumes begins with. Pure."""
+    return f"trackstack-{stack}"
+
+
 def _hostnames(settings: LocalContainer) -> tuple[str, ...]:
     named = (settings.hostname,) if settings.hostname else ()
     if settings.tls == "acme":
@@ -107,7 +112,7 @@ def make_plan(settings: LocalContainer, place: Place) -> DockerPlan:
     )
     stores = store_extras(settings.artifacts_destination, settings.backup_destination)
     return DockerPlan(
-        name=f"trackstack-{place.stack}",
+        name=name_of(place.stack),
         secrets_dir=str(place.data_directory(settings.data_dir) / "secrets"),
         secrets_key_rotation=settings.secrets_key_rotation,
         keep_data=settings.keep_data,

@@ -9,6 +9,10 @@ from infra.settings.common import DEFAULT_PLATFORM, Common
 from infra.settings.image import DEFAULT_BASE, ImageKeys
 from runtime.artifacts.extras import STORE_EXTRAS
 
+# A build argument is a variable of the build's steps, and a word of the command that builds: with
+# its name none is longer than 32 pages on Linux, see MAX_ARG_STRLEN in execve(2).
+_LONGEST_CA = 32 * 4096 - len("--build-arg=EXTRA_CA=") - 1
+
 
 @dataclass(frozen=True)
 class ImagePlan:
@@ -41,6 +45,12 @@ def _extra_ca(keys: ImageKeys, place: Place) -> str:
         path = place.path(keys.extra_ca_file)
         raise StackError(
             f"trackstack:extraCaFile: {path} must hold certificates in PEM, and no private key"
+        )
+    if (size := len(text.encode())) > _LONGEST_CA:
+        raise StackError(
+            f"trackstack:extraCaFile: {place.path(keys.extra_ca_file)} has {size} bytes, and a "
+            f"build takes at most {_LONGEST_CA}; name your own authorities alone: the base image's "
+            "are trusted beside them"
         )
     return text
 

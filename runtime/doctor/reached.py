@@ -21,6 +21,7 @@ _SECONDS = 10
 # A token's end, sessions and schedules go by the clock: so much is no matter for any.
 _SKEW = timedelta(seconds=30)
 _NAME_MISMATCH, _EXPIRED = 62, 10
+_LOOPBACK = ("localhost", "127.0.0.1")
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,10 @@ def answering(settings: RuntimeSettings, reached: Reached) -> Finding:
     uri = settings.tracking_uri
     if reached.status == 200:
         return Finding("server", True, f"{uri} answers")
+    parts = urlsplit(uri)
+    if parts.hostname in _LOOPBACK and _proxy(parts):
+        found = f"{uri} is on this machine, and a proxy of the environment is asked for it"
+        return Finding("server", False, found, f"export NO_PROXY={','.join(_LOOPBACK)}")
     if reached.error is None:
         found = f"{uri} answers {reached.status}"
         if not uri.startswith("https:") and _speaks_tls(uri):

@@ -50,6 +50,20 @@ def test_every_file_that_cannot_be_read_is_told_at_once(tmp_path: Path) -> None:
     ]
 
 
+def test_authorities_that_no_build_can_take_are_refused(tmp_path: Path) -> None:
+    bundle = tmp_path / "ca.pem"
+    given = {"cloud": "local", "compute": "container", "extraCaFile": str(bundle)}
+
+    def made_with(size: int) -> object:
+        bundle.write_text("-----BEGIN CERTIFICATE-----\n".ljust(size, "x"))
+        settings = parse(given)
+        return make_plan(settings, read_place(settings, "test", frozenset()))
+
+    assert made_with(100 * 1024)
+    with pytest.raises(StackError, match=r"extraCaFile: .*ca\.pem has 131072 bytes, and a build"):
+        made_with(128 * 1024)
+
+
 def test_a_place_that_was_not_read_takes_no_home_folder_for_a_folder_of_its_name() -> None:
     with pytest.raises(KeyError):
         Place("test", Path("/project")).path("~/data")

@@ -78,3 +78,17 @@ def test_what_is_about_another_store_or_none_is_left_alone(project: Path) -> Non
     assert "no stack named" not in own
     asked = _typed(project, ". ./env && MLFLOW_TRACKING_URI=http://127.0.0.1:9 trackstack status")
     assert "signed in" in asked.stderr or "nothing listens" in asked.stderr
+
+
+@pytest.mark.parametrize("shell", _SHELLS)
+def test_a_company_s_proxy_is_not_asked_for_this_machine(project: Path, shell: str) -> None:
+    def told(before: str) -> list[str]:
+        done = _typed(project, f'{before} . ./env && echo "$NO_PROXY" "$no_proxy"', shell)
+        return done.stdout.split()
+
+    proxy = "export HTTPS_PROXY=http://proxy.example:3128;"
+    assert told("") == []
+    assert told(proxy) == ["localhost,127.0.0.1"] * 2
+    assert told(f"{proxy} export NO_PROXY=.corp;") == [".corp,localhost,127.0.0.1"] * 2
+    assert told(f"{proxy} export no_proxy=localhost,.corp;") == ["localhost,.corp"]
+    assert told(f"{proxy} export NO_PROXY='*';") == ["*"]

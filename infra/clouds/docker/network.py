@@ -29,7 +29,7 @@ def check_port(plan: DockerPlan) -> None:
     if is_free(plan.port, plan.address, by_daemon=True):
         return
     process = holder(plan.port)
-    names = set(publishers(plan.port))
+    names = set(publishers(plan.port, plan.address))
     if not names and process and process.name() not in _DAEMON:
         raise held(plan.port, process)
     others = names - {f"{plan.name}-front"}

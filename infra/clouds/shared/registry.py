@@ -113,7 +113,8 @@ class Repository:
     def ask(self, method: str, url: str, **options: Any) -> requests.Response:
         """One request; raises UserError where the registry refuses or cannot be reached."""
         host = _HUB_HOST if self.host == DOCKER_HUB else self.host
-        url = url if "://" in url else f"https://{host}/v2/{self.path}/{url}"
+        path = f"{self.path}/{url}" if self.path else url
+        url = url if "://" in url else f"https://{host}/v2/{path}"
         try:
             answer = self._send(method, url, **options)
             if answer.status_code == 401:
@@ -150,7 +151,8 @@ class Repository:
             return
         parameters = dict(_PARAMETER.findall(rest))
         realm = parameters.pop("realm")
-        parameters["scope"] = f"repository:{self.path}:pull,push"
+        if self.path:
+            parameters["scope"] = f"repository:{self.path}:pull,push"
         answer = self._session.get(
             realm,
             params=parameters,
@@ -168,7 +170,7 @@ def is_refused(host: str, login: Login) -> bool:
     False where it cannot be reached from here: the daemon may know a way to it.
     """
     try:
-        Repository(f"{host}/", login).ask("GET", f"https://{host}/v2/")
+        Repository(host, login).ask("GET", "")
     except RefusedError:
         return True
     except UserError:

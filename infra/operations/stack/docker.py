@@ -14,6 +14,7 @@ from infra.clouds.shared.this_machine import docker_command
 from infra.operations.stack import Resource, Stack
 from infra.operations.stack.findings import names_of
 from infra.place import ROOT
+from infra.plan.docker import name_of
 from infra.settings import LocalContainer, Settings
 from infra.settings.image import ImageKeys
 from runtime.errors import UserError
@@ -61,27 +62,42 @@ def answers(address: str) -> bool:
 
 def address() -> str:
     """Where the provider finds the daemon: DOCKER_HOST, which is set here to that of the `docker
-    context` in use, since the provider knows no contexts; else this machine's socket.
+    context` in use, with its certificates, since the provider knows no contexts; else this
+    machine's socket.
     """
     if given := os.environ.get("DOCKER_HOST"):
         return given
-    host = _context_host()
-    if host and host != _SOCKET:
-        os.environ["DOCKER_HOST"] = host
-    return host or _SOCKET
+    variables = of_context(_context())
+    host = variables.get("DOCKER_HOST") or _SOCKET
+    if host != _SOCKET:
+        os.environ.update(variables)
+    return host
 
 
-def _context_host() -> str:
-    """The address of the context in use; empty without the command."""
+def _context() -> Mapping[str, Any]:
+    """What the command knows of the context in use; nothing without the command."""
     try:
         done = docker_command.run("context", "inspect", in_context=True)
     except RuntimeError:
-        return ""
-    if done.returncode:
-        return ""
-    found = cast("list[dict[str, Any]]", json.loads(done.stdout))
-    endpoints: Mapping[str, Any] = found[0].get("Endpoints", {}) if found else {}
-    return str(cast("Mapping[str, Any]", endpoints.get("docker", {})).get("Host", ""))
+        return {}
+    found = cast("list[dict[str, Any]]", json.loads(done.stdout)) if not done.returncode else []
+    return found[0] if found else {}
+
+
+def of_context(inspected: Mapping[str, Any]) -> dict[str, str]:
+    """The variables that lead where a context of `docker context inspect` does. Pure.
+
+    https://docs.docker.com/reference/cli/docker/#environment-variables
+    """
+    endpoint = inspected.get("Endpoints", {}).get("docker", {})
+    if not (host := str(endpoint.get("Host", ""))):
+        return {}
+    found = {"DOCKER_HOST": host}
+    if inspected.get("TLSMaterial", {}).get("docker"):
+        found["DOCKER_CERT_PATH"] = f"{inspected['Storage']['TLSPath']}/docker"
+        if not endpoint.get("SkipTLSVerify"):
+            found["DOCKER_TLS_VERIFY"] = "1"
+    return found
 
 
 def needed(settings: Settings | None, state: Sequence[Resource]) -> bool:
@@ -137,20 +153,38 @@ def _without(resource: Mapping[str, Any], gone: set[str]) -> dict[str, Any]:
     return left
 
 
-def require_data(state: Sequence[Resource], allowed: Collection[str] = ()) -> None:
-    """Raise UserError where the daemon lacks a volume that holds the stack's data.
+def require_name(stack: str, settings: Settings, state: Sequence[Resource]) -> None:
+    """Raise UserError where the stack is not up, and containers of its name are all the same.
 
-    A refresh would drop it from the state, and the engine would begin with an empty one. Mostly it
-    is another daemon, by DOCKER_HOST or `docker context`. ``allowed`` names what may be lost.
+    They are of a stack of that name in another folder, mostly: with its volumes, which this one
+    would take for its own.
     """
-    missing = [
+    mine = any(one.type == "docker:index/container:Container" for one in state)
+    if mine or not isinstance(settings, LocalContainer):
+        return
+    if others := docker_command.named(name_of(stack)):
+        raise UserError(
+            f"the containers {', '.join(others)} are there, and {stack} is not up from here: a "
+            "stack of that name is, from another folder or with another state. Go on from there, "
+            f"or give this one another name; where they are nobody's, docker rm --force "
+            f"{' '.join(others)} removes them and leaves their volumes, which {stack} then takes"
+        )
+
+
+def require_data(state: Sequence[Resource], allowed: Collection[str] = ()) -> frozenset[str]:
+    """What of ``allowed``, which names what may be lost, is of volumes that the daemon lacks.
+
+    Raises UserError where it lacks another that holds the stack's data: a refresh would drop it
+    from the state, and the engine would begin with an empty one. Mostly it is another daemon, by
+    DOCKER_HOST or `docker context`.
+    """
+    gone = [
         one
         for one in state
         if one.type == "docker:index/volume:Volume" and one.holds_data
-        if names_of(one).isdisjoint(allowed)
         if not docker_command.has_volume(str(one.inputs["name"]))
     ]
-    if missing:
+    if missing := [one for one in gone if names_of(one).isdisjoint(allowed)]:
         names = ", ".join(str(one.inputs["name"]) for one in missing)
         ways = ",".join(f"replace:{one.name}" for one in missing)
         raise UserError(
@@ -158,6 +192,7 @@ def require_data(state: Sequence[Resource], allowed: Collection[str] = ()) -> No
             "data: go back to the daemon that has them (DOCKER_HOST, docker context use); where "
             f"they are gone for good, DATA={ways} begins with empty ones"
         )
+    return frozenset(allowed) & {name for one in gone for name in names_of(one)}
 
 
 def taken_networks(state: Sequence[Resource]) -> list[tuple[Resource, Mapping[str, Any]]]:

@@ -36,12 +36,15 @@ def allowances(text: str) -> frozenset[str]:
     return frozenset(words)
 
 
-def refuse(findings: Iterable[Finding], allowed: Collection[str]) -> None:
+def refuse(
+    findings: Iterable[Finding], allowed: Collection[str], gone: Collection[str] = ()
+) -> None:
     """Raise DataLossError where one of them is not allowed; say the others, and what is allowed
-    in vain.
+    in vain. ``gone`` are allowances of what is lost already.
     """
     findings = tuple(findings)
-    if vain := told_in_vain(allowed, [finding.allowance for finding in findings]):
+    there = [finding.allowance for finding in findings]
+    if vain := told_in_vain(set(allowed).difference(gone), there):
         click.echo(f"{vain}; the update takes nothing by that name", err=True)
     stopped = [finding for finding in findings if finding.allowance not in allowed]
     for finding in findings:
@@ -128,16 +131,16 @@ def up(
     """
     state = stack.resources()
     docker.require(None, state)
-    docker.require_data(state, allowed)
+    gone = docker.require_data(state, allowed)
     with lifted(stack, protected(state, allowed), quiet=quiet) as done:
         # A stack that is not up has nothing to lose, and need not wait for a preview.
         if not any(resource.holds_data for resource in state):
-            refuse((), allowed)
+            refuse((), allowed, gone)
         else:
             refreshing = [option for option in options if option == "--refresh"]
             preview, findings = look(stack, state, *refreshing)
             # What is protected makes the preview fail, and stands in its plan all the same.
-            refuse(findings, allowed)
+            refuse(findings, allowed, gone)
             if preview.code:
                 raise failed(preview)
             if (stale := behind_state(preview.events)) and not refreshing:

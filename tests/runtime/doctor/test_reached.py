@@ -69,6 +69,18 @@ def test_what_a_proxy_alone_knows_is_reached_through_it_as_clients_do(
         assert "502 there is no such name" in refused.found
 
 
+def test_a_proxy_that_is_asked_for_this_machine_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    with connect_proxy(lambda _host: None) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy)
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        finding = server(_given("https://localhost:5443"))
+        assert "a proxy of the environment is asked for it" in finding.found
+        assert finding.advice == "export NO_PROXY=localhost,127.0.0.1"
+        monkeypatch.setenv("NO_PROXY", "localhost,127.0.0.1")
+        assert "nothing listens there" in server(_given("https://localhost:9")).found
+
+
 @pytest.mark.parametrize(("seconds", "well"), [(0, True), (29, True), (-29, True), (45, False)])
 def test_clocks_may_differ_by_half_a_minute(seconds: int, well: bool) -> None:
     told = (_NOW + timedelta(seconds=seconds)).replace(microsecond=0)

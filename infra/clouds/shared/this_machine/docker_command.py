@@ -9,6 +9,8 @@ from typing import Any, cast
 
 _TIMEOUT_SECONDS = 60
 _SOCKET = Path("/var/run/docker.sock")
+# How `docker ps` tells a port that is published at every address.
+_EVERYWHERE = ("0.0.0.0", "[::]", "::")  # noqa: S104 - read, not bound
 
 
 def environment(given: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -82,12 +84,35 @@ def last_lines(container: str, count: int) -> str:
     return "\n".join(lines[-count:])
 
 
-def publishers(port: int) -> list[str]:
-    """The names of the containers that hold a port of the daemon's machine; none where it does not
-    answer.
+def publishers(port: int, address: str) -> list[str]:
+    """The names of the containers that hold a port of the daemon's machine at an address of it;
+    none where it does not answer.
     """
     try:
-        done = run("ps", "--filter", f"publish={port}", "--format", "{{.Names}}")
+        done = run("ps", "--filter", f"publish={port}", "--format", "{{.Names}}\t{{.Ports}}")
     except RuntimeError:
         return []
-    return done.stdout.split() if done.returncode == 0 else []
+    lines = done.stdout.splitlines() if done.returncode == 0 else []
+    rows = [line.partition("\t") for line in lines]
+    return [name for name, _, ports in rows if publishes(ports, address)]
+
+
+def publishes(ports: str, address: str) -> bool:
+    """Whether ports as `docker ps` tells them, as ``127.0.0.1:5000->443/tcp``, take one that is to
+    be published at ``address``. Pure.
+    """
+    ways = [way.partition("->")[0] for way in ports.split(", ") if "->" in way]
+    hosts = {way.rpartition(":")[0] for way in ways}
+    return address in _EVERYWHERE or bool(hosts & {address, *_EVERYWHERE})
+
+
+def named(start: str) -> list[str]:
+    """The containers, running or not, whose names are ``start`` and a part of a stack.
+
+    Raises RuntimeError where the daemon does not answer.
+    """
+    parts = f"^/?{start}-(server|scheduler|front|database)$"
+    done = run("ps", "--all", "--filter", f"name={parts}", "--format", "{{.Names}}")
+    if done.returncode:
+        raise RuntimeError(done.stderr.strip())
+    return sorted(done.stdout.split())

@@ -13,6 +13,7 @@ import pytest
 
 from infra.clouds.shared.this_machine import docker_command
 from infra.operations.stack import Resource, docker
+from infra.rehearsal.host.authority import Authority
 from infra.rehearsal.system import daemon
 from infra.settings import parse
 from runtime.errors import UserError
@@ -161,7 +162,7 @@ def test_another_daemon_than_the_one_with_the_data_is_refused(
     ]
     there = {"trackstack-one-data", "trackstack-one-database-data"}
     monkeypatch.setattr(docker_command, "has_volume", there.__contains__)
-    docker.require_data(state, allowed)
+    assert docker.require_data(state, allowed) == frozenset()
     there.clear()
     with pytest.raises(UserError, match="hold this stack's data: go back to the daemon") as raised:
         docker.require_data(state, allowed)
@@ -169,7 +170,82 @@ def test_another_daemon_than_the_one_with_the_data_is_refused(
     assert ("trackstack-one-data," in said) == ("replace:data" not in allowed)
     assert ("one-database-data," in said) == ("delete:database-data" not in allowed)
     assert "secrets" not in said
-    docker.require_data(state, ("replace:data", "replace:database-data"))
+    both = ("replace:data", "replace:database-data")
+    assert docker.require_data(state, (*both, "replace:other")) == set(both)
+
+
+_CONTEXT = {
+    "Endpoints": {"docker": {"Host": "tcp://build.example:2376", "SkipTLSVerify": False}},
+    "TLSMaterial": {"docker": ["ca.pem", "cert.pem", "key.pem"]},
+    "Storage": {"MetadataPath": "/c/meta/1", "TLSPath": "/c/tls/1"},
+}
+
+
+def test_a_context_is_told_the_provider_with_its_certificates() -> None:
+    told = {"DOCKER_HOST": "tcp://build.example:2376", "DOCKER_CERT_PATH": "/c/tls/1/docker"}
+    assert docker.of_context(_CONTEXT) == {**told, "DOCKER_TLS_VERIFY": "1"}
+    unverified = {"docker": {"Host": "tcp://build.example:2376", "SkipTLSVerify": True}}
+    assert docker.of_context({**_CONTEXT, "Endpoints": unverified}) == told
+    plain = {"docker": {"Host": "unix:///run/user/1/docker.sock"}}
+    by_socket = {**_CONTEXT, "Endpoints": plain, "TLSMaterial": {}}
+    assert docker.of_context(by_socket) == {"DOCKER_HOST": "unix:///run/user/1/docker.sock"}
+    assert docker.of_context({}) == {}
+
+
+@pytest.mark.slow
+def test_the_command_tells_a_context_with_certificates_in_that_form(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daemon.ensure_daemon()
+    for name in ("DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY", "DOCKER_CONTEXT"):
+        # Put back after the test, whatever it makes of them.
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "config"))
+    files = {name: tmp_path / f"{name}.pem" for name in ("ca", "cert", "key")}
+    authority = Authority.load()
+    chain, key = authority.issue("build.example")
+    for name, file in files.items():
+        file.write_bytes(key if name == "key" else chain)
+    given = ",".join(f"{name}={file}" for name, file in files.items())
+    endpoint = f"host=tcp://build.example:2376,{given}"
+    made = docker_command.run("context", "create", "far", "--docker", endpoint, in_context=True)
+    assert made.returncode == 0, made.stderr
+    assert docker_command.run("context", "use", "far", in_context=True).returncode == 0
+    assert docker.address() == "tcp://build.example:2376"
+    assert os.environ["DOCKER_TLS_VERIFY"] == "1"
+    kept = Path(os.environ["DOCKER_CERT_PATH"])
+    assert {file.name for file in kept.iterdir()} == {"ca.pem", "cert.pem", "key.pem"}
+
+
+def test_containers_of_another_folder_s_stack_are_not_taken_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def named(start: str) -> list[str]:
+        return [f"{start}-front", f"{start}-server"] if start == "trackstack-one" else []
+
+    monkeypatch.setattr(docker_command, "named", named)
+    containers = parse({"cloud": "local", "compute": "container"})
+    with pytest.raises(UserError, match="trackstack-one-server are there, and one is not up"):
+        docker.require_name("one", containers, [])
+    docker.require_name("one", containers, [_resource(_CONTAINER)])
+    docker.require_name("two", containers, [])
+    docker.require_name("one", parse({"cloud": "local"}), [])
+
+
+@pytest.mark.parametrize(
+    ("ports", "address", "is_held"),
+    [
+        ("127.0.0.1:5000->443/tcp", "127.0.0.1", True),
+        ("127.0.0.2:5000->443/tcp", "127.0.0.1", False),
+        ("0.0.0.0:5000->443/tcp, [::]:5000->443/tcp", "127.0.0.1", True),
+        ("127.0.0.2:5000->443/tcp", "0.0.0.0", True),
+        ("8080/tcp", "127.0.0.1", False),
+        ("8080/tcp, 127.0.0.1:5000-5001->443-444/tcp", "127.0.0.1", True),
+    ],
+)
+def test_a_port_is_held_at_its_address_alone(ports: str, address: str, is_held: bool) -> None:
+    assert docker_command.publishes(ports, address) == is_held
 
 
 @pytest.mark.slow
