@@ -4,145 +4,29 @@ An admin, one who writes, one who reads and one who leaves sign in, make tokens 
 scheduler and the database are broken in turn.
 """
 
-import json
-import os
-import subprocess
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-from sqlalchemy import MetaData, Table, create_engine, select, update
 
-from infra.rehearsal.system.ports import find_free_port
 from infra.rehearsal.system.waiting import wait_for
-from tests import warm
-from tests.runtime.database.empty import put_empty_store
+from tests.runtime.access.people.team import Team, all_jobs_run, jobs_of, teaming
 from tests.runtime.database.outage import without
-from tests.runtime.databases import postgresql
-from tests.runtime.issuer import CLIENT_ID, issuing, signed_in, signed_in_for
-from tests.runtime.serving import REFUSED, Serving, serving
-from tests.warm import TRACKSTACK
+from tests.runtime.issuer import signed_in_for
+from tests.runtime.serving import REFUSED
 
 pytestmark = [pytest.mark.slow, pytest.mark.nightly]
 
 _TOKENS, _PEOPLE = "/trackstack/api/tokens", "/trackstack/api/people"
-_KEY = "k" * 32
-
-
-@dataclass
-class Team:
-    """The server, and its database as whoever looks after it reaches that."""
-
-    server: Serving
-    database: str
-
-    def browser(self, name: str) -> dict[str, str]:
-        return signed_in(self.server.uri, name)
-
-    def api(
-        self, method: str, path: str, browser: dict[str, str], **wanted: Any
-    ) -> tuple[int, dict[str, Any]]:
-        body = json.dumps(wanted).encode()
-        answer = self.server.request(method, path, headers=browser, body=body)
-        return answer.status, json.loads(answer.body)
-
-    def laptop(self, token: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        """A command where there is nothing but the server's address and a token."""
-        environment = {
-            "PATH": os.environ["PATH"],
-            "MLFLOW_TRACKING_URI": self.server.uri,
-            "MLFLOW_TRACKING_TOKEN": token,
-        }
-        return warm.run(
-            [TRACKSTACK, *arguments], env=environment, capture_output=True, text=True, timeout=120
-        )
-
-    def status(self, token: str) -> tuple[int, list[str]]:
-        """Exit code and problems."""
-        done = self.laptop(token, "status", "--json")
-        assert done.stdout, done.stderr
-        return done.returncode, json.loads(done.stdout)["problems"]
-
-    def doctor(self) -> list[str]:
-        """The checks that are not well, as doctor beside the server says."""
-        return _not_well(self.server.run("doctor", "--json"))
-
-    def doctor_from_afar(self) -> list[str]:
-        """Those that the server itself tells."""
-        return _not_well(self.laptop(self.server.token, "doctor", "--server", "--json"))
-
-    @contextmanager
-    def scheduler(self) -> Generator[None]:
-        process = subprocess.Popen(
-            [TRACKSTACK, "scheduler"],
-            env=dict(self.server.environment),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            yield
-        finally:
-            process.terminate()
-            process.wait(60)
-
-    def hours_pass(self, hours: int) -> None:
-        """For what the store knows of the jobs."""
-        ago, engine = timedelta(hours=hours), create_engine(self.database)
-        jobs = Table("trackstack_jobs", MetaData(), autoload_with=engine)
-        with engine.begin() as connection:
-            for row in connection.execute(select(jobs)).all():
-                run = json.loads(row.run)
-                began = datetime.fromisoformat(run["started"]) - ago
-                run["started"] = began.isoformat(timespec="seconds")
-                values = {"since": row.since - ago, "run": json.dumps(run)}
-                connection.execute(update(jobs).where(jobs.c.name == row.name).values(values))
-        engine.dispose()
-
-
-def _not_well(done: "subprocess.CompletedProcess[str]") -> list[str]:
-    found = [each["check"] for each in json.loads(done.stdout) if not each["well"]]
-    assert done.returncode == bool(found)
-    return found
-
-
-@contextmanager
-def _database(kind: str, folder: Path) -> Generator[str]:
-    if kind == "sqlite":
-        put_empty_store(folder)
-        yield f"sqlite:///{folder}/store/mydb.sqlite"
-        return
-    with postgresql() as server:
-        yield server.new_database()
 
 
 @pytest.fixture(params=["postgresql", "sqlite"])
 def team(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[Team]:
-    port = find_free_port()
-    home = f"http://127.0.0.1:{port}"
-    with (
-        _database(request.param, tmp_path) as uri,
-        issuing(home, offline="given") as issuer,
-        serving(
-            tmp_path,
-            port=port,
-            MLFLOW_BACKEND_STORE_URI=uri,
-            TRACKSTACK_PUBLIC_URL=home,
-            TRACKSTACK_OIDC_ISSUER=issuer,
-            TRACKSTACK_OIDC_CLIENT_ID=CLIENT_ID,
-            TRACKSTACK_ALLOWED_GROUPS="data-science",
-            TRACKSTACK_ADMIN_GROUPS="platform",
-            TRACKSTACK_READ_GROUPS="guests",
-            TRACKSTACK_SECRETS_KEY=_KEY,
-            TRACKSTACK_STACK="team",
-        ) as server,
-    ):
-        yield Team(server, uri)
+    with teaming(request.param, tmp_path) as made:
+        yield made
 
 
 def test_a_team_s_day(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,12 +47,12 @@ def test_a_team_s_day(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
     _leaves_and_is_stopped(team, people, tokens)
 
     with team.scheduler():
-        wait_for(lambda: "gc" in _jobs(team, tokens["ada"]), "the schedules", 60)
-        _all_jobs_run(team)
+        wait_for(lambda: "gc" in jobs_of(team, tokens["ada"]), "the schedules", 60)
+        all_jobs_run(team)
         assert team.status(tokens["rosalind"]) == (0, [])
         assert team.doctor() == []
     _the_scheduler_has_been_dead_for_a_day(team, tokens)
-    _all_jobs_run(team)
+    all_jobs_run(team)
     assert team.status(tokens["ada"]) == (0, [])
 
     with without(team.database):
@@ -184,17 +68,6 @@ def test_a_team_s_day(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
         assert team.server.request("GET", "/version", tokens["leo"]).status in REFUSED
     wait_for(lambda: team.status(tokens["ada"]) == (0, []), "the database", 30)
     assert team.doctor() == team.doctor_from_afar() == []
-
-
-def _jobs(team: Team, token: str) -> list[str]:
-    done = team.laptop(token, "status", "--json")
-    return [job["name"] for job in json.loads(done.stdout)["jobs"]]
-
-
-def _all_jobs_run(team: Team) -> None:
-    for job in ("gc", "prune"):
-        done = team.server.run("scheduler", "--once", job)
-        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def _client(team: Team, token: str, monkeypatch: pytest.MonkeyPatch) -> Any:
