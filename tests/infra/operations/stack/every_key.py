@@ -99,8 +99,9 @@ class _Engine:
 
     def _replaces(self, old: Registered, new: Registered, ids: set[str]) -> bool:
         was, will = opened(old.inputs), _unknown(opened(new.inputs), ids)
-        fixed = {path.split(".")[0] for path in new.options["ignoreChanges"]}
-        changed = {k for k in was.keys() | will.keys() if was.get(k) != will.get(k)} - fixed
+        for path in new.options["ignoreChanges"]:
+            will = _with(will, path.split("."), _at(was, path))
+        changed = {k for k in was.keys() | will.keys() if was.get(k) != will.get(k)}
         if any(_at(was, path) != _at(will, path) for path in new.options["replaceOnChanges"]):
             return True
         if old.type not in self._kinds:
@@ -114,6 +115,15 @@ def _at(props: Any, path: str) -> Any:
     for name in path.split("."):
         props = cast("dict[str, Any]", props).get(name) if isinstance(props, dict) else None
     return props
+
+
+def _with(props: Any, path: Sequence[str], value: Any) -> Any:
+    """The same, with another value at a path; without any there for None."""
+    known = cast("dict[str, Any]", props) if isinstance(props, dict) else {}
+    name, *rest = path
+    inner = _with(known.get(name), rest, value) if rest else value
+    kept = {key: other for key, other in known.items() if key != name}
+    return kept if inner is None or inner == {} else {**kept, name: inner}
 
 
 def _unknown(value: Any, ids: set[str]) -> Any:
