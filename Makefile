@@ -4,7 +4,7 @@ SHELL := /bin/sh
 GROUPS := infra infra-docker infra-azure infra-oci rehearsal engine image docs dev
 ENTER := . ./env &&
 # Of `make test` and `make check`: how many tests run at once.
-WORKERS ?= 2
+WORKERS ?= 3
 # What holds data that an update or a teardown may take, as one that was stopped names it.
 TAKEN = $(if $(DATA),--data "$(DATA)")
 UV = $(shell command -v uv || echo .venv/bin/uv)
