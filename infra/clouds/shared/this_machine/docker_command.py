@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -111,7 +112,7 @@ def named(start: str) -> list[str]:
 
     Raises RuntimeError where the daemon does not answer.
     """
-    parts = f"^/?{start}-(server|scheduler|front|database)$"
+    parts = f"^/?{re.escape(start)}-(server|scheduler|front|database)$"
     done = run("ps", "--all", "--filter", f"name={parts}", "--format", "{{.Names}}")
     if done.returncode:
         raise RuntimeError(done.stderr.strip())

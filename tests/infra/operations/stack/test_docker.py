@@ -233,6 +233,19 @@ def test_containers_of_another_folder_s_stack_are_not_taken_over(
     docker.require_name("one", parse({"cloud": "local"}), [])
 
 
+@pytest.mark.slow
+def test_containers_of_a_stack_are_found_by_its_whole_name() -> None:
+    image = daemon.built_image("proxy")
+    names = [f"trackstack-test-{one}" for one in ("a.b-front", "a.b-c-front", "aXb-front")]
+    try:
+        for name in names:
+            daemon.docker("create", "--name", name, image)
+        assert docker_command.named("trackstack-test-a.b") == names[:1]
+        assert docker_command.named("trackstack-test-a") == []
+    finally:
+        daemon.docker("rm", "--force", *names, check=False)
+
+
 @pytest.mark.parametrize(
     ("ports", "address", "is_held"),
     [
