@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.mlflow_versions import OLDER
 from tests.runtime.access.test_roles import filled, listed
 from tests.runtime.serving import Serving, serving
 
@@ -86,8 +87,9 @@ def _administer(server: Serving) -> None:
 _OF_ADMINS = {
     *("secrets", "endpoints", "endpoint_bindings", "endpoint_model_mappings", "endpoint_tags"),
     *("model_definitions", "budget_policies", "guardrails", "guardrail_configs", "webhooks"),
-    *("webhook_events", "jobs", "job_locks", "workspaces", "online_scoring_configs"),
-    *("scheduler_leases", "alembic_version"),
+    *("webhook_events", "jobs", "workspaces", "online_scoring_configs", "alembic_version"),
+    # Those that came with MLflow 3.17.
+    *(() if OLDER else ("job_locks", "scheduler_leases")),
 }
 
 
