@@ -11,7 +11,7 @@ from infra.rehearsal.docker.plugin import find
 from infra.rehearsal.system.ports import find_free_port
 from tests import examples as examples
 
-_STACKS = ROOT / "tests" / "stacks"
+_FIRST = ("infra", "rehearsal", "stacks")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -38,13 +38,19 @@ def is_real_docker(pytestconfig: pytest.Config) -> bool:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What is only for the night is slow, too; and the longest files come first.
 
-    A file is one worker's: one of ten minutes that begins last has the others wait for it.
+    A file is one worker's: one of ten minutes that begins last has the others wait for it. On a
+    bare machine what stacks need is built by those before them, within the time of a test.
     """
     for item in items:
         if item.get_closest_marker("nightly"):
             item.add_marker(pytest.mark.slow)
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: (item.path.parent != _STACKS, item.path not in slow))
+    items.sort(key=lambda item: (item.path not in slow, _place(item)))
+
+
+def _place(item: pytest.Item) -> int:
+    folder = item.path.relative_to(ROOT / "tests").parts[0]
+    return _FIRST.index(folder) if folder in _FIRST else len(_FIRST)
 
 
 @pytest.fixture(autouse=True)
