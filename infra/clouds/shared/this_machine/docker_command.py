@@ -95,16 +95,21 @@ def publishers(port: int, address: str) -> list[str]:
         return []
     lines = done.stdout.splitlines() if done.returncode == 0 else []
     rows = [line.partition("\t") for line in lines]
-    return [name for name, _, ports in rows if publishes(ports, address)]
+    return [name for name, _, ports in rows if publishes(ports, port, address)]
 
 
-def publishes(ports: str, address: str) -> bool:
-    """Whether ports as `docker ps` tells them, as ``127.0.0.1:5000->443/tcp``, take one that is to
-    be published at ``address``. Pure.
+def publishes(ports: str, port: int, address: str) -> bool:
+    """Whether ports as `docker ps` tells them, as ``127.0.0.1:5000-5001->443-444/tcp``, take one
+    that is to be published at ``address``. Pure.
     """
-    ways = [way.partition("->")[0] for way in ports.split(", ") if "->" in way]
-    hosts = {way.rpartition(":")[0] for way in ways}
-    return address in _EVERYWHERE or bool(hosts & {address, *_EVERYWHERE})
+    hosts: set[str] = set()
+    for way in ports.split(", "):
+        published, arrow, target = way.partition("->")
+        host, _, numbers = published.rpartition(":")
+        first, _, last = numbers.partition("-")
+        if arrow and target.endswith("/tcp") and int(first) <= port <= int(last or first):
+            hosts.add(host)
+    return bool(hosts) and (address in _EVERYWHERE or bool(hosts & {address, *_EVERYWHERE}))
 
 
 def named(start: str) -> list[str]:
