@@ -95,6 +95,8 @@ def command(name: str, data: str, wait: float, preflight: bool, port: int | None
     settings = ports.choose(stack, port, is_up=bool(state))
     docker.require(settings, state)
     docker.require_name(name, settings, state)
+    if isinstance(settings, LocalContainer):
+        docker.require_password(stack.plan(), state)
     docker.reconnect(state)
     # What is up was let in before.
     if preflight and not state:

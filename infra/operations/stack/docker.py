@@ -5,6 +5,7 @@ import json
 import os
 import socket
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -14,7 +15,8 @@ from infra.clouds.shared.this_machine import docker_command
 from infra.operations.stack import Resource, Stack
 from infra.operations.stack.findings import names_of
 from infra.place import ROOT
-from infra.plan.docker import name_of
+from infra.plan import Plan
+from infra.plan.docker import DockerPlan, name_of
 from infra.settings import LocalContainer, Settings
 from infra.settings.image import ImageKeys
 from runtime.errors import UserError
@@ -153,6 +155,10 @@ def _without(resource: Mapping[str, Any], gone: set[str]) -> dict[str, Any]:
     return left
 
 
+def _is_volume(one: Resource) -> bool:
+    return one.type == "docker:index/volume:Volume"
+
+
 def require_name(stack: str, settings: Settings, state: Sequence[Resource]) -> None:
     """Raise UserError where the stack is not up, and containers of its name are all the same.
 
@@ -171,6 +177,19 @@ def require_name(stack: str, settings: Settings, state: Sequence[Resource]) -> N
         )
 
 
+def require_password(plan: Plan, state: Sequence[Resource]) -> None:
+    """Raise UserError where the stack would take a database's volume, but lacks its password."""
+    if not isinstance(plan, DockerPlan) or not plan.database_image or any(map(_is_volume, state)):
+        return
+    volume, folder = f"{plan.name}-database", Path(plan.secrets_dir)
+    if not (folder / "database_password").exists() and docker_command.has_volume(volume):
+        raise UserError(
+            f"the volume {volume} is there, and what opens its database is not in {folder}: it is "
+            "of a stack of that name in another folder, mostly. Go on from there, or give this one "
+            "another name; where it is nobody's, docker volume rm removes it, with its data"
+        )
+
+
 def require_data(state: Sequence[Resource], allowed: Collection[str] = ()) -> frozenset[str]:
     """What of ``allowed``, which names what may be lost, is of volumes that the daemon lacks.
 
@@ -181,7 +200,7 @@ def require_data(state: Sequence[Resource], allowed: Collection[str] = ()) -> fr
     gone = [
         one
         for one in state
-        if one.type == "docker:index/volume:Volume" and one.holds_data
+        if _is_volume(one) and one.holds_data
         if not docker_command.has_volume(str(one.inputs["name"]))
     ]
     if missing := [one for one in gone if names_of(one).isdisjoint(allowed)]:

@@ -13,6 +13,8 @@ import pytest
 
 from infra.clouds.shared.this_machine import docker_command
 from infra.operations.stack import Resource, docker
+from infra.place import read_place
+from infra.plan import Plan, make_plan
 from infra.rehearsal.host.authority import Authority
 from infra.rehearsal.system import daemon
 from infra.settings import parse
@@ -244,6 +246,34 @@ def test_containers_of_a_stack_are_found_by_its_whole_name() -> None:
         assert docker_command.named("trackstack-test-a") == []
     finally:
         daemon.docker("rm", "--force", *names, check=False)
+
+
+def test_a_database_that_another_folder_s_stack_left_is_not_taken_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is down there, so that only its volumes are left, and its password is in that folder."""
+    there = {"trackstack-one-database"}
+    monkeypatch.setattr(docker_command, "has_volume", there.__contains__)
+
+    def plan(
+        stack: str, secrets: frozenset[str] = frozenset(), *, compute: str = "container"
+    ) -> Plan:
+        given = parse({"cloud": "local", "compute": compute})
+        return make_plan(given, read_place(given, stack, secrets, tmp_path))
+
+    with pytest.raises(
+        UserError, match=r"volume trackstack-one-database is there, .* another name"
+    ):
+        docker.require_password(plan("one"), [])
+    docker.require_password(plan("one"), [_resource(_VOLUME)])
+    docker.require_password(plan("two"), [])
+    docker.require_password(plan("one", frozenset({"backendStoreUri"})), [])
+    docker.require_password(plan("one", compute="process"), [])
+    # Its own, whose state alone is lost.
+    password = tmp_path / ".trackstack/data/one/secrets/database_password"
+    password.parent.mkdir(parents=True)
+    password.touch()
+    docker.require_password(plan("one"), [])
 
 
 @pytest.mark.parametrize(
