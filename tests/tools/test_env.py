@@ -90,5 +90,6 @@ def test_a_company_s_proxy_is_not_asked_for_this_machine(project: Path, shell: s
     assert told("") == []
     assert told(proxy) == ["localhost,127.0.0.1"] * 2
     assert told(f"{proxy} export NO_PROXY=.corp;") == [".corp,localhost,127.0.0.1"] * 2
-    assert told(f"{proxy} export no_proxy=localhost,.corp;") == ["localhost,.corp"]
+    assert told(f"{proxy} export no_proxy=localhost,.corp;") == ["localhost,.corp,127.0.0.1"] * 2
+    assert told(f"{proxy} export no_proxy=127.0.0.1,localhost;") == ["127.0.0.1,localhost"]
     assert told(f"{proxy} export NO_PROXY='*';") == ["*"]
