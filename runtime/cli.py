@@ -79,7 +79,7 @@ class LazyGroup(click.Group):
         except ModuleNotFoundError as error:
             raise UserError(
                 f"{name} needs the server's part, which is not installed here ({error.name}): "
-                "pip install 'trackstack[server]'"
+                "in a clone of Trackstack pip install '.[server]'"
             ) from None
         command: click.Command = module.command
         return command

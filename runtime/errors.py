@@ -27,8 +27,8 @@ class UserError(Exception):
         """``what`` needs one of pyproject.toml's optional dependencies."""
         return cls(
             f"{what} needs the extra `{extra}`, which is not installed: build the image with "
-            f"--build-arg EXTRAS=postgresql,mysql,oidc,{extra}; outside of an image "
-            f"pip install 'trackstack[{extra}]'",
+            f"--build-arg EXTRAS=postgresql,mysql,oidc,{extra}; outside of an image, in a clone of "
+            f"Trackstack, pip install '.[{extra}]'",
             2,
         )
 

@@ -47,7 +47,8 @@ def test_a_laptop_s_part_is_the_command_and_click(tmp_path: Path, is_served: boo
     assert "trackstack login https://mlflow.example.com" in run("login", "--help").stdout
     assert "signed in nowhere" in run("whoami").stderr
     server = run("server")
-    assert "pip install 'trackstack[server]'" in server.stderr
+    # No index has a package of that name that is ours.
+    assert "in a clone of Trackstack pip install '.[server]'" in server.stderr
     assert server.stderr.count("\n") == 1
 
 
