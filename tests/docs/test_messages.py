@@ -13,6 +13,7 @@ _OPERATIONS = ROOT / "docs" / "operations"
 _NOT_OURS = {
     "the stack is currently locked",
     "CERTIFICATE_VERIFY_FAILED",
+    "Could not automatically download and install resource plugin",
     "invalid peer certificate",
     "no module named venv",
 }
