@@ -80,7 +80,7 @@ def _context() -> Mapping[str, Any]:
     """What the command knows of the context in use; nothing without the command."""
     try:
         done = docker_command.run("context", "inspect", in_context=True)
-    except RuntimeError:
+    except docker_command.DockerError:
         return {}
     found = cast("list[dict[str, Any]]", json.loads(done.stdout)) if not done.returncode else []
     return found[0] if found else {}
@@ -280,7 +280,7 @@ def told(image: Mapping[str, Any]) -> str:
         # Also where the client has no BuildKit, and would not know an option for it.
         plain = {"BUILDKIT_PROGRESS": "plain"}
         done = docker_command.run(*command, timeout=_BUILD_SECONDS, variables=plain)
-    except RuntimeError as error:
+    except docker_command.DockerError as error:
         return f"the build cannot be looked at: {error}"
     if done.returncode == 0:
         return "run again, the build went well; run `make up` again"

@@ -8,10 +8,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
+from runtime.errors import UserError
+
 _TIMEOUT_SECONDS = 60
 _SOCKET = Path("/var/run/docker.sock")
 # How `docker ps` tells a port that is published at every address.
 _EVERYWHERE = ("0.0.0.0", "[::]", "::")  # noqa: S104 - read, not bound
+
+
+class DockerError(UserError, RuntimeError):
+    """There is no such command, or the daemon does not answer it."""
 
 
 def environment(given: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -31,7 +37,7 @@ def run(
     in_context: bool = False,
     variables: Mapping[str, str] | None = None,
 ) -> "subprocess.CompletedProcess[str]":
-    """Run it to its end; raises RuntimeError where there is no such command, or no answer.
+    """Run it to its end; raises DockerError where there is no such command, or no answer.
 
     ``in_context`` leaves the choice of the daemon to the command; ``variables`` are more of its
     environment.
@@ -47,29 +53,29 @@ def run(
             timeout=timeout,
         )
     except FileNotFoundError:
-        raise RuntimeError("the command docker is not on PATH; install Docker's client") from None
+        raise DockerError("the command docker is not on PATH; install Docker's client") from None
     except subprocess.TimeoutExpired:
-        raise RuntimeError(f"Docker does not answer in {timeout:g} s") from None
+        raise DockerError(f"Docker does not answer in {timeout:g} s") from None
 
 
 def inspect(container: str) -> Mapping[str, Any] | None:
     """What the daemon knows of a container, None where there is none.
 
-    Raises RuntimeError where the daemon does not answer.
+    Raises DockerError where the daemon does not answer.
     """
     done = run("container", "inspect", container)
     if done.returncode == 0:
         return cast("Mapping[str, Any]", json.loads(done.stdout)[0])
     if "no such container" in done.stderr.lower():
         return None
-    raise RuntimeError(done.stderr.strip())
+    raise DockerError(done.stderr.strip())
 
 
 def has_volume(name: str) -> bool:
-    """Whether the daemon has a volume. Raises RuntimeError where it does not answer."""
+    """Whether the daemon has a volume. Raises DockerError where it does not answer."""
     done = run("volume", "inspect", name)
     if done.returncode and "no such volume" not in done.stderr.lower():
-        raise RuntimeError(done.stderr.strip())
+        raise DockerError(done.stderr.strip())
     return done.returncode == 0
 
 
@@ -91,7 +97,7 @@ def publishers(port: int, address: str) -> list[str]:
     """
     try:
         done = run("ps", "--filter", f"publish={port}", "--format", "{{.Names}}\t{{.Ports}}")
-    except RuntimeError:
+    except DockerError:
         return []
     lines = done.stdout.splitlines() if done.returncode == 0 else []
     rows = [line.partition("\t") for line in lines]
@@ -115,10 +121,10 @@ def publishes(ports: str, port: int, address: str) -> bool:
 def named(start: str) -> list[str]:
     """The containers, running or not, whose names are ``start`` and a part of a stack.
 
-    Raises RuntimeError where the daemon does not answer.
+    Raises DockerError where the daemon does not answer.
     """
     parts = f"^/?{re.escape(start)}-(server|scheduler|front|database)$"
     done = run("ps", "--all", "--filter", f"name={parts}", "--format", "{{.Names}}")
     if done.returncode:
-        raise RuntimeError(done.stderr.strip())
+        raise DockerError(done.stderr.strip())
     return sorted(done.stdout.split())

@@ -220,6 +220,21 @@ def test_the_command_tells_a_context_with_certificates_in_that_form(
     assert {file.name for file in kept.iterdir()} == {"ca.pem", "cert.pem", "key.pem"}
 
 
+def test_a_command_that_is_missing_or_fails_is_a_line_for_the_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A daemon behind TLS or SSH is not asked before: of it the command's own word is the first."""
+    containers = parse({"cloud": "local", "compute": "container"})
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UserError, match="docker is not on PATH; install"):
+        docker.require_name("one", containers, [])
+    command = tmp_path / "docker"
+    command.write_text("#!/bin/sh\necho Cannot connect to the Docker daemon >&2\nexit 1\n")
+    command.chmod(0o755)
+    with pytest.raises(UserError, match=r"^Cannot connect to the Docker daemon"):
+        docker.require_name("one", containers, [])
+
+
 def test_containers_of_another_folder_s_stack_are_not_taken_over(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -274,28 +289,3 @@ def test_a_database_that_another_folder_s_stack_left_is_not_taken_over(
     password.parent.mkdir(parents=True)
     password.touch()
     docker.require_password(plan("one"), [])
-
-
-@pytest.mark.parametrize(
-    ("ports", "address", "is_held"),
-    [
-        ("127.0.0.1:5000->443/tcp", "127.0.0.1", True),
-        ("127.0.0.2:5000->443/tcp", "127.0.0.1", False),
-        ("0.0.0.0:5000->443/tcp, [::]:5000->443/tcp", "127.0.0.1", True),
-        ("127.0.0.2:5000->443/tcp", "0.0.0.0", True),
-        ("8080/tcp", "127.0.0.1", False),
-        ("8080/tcp, 127.0.0.1:5000-5001->443-444/tcp", "127.0.0.1", True),
-        ("127.0.0.1:4999-5001->442-444/tcp", "127.0.0.1", True),
-        # What else a container publishes there holds another port.
-        ("127.0.0.1:9000->80/tcp, 127.0.0.2:5000->443/tcp", "127.0.0.1", False),
-        ("127.0.0.1:5000->443/udp", "127.0.0.1", False),
-    ],
-)
-def test_a_port_is_held_at_its_address_alone(ports: str, address: str, is_held: bool) -> None:
-    assert docker_command.publishes(ports, 5000, address) == is_held
-
-
-@pytest.mark.slow
-def test_a_volume_that_the_daemon_lacks_is_not_there() -> None:
-    daemon.ensure_daemon()
-    assert not docker_command.has_volume("trackstack-no-such-volume")
