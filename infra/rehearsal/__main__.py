@@ -241,6 +241,7 @@ def _rehearse(
         raise
     finally:
         _say("down")
+        _endure()
         try:
             _down(sandbox, report, before)
         except (RehearsalError, TimeoutError) as error:
@@ -248,6 +249,18 @@ def _rehearse(
             _sweep(sandbox)
     if failures:
         raise RehearsalError("; ".join(failures))
+
+
+def _endure() -> None:
+    """Let no further signal end it: what takes the stack down needs the state, which goes with its
+    folder. A second Ctrl-C is usual, and a pipeline that is cancelled sends SIGINT, then SIGTERM.
+    """
+
+    def told(number: int, frame: object) -> None:
+        _say("it is being taken down; wait for its end")
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, told)
 
 
 def _line(error: Exception) -> str:

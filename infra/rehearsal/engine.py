@@ -133,6 +133,8 @@ class Engine:
                 capture_output=True,
                 text=True,
                 timeout=self.timeout,
+                # A terminal's Ctrl-C is its caller's, who may let it go on.
+                start_new_session=True,
             )
         except subprocess.TimeoutExpired:
             raise EngineError(f"{words}: not done after {self.timeout:g} s") from None

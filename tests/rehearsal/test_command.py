@@ -128,15 +128,24 @@ def test_a_rehearsal_that_is_ended_takes_its_stack_down(number: signal.Signals) 
     with tempfile.TemporaryDirectory(prefix="r-") as folder:
         environment = {**os.environ, "TMPDIR": folder}
         with subprocess.Popen(
-            command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
+            command,
+            cwd=ROOT,
+            env=environment,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
         ) as process:
             assert process.stderr is not None
             # The supervisor runs by now, and the database is next.
             seen = next((line for line in process.stderr if "create   supervisor" in line), "")
             process.send_signal(number)
+            # By another one, as a terminal sends it, nothing is left either.
+            down = next((line for line in process.stderr if line == "down\n"), "")
+            os.killpg(process.pid, number)
             said = process.stderr.read()
             code = process.wait(120)
         assert seen, said
+        assert down, said
         assert code == 130, said
         assert "Traceback" not in said
         left = [p.pid for p in psutil.process_iter() if folder in " ".join(_command_line(p))]
