@@ -222,8 +222,6 @@ def command() -> None:
     options = forking.options(settings)
     if settings.supervised:
         die_with_parent()
-    for line in told(settings):
-        click.echo(f"trackstack: {line}", err=True)
     make_directories(settings)
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     if settings.assistant:
@@ -235,6 +233,9 @@ def command() -> None:
     environment = app_environment(settings)
     os.environ.update(environment)
     _check_store(settings)
+    # Not before: one that cannot start says that alone.
+    for line in told(settings):
+        click.echo(f"trackstack: {line}", err=True)
     if first_token.is_used(settings):
         # Set, since where a tracking URI is given, commands alone are not to take the token.
         os.environ[file_variable("tracking_token")] = str(first_token.file_of(settings))

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 from sqlalchemy import Engine
 
+from runtime.paths import make_private
 from runtime.settings import MADE_TOKEN, RuntimeSettings, secret_file, variable
 from runtime.tokens.store import TokenTable, generate
 
@@ -46,6 +47,8 @@ def is_needed(settings: RuntimeSettings, engine: Engine) -> bool:
 def make(settings: RuntimeSettings) -> None:
     """Make the token and show it, this once; one that is there stays."""
     token, file = generate(), file_of(settings)
+    # Where store and artifacts are elsewhere, nothing else has made it.
+    make_private(file.parent)
     try:
         # Not over one that another server on the same folder has made.
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -58,7 +61,7 @@ def make(settings: RuntimeSettings) -> None:
         f"no token was set, so one was made. It is shown this once, and kept in {file}",
         f"  address: {address}",
         f"  token:   {token}",
-        "  for clients, where this port is published elsewhere with another address:",
+        "  for clients; where this port is published under another address, with that one:",
         f"    export {variable('given_tracking_uri')}={address}",
         f"    export {variable('tracking_token')}={token}",
     ):

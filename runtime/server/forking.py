@@ -4,6 +4,7 @@ import gc
 import os
 import shlex
 import sys
+import warnings
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -66,6 +67,9 @@ class Application(BaseApplication):
             cast(Any, self).cfg.set(name, value)
 
     def load(self) -> Any:
+        # Of what MLflow stands on, which is MLflow's to mend and nothing that who reads this log
+        # could do anything about.
+        warnings.filterwarnings("ignore", message=r"starlette\.middleware\.wsgi is deprecated")
         from runtime.access import create_app
 
         app = behind(create_app(), self._proxies)

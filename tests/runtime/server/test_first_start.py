@@ -1,5 +1,6 @@
 """The image as people start it, with a plain `docker run`: what the log says, and the way in."""
 
+import os
 import stat
 from pathlib import Path
 
@@ -13,9 +14,11 @@ from runtime.server import first_token
 from runtime.server.told import told
 from runtime.settings import MADE_TOKEN, load, secret_file
 from runtime.tokens.store import Role, TokenTable
+from tests import warm
 from tests.runtime.database.empty import put_empty_store
 from tests.runtime.filled import settings_of
 from tests.runtime.serving import serving
+from tests.warm import TRACKSTACK
 
 _IMAGE = {"MLFLOW_HOST": "0.0.0.0", "TRACKSTACK_BEHIND_PROXY": "true"}
 
@@ -81,12 +84,17 @@ def test_a_data_directory_that_cannot_be_made_is_no_stack_trace(tmp_path: Path) 
 def test_a_token_is_made_where_nobody_could_come_in(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settings = settings_of(tmp_path)
+    # The store is elsewhere, so that nothing else has made the data directory.
+    (tmp_path / "store").mkdir()
+    uri = f"sqlite:///{tmp_path}/store/mydb.sqlite"
+    data = tmp_path / "data"
+    settings = settings_of(data, uri, MLFLOW_ARTIFACTS_DESTINATION=str(tmp_path / "store"))
     make_directories(settings)
     engine = open_engine(settings)
     assert first_token.is_needed(settings, engine)
     first_token.make(settings)
-    file = tmp_path / MADE_TOKEN
+    file = data / MADE_TOKEN
+    assert stat.S_IMODE(data.stat().st_mode) == 0o700
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     token, said = file.read_text().strip(), capsys.readouterr().err
     assert f"export MLFLOW_TRACKING_TOKEN={token}" in said
@@ -96,7 +104,7 @@ def test_a_token_is_made_where_nobody_could_come_in(
     assert file.read_text().strip() == token
     assert token not in capsys.readouterr().err
     # Commands beside the server have it, those that ask another server do not.
-    environment = {"TRACKSTACK_DATA_DIR": str(tmp_path)}
+    environment = {"TRACKSTACK_DATA_DIR": str(data)}
     made = load(environment).tracking_token
     assert made is not None
     assert made.get_secret_value() == token
@@ -129,6 +137,24 @@ def test_none_is_made_beside_a_named_token(tmp_path: Path) -> None:
     assert not first_token.is_needed(settings, engine)
 
 
+@pytest.mark.parametrize("where", ["folder", "database"])
+def test_a_server_that_cannot_start_says_that_alone(where: str, tmp_path: Path) -> None:
+    """And nothing of a port at which nobody listens."""
+    (tmp_path / "file").write_text("in the way")
+    given = (
+        {"TRACKSTACK_DATA_DIR": str(tmp_path / "file" / "data")}
+        if where == "folder"
+        else {"TRACKSTACK_DATA_DIR": str(tmp_path), "BACKEND_PROVIDER": "mysql"}
+    )
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_")}
+    done = warm.run(
+        [TRACKSTACK, "server"], env={**kept, **_IMAGE, **given}, capture_output=True, text=True
+    )
+    [line] = done.stderr.splitlines()
+    assert line.startswith("trackstack: ")
+    assert done.returncode in (1, 2)
+
+
 @pytest.mark.slow
 def test_without_a_token_the_server_makes_one_and_shows_it_once(tmp_path: Path) -> None:
     put_empty_store(tmp_path)
@@ -151,6 +177,8 @@ def test_without_a_token_the_server_makes_one_and_shows_it_once(tmp_path: Path) 
         logs.append((tmp_path / "server.log").read_text())
     assert logs[0].count(f"MLFLOW_TRACKING_TOKEN={token}") == 1
     assert token not in logs[1]
+    # What the libraries have to say to each other.
+    assert "DeprecationWarning" not in logs[0]
     assert f"is kept in {tmp_path / MADE_TOKEN}" in logs[1]
 
 
