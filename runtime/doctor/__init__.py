@@ -26,10 +26,12 @@ from runtime.tokens.beside import StoredTokens
 
 def _data_directory(settings: RuntimeSettings) -> Finding:
     path = settings.data_dir.resolve()
-    if not os.access(path, os.W_OK):
+    # Made when something is first kept there.
+    there = next(each for each in (path, *path.parents) if each.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK)):
         advice = "make it, or set TRACKSTACK_DATA_DIR to a directory that this user can write to"
         return Finding("data directory", False, f"{path} cannot be written to", advice)
-    return kept.room("data directory", path, shutil.disk_usage(path).free)
+    return kept.room("data directory", path, shutil.disk_usage(there).free)
 
 
 def _backend_store(settings: RuntimeSettings) -> Finding:

@@ -49,11 +49,13 @@ def connect(settings: RuntimeSettings) -> Client:
     status, answer = request(settings, "GET", path, token)
     if status != 200:
         reason = answer.decode(errors="replace").strip()[:200] or f"status {status}"
-        raise UserError(
-            f"the server at {settings.tracking_uri} does not let us in: {reason}; "
-            "see MLFLOW_TRACKING_URI and MLFLOW_TRACKING_TOKEN",
-            75,
+        said, see = (
+            ("let us in", "see MLFLOW_TRACKING_URI and MLFLOW_TRACKING_TOKEN")
+            if status
+            else ("answer", "is it up, and is MLFLOW_TRACKING_URI its address?")
         )
+        where = f"the server at {settings.tracking_uri}"
+        raise UserError(f"{where} does not {said}: {reason}; {see}", 75)
     from mlflow import MlflowClient
 
     if unused := unused_registry(settings):

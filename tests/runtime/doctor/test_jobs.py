@@ -37,6 +37,16 @@ def test_a_job_that_failed_is_run_by_hand_as_its_schedule_runs_it() -> None:
     )
 
 
+def test_a_data_directory_that_nothing_needed_so_far_is_well_where_it_can_be_made(
+    tmp_path: Path,
+) -> None:
+    """As where the database, the artifacts and the token are elsewhere."""
+    (tmp_path / "file").touch()
+    for place, well in (("not/yet", True), ("file/data", False)):
+        found, *_ = findings_of(load({"TRACKSTACK_DATA_DIR": str(tmp_path / place)}))
+        assert (found.check, found.well) == ("data directory", well)
+
+
 def test_of_a_server_that_is_down_one_line_is_said(tmp_path: Path) -> None:
     settings = load(
         {"TRACKSTACK_DATA_DIR": str(tmp_path), "MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}

@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from runtime.errors import UserError
 from runtime.retention import report
 from runtime.retention.find import Found, Server
+from runtime.retention.inventory import connect
 from runtime.retention.report_line import Line, human_bytes
 from runtime.retention.report_page import bars, chart, page
+from runtime.settings import load
 
 _NOW = datetime(2026, 11, 21, tzinfo=timezone.utc)
 _LINES = [
@@ -21,6 +24,12 @@ _LINES = [
     Line("run", "c", "3", "<large> & Co.", 90, None),
     Line("model version", "m/1", "m/1", "", 35, None),
 ]
+
+
+def test_a_server_that_does_not_answer_is_no_server_that_refuses() -> None:
+    given = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9", "MLFLOW_TRACKING_TOKEN": "t"}
+    with pytest.raises(UserError, match=r"127\.0\.0\.1:9 does not answer: .*refused"):
+        connect(load(given))
 
 
 def test_bars_are_by_experiment_the_largest_first() -> None:
