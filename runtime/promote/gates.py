@@ -70,7 +70,8 @@ class Approval:
 
     def judge(self, facts: Facts) -> Verdict:
         told = read_approval(facts.tags)
-        found = f"{told.verdict} by {told.by} at {told.at}" if told else "nobody has decided yet"
+        undecided = "nobody has decided yet; decide by trackstack promote approve"
+        found = f"{told.verdict} by {told.by} at {told.at}" if told else undecided
         return Verdict("approval", bool(told) and told.verdict == "approved", found)
 
 

@@ -72,7 +72,11 @@ def test_a_tag_must_have_its_very_value() -> None:
 )
 def test_only_a_whole_approval_approves(tag: str | None, passed: bool) -> None:
     facts = gates.Facts({}, {} if tag is None else {gates.APPROVAL_TAG: tag})
-    assert gates.Approval().judge(facts).passed is passed
+    judged = gates.Approval().judge(facts)
+    assert judged.passed is passed
+    assert ("trackstack promote approve" in judged.found) is (
+        gates.read_approval(facts.tags) is None
+    )
 
 
 @pytest.mark.parametrize(
