@@ -17,8 +17,13 @@ from infra.rehearsal.azure.cloud import AzureCloud
 from infra.rehearsal.azure.data import blob
 from infra.rehearsal.azure.emulator import Emulator
 from infra.rehearsal.azure.identity import RoleAssignment
+from infra.rehearsal.azure.observability import ActionGroup
+from infra.rehearsal.azure.registry import Registry
+from infra.rehearsal.provider.values import child, items
 from infra.rehearsal.sandbox import Sandbox, deployed
 from infra.rehearsal.system.waiting import wait_for
+from tests.runtime.serving import request
+from tests.stacks.reach import address_of, listening, name_of
 from tests.stacks.traffic import traffic
 
 pytestmark = pytest.mark.slow
@@ -129,6 +134,30 @@ def test_another_network_a_wrong_token_and_plain_http_are_refused(sandbox: Sandb
     )
     assert wrong.returncode != 0
     assert "401" in wrong.stderr or "valid token" in wrong.stderr
+    # Azure's ingress has port 80 too, and sends from there to 443.
+    assert listening(sandbox, "203.0.113.1") == [80, 443]
+    name, address = name_of(sandbox), address_of(sandbox, "203.0.113.1")
+    plain = request(f"http://{address}/health", headers={"Host": name})
+    assert (plain.status, plain.headers["Location"]) == (301, f"https://{name}/health")
+
+
+def test_what_guides_do_by_hand_the_stack_has_made(sandbox: Sandbox, azure: AzureCloud) -> None:
+    """Registry, login, tag and push; all of it in the subscription; the mail of an alert."""
+    image = sandbox.engine.outputs()["image"]
+    [registry] = azure.store.find(Registry.token)
+    assert registry.props["adminUserEnabled"] is False
+    assert image.startswith(f"{registry.props['loginServer']}/trackstack@sha256:")
+    [app] = filter(_is_app, azure.store.all())
+    assert [c["image"] for c in items(child(app.props, "template"), "containers")] == [image]
+    [login] = items(child(app.props, "configuration"), "registries")
+    assert login["identity"]
+    assert not login.get("passwordSecretRef")
+    subscription = sandbox.config["trackstack:subscriptionId"]
+    within = f"/subscriptions/{subscription}/resourceGroups/"
+    assert [r.id for r in azure.store.all() if not r.id.startswith(within)] == []
+    [alerts] = azure.store.find(ActionGroup.token)
+    told = [receiver["emailAddress"] for receiver in items(alerts.props, "emailReceivers")]
+    assert told == [sandbox.config["trackstack:alertEmail"]]
 
 
 def test_gc_prune_and_backup_run_on_schedule_as_jobs(sandbox: Sandbox, azure: AzureCloud) -> None:

@@ -11,9 +11,11 @@ from infra.rehearsal.oci.cloud import OciCloud
 from infra.rehearsal.oci.compute.containers import ContainerInstance
 from infra.rehearsal.oci.emulator import Emulator
 from infra.rehearsal.oci.identity import Policy
+from infra.rehearsal.oci.observability import Subscription
 from infra.rehearsal.provider.values import items
 from infra.rehearsal.sandbox import Sandbox, deployed
 from infra.rehearsal.system.waiting import wait_for
+from tests.stacks.reach import let_in
 from tests.stacks.traffic import traffic
 
 pytestmark = pytest.mark.slow
@@ -83,6 +85,24 @@ def test_another_network_and_a_wrong_token_are_refused(sandbox: Sandbox) -> None
     )
     assert wrong.returncode != 0
     assert "401" in wrong.stderr or "valid token" in wrong.stderr
+
+
+def test_the_proxy_alone_is_open_and_to_those_whom_the_stack_file_names(oci: OciCloud) -> None:
+    assert let_in(oci, "203.0.113.7") == [443]
+    assert let_in(oci, "192.0.2.7") == []
+
+
+def test_what_guides_do_by_hand_the_stack_has_made(sandbox: Sandbox, oci: OciCloud) -> None:
+    """Image, tag, push and login of the instance; the mail of an alert."""
+    image = sandbox.engine.outputs()["image"]
+    [instance] = oci.store.find(ContainerInstance.token)
+    containers = items(instance.props, "containers")
+    assert all("@sha256:" in entry["imageUrl"] for entry in containers)
+    ours = [entry["environmentVariables"] for entry in containers if entry["imageUrl"] == image]
+    assert {environment["OCIFS_IAM_TYPE"] for environment in ours} == {"resource_principal"}
+    [subscription] = oci.store.find(Subscription.token)
+    assert subscription.props["protocol"] == "EMAIL"
+    assert subscription.props["endpoint"] == _OVERRIDES["alertEmail"]
 
 
 def test_gc_and_backup_run_on_schedule(sandbox: Sandbox, oci: OciCloud) -> None:

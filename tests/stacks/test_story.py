@@ -24,6 +24,7 @@ from infra.rehearsal.system import daemon
 from infra.rehearsal.system.waiting import wait_for
 from tests import warm
 from tests.runtime.receiver import receiving
+from tests.stacks.reach import let_in, listening
 from tests.stacks.story import Story, prepared_and_swept, run
 from tests.warm import TRACKSTACK
 
@@ -182,6 +183,8 @@ def test_a_model_and_its_server_go_from_dev_to_prod_and_outlive_their_cloud(
     story.up(prod, image=older, protect=True)
     _wait_until_ready(dev)
     _wait_until_ready(prod)
+    assert let_in(cloud, "192.0.2.7") == [443]
+    assert 5000 not in listening(dev, "192.0.2.7")
     assert _client(dev, _LOG_A_MODEL).split()[-1] == "fraud"
 
     wish = ("--to", prod.engine.stack, "--yes", "--by", "ann", "--json")

@@ -18,8 +18,10 @@ from infra.rehearsal.oci.compute.instances import machine_name as name_on_oci
 from infra.rehearsal.oci.identity import Policy
 from infra.rehearsal.provider.resource import Cloud
 from infra.rehearsal.provider.store import Record
+from infra.rehearsal.provider.values import child
 from infra.rehearsal.sandbox import Sandbox, deployed
 from infra.rehearsal.system.waiting import wait_for
+from tests.stacks.reach import let_in, listening
 
 pytestmark = pytest.mark.slow
 
@@ -38,6 +40,7 @@ _OVERRIDES = {
 _READY_SECONDS, _MOST_SECONDS_AWAY = 240, 30
 _UNITS = ("agent", "server", "front", "gc", "backup")
 _SECURE = 3.0
+_SERVER = "trackstack-server.service"
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,36 @@ def test_another_network_and_a_wrong_token_are_refused(scene: Scene) -> None:
     assert "401" in refused.stderr or "valid token" in refused.stderr
 
 
+def test_it_is_the_machine_that_published_guides_know(scene: Scene) -> None:
+    """Its unit's name, its user, its ports, and on OCI its variables."""
+    assert scene.run("systemctl", "show", "-p", "Id", "mlflow").strip() == f"Id={_SERVER}"
+    assert scene.run("systemctl", "is-enabled", _SERVER).strip() == "enabled"
+    scene.run("systemctl", "stop", "mlflow")
+    assert scene.host.execute(scene.name, ("systemctl", "is-active", _SERVER))[0]
+    for word in ("start", "restart", "status"):
+        scene.run("systemctl", word, "--no-pager", "mlflow")
+    wait_for(scene.answers, "the server", _READY_SECONDS)
+    # As systemd has it for every second name.
+    code, said = scene.host.execute(scene.name, ("systemctl", "enable", "mlflow"))
+    assert (code, "refusing to operate on" in said.lower()) == (1, True)
+
+    # The proxy has port 80, to which nobody is let.
+    assert listening(scene.sandbox, "203.0.113.1") == [80, 443]
+    assert let_in(scene.cloud, "203.0.113.1") == [443]
+    logs, props = scene.sandbox.engine.outputs()["logs"], scene.machine.props
+    if isinstance(scene.cloud, AzureCloud):
+        assert logs.startswith(f"ssh {child(props, 'osProfile')['adminUsername']}@")
+        assert "ssh trackstack-admin@" in logs
+    else:
+        # The user that Ubuntu's own images have.
+        # https://docs.oracle.com/iaas/Content/Compute/Tasks/accessinginstance.htm
+        assert logs.startswith("ssh ubuntu@")
+        assert child(props, "metadata")["ssh_authorized_keys"] == _PUBLIC_KEY
+        environment = scene.run("sh", "-c", _ENVIRONMENT)
+        assert "OCIFS_IAM_TYPE=instance_principal\n" in environment
+        assert "DB_SECRET_OCID=ocid1.vaultsecret." in environment
+
+
 def test_timers_run_the_jobs_and_the_journal_shows_them(scene: Scene) -> None:
     def ran(job: str) -> bool:
         return f"{job}: done in" in scene.run("journalctl", "-u", f"trackstack-{job}", "--no-pager")
@@ -137,13 +170,16 @@ def test_another_key_changes_the_machine_in_place_and_a_second_up_changes_nothin
     made = scene.sandbox.run_client("client.create_experiment('stays')")
     assert made.returncode == 0, made.stderr
     booted = scene.run("cat", "/proc/1/stat").split()[21]
-    engine.run("config", "set", "trackstack:workers", "2")
+    for key, value in (("workers", "2"), ("logLevel", "debug"), ("logFormat", "json")):
+        engine.run("config", "set", f"trackstack:{key}", value)
     engine.run("up")
     env = "MLFLOW_WORKERS=2"
     wait_for(lambda: env in scene.run("sh", "-c", _ENVIRONMENT), "the new setting", 120)
     wait_for(scene.answers, "the server", _MOST_SECONDS_AWAY)
     found = scene.sandbox.run_client("print(client.get_experiment_by_name('stays').name)")
     assert found.stdout.strip() == "stays", found.stderr
+    said = scene.run("journalctl", "-u", "trackstack-server", "-o", "cat", "--no-pager")
+    assert '"level": "debug"' in said
     assert scene.run("cat", "/proc/1/stat").split()[21] == booted
     [after] = scene.cloud.store.find(scene.machine.token)
     assert after.id == scene.machine.id

@@ -53,6 +53,17 @@ def _typed_after_env(engine: Engine) -> None:
     assert engine.outputs()["backend_store"] in store["found"]
 
 
+def _typed_after_make(engine: Engine) -> None:
+    """As the page "You know it as" says it."""
+    outputs = engine.outputs()
+    shown = run_operation(engine, "status")
+    assert shown.returncode == 0, shown.stderr
+    assert f"MLflow is up at {outputs['tracking_uri']}" in shown.stdout
+    purged = run_operation(engine, "run", "gc", "--older-than", "10m")
+    assert purged.returncode == 0, purged.stderr
+    assert purged.stdout.startswith("deleted 0 runs")
+
+
 def _notes_of_the_runs(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     from mlflow import artifacts
 
@@ -101,6 +112,7 @@ def test_a_stack_drifts_and_is_put_right_goes_down_and_is_recovered(
         assert "there is no complete backup" in none.stderr
         _log_a_run(engine, monkeypatch)
         _typed_after_env(engine)
+        _typed_after_make(engine)
         backup = shlex.split(engine.outputs()["command"])
         backed_up = subprocess.run(
             [*backup, "backup", "--to", str(tmp_path / "b")], capture_output=True, text=True

@@ -14,16 +14,22 @@ from runtime.errors import UserError
 from runtime.server.told import told
 from runtime.settings import field_of, load
 from tools.reference.commands import targets
-from tools.reference.published import LINES
+from tools.reference.published import LINES, azure, oci, platform
 from tools.reference.published.line import Line
 
 _ALL = [line for lines in LINES.values() for line in lines]
+_CLOUDS_OF = {
+    platform.TITLE: ("azure", "oci"),
+    oci.TITLE: ("oci",),
+    azure.TITLE: ("azure",),
+}
 _KEYS = {str(f.alias) for model in MODELS for f in model.model_fields.values()} | SECRET_KEYS
 
 
 @pytest.mark.parametrize("line", _ALL, ids=lambda line: line.line)
 def test_a_line_is_what_the_page_says(line: Line) -> None:
-    assert line.variables or line.keys or line.commands or line.targets or line.test, "no proof"
+    # That a key or a target is there shows nothing that runs.
+    assert line.variables or line.commands or line.test or line.stacks, "no proof"
     assert line.said or line.verdict != "better"
     assert {name for name in line.variables if field_of(name) is None} == set()
     assert set(line.keys) - _KEYS == set()
@@ -31,10 +37,18 @@ def test_a_line_is_what_the_page_says(line: Line) -> None:
     context = Context(cli)
     for published, ours in line.commands.items():
         assert cli.get_command(context, published) is cli.get_command(context, ours) is not None
-    if line.test:
-        path, _, name = line.test.partition("::")
+    for test in filter(None, (line.test, *line.stacks)):
+        path, _, name = test.partition("::")
         tree = ast.parse((ROOT / path).read_text())
         assert name in {n.name for n in tree.body if isinstance(n, ast.FunctionDef)}
+
+
+def test_each_guide_is_followed_on_this_machine_and_on_the_clouds_that_it_is_of() -> None:
+    for title, lines in LINES.items():
+        shown = {test.partition("::")[0] for line in lines for test in line.stacks}
+        assert {f"tests/stacks/test_{cloud}_stack.py" for cloud in _CLOUDS_OF[title]} <= shown
+        assert "tests/stacks/test_vm_stacks.py" in shown
+    assert [line.line for line in _ALL if line.targets and not line.stacks] == []
 
 
 @pytest.mark.parametrize("line", [x for x in _ALL if x.variables], ids=lambda line: line.line)

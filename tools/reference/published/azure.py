@@ -1,6 +1,19 @@
 """An Azure container and VM guide, with model promotion."""
 
-from tools.reference.published.line import IMAGE, IMAGE_TESTS, Line
+from tools.reference.published.line import (
+    CHANGED_MACHINE,
+    DOORS_OF_AZURE,
+    IMAGE,
+    IMAGE_TESTS,
+    JOBS,
+    LIMITS,
+    MACHINE,
+    MADE_ON_AZURE,
+    MADE_ON_OCI,
+    RIGHTS_ON_AZURE,
+    STORY,
+    Line,
+)
 
 TITLE = "An Azure container and VM guide, with model promotion"
 LINES = (
@@ -27,13 +40,16 @@ LINES = (
         "is enough",
         keys=("cpus", "memory"),
         test=f"{IMAGE_TESTS}/test_published.py::test_what_guides_run_in_the_image_runs",
+        stacks=LIMITS,
     ),
     Line(
         "`--ports 80 443`, `http://$ip`",
         "443 alone, by TLS",
         "other",
-        "port 80 is closed",
+        # https://learn.microsoft.com/azure/container-apps/ingress-overview
+        "port 80 is closed; with `compute: scale` Azure sends from there to 443",
         keys=("hostname",),
+        stacks=(STORY, DOORS_OF_AZURE),
     ),
     Line(
         "registry login, tag, push, user and password",
@@ -41,26 +57,36 @@ LINES = (
         "better",
         "by digest, by a managed identity",
         targets=("up",),
+        stacks=(MADE_ON_AZURE, RIGHTS_ON_AZURE),
     ),
     Line(
         "`.env` with subscription and `ACI_RESOURCE_GROUP`",
         "the keys `subscriptionId` and `resourceGroup`",
         "other",
         keys=("subscriptionId", "resourceGroup"),
+        stacks=(MADE_ON_AZURE,),
     ),
     Line(
-        "`systemctl start|stop|status|enable mlflow`",
+        "`systemctl start|stop|restart|status mlflow`",
         "the same on the machine: the unit `trackstack-server` has that name too",
         "same",
-        "enabled at boot",
         test="tests/infra/plan/test_machine.py::"
         "test_the_server_alone_answers_to_the_name_that_published_set_ups_have",
+        stacks=(MACHINE,),
+    ),
+    Line(
+        "`systemctl enable mlflow`",
+        "leave it out",
+        "other",
+        "the server starts at boot; systemd enables no unit by its second name",
+        stacks=(MACHINE,),
     ),
     Line(
         "`journalctl -u mlflow`",
         "`journalctl -u trackstack-server`; `make logs`",
         "other",
         targets=("logs",),
+        stacks=JOBS[-1:],
     ),
     Line(
         "`ssh azureuser@IP`",
@@ -68,6 +94,7 @@ LINES = (
         "other",
         "from `sshCidrs` alone",
         keys=("sshCidrs", "sshPublicKey"),
+        stacks=(MACHINE,),
     ),
     Line(
         "`PORT=5000`, `http://IP:5000` of a machine",
@@ -75,6 +102,7 @@ LINES = (
         "other",
         "nothing listens on 5000 for other machines",
         keys=("hostname", "allowedCidrs"),
+        stacks=(MACHINE,),
     ),
     Line(
         "`script/start.sh`",
@@ -82,6 +110,7 @@ LINES = (
         "other",
         "on a machine the unit starts it",
         commands={"TrackingServer": "server"},
+        stacks=(MACHINE,),
     ),
     Line(
         "`mlflow_logging.conf`",
@@ -89,6 +118,7 @@ LINES = (
         "other",
         "a file of Python's logging has no place",
         keys=("logLevel", "logFormat"),
+        stacks=(CHANGED_MACHINE,),
     ),
     Line(
         '`copy_model_version(…)` and `set_registered_model_alias(…, "Champion", …)`',
@@ -97,6 +127,7 @@ LINES = (
         "promote waits for an approval, and copies between two servers",
         test="tests/runtime/promote/test_promote_model.py::"
         "test_within_one_server_a_version_is_copied_once_with_its_lineage",
+        stacks=(STORY,),
     ),
     Line(
         "an approval before the alias moves",
@@ -120,6 +151,13 @@ LINES = (
         "other",
         "to public https addresses: MLflow refuses private ones",
         keys=("pruneWebhook",),
+        stacks=(STORY,),
     ),
-    Line("notifications", "the key `alertEmail`", "other", keys=("alertEmail",)),
+    Line(
+        "notifications",
+        "the key `alertEmail`",
+        "other",
+        keys=("alertEmail",),
+        stacks=(MADE_ON_AZURE, MADE_ON_OCI),
+    ),
 )

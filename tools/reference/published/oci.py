@@ -1,6 +1,19 @@
 """Oracle's container guide."""
 
-from tools.reference.published.line import IMAGE, IMAGE_TESTS, RUN, START, Line
+from tools.reference.published.line import (
+    CHANGED,
+    CHANGED_MACHINE,
+    DAYS,
+    DOORS_OF_OCI,
+    IMAGE,
+    IMAGE_TESTS,
+    MACHINE,
+    MADE_ON_OCI,
+    RIGHTS_ON_OCI,
+    RUN,
+    START,
+    Line,
+)
 
 TITLE = "Oracle's container guide"
 LINES = (
@@ -50,6 +63,7 @@ LINES = (
         variables={"MLFLOW_GUNICORN_OPTS": "--log-level debug"},
         told="MLFLOW_WORKERS",
         keys=("logLevel",),
+        stacks=(CHANGED_MACHINE,),
     ),
     Line(
         "`MLFLOW_WORKERS=4`",
@@ -58,6 +72,7 @@ LINES = (
         "without it one for each CPU",
         variables={"MLFLOW_WORKERS": "4"},
         keys=("workers",),
+        stacks=CHANGED,
     ),
     Line(
         "`-v ./dir:/data`",
@@ -91,6 +106,7 @@ LINES = (
         variables={"OCIFS_IAM_TYPE": "resource_principal"},
         test="tests/runtime/artifacts/test_oci_artifacts.py::"
         "test_a_resource_principal_may_log_in_and_a_stranger_may_not",
+        stacks=(MADE_ON_OCI, RIGHTS_ON_OCI, MACHINE),
     ),
     Line(
         "`MLFLOW_ARTIFACTS_DESTINATION=oci://bucket@namespace/prefix`",
@@ -100,6 +116,7 @@ LINES = (
         variables={"MLFLOW_ARTIFACTS_DESTINATION": "oci://bucket@namespace/prefix"},
         test="tests/runtime/artifacts/test_owner.py::"
         "test_a_library_that_is_missing_is_told_as_an_image_gets_it",
+        stacks=DAYS[3:],
     ),
     Line(
         "`MLFLOW_DEFAULT_ARTIFACT_ROOT=oci://…` beside `MLFLOW_SERVE_ARTIFACTS=1`",
@@ -135,6 +152,7 @@ LINES = (
         variables={"DB_SECRET_OCID": "ocid1.vaultsecret.oc1..x"},
         keys=("databaseSecretId",),
         test=f"{RUN}::test_what_cannot_work_ends_in_one_line_with_the_cure",
+        stacks=(MACHINE,),
     ),
     Line(
         "a store of an older MLflow behind it",
@@ -150,6 +168,7 @@ LINES = (
         "better",
         "by digest; each right on the stack's own resources",
         targets=("up",),
+        stacks=(MADE_ON_OCI, RIGHTS_ON_OCI),
     ),
     Line(
         "ingress TCP 5000 from 0.0.0.0/0, reverse proxy by hand",
@@ -157,5 +176,6 @@ LINES = (
         "better",
         "5000 is never open, and every route asks for a token",
         keys=("allowedCidrs",),
+        stacks=(DOORS_OF_OCI, MACHINE),
     ),
 )

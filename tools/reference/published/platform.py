@@ -1,6 +1,19 @@
 """An enterprise platform's server and prune guides."""
 
-from tools.reference.published.line import Line
+from tools.reference.published.line import (
+    DAYS,
+    DOORS,
+    EXAMPLES,
+    IMAGE_TESTS,
+    JOBS,
+    LIFE,
+    OUTPUTS,
+    RESTARTS,
+    RIGHTS,
+    SECRETS,
+    STORY,
+    Line,
+)
 
 TITLE = "An enterprise platform's server and prune guides"
 LINES = (
@@ -11,6 +24,9 @@ LINES = (
         "without it SQLite in the data directory; never in plain text in a stack file",
         variables={"MLFLOW_BACKEND_STORE_URI": "sqlite:///data/mlflow/store/mydb.sqlite"},
         keys=("backendStoreUri",),
+        test="tests/infra/settings/test_bad_stack_files.py::"
+        "test_a_bad_stack_file_ends_up_with_one_line_and_nothing_made",
+        stacks=SECRETS,
     ),
     Line(
         "`MLFLOW_ARTIFACTS_DESTINATION`",
@@ -18,6 +34,7 @@ LINES = (
         "same",
         variables={"MLFLOW_ARTIFACTS_DESTINATION": "data/mlflow/artifacts"},
         keys=("artifactsDestination",),
+        stacks=(*OUTPUTS, *DAYS),
     ),
     Line(
         "`MLFLOW_TRACKING_URI`, `MLFLOW_TRACKING_TOKEN`",
@@ -25,6 +42,7 @@ LINES = (
         "same",
         variables={"MLFLOW_TRACKING_URI": "https://m.example", "MLFLOW_TRACKING_TOKEN": "t"},
         targets=("up", "token"),
+        stacks=DAYS,
     ),
     Line(
         "`MLFLOW_REGISTRY_URI`",
@@ -33,6 +51,7 @@ LINES = (
         "another one is not used, which the server says",
         variables={"MLFLOW_REGISTRY_URI": "databricks-uc"},
         told="MLFLOW_REGISTRY_URI=databricks-uc is not used",
+        stacks=(*OUTPUTS, STORY),
     ),
     Line(
         "`MLFLOW_TRACKING_GC_TTL=30d0h0m0s`",
@@ -40,6 +59,7 @@ LINES = (
         "same",
         variables={"MLFLOW_TRACKING_GC_TTL": "30d0h0m0s"},
         keys=("gcTtl",),
+        stacks=(*OUTPUTS, *JOBS),
     ),
     Line(
         "`0d0h10m0s`, `30d`, `10m` as the age",
@@ -62,6 +82,7 @@ LINES = (
         "same",
         variables={"MLFLOW_TRACKING_ENTITY_TTL": "30"},
         keys=("entityTtlDays",),
+        stacks=(*OUTPUTS, *JOBS),
     ),
     Line(
         "`MLFLOW_TRACKING_ENTITY_TTL=30d`, `1.5`, `0`",
@@ -82,10 +103,11 @@ LINES = (
         "a job of its own with `--variable MLFLOW_TRACKING_GC_TTL=…`",
         '`make run ARGS="gc --older-than 10m"`',
         "other",
-        "once; the key `gcTtl` for every pass",
+        "once, on this machine and in containers; the key `gcTtl` for every pass, in clouds too",
         targets=("run",),
         keys=("gcTtl",),
-        test="tests/runtime/server/image/test_published.py::test_what_guides_run_in_the_image_runs",
+        test=f"{IMAGE_TESTS}/test_published.py::test_what_guides_run_in_the_image_runs",
+        stacks=(LIFE,),
     ),
     Line(
         "commands `TrackingServer`, `GarbageCollection`, `DatabaseUpgrade`, `Report`, `Prune`",
@@ -101,6 +123,7 @@ LINES = (
             "Prune": "prune",
         },
         keys=("pruneAction",),
+        stacks=JOBS,
     ),
     Line(
         "schedules `*/10 * * * *` for gc, `0 0 * * *` for prune",
@@ -111,6 +134,7 @@ LINES = (
             "TRACKSTACK_PRUNE_SCHEDULE": "0 0 * * *",
         },
         keys=("gcSchedule", "pruneSchedule"),
+        stacks=(*OUTPUTS, *JOBS),
     ),
     Line(
         "these variables as settings of a deployment",
@@ -120,18 +144,21 @@ LINES = (
         keys=("environment",),
         test="tests/infra/settings/test_settings.py::"
         "test_a_published_variable_as_a_key_is_told_ours",
+        stacks=(STORY,),
     ),
     Line(
         "environment, command line tool and upload of a project archive",
         "`make up`",
         "other",
         targets=("up",),
+        stacks=DAYS,
     ),
     Line(
         "deployment's info and token",
         "`make status`, `make token`",
         "other",
         targets=("status", "token"),
+        stacks=(LIFE, *OUTPUTS),
     ),
     Line(
         "a new token at every restart",
@@ -140,6 +167,7 @@ LINES = (
         "`trackstack token rotate` changes one, with no restart",
         test="tests/runtime/tokens/test_token.py::"
         "test_a_token_is_valid_until_it_is_rotated_or_revoked_without_a_restart",
+        stacks=RESTARTS,
     ),
     Line(
         "a private endpoint with a static name",
@@ -147,12 +175,14 @@ LINES = (
         "other",
         "with a token on every route",
         keys=("private", "hostname", "name"),
+        stacks=(EXAMPLES, *DOORS),
     ),
     Line(
         "access for a group",
         "the key `allowedGroups`, with `oidcIssuer`",
         "same",
         keys=("allowedGroups", "oidcIssuer"),
+        test="tests/runtime/access/people/test_team.py::test_a_team_s_day",
     ),
     Line(
         "access for `everyone`",
@@ -172,6 +202,7 @@ LINES = (
         "better",
         "all rows and artifacts are compared; into any database and cloud",
         targets=("recover",),
+        stacks=(LIFE, STORY),
     ),
     Line(
         "a deleted experiment's name is taken until gc",
@@ -188,6 +219,7 @@ LINES = (
         "a managed identity or a dynamic group; the jobs have a token of their own",
         targets=("up",),
         test="tests/infra/plan/test_machine.py::test_each_unit_gets_its_own_secrets_and_no_other",
+        stacks=RIGHTS,
     ),
     Line(
         "other default variables, commands of one's own",
@@ -195,6 +227,7 @@ LINES = (
         "other",
         "a package of `extraPackages` may bring MLflow plugins",
         keys=("environment", "extraPackages"),
+        stacks=(STORY,),
     ),
     Line(
         "other dependency versions",
@@ -202,5 +235,6 @@ LINES = (
         "other",
         "MLflow's newest minor version or the one before; other versions in the lock stay",
         keys=("mlflowVersion", "extraPackages", "baseImage"),
+        test=f"{IMAGE_TESTS}/test_image_build.py::test_extras_packages_and_labels_are_as_asked",
     ),
 )

@@ -128,8 +128,11 @@ def _is_ready(url: str) -> bool:
 def _ingress(
     emulator: Emulator, app: str, hostname: str, upstreams: list[str], inside: bool
 ) -> None:
-    """The platform's reverse proxy: its own certificate, the replicas in turn. It lets in calls
-    from outside as the cloud's names do, and those from ``inside`` where that is said.
+    """The platform's reverse proxy: its own certificate, the replicas in turn, and whoever comes by
+    plain HTTP is sent to TLS. It lets in calls from outside as the cloud's names do, and those from
+    ``inside`` where that is said.
+
+    https://learn.microsoft.com/azure/container-apps/ingress-overview
     """
     host, name = emulator.host, f"{app}-ingress"
     folder = host.folder / name
@@ -138,6 +141,7 @@ def _ingress(
         f"https://{hostname} {{\ntls /proxy/tls.pem /proxy/tls.key\n"
         f"{'' if inside else _refusing(emulator)}"
         f"reverse_proxy {' '.join(upstreams)} {{\nlb_try_duration 5s\n}}\n}}\n"
+        f"http://{hostname} {{\nredir https://{hostname}{{uri}} 301\n}}\n"
     )
     if host.inspect(name):
         host.files(name, {"Caddyfile": config.encode()})
