@@ -11,6 +11,7 @@ import pytest
 
 from infra.rehearsal.docker import cloud as docker_cloud
 from infra.rehearsal.docker.container import Container
+from infra.rehearsal.docker.image import Image
 from infra.rehearsal.docker.plugin import docker_provider
 from infra.rehearsal.engine import Engine
 from infra.rehearsal.provider.metadata import problems
@@ -166,6 +167,19 @@ def test_lists_without_an_order_are_equal_however_they_come_off_the_wire(tmp_pat
     logs = {"volumeName": "logs", "containerPath": "/logs"}
     assert container.same("volumes", [data, logs], [logs, dict(reversed(data.items()))])
     assert not container.same("volumes", [data], [data, logs])
+
+
+def test_a_build_s_relative_paths_begin_in_the_folder_of_its_program(tmp_path: Path) -> None:
+    cloud = docker_cloud.open_cloud(tmp_path / "cloud")
+    cloud.program = tmp_path / "another" / "infra"
+    cloud.program.mkdir(parents=True)
+    image = Image(Call(cloud, {}))
+    build = {"build": {"context": "..", "dockerfile": "../Dockerfile"}}
+    assert image.defaults(build) == {}
+    (tmp_path / "another" / "Dockerfile").write_text("FROM scratch\n")
+    first = image.defaults(build)["build"]["contextDigest"]
+    (tmp_path / "another" / "more").write_text("more\n")
+    assert image.defaults(build)["build"]["contextDigest"] != first
 
 
 def test_the_sdk_tells_what_is_missing_unknown_or_of_the_wrong_type() -> None:

@@ -10,7 +10,6 @@ from typing import Any, cast
 
 import docker.utils.build
 
-from infra.place import ROOT
 from infra.rehearsal.docker.client import (
     Credentials,
     DaemonFunction,
@@ -23,8 +22,6 @@ from infra.rehearsal.provider.errors import CloudError
 from infra.rehearsal.provider.metadata import Problem
 from infra.rehearsal.provider.values import Props, Unknown, child, items
 
-# The engine starts a provider in the program's folder; relative paths begin there.
-_PROGRAM = ROOT / "infra"
 _PLATFORMS = {"x86_64": "linux/amd64", "aarch64": "linux/arm64", "arm64": "linux/arm64"}
 
 
@@ -50,7 +47,7 @@ class Image(DaemonResource):
         if isinstance(build, Unknown):
             return {}
         given = cast("Props", build or {})
-        context, dockerfile = _context(given)
+        context, dockerfile = self._context(given)
         if context is None or dockerfile is None or not dockerfile.is_file():
             return {}
         digest = _content_digest(context, dockerfile)
@@ -67,7 +64,7 @@ class Image(DaemonResource):
     def check(self, inputs: Props) -> Iterator[Problem]:
         if isinstance(inputs.get("build"), Unknown):
             return
-        dockerfile = _context(child(inputs, "build"))[1]
+        dockerfile = self._context(child(inputs, "build"))[1]
         if dockerfile is not None and not dockerfile.is_file():
             given = child(inputs, "build").get("dockerfile") or "Dockerfile"
             raise CloudError("Docker", f'could not open dockerfile at relative path "{given}"')
@@ -91,9 +88,18 @@ class Image(DaemonResource):
     def update(self, id: str, inputs: Props, known: Props) -> Props:
         return self._build(inputs)
 
+    def _context(self, build: Props) -> tuple[Path | None, Path | None]:
+        """Folder and Dockerfile of a build; None where a preview cannot know them."""
+        given, dockerfile = build.get("context") or ".", build.get("dockerfile")
+        if isinstance(given, Unknown) or isinstance(dockerfile, Unknown):
+            return None, None
+        program = self.cloud.program
+        context = (program / cast("str", given)).resolve()
+        return context, (program / dockerfile).resolve() if dockerfile else context / "Dockerfile"
+
     def _build(self, inputs: Props) -> Props:
         name, build = inputs["imageName"], child(inputs, "build")
-        context, dockerfile = _context(build)
+        context, dockerfile = self._context(build)
         if context is None or dockerfile is None:
             raise CloudError("Docker", "the build's context and dockerfile must be known")
         self._run_build(name, build, context, dockerfile)
@@ -238,15 +244,6 @@ def _repository(name: str) -> str:
     """The name without tag and digest; a colon before a slash is a port."""
     plain = name.split("@", 1)[0]
     return plain if ":" not in plain.rsplit("/", 1)[-1] else plain.rsplit(":", 1)[0]
-
-
-def _context(build: Props) -> tuple[Path | None, Path | None]:
-    """Folder and Dockerfile of a build; None where a preview cannot know them."""
-    given, dockerfile = build.get("context") or ".", build.get("dockerfile")
-    if isinstance(given, Unknown) or isinstance(dockerfile, Unknown):
-        return None, None
-    context = (_PROGRAM / cast("str", given)).resolve()
-    return context, (_PROGRAM / dockerfile).resolve() if dockerfile else context / "Dockerfile"
 
 
 def _content_digest(context: Path, dockerfile: Path) -> str:

@@ -20,6 +20,7 @@ from typing import Any, ClassVar, cast
 import grpc
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
 
+from infra.place import ROOT
 from infra.rehearsal.provider import metadata
 from infra.rehearsal.provider.conditions import Conditions
 from infra.rehearsal.provider.errors import CancelledError, CloudError
@@ -46,6 +47,8 @@ class Cloud:
     draws_ids: bool = True
     # Where the engine listens, once it has attached.
     engine: str = ""
+    # Where an engine starts the provider, the program's folder: relative paths begin there.
+    program: Path = ROOT / "infra"
 
     def __post_init__(self) -> None:
         self.state_dir.mkdir(parents=True, exist_ok=True)
