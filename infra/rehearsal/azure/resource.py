@@ -7,6 +7,7 @@ from typing import Any, ClassVar, cast
 
 from infra.rehearsal.azure.emulator import Emulator
 from infra.rehearsal.azure.ids import LOCATIONS, group_id, place
+from infra.rehearsal.provider import metadata
 from infra.rehearsal.provider.errors import CloudError
 from infra.rehearsal.provider.metadata import Problem
 from infra.rehearsal.provider.resource import Resource
@@ -118,7 +119,12 @@ class AzureResource(Resource):
         return {**shown, **self._identities(inputs)}
 
     def planned(self, inputs: Props, known: Props) -> Props:
-        return {**super().planned(inputs, known), **self._identities(inputs)}
+        """Of what is not made yet, what Azure adds within an input is unknown, too.
+
+        https://github.com/pulumi/pulumi-azure-native/blob/v3.29.0/provider/pkg/convert/previewOutputs.go
+        """
+        given = inputs if known else metadata.shown(self.token, inputs)
+        return {**super().planned(given, known), **self._identities(inputs)}
 
     def _identities(self, inputs: Props) -> Props:
         """Azure takes identities as a list of ids and returns them as a map of their properties."""

@@ -19,7 +19,7 @@ import pulumi
 from pulumi import _types as pulumi_types  # pyright: ignore[reportPrivateUsage]
 from pulumi.runtime import rpc
 
-from infra.rehearsal.provider.values import Props, Unknown
+from infra.rehearsal.provider.values import UNKNOWN, Props, Unknown
 
 _PRIMITIVES: dict[type, tuple[str, tuple[type, ...]]] = {
     str: ("a string", (str,)),
@@ -39,11 +39,14 @@ class Problem:
 
 @dataclass(frozen=True)
 class Schema:
-    """Of one resource type: the inputs' types, those that must be given, and all outputs."""
+    """Of one resource type: the inputs' types, those that must be given, all outputs, and their
+    types.
+    """
 
     inputs: Mapping[str, Any]
     required: frozenset[str]
     outputs: frozenset[str]
+    output_types: Mapping[str, Any]
 
     @property
     def computed(self) -> frozenset[str]:
@@ -71,7 +74,37 @@ def schema(token: str) -> Schema:
         for key, member in vars(resource).items()
         if isinstance(member, property)
     }
-    return Schema(_types_of(arguments), _required(arguments), frozenset(outputs))
+    types_of_outputs = cast("Any", pulumi_types).resource_types(resource)
+    return Schema(_types_of(arguments), _required(arguments), frozenset(outputs), types_of_outputs)
+
+
+def shown(token: str, inputs: Props) -> Props:
+    """The inputs of what is not made yet, as outputs: what the objects in them have besides is
+    UNKNOWN.
+    """
+    known = schema(token).output_types
+    return {name: _shown(value, known.get(name)) for name, value in inputs.items()}
+
+
+def _shown(value: Any, kind: Any) -> Any:
+    for option in _options(kind):
+        if isinstance(value, list) and typing.get_origin(option) in (list, Sequence):
+            (element,) = typing.get_args(option)
+            return [_shown(each, element) for each in cast("list[Any]", value)]
+        if isinstance(value, dict) and _is_output(option):
+            members, given = _members(option), cast("Props", value)
+            inner = {name: _shown(each, members.get(name)) for name, each in given.items()}
+            return {**dict.fromkeys(members, UNKNOWN), **inner}
+    return cast("Any", value)
+
+
+def _is_output(option: Any) -> bool:
+    return isinstance(option, type) and bool(cast("Any", pulumi_types).is_output_type(option))
+
+
+@functools.cache
+def _members(kind: type) -> Mapping[str, Any]:
+    return cast("Mapping[str, Any]", cast("Any", pulumi_types).output_type_types(kind))
 
 
 def problems(token: str, inputs: Props) -> Iterator[Problem]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from infra.rehearsal.provider.responses import differences
-from infra.rehearsal.provider.values import Props
+from infra.rehearsal.provider.values import UNKNOWN, Props
 from tests.rehearsal.cases import World
 from tests.rehearsal.cases.azure_facts import LEARN, PROVIDER, Fact, kind_of, refused
 from tests.rehearsal.cases.azure_world import world
@@ -45,6 +45,13 @@ def _nested(_made: World) -> None:
     ]
 
 
+def _previewed(made: World) -> None:
+    secret = kind_of(made, "keyvault:Secret")
+    properties = secret.planned({"properties": {"value": "a"}}, {})["properties"]
+    assert properties["value"] == "a"
+    assert properties["secretUriWithVersion"] is UNKNOWN
+
+
 _SIZED = {"containers": [{"resources": {"requests": {"cpu": 1}}}], "containerGroupName": "it"}
 _LARGER = {"containers": [{"resources": {"requests": {"cpu": 2}}}], "containerGroupName": "it"}
 _UPDATE = f"{LEARN}/container-instances/container-instances-update"
@@ -52,6 +59,11 @@ _CUSTOM = "https://github.com/Azure/azure-sdk-for-java/issues/1976"
 _GEN = f"{PROVIDER}/gen/replacement.go"
 FACTS = [
     Fact("the provider tells nested changes one by one", f"{PROVIDER}/provider/diff.go", _nested),
+    Fact(
+        "what Azure adds within an input is not known before it is made",
+        f"{PROVIDER}/convert/previewOutputs.go",
+        _previewed,
+    ),
     Fact(
         "another size of a container group is asked for in place, and refused",
         _UPDATE,
