@@ -15,6 +15,7 @@ def of_every_cloud(name: str) -> Mapping[str, Any]:
 
 _BEHIND = of_every_cloud("BEHIND")
 _LINGERING = of_every_cloud("LINGERING")
+_NAMED = of_every_cloud("NAMED")
 
 
 def behind(kind: str) -> frozenset[str]:
@@ -27,3 +28,8 @@ def behind(kind: str) -> frozenset[str]:
 def lingers(kind: str) -> str:
     """What is left for a while of a resource that was deleted; empty where it is gone at once."""
     return _LINGERING.get(kind, "")
+
+
+def named(kind: str) -> bool:
+    """Whether one that is left behind is in the way of another of its name."""
+    return kind in _NAMED

@@ -13,3 +13,5 @@ DATA = dict[str, str | None].fromkeys(
         "azure-native:dbforpostgresql:Server",
     )
 )
+# Their ids are their names: while one is there, there is no other beside it.
+NAMED = dict.fromkeys(DATA, True)

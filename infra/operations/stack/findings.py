@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from infra.clouds import data
+from infra.clouds import data, facts
 from infra.operations.stack import Resource
 
 # The engine's operations -> what DATA= calls them.
@@ -30,6 +30,7 @@ _FATES = {
     ("delete", False): "deleted, with all that it holds",
     ("delete", True): "left behind, where the stack no longer knows it",
 }
+_IN_THE_WAY = "kept, as the stack has it (keepData: true), and so in the way of another of its name"
 _NEW_PASSWORD = "another is made, which the database does not know"  # noqa: S105
 _NO_KEY = "no longer known: what it encrypted opens only where earlierBackupKeys has it"
 _ELSEWHERE = "left behind with all that the stack has there; it goes on in {}"
@@ -71,7 +72,8 @@ _DATABASE = re.compile(r"^(\w+)(?:\+\w+)?://(?:[^@/]*@)?([^?]*).*$")
 @dataclass(frozen=True)
 class Finding:
     """What an update takes: ``action`` is replace or delete, ``name`` what DATA= calls it,
-    ``fate`` what becomes of it, and ``cause`` why.
+    ``fate`` what becomes of it, and ``cause`` why. What is ``barred`` no DATA= lets go: the update
+    would go wrong halfway.
     """
 
     action: str
@@ -79,6 +81,7 @@ class Finding:
     place: str
     fate: str
     cause: str
+    barred: bool = False
 
     @property
     def allowance(self) -> str:
@@ -151,6 +154,7 @@ def _causes(step: Mapping[str, Any]) -> list[str]:
 
 def _taken(resource: Resource, action: str, causes: Sequence[str]) -> Finding | None:
     name, fate = resource.name, _FATES[action, resource.kept]
+    barred = action == "replace" and resource.kept and facts.named(resource.type)
     if bucket := data.emptied(resource.type, name):
         name = bucket
     elif data.opens_backups(resource.type, name):
@@ -159,7 +163,9 @@ def _taken(resource: Resource, action: str, causes: Sequence[str]) -> Finding | 
         fate = _NEW_PASSWORD
     elif not resource.holds_data:
         return None
-    return Finding(action, name, resource.place, fate, _cause(name, causes))
+    elif barred:
+        fate = _IN_THE_WAY
+    return Finding(action, name, resource.place, fate, _cause(name, causes), barred)
 
 
 def _cause(name: str, causes: Sequence[str]) -> str:

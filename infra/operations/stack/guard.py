@@ -18,6 +18,10 @@ from infra.operations.stack.protection import lifted
 from runtime.errors import UserError
 
 _ALLOWANCE = re.compile(r"(replace|delete):[a-z0-9-]+")
+_WAYS_AROUND = (
+    "put the stack file back; or fill a stack that is made so from a backup of this one (make",
+    "recover); or give the data up: an update with keepData: false alone, and this one after it",
+)
 
 
 class DataLossError(UserError):
@@ -39,21 +43,23 @@ def allowances(text: str) -> frozenset[str]:
 def refuse(
     findings: Iterable[Finding], allowed: Collection[str], gone: Collection[str] = ()
 ) -> None:
-    """Raise DataLossError where one of them is not allowed; say the others, and what is allowed
-    in vain. ``gone`` are allowances of what is lost already.
+    """Raise DataLossError where one of them is not allowed, or barred; say the others, and what is
+    allowed in vain. ``gone`` are allowances of what is lost already.
     """
     findings = tuple(findings)
     there = [finding.allowance for finding in findings]
     if vain := told_in_vain(set(allowed).difference(gone), there):
         click.echo(f"{vain}; the update takes nothing by that name", err=True)
-    stopped = [finding for finding in findings if finding.allowance not in allowed]
+    stopped = [f for f in findings if f.barred or f.allowance not in allowed]
     for finding in findings:
         if finding not in stopped:
             click.echo(f"DATA={finding.allowance}: {finding.place} is {finding.fate}", err=True)
     if not stopped:
         return
     head = "stopped: this update takes what holds data; nothing was changed"
-    raise DataLossError("\n".join([*lines(stopped, head), *_ways_out(findings)]))
+    is_barred = any(finding.barred for finding in findings)
+    ways = _WAYS_AROUND if is_barred else _ways_out(findings)
+    raise DataLossError("\n".join([*lines(stopped, head), *ways]))
 
 
 def told_in_vain(allowed: Collection[str], there: Collection[str]) -> str:

@@ -211,6 +211,9 @@ place of the stack's own database, which `DATA=delete:` must name.
   `make recover`.
 - **`DATA=...`**: `make up` stops and changes nothing, unless that is named. With `keepData: true`
   what was there stays in the cloud, where the stack no longer knows it; else it is deleted.
+- Azure has no two of one name: with `keepData: true` what is kept would be in the way of what
+  replaces it, and `make up` stops whatever is named. Fill another stack with `make recover`, or
+  give the data up: an update with `keepData: false` alone, then the other.
 
 | kind of stack | key | `make up` |
 |---|---|---|

@@ -207,6 +207,27 @@ def test_the_key_of_encrypted_backups_does_not_go_by_itself(op: str) -> None:
     assert "backupEncryption" in found.cause
 
 
+@pytest.mark.parametrize("kept", [False, True])
+def test_what_is_kept_and_in_the_way_of_the_next_one_stops_the_update_whatever_is_named(
+    kept: bool,
+) -> None:
+    """Azure's ids are names: the provider makes no second one, when the first is forgotten."""
+    kind = "azure-native:dbformysql:Server"
+    urn = f"urn:pulumi:a::trackstack::{kind}::database-server"
+    server = Resource("database-server", kind, {}, protected=True, retained=kept, urn=urn)
+    step = {"op": "replace", "urn": urn, "type": kind, "keys": ["highAvailability"]}
+    found = findings.decide([json.dumps({"resourcePreEvent": {"metadata": step}})], [server])
+    named = {"replace:database-server"}
+    if not kept:
+        guard.refuse(found, named)
+        return
+    with pytest.raises(DataLossError) as stopped:
+        guard.refuse(found, named)
+    assert "in the way" in str(stopped.value)
+    assert "make\nrecover" in str(stopped.value)
+    assert "DATA=" not in str(stopped.value)
+
+
 def test_only_what_is_named_loses_its_protection() -> None:
     state = _state(_events("oci-name"), protected=True)
     urns = guard.protected(state, {"replace:artifacts"})
