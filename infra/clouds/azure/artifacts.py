@@ -14,7 +14,9 @@ _KEPT_DAYS = 14
 
 
 class Artifacts(Part):
-    """The containers of artifacts and backups; ``ready``: what those who use them depend on."""
+    """The containers of artifacts and backups, in their ``account``; ``ready``: what those who use
+    them depend on.
+    """
 
     def __init__(
         self, plan: AzurePlan, scope: Scope, identity: Identity, networks: Network | None
@@ -23,7 +25,7 @@ class Artifacts(Part):
         scope = scope.within(self)
         closed = plan.settings.private
         default = storage.DefaultAction.DENY if closed else storage.DefaultAction.ALLOW
-        account = storage.StorageAccount(
+        self.account = account = storage.StorageAccount(
             "artifacts",
             account_name=plan.names.storage_account,
             kind="StorageV2",

@@ -4,7 +4,7 @@ TLS is required by the server and its certificate is checked by the client. In a
 public address; without one, only Azure's own addresses reach it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,23 +94,30 @@ class Database(Part):
         scope: Scope,
         identity: Identity,
         networks: Network | None,
+        after: Sequence[pulumi.Resource],
     ) -> None:
+        """``after`` are what a server is neither made nor replaced before."""
         super().__init__("azure", "database")
         scope = scope.within(self)
         self.ready: list[pulumi.Resource] = []
         if secrets.backend_store_uri:
             self.uri: Output[str] = secrets.backend_store_uri
         else:
-            self.uri = self._make(plan, scope, identity, networks)
+            self.uri = self._make(plan, scope, identity, networks, after)
         identity.secrets.files["backend_store_uri"] = self.uri
         self.finish()
 
     def _make(
-        self, plan: AzurePlan, scope: Scope, identity: Identity, networks: Network | None
+        self,
+        plan: AzurePlan,
+        scope: Scope,
+        identity: Identity,
+        networks: Network | None,
+        after: Sequence[pulumi.Resource],
     ) -> Output[str]:
         engine = _ENGINES[plan.settings.database]
         password = identity.secrets.generated("database_password")
-        server = _server(engine, plan, scope, networks, password)
+        server = _server(engine, plan, scope, networks, password, after)
         database = engine.sdk.Database(
             "database",
             database_name=_DATABASE,
@@ -151,15 +158,17 @@ def _server(
     scope: Scope,
     networks: Network | None,
     password: Output[str],
+    after: Sequence[pulumi.Resource],
 ) -> Any:
     settings, sdk = plan.settings, engine.sdk
-    network, depends_on = None, list[pulumi.Resource]()
+    network, depends_on = None, list(after)
     if networks:
         # The zone's name is free but for the ending.
         name = f"{plan.names.base}.private.{engine.zone}"
         zone = zone_of("database", name, engine.zone, plan, scope, networks)
         # Before the zone is linked to its network, Azure makes no server.
-        network, depends_on = engine.in_network(networks.database, zone.id), list(zone.ready)
+        network = engine.in_network(networks.database, zone.id)
+        depends_on += zone.ready
     # Azure upgrades a server in place for another version, and there is no way back.
     kept = pulumi.ResourceOptions.merge(
         scope.data_ignoring("version"), pulumi.ResourceOptions(depends_on=depends_on)

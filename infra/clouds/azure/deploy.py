@@ -27,14 +27,17 @@ def deploy(plan: AzurePlan, secrets: Secrets) -> Deployment:
     scope = make_scope(plan)
     networks = make_network(plan, scope)
     identity = Identity(plan, secrets, scope)
+    images = Images(plan, scope, identity)
+    artifacts = Artifacts(plan, scope, identity, networks)
     parts = Parts(
         plan=plan,
         scope=scope,
         networks=networks,
         identity=identity,
-        images=Images(plan, scope, identity),
-        artifacts=Artifacts(plan, scope, identity, networks),
-        database=Database(plan, secrets, scope, identity, networks),
+        images=images,
+        artifacts=artifacts,
+        # The key that changes both, Azure may refuse of the account: then no database has gone.
+        database=Database(plan, secrets, scope, identity, networks, [artifacts.account]),
         logs=Logs(plan, scope),
     )
     reached = Server(parts).reached

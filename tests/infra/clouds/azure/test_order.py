@@ -33,6 +33,16 @@ def test_a_database_and_its_rule_are_made_one_after_the_other() -> None:
     assert waits(made, rule, database)
 
 
+@pytest.mark.parametrize("database", ["postgresql", "mysql"])
+def test_no_database_is_replaced_before_azure_took_the_change_of_the_account(database: str) -> None:
+    """`highAvailability` changes both, and Azure refuses that of the account:
+    https://learn.microsoft.com/azure/storage/common/redundancy-migration
+    """
+    made = stack({"database": database})
+    [server] = [r for r in made.registered if r.type.endswith(_SERVERS)]
+    assert waits(made, server, one(made, ":StorageAccount"))
+
+
 @pytest.mark.parametrize("compute", [SCALE, VM])
 def test_secrets_end_with_their_vault_and_the_deployer_may_delete_one(
     compute: dict[str, Any],

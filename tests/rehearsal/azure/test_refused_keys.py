@@ -1,0 +1,185 @@
+"""Keys of a stack file that Azure refuses to change in place: the real program, by the real engine.
+
+The clouds only check what they are asked for. Nothing is built or copied: the images are said to be
+there.
+"""
+
+import json
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from infra.clouds.shared.settled import SECONDS_VARIABLE
+from infra.rehearsal.azure import cloud as azure
+from infra.rehearsal.azure import ids
+from infra.rehearsal.engine import Engine
+from infra.rehearsal.provider.serving import serving
+from tests.infra.project import configure, make_project, run_operation
+
+pytestmark = pytest.mark.slow
+
+_PROGRAM = """
+from pulumi import Output
+from infra.clouds.azure import deploy
+from infra.clouds.shared.part import Part
+
+class Images(Part):
+    def __init__(self, plan, scope, identity):
+        super().__init__("azure", "images")
+        self.registry = Output.from_input("images.azurecr.io")
+        self.runtime = self.proxy = Output.from_input("images.azurecr.io/it@sha256:" + 64 * "0")
+        self.finish()
+
+deploy.Images = Images
+
+from infra.program import run
+run()
+"""
+_ONE_KEY, _OTHER_KEY = (f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{43 * letter}" for letter in "AB")
+_KEYS = {
+    "cloud": "azure",
+    "subscriptionId": ids.SUBSCRIPTION,
+    "region": "westeurope",
+    "allowedCidrs": ["203.0.113.0/24"],
+    "keepData": False,
+}
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack that is up, and the journal of its cloud."""
+
+    engine: Engine
+    keys: Mapping[str, Any]
+    cloud: azure.AzureCloud
+
+    def configure(self, **keys: Any) -> None:
+        given = {f"trackstack:{key}": value for key, value in {**self.keys, **keys}.items()}
+        configure(self.engine, given)
+
+    def change(self, *arguments: str, **keys: Any) -> tuple[int, str]:
+        """`make up` with other keys: its exit code, and what it said."""
+        self.configure(**keys)
+        self.cloud.journal.path.write_text("")
+        # Nothing runs behind this cloud.
+        done = run_operation(self.engine, "up", "--wait", "0", "--no-preflight", *arguments)
+        return done.returncode, done.stdout + done.stderr
+
+    def asked(self, *types: str) -> list[str]:
+        """What the last change asked of resources of these types: ``METHOD type``, in order."""
+        lines = [json.loads(line) for line in self.cloud.journal.path.read_text().splitlines()]
+        return [
+            f"{line['method']} {kind}"
+            for line in lines
+            if line["method"] in ("Create", "Update", "Delete") and not line.get("preview")
+            for kind in types
+            if line["token"].endswith(f":{kind}")
+        ]
+
+
+@contextmanager
+def _up(folder: Path, **keys: Any) -> Generator[Stack]:
+    cloud = azure.open_cloud(folder / "clouds")
+    with serving(cloud) as providers:
+        engine = make_project(folder, providers=providers)
+        engine = replace(engine, environment={SECONDS_VARIABLE: "0"})
+        described = engine.project_dir / "Pulumi.yaml"
+        described.write_text(
+            yaml.safe_dump({**yaml.safe_load(described.read_text()), "main": "it"})
+        )
+        (engine.project_dir / "it").mkdir()
+        (engine.project_dir / "it" / "__main__.py").write_text(_PROGRAM)
+        stack = Stack(engine, {**_KEYS, **keys}, cloud)
+        stack.configure()
+        engine.run("up")
+        yield stack
+
+
+def test_a_machine_for_another_ssh_key_is_another_at_the_same_address(tmp_path: Path) -> None:
+    with _up(tmp_path, compute="vm", sshPublicKey=_ONE_KEY) as stack:
+        before = stack.engine.outputs()
+        code, said = stack.change(sshPublicKey=_OTHER_KEY)
+        assert code == 0, said
+        assert stack.asked("VirtualMachine", "PublicIPAddress", "NetworkInterface") == [
+            "Delete VirtualMachine",
+            "Create VirtualMachine",
+        ]
+        # What is a machine's own is made for the next one.
+        own = ("VirtualMachineExtension", "DataCollectionRuleAssociation")
+        assert sorted(stack.asked(*own)) == [
+            f"{method} {kind}" for method in ("Create", "Delete") for kind in sorted(own)
+        ]
+        assert stack.engine.outputs() == before
+
+
+def test_an_environment_that_becomes_private_is_another_with_its_app_and_jobs(
+    tmp_path: Path,
+) -> None:
+    with _up(tmp_path, compute="scale") as stack:
+        code, said = stack.change(private=True)
+        assert code == 0, said
+        asked = stack.asked("ManagedEnvironment", "ContainerApp", "app:Job")
+        goes, comes = (
+            asked.index("Delete ManagedEnvironment"),
+            asked.index("Create ManagedEnvironment"),
+        )
+        assert {a.split()[0] for a in asked[:goes]} == {"Delete"}
+        assert comes == goes + 1
+        assert {a.split()[0] for a in asked[comes:]} == {"Create"}
+        assert len(asked) == 2 * len(asked[comes:])
+        assert stack.asked("dbforpostgresql:Server", "StorageAccount") == ["Update StorageAccount"]
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_a_mysql_server_gets_a_standby_where_its_data_may_go_and_after_its_account(
+    tmp_path: Path, keep: bool
+) -> None:
+    """A server has a standby from its creation or never, and the account's copies have a way of
+    their own to three zones; see docs/how-to/azure.md.
+    """
+    keys = {"database": "mysql", "databaseSku": "Standard_D2ads_v5", "allowedCidrs": ["0.0.0.0/0"]}
+    types = ("dbformysql:Server", "dbformysql:Database", "StorageAccount")
+    data = ("--data", "replace:database-server,replace:database")
+    with _up(tmp_path, **keys, keepData=keep) as stack:
+        code, said = stack.change(highAvailability=True)
+        assert code == 1, said
+        assert stack.asked(*types) == []
+        if keep:
+            # What is kept would be in the way of the next of its name.
+            assert "in the way" in said
+            code, said = stack.change(*data, highAvailability=True)
+            assert code == 1, said
+            assert stack.asked(*types) == []
+            code, said = stack.change(keepData=False)
+            assert code == 0, said
+            code, said = stack.change(keepData=False, highAvailability=True)
+        assert f"DATA={data[1]}" in said
+        # What comes at the same time, is asked at the same time.
+        stack.cloud.conditions.latency = 1
+        code, said = stack.change(*data, keepData=False, highAvailability=True)
+        assert code == 1, said
+        assert "StorageAccountTypeConversionNotAllowed" in said
+        assert stack.asked(*types) == ["Update StorageAccount"]
+        stack.cloud.conditions.latency = 0
+        _convert(stack.cloud)
+        stack.engine.run("refresh")
+        code, said = stack.change(*data, keepData=False, highAvailability=True)
+        assert code == 0, said
+        assert stack.asked(*types) == [
+            "Delete dbformysql:Database",
+            "Delete dbformysql:Server",
+            "Create dbformysql:Server",
+            "Create dbformysql:Database",
+        ]
+
+
+def _convert(cloud: azure.AzureCloud) -> None:
+    """As `az storage account migration start` does, in days."""
+    [account] = cloud.store.find("azure-native:storage:StorageAccount")
+    props = {**account.props, "sku": {"name": "Standard_ZRS"}}
+    cloud.store.put(account.id, account.token, props)
