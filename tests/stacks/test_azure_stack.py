@@ -14,6 +14,8 @@ import pytest
 from infra.place import ROOT
 from infra.rehearsal.azure import observability
 from infra.rehearsal.azure.cloud import AzureCloud
+from infra.rehearsal.azure.compute.apps import ContainerApp
+from infra.rehearsal.azure.compute.written import tables
 from infra.rehearsal.azure.data import blob
 from infra.rehearsal.azure.emulator import Emulator
 from infra.rehearsal.azure.identity import RoleAssignment
@@ -235,16 +237,15 @@ def test_the_alert_of_a_dead_server_fires_once_it_is_stopped_and_not_before(
     [rule] = [r.props for r in rules if r.props["ruleName"].endswith("-server-down")]
 
     def fires(since: float) -> bool:
-        return observability.fires(rule, {"ContainerAppConsoleLogs_CL": host.log(int(since))})
+        return observability.fires(rule, tables(azure.store, host, int(since)))
 
     window = 15 * 60
     assert not fires(time.time() - window)
     [app] = filter(_is_app, azure.store.all())
-    revision, count = app.props["latestRevisionName"], app.props["template"]["scale"]["minReplicas"]
-    host.stop(*(f"{revision}-{number}" for number in range(count)))
+    host.stop(*ContainerApp.replicas(app.props))
     stopped = time.time() + 1
     # The jobs still write to the same table.
-    wait_for(lambda: host.log(int(stopped)), "a job's line", 150)
+    wait_for(lambda: any(tables(azure.store, host, int(stopped)).values()), "a job's line", 150)
     assert fires(stopped)
 
 

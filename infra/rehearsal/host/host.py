@@ -254,9 +254,12 @@ class Host:
             return
 
     @_docker_errors()
-    def log(self, since: int) -> list[str]:
-        """What its containers have written, by either stream, since a second (Unix, UTC)."""
-        written = [self._client.logs(found["Id"], since=since) for found in self._containers()]
+    def log(self, since: int, *names: str) -> list[str]:
+        """What those of these containers that are there have written, by either stream, since a
+        second (Unix, UTC).
+        """
+        there = [name for name in names if self.inspect(name)]
+        written = [self._client.logs(self.container(name), since=since) for name in there]
         return b"\n".join(written).decode(errors="replace").splitlines()
 
     @_docker_errors()

@@ -66,12 +66,14 @@ class ContainerApp(OfEnvironment):
             self._end(self.emulator, known)
             self.emulator.host.remove(f"{known['containerAppName']}-ingress")
 
-    def _replicas(self, props: Props) -> list[str]:
+    @staticmethod
+    def replicas(props: Props) -> list[str]:
+        """What the containers of its revision are called on the host."""
         count = int(child(child(props, "template"), "scale").get("minReplicas") or 1)
         return [f"{props['latestRevisionName']}-{number}" for number in range(count)]
 
     def _end(self, emulator: Emulator, known: Props) -> None:
-        names = self._replicas(known)
+        names = self.replicas(known)
         emulator.host.stop(*names)
         emulator.host.remove(*names)
 
@@ -79,11 +81,11 @@ class ContainerApp(OfEnvironment):
         """Start the revision, and shift the traffic to it once all its replicas are ready."""
         host = emulator.host
         ingress = child(child(props, "configuration"), "ingress")
-        for name in self._replicas(props):
+        for name in self.replicas(props):
             if host.inspect(name) is None:
                 self.run(emulator, name, inputs)
         port = int(ingress["targetPort"])
-        addresses = [f"{host.address(name)}:{port}" for name in self._replicas(props)]
+        addresses = [f"{host.address(name)}:{port}" for name in self.replicas(props)]
         for address in addresses:
             ready = f"http://{address}{_readiness(props)}"
             wait_for(lambda url=ready: _is_ready(url), f"a replica of {address}", _READY_SECONDS)
