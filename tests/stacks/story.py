@@ -71,7 +71,9 @@ class Story:
         file.write_text(json.dumps(known))
 
 
-def run(sandbox: Sandbox, module: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+def run(
+    sandbox: Sandbox, module: str, *arguments: str, seconds: float = 540
+) -> "subprocess.CompletedProcess[str]":
     """Run a command of infra in a sandbox's project."""
     return subprocess.run(
         [sys.executable, "-m", module, *arguments],
@@ -80,7 +82,7 @@ def run(sandbox: Sandbox, module: str, *arguments: str) -> "subprocess.Completed
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=540,
+        timeout=seconds,
     )
 
 

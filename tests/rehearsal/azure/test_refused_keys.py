@@ -4,50 +4,21 @@ The clouds only check what they are asked for. Nothing is built or copied: the i
 there.
 """
 
-import json
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from infra.clouds.shared.settled import SECONDS_VARIABLE
 from infra.rehearsal.azure import cloud as azure
-from infra.rehearsal.azure import ids
 from infra.rehearsal.engine import Engine
 from infra.rehearsal.provider.serving import serving
-from tests.infra.project import configure, make_project, run_operation
+from tests.infra.project import configure, run_operation
+from tests.rehearsal.azure.checked import KEYS, OTHER_SSH_KEY, SSH_KEY, asked, made
 
 pytestmark = pytest.mark.slow
-
-_PROGRAM = """
-from pulumi import Output
-from infra.clouds.azure import deploy
-from infra.clouds.shared.part import Part
-
-class Images(Part):
-    def __init__(self, plan, scope, identity):
-        super().__init__("azure", "images")
-        self.registry = Output.from_input("images.azurecr.io")
-        self.runtime = self.proxy = Output.from_input("images.azurecr.io/it@sha256:" + 64 * "0")
-        self.finish()
-
-deploy.Images = Images
-
-from infra.program import run
-run()
-"""
-_ONE_KEY, _OTHER_KEY = (f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{43 * letter}" for letter in "AB")
-_KEYS = {
-    "cloud": "azure",
-    "subscriptionId": ids.SUBSCRIPTION,
-    "region": "westeurope",
-    "allowedCidrs": ["203.0.113.0/24"],
-    "keepData": False,
-}
 
 
 @dataclass(frozen=True)
@@ -72,13 +43,11 @@ class Stack:
 
     def asked(self, *types: str) -> list[str]:
         """What the last change asked of resources of these types: ``METHOD type``, in order."""
-        lines = [json.loads(line) for line in self.cloud.journal.path.read_text().splitlines()]
         return [
-            f"{line['method']} {kind}"
-            for line in lines
-            if line["method"] in ("Create", "Update", "Delete") and not line.get("preview")
+            f"{method} {kind}"
+            for method, token in asked(self.cloud)
             for kind in types
-            if line["token"].endswith(f":{kind}")
+            if f":{token}".endswith(f":{kind}")
         ]
 
 
@@ -86,24 +55,16 @@ class Stack:
 def _up(folder: Path, **keys: Any) -> Generator[Stack]:
     cloud = azure.open_cloud(folder / "clouds")
     with serving(cloud) as providers:
-        engine = make_project(folder, providers=providers)
-        engine = replace(engine, environment={SECONDS_VARIABLE: "0"})
-        described = engine.project_dir / "Pulumi.yaml"
-        described.write_text(
-            yaml.safe_dump({**yaml.safe_load(described.read_text()), "main": "it"})
-        )
-        (engine.project_dir / "it").mkdir()
-        (engine.project_dir / "it" / "__main__.py").write_text(_PROGRAM)
-        stack = Stack(engine, {**_KEYS, **keys}, cloud)
+        stack = Stack(made(folder, providers), {**KEYS, "keepData": False, **keys}, cloud)
         stack.configure()
-        engine.run("up")
+        stack.engine.run("up")
         yield stack
 
 
 def test_a_machine_for_another_ssh_key_is_another_at_the_same_address(tmp_path: Path) -> None:
-    with _up(tmp_path, compute="vm", sshPublicKey=_ONE_KEY) as stack:
+    with _up(tmp_path, compute="vm", sshPublicKey=SSH_KEY) as stack:
         before = stack.engine.outputs()
-        code, said = stack.change(sshPublicKey=_OTHER_KEY)
+        code, said = stack.change(sshPublicKey=OTHER_SSH_KEY)
         assert code == 0, said
         assert stack.asked("VirtualMachine", "PublicIPAddress", "NetworkInterface") == [
             "Delete VirtualMachine",
