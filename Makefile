@@ -78,10 +78,10 @@ backup: ## back STACK up now, to where its backups are
 token: ## print STACK's own token; NAME= makes one for somebody: make token NAME=ann ROLE=read EXPIRES=30d
 	@$(ENTER) $(if $(filter command,$(origin NAME)),python -m infra.operations.run "$(STACK)" token add "$(NAME)" \
 		--role "$(or $(ROLE),write)" $(if $(EXPIRES),--expires "$(EXPIRES)"),\
-		pulumi stack output tracking_token --show-secrets --stack "$(STACK)")
+		python -m infra.operations.status "$(STACK)" --output tracking_token)
 
 logs: ## follow STACK's logs
-	@$(ENTER) eval "$$(pulumi stack output logs --stack "$(STACK)")"
+	@$(ENTER) command=$$(python -m infra.operations.status "$(STACK)" --output logs) && eval "$$command"
 
 rehearse: setup .trackstack/rehearsal.ready ## bring STACK up and down on emulated clouds, with no account
 	@$(ENTER) python -m infra.rehearsal "$(STACK)" $(REHEARSE)

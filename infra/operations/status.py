@@ -175,12 +175,18 @@ def _trust(stack: str, outputs: Mapping[str, Any]) -> str:
 @click.command()
 @click.argument("name", metavar="STACK")
 @click.option("--json", "as_json", is_flag=True, help="For machines, without secrets.")
-def command(name: str, as_json: bool) -> int:
+@click.option("--output", metavar="NAME", help="Print one of its outputs instead; ask nobody.")
+def command(name: str, as_json: bool, output: str | None) -> int:
     """Say where STACK is, how it is used, and whether it is well; exits 1 where it is not.
 
     Asks the server itself, as its users do, and it tells what `trackstack status` says.
     """
     outputs = outputs_of(Stack(name))
+    if output:
+        if output not in outputs:
+            raise UserError(f"{name} has no output {output}, but {', '.join(sorted(outputs))}")
+        click.echo(outputs[output])
+        return 0
     return show(name, outputs, as_json=as_json)
 
 

@@ -1,8 +1,11 @@
 """Why a command of the engine failed, in its own words. Pure."""
 
 import json
+import re
 import subprocess
 from typing import Any, cast
+
+_NO_STACK = re.compile(r"no stack named '(\S+)' found")
 
 
 def reason(done: "subprocess.CompletedProcess[str]") -> str:
@@ -14,7 +17,9 @@ def reason(done: "subprocess.CompletedProcess[str]") -> str:
     said = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
     errors = [number for number, line in enumerate(said) if line.startswith("error:")]
     last = said[errors[-1] :] if errors else said[-1:] or [f"exit code {done.returncode}"]
-    return " ".join(last).removeprefix("error: ")
+    told = " ".join(last).removeprefix("error: ")
+    missing = _NO_STACK.fullmatch(told)
+    return f"{told}; make up STACK={missing[1]} makes it" if missing else told
 
 
 def _diagnostics(printed: str) -> str:

@@ -116,4 +116,4 @@ def test_why_the_engine_failed_is_found_in_what_it_prints_as_json() -> None:
     done = subprocess.CompletedProcess([], 1, printed, "")
     assert reason(done) == "failed to connect to any docker daemon"
     plain = subprocess.CompletedProcess([], 1, "", "Previewing\nerror: no stack named 'x' found\n")
-    assert reason(plain) == "no stack named 'x' found"
+    assert reason(plain) == "no stack named 'x' found; make up STACK=x makes it"

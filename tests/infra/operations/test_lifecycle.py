@@ -59,6 +59,11 @@ def _typed_after_make(engine: Engine) -> None:
     shown = run_operation(engine, "status")
     assert shown.returncode == 0, shown.stderr
     assert f"MLflow is up at {outputs['tracking_uri']}" in shown.stdout
+    token = run_operation(engine, "status", "--output", "tracking_token")
+    assert token.stdout == f"{outputs['tracking_token']}\n"
+    unknown = run_operation(engine, "status", "--output", "tokens")
+    assert unknown.returncode == 1
+    assert "has no output tokens, but artifacts_destination, " in unknown.stderr
     purged = run_operation(engine, "run", "gc", "--older-than", "10m")
     assert purged.returncode == 0, purged.stderr
     assert purged.stdout.startswith("deleted 0 runs")
@@ -131,7 +136,7 @@ def test_a_stack_drifts_and_is_put_right_goes_down_and_is_recovered(
         assert done.returncode == 0, done.stdout + done.stderr
         # What is kept stays known, so that another dataDir is refused.
         assert engine.resources().keys() == {"data"}
-        assert "is not up" in run_operation(engine, "status").stderr
+        assert "is not up" in run_operation(engine, "status", "--output", "logs").stderr
         assert (data / "store" / "mydb.sqlite").exists()
 
         # The machine is lost, but for the backup.
