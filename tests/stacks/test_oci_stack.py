@@ -100,6 +100,7 @@ def test_what_guides_do_by_hand_the_stack_has_made(sandbox: Sandbox, oci: OciClo
     assert all("@sha256:" in entry["imageUrl"] for entry in containers)
     ours = [entry["environmentVariables"] for entry in containers if entry["imageUrl"] == image]
     assert {environment["OCIFS_IAM_TYPE"] for environment in ours} == {"resource_principal"}
+    assert all(entry["DB_SECRET_OCID"].startswith("ocid1.vaultsecret.") for entry in ours)
     [subscription] = oci.store.find(Subscription.token)
     assert subscription.props["protocol"] == "EMAIL"
     assert subscription.props["endpoint"] == _OVERRIDES["alertEmail"]

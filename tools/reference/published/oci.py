@@ -152,7 +152,7 @@ LINES = (
         variables={"DB_SECRET_OCID": "ocid1.vaultsecret.oc1..x"},
         keys=("databaseSecretId",),
         test=f"{RUN}::test_what_cannot_work_ends_in_one_line_with_the_cure",
-        stacks=(MACHINE,),
+        stacks=(MADE_ON_OCI, MACHINE),
     ),
     Line(
         "a store of an older MLflow behind it",
