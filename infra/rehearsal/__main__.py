@@ -236,12 +236,13 @@ def _rehearse(
     except (RehearsalError, TimeoutError) as error:
         failures.append(_line(error))
     except KeyboardInterrupt:
+        _endure()
         # Where the engine was killed, its lock would keep it from going down.
         sandbox.engine.run("cancel", "--yes", check=False)
         raise
     finally:
-        _say("down")
         _endure()
+        _say("down")
         try:
             _down(sandbox, report, before)
         except (RehearsalError, TimeoutError) as error:
