@@ -227,6 +227,7 @@ def _rehearse(
             cloud.conditions.add(Fault("Create", nth=fault))
     before = Snapshot.take(sandbox.folder, on_docker=sandbox.is_on_docker)
     failures: list[str] = []
+    is_interrupted = False
     try:
         _up(sandbox, report, svg, has_fault=fault is not None)
         _smoke(sandbox)
@@ -236,6 +237,7 @@ def _rehearse(
     except (RehearsalError, TimeoutError) as error:
         failures.append(_line(error))
     except KeyboardInterrupt:
+        is_interrupted = True
         _endure()
         # Where the engine was killed, its lock would keep it from going down.
         sandbox.engine.run("cancel", "--yes", check=False)
@@ -247,6 +249,9 @@ def _rehearse(
             _down(sandbox, report, before)
         except (RehearsalError, TimeoutError) as error:
             failures.append(_line(error))
+            if is_interrupted:
+                # What was interrupted ends as such.
+                _say(f"rehearse: {failures[-1]}")
             _sweep(sandbox)
     if failures:
         raise RehearsalError("; ".join(failures))

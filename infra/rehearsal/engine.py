@@ -9,6 +9,7 @@ engine.destroy()
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
@@ -21,6 +22,7 @@ from infra.rehearsal.errors import EngineError
 
 # Commands that change something: they need --yes, and a preview before each would double its time.
 _CHANGING = frozenset({"up", "destroy", "refresh"})
+_BY_SIGNAL = (-signal.SIGINT, -signal.SIGTERM)
 _OF_A_STACK = frozenset({*_CHANGING, "preview", "import", "stack", "config", "state", "cancel"})
 
 
@@ -125,23 +127,29 @@ class Engine:
     def _call(self, *arguments: str, check: bool) -> Result:
         words = f"pulumi {' '.join(arguments)}"
         try:
-            done = subprocess.run(
-                self._command(arguments),
-                cwd=self.project_dir,
-                env=self.environment_of_commands(),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                timeout=self.timeout,
-                # A terminal's Ctrl-C is its caller's, who may let it go on.
-                start_new_session=True,
-            )
+            done = self._done(arguments)
+            if done.returncode in _BY_SIGNAL:
+                # One for its caller's group, which it was in for its first moment.
+                done = self._done(arguments)
         except subprocess.TimeoutExpired:
             raise EngineError(f"{words}: not done after {self.timeout:g} s") from None
         result = Result(done.returncode, done.stdout, done.stderr)
         if check and result.code:
             raise EngineError(f"{words}: exit {result.code}", result.output)
         return result
+
+    def _done(self, arguments: tuple[str, ...]) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            self._command(arguments),
+            cwd=self.project_dir,
+            env=self.environment_of_commands(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=self.timeout,
+            # A terminal's Ctrl-C is its caller's, who may let it go on.
+            start_new_session=True,
+        )
 
     def _command(self, arguments: tuple[str, ...]) -> list[str]:
         command = [find_engine(), *arguments, "--non-interactive", "--color", "never"]

@@ -149,7 +149,7 @@ def test_a_rehearsal_that_is_ended_takes_its_stack_down(number: signal.Signals) 
         assert code == 130, said
         assert "Traceback" not in said
         left = [p.pid for p in psutil.process_iter() if folder in " ".join(_command_line(p))]
-        assert left == []
+        assert left == [], said
         assert list(Path(folder).iterdir()) == []
 
 
