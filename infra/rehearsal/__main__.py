@@ -227,7 +227,6 @@ def _rehearse(
             cloud.conditions.add(Fault("Create", nth=fault))
     before = Snapshot.take(sandbox.folder, on_docker=sandbox.is_on_docker)
     failures: list[str] = []
-    is_interrupted = False
     try:
         _up(sandbox, report, svg, has_fault=fault is not None)
         _smoke(sandbox)
@@ -237,7 +236,6 @@ def _rehearse(
     except (RehearsalError, TimeoutError) as error:
         failures.append(_line(error))
     except KeyboardInterrupt:
-        is_interrupted = True
         _endure()
         # Where the engine was killed, its lock would keep it from going down.
         sandbox.engine.run("cancel", "--yes", check=False)
@@ -249,9 +247,8 @@ def _rehearse(
             _down(sandbox, report, before)
         except (RehearsalError, TimeoutError) as error:
             failures.append(_line(error))
-            if is_interrupted:
-                # What was interrupted ends as such.
-                _say(f"rehearse: {failures[-1]}")
+            # What was interrupted ends as such, without a word of them.
+            _say(f"down: {failures[-1]}")
             _sweep(sandbox)
     if failures:
         raise RehearsalError("; ".join(failures))
@@ -261,12 +258,8 @@ def _endure() -> None:
     """Let no further signal end it: what takes the stack down needs the state, which goes with its
     folder. A second Ctrl-C is usual, and a pipeline that is cancelled sends SIGINT, then SIGTERM.
     """
-
-    def told(number: int, frame: object) -> None:
-        _say("it is being taken down; wait for its end")
-
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, told)
+        signal.signal(number, lambda *_: _say("it is being taken down; wait for its end"))
 
 
 def _line(error: Exception) -> str:
