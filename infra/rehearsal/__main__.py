@@ -258,8 +258,12 @@ def _endure() -> None:
     """Let no further signal end it: what takes the stack down needs the state, which goes with its
     folder. A second Ctrl-C is usual, and a pipeline that is cancelled sends SIGINT, then SIGTERM.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: _say("it is being taken down; wait for its end"))
+
+    def told(*_: object) -> None:
+        _say("it is being taken down; wait for its end")
+
+    signal.signal(signal.SIGINT, told)
+    signal.signal(signal.SIGTERM, told)
 
 
 def _line(error: Exception) -> str:
