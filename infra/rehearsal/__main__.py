@@ -255,9 +255,7 @@ def _rehearse(
 
 
 def _endure() -> None:
-    """Let no further signal end it: what takes the stack down needs the state, which goes with its
-    folder. A second Ctrl-C is usual, and a pipeline that is cancelled sends SIGINT, then SIGTERM.
-    """
+    """Let no second Ctrl-C end it: what takes the stack down needs the state in its folder."""
 
     def told(*_: object) -> None:
         _say("it is being taken down; wait for its end")
