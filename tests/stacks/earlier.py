@@ -6,7 +6,9 @@ import tarfile
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
+from infra.clouds import data
 from infra.place import ROOT
 from infra.rehearsal.engine import Engine, Result
 from infra.rehearsal.sandbox import Sandbox
@@ -14,6 +16,7 @@ from infra.rehearsal.sandbox import Sandbox
 # The first version that had stacks in clouds.
 FIRST = "be4a0b13540124666c9a4344f074d25cbf326e9a"
 _TRIES = 3
+_KEPT_OUTPUTS = ("tracking_uri", "tracking_token", "ca_certificate", "artifacts_destination")
 
 
 def tree(commit: str, folder: Path) -> Path:
@@ -46,6 +49,21 @@ def with_program(sandbox: Sandbox, root: Path) -> Sandbox:
     # Before what is installed, which is this clone's.
     environment = {**sandbox.engine.environment, "PYTHONPATH": str(root)}
     return replace(sandbox, engine=replace(sandbox.engine, environment=environment))
+
+
+def holding_data(engine: Engine) -> dict[str, str]:
+    """The id of each resource of a stack that holds data, by its name."""
+    return {
+        name: one["id"]
+        for name, one in engine.resources().items()
+        if data.holds_data(str(one["type"]), name)
+    }
+
+
+def kept_outputs(engine: Engine) -> dict[str, Any]:
+    """What users of a stack hold on to, and an update leaves as it is."""
+    outputs = engine.outputs()
+    return {key: outputs.get(key) for key in _KEPT_OUTPUTS}
 
 
 def bring_up(engine: Engine) -> Result:

@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from infra.clouds import data
 from infra.place import ROOT
 from infra.rehearsal.azure import observability
 from infra.rehearsal.azure.cloud import AzureCloud
@@ -32,7 +31,6 @@ from tests.stacks.traffic import longest_away, served
 
 pytestmark = pytest.mark.nightly
 
-_KEPT_OUTPUTS = ("tracking_uri", "tracking_token", "ca_certificate", "artifacts_destination")
 _READY_SECONDS, _UPDATE_SECONDS = 400, 1500
 # Of nobody: nobody logs in.
 _PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "A" * 43
@@ -120,20 +118,12 @@ def _version(sandbox: Sandbox) -> str:
     return daemon.docker("run", "--rm", *entry, image, "-c", code)
 
 
-def _holding_data(sandbox: Sandbox) -> dict[str, str]:
-    """The id of each resource that holds data, by its name."""
-    return {
-        name: one["id"]
-        for name, one in sandbox.engine.resources().items()
-        if data.holds_data(str(one["type"]), name)
-    }
-
-
 def test_what_it_holds_its_address_and_its_token_outlive_the_update(
     scene: Scene, record_property: Any
 ) -> None:
     sandbox = scene.sandbox
-    outputs, holding = sandbox.engine.outputs(), _holding_data(sandbox)
+    image, outputs = sandbox.engine.outputs()["image"], earlier.kept_outputs(sandbox.engine)
+    holding = earlier.holding_data(sandbox.engine)
     assert len(holding) >= 4
     [journal] = {cloud.journal.path: cloud.journal for cloud in sandbox.clouds}.values()
     before = len(journal.entries())
@@ -142,12 +132,9 @@ def test_what_it_holds_its_address_and_its_token_outlive_the_update(
         assert done.returncode == 0, done.stdout + done.stderr
     asked = journal.entries()[before:]
     gone = [a for a in asked if a["method"] == "Delete"]
-    after = sandbox.engine.outputs()
-    assert {key: after.get(key) for key in _KEPT_OUTPUTS} == {
-        key: outputs.get(key) for key in _KEPT_OUTPUTS
-    }
-    assert after["image"] != outputs["image"]
-    assert _holding_data(sandbox).items() >= holding.items()
+    assert earlier.kept_outputs(sandbox.engine) == outputs
+    assert sandbox.engine.outputs()["image"] != image
+    assert earlier.holding_data(sandbox.engine).items() >= holding.items()
     assert not [a for a in gone if a.get("id") in holding.values()]
     went_well, said = _client(sandbox, _FIND.format(scene.run_id))
     assert went_well, said

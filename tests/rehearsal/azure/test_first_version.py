@@ -8,10 +8,8 @@ from typing import Any
 
 import pytest
 
-from infra.clouds import data
 from infra.place import ROOT
 from infra.rehearsal.azure.cloud import open_cloud
-from infra.rehearsal.engine import Engine
 from infra.rehearsal.provider.serving import serving
 from tests.infra.project import configure, run_operation
 from tests.rehearsal.azure.checked import KEYS, SSH_KEY, asked, made, with_program
@@ -36,14 +34,6 @@ _SERVERS = {"containerinstance:ContainerGroup", "app:ContainerApp", "compute:Vir
 _NEVER_UP = {("scale", "private")}
 
 
-def _holding_data(engine: Engine) -> dict[str, str]:
-    return {
-        name: one["id"]
-        for name, one in engine.resources().items()
-        if data.holds_data(str(one["type"]), name)
-    }
-
-
 @pytest.mark.parametrize("way", _WAYS)
 @pytest.mark.parametrize("compute", _COMPUTES)
 def test_nothing_that_holds_data_is_replaced_and_the_server_is_changed_where_it_is(
@@ -58,7 +48,7 @@ def test_nothing_that_holds_data_is_replaced_and_the_server_is_changed_where_it_
         done = earlier.bring_up(first)
         is_up = (compute, way) not in _NEVER_UP
         assert (done.code == 0) == is_up, done.output
-        outputs, holding = first.outputs(), _holding_data(first)
+        outputs, holding = earlier.kept_outputs(first), earlier.holding_data(first)
         assert len(holding) == 5
 
         today = with_program(today, ROOT)
@@ -76,9 +66,7 @@ def test_nothing_that_holds_data_is_replaced_and_the_server_is_changed_where_it_
             *("privatedns:PrivateZone", "privatedns:VirtualNetworkLink"),
             "privatedns:PrivateRecordSet",
         }
-        assert _holding_data(today).items() >= holding.items()
-        after = today.outputs()
-        kept = ("tracking_uri", "tracking_token", "ca_certificate", "artifacts_destination")
+        assert earlier.holding_data(today).items() >= holding.items()
         if is_up:
-            assert [after.get(key) for key in kept] == [outputs.get(key) for key in kept]
+            assert earlier.kept_outputs(today) == outputs
         today.run("up", "--expect-no-changes")
