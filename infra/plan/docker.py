@@ -13,9 +13,9 @@ from infra.plan.workloads import DATA_DIRECTORY, SERVER_PORT, Site, Workloads, m
 from infra.settings import LocalContainer
 from runtime.jobs.schedules import schedules
 from runtime.settings import environment_of
+from runtime.settings.values import LOOPBACK
 
 _CPUS = 2
-_LOOPBACK = ("localhost", "127.0.0.1")
 
 
 @dataclass(frozen=True)
@@ -64,12 +64,12 @@ def _hostnames(settings: LocalContainer) -> tuple[str, ...]:
             raise StackError("trackstack:hostname: is missing; tls: acme needs a public name")
         return named
     address = () if settings.address == "0.0.0.0" else (settings.address,)  # noqa: S104
-    return tuple(dict.fromkeys((*named, *address, *_LOOPBACK)))
+    return tuple(dict.fromkeys((*named, *address, *LOOPBACK)))
 
 
 def _reached_by(settings: LocalContainer) -> str:
     """The name that clients know; an address of this host's is all that is published there."""
-    is_everywhere = settings.address in ("0.0.0.0", *_LOOPBACK)  # noqa: S104
+    is_everywhere = settings.address in ("0.0.0.0", *LOOPBACK)  # noqa: S104
     return settings.hostname or ("localhost" if is_everywhere else settings.address)
 
 

@@ -16,12 +16,12 @@ from runtime.access.status.margins import CERTIFICATE_RENEWED_BY
 from runtime.doctor import cures
 from runtime.doctor.finding import Finding
 from runtime.settings import RuntimeSettings, variable
+from runtime.settings.values import LOOPBACK
 
 _SECONDS = 10
 # A token's end, sessions and schedules go by the clock: so much is no matter for any.
 _SKEW = timedelta(seconds=30)
 _NAME_MISMATCH, _EXPIRED = 62, 10
-_LOOPBACK = ("localhost", "127.0.0.1")
 
 
 @dataclass(frozen=True)
@@ -116,9 +116,9 @@ def answering(settings: RuntimeSettings, reached: Reached) -> Finding:
     if reached.status == 200:
         return Finding("server", True, f"{uri} answers")
     parts = urlsplit(uri)
-    if parts.hostname in _LOOPBACK and _proxy(parts):
+    if parts.hostname in LOOPBACK and _proxy(parts):
         found = f"{uri} is on this machine, and a proxy of the environment is asked for it"
-        return Finding("server", False, found, f"export NO_PROXY={','.join(_LOOPBACK)}")
+        return Finding("server", False, found, f"export NO_PROXY={','.join(LOOPBACK)}")
     if reached.error is None:
         found = f"{uri} answers {reached.status}"
         if not uri.startswith("https:") and _speaks_tls(uri):

@@ -9,6 +9,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from runtime import cron, duration
 
+# What this machine is called by its own programs.
+LOOPBACK = ("localhost", "127.0.0.1")
+
 
 def _check_age(text: str) -> str:
     if text == duration.NEVER:
@@ -27,7 +30,7 @@ def _check_notice(text: str) -> str:
 
 def _check_issuer(text: str) -> str:
     parts = urlsplit(text)
-    if parts.scheme != "https" and parts.hostname not in ("localhost", "127.0.0.1"):
+    if parts.scheme != "https" and parts.hostname not in LOOPBACK:
         raise ValueError("must be an https:// address")
     return text.rstrip("/")
 
