@@ -16,6 +16,7 @@ def of_every_cloud(name: str) -> Mapping[str, Any]:
 _BEHIND = of_every_cloud("BEHIND")
 _LINGERING = of_every_cloud("LINGERING")
 _NAMED = of_every_cloud("NAMED")
+_REFUSED = of_every_cloud("REFUSED")
 
 
 def behind(kind: str) -> frozenset[str]:
@@ -33,3 +34,11 @@ def lingers(kind: str) -> str:
 def named(kind: str) -> bool:
     """Whether one that is left behind is in the way of another of its name."""
     return kind in _NAMED
+
+
+def refused(kind: str, was: Mapping[str, Any], will: Mapping[str, Any]) -> str:
+    """Why its cloud refuses to change one from these inputs to those, and what else to do; empty
+    where it does not.
+    """
+    refuses = _REFUSED.get(kind)
+    return str(refuses(was, will)) if refuses and was and will else ""

@@ -28,7 +28,14 @@ def command(name: str) -> int:
     if change.lines:
         click.echo("\n".join([f"cost: {change}", *(f"  {line}" for line in change.lines)]))
     if taken:
-        click.echo("\n".join(lines(taken, "`make up` will stop: this takes what holds data")))
+        click.echo(
+            "\n".join(
+                lines(
+                    taken,
+                    "`make up` will stop: this takes what holds data, or the cloud refuses it",
+                )
+            )
+        )
     return 1 if preview.code else 0
 
 

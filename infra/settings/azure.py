@@ -127,6 +127,12 @@ class Azure(CloudKeys):
         False,
         description="A standby of the database in another zone, and copies of artifacts in three.",
     )
+    artifacts_redundancy: Literal["LRS", "ZRS"] | None = Field(
+        None,
+        description="Where the copies of artifacts and backups are: `LRS` in one zone, `ZRS` in "
+        "three. Without it as `highAvailability` says. Of a stack that is up Azure changes it by a "
+        "migration alone.",
+    )
     cpus: float = Field(
         1,
         ge=1,
@@ -233,6 +239,11 @@ class Azure(CloudKeys):
     def zone_id(self, ending: str) -> str | None:
         """The one of ``privateDnsZoneIds`` whose name ends so."""
         return next((each for each in self.private_dns_zone_ids if each.endswith(ending)), None)
+
+    @property
+    def redundancy(self) -> str:
+        """Of the storage account."""
+        return self.artifacts_redundancy or ("ZRS" if self.high_availability else "LRS")
 
     @property
     def is_networked(self) -> bool:

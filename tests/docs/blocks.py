@@ -53,7 +53,7 @@ _NEW = (
 )
 _TEAM = "tests/infra/operations/stack/test_new.py::test_a_team_s_own_folder_has_its_stack_files"
 _REPLACED = (
-    "tests/infra/operations/stack/test_guarded_stack.py::"
+    "tests/infra/operations/stack/guard/test_guarded_stack.py::"
     "test_a_directory_that_is_named_is_replaced_and_no_old_server_is_left"
 )
 _REHEARSED = "tests/rehearsal/test_command.py::test_a_stack_is_rehearsed_and_leaves_nothing"

@@ -29,9 +29,7 @@ class Artifacts(Part):
             "artifacts",
             account_name=plan.names.storage_account,
             kind="StorageV2",
-            sku=storage.SkuArgs(
-                name="Standard_ZRS" if plan.settings.high_availability else "Standard_LRS"
-            ),
+            sku=storage.SkuArgs(name=f"Standard_{plan.settings.redundancy}"),
             allow_blob_public_access=False,
             allow_shared_key_access=False,
             allow_cross_tenant_replication=False,

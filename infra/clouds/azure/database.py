@@ -28,9 +28,10 @@ _TIERS = {"B": _BURSTABLE, "D": _GENERAL, "E": _MEMORY}
 
 @dataclass(frozen=True)
 class _Engine:
-    """What differs between the two: the SDK's module, and how a client connects."""
+    """What differs between the two: the SDK's module, its name, and how a client connects."""
 
     sdk: Any
+    module: str
     version: str
     zone: str
     uri: str
@@ -56,6 +57,7 @@ def _mysql(subnet: Output[str], zone: Input[str]) -> dbformysql.NetworkArgs:
 _ENGINES: Mapping[str, _Engine] = {
     "postgresql": _Engine(
         dbforpostgresql,
+        "dbforpostgresql",
         "16",
         "postgres.database.azure.com",
         f"postgresql://{{}}@{{}}:5432/{_DATABASE}?sslmode=verify-full&sslrootcert={_TRUSTED}",
@@ -65,6 +67,7 @@ _ENGINES: Mapping[str, _Engine] = {
     ),
     "mysql": _Engine(
         dbformysql,
+        "dbformysql",
         # 8.0 is in extended support, for money, since June 2026.
         # https://learn.microsoft.com/azure/mysql/concepts-version-policy
         "8.4",
@@ -180,7 +183,9 @@ def _server(
         administrator_login=_ADMINISTRATOR,
         administrator_login_password=password,
         sku=_sku(sdk, settings.database_sku),
-        storage=sdk.StorageArgs(storage_size_gb=settings.database_storage, auto_grow="Enabled"),
+        storage=sdk.StorageArgs(
+            storage_size_gb=Output.from_input(_storage(engine, plan, scope)), auto_grow="Enabled"
+        ),
         backup=sdk.BackupArgs(
             backup_retention_days=settings.database_backup_days,
             geo_redundant_backup="Disabled",
@@ -192,6 +197,28 @@ def _server(
         **scope.inside,
         opts=pulumi.ResourceOptions.merge(kept, replaced_for(*engine.fixed)),
     )
+
+
+async def _storage(engine: _Engine, plan: AzurePlan, scope: Scope) -> int:
+    """GiB: what the stack file asks for, or more where the server has grown by itself. Azure makes
+    no disk smaller, and refuses every change of a server that comes with a smaller one:
+    https://github.com/hashicorp/terraform-provider-azurerm/issues/5865
+    """
+    wanted, names = plan.settings.database_storage, plan.names
+    group = plan.settings.resource_group or names.resource_group
+    try:
+        there: Mapping[str, Any] = await pulumi.runtime.invoke_async(
+            f"azure-native:{engine.module}:getServer",
+            {"resourceGroupName": group, "serverName": names.database_server},
+            pulumi.InvokeOptions(provider=scope.opts.provider),
+        )
+    except Exception as error:
+        # The SDK has no narrower one.
+        if "Status=404" not in str(error):
+            raise
+        return wanted
+    storage: Mapping[str, Any] = there.get("storage") or {}
+    return max(wanted, int(storage.get("storageSizeGB") or 0))
 
 
 def _sku(sdk: Any, name: str) -> Any:

@@ -1,5 +1,8 @@
 """Oracle Cloud Infrastructure."""
 
+from collections.abc import Mapping
+from typing import Any
+
 # What holds data -> the names of those that hold none.
 DATA = dict[str, str | None].fromkeys(
     (
@@ -16,3 +19,14 @@ LINGERING = {
     "oci:Kms/vault:Vault": "is deleted after 30 days; until then it counts as a vault of the "
     "tenancy, and its compartment cannot be deleted",
 }
+
+
+def _smaller(was: Mapping[str, Any], will: Mapping[str, Any]) -> str:
+    """https://docs.oracle.com/iaas/api/#/en/mysql/latest/datatypes/DataStorageDetails"""
+    old, new = (int(inputs.get("dataStorageSizeInGb") or 0) for inputs in (was, will))
+    return f"OCI makes no disk smaller. databaseStorage: {old} or more" if 0 < new < old else ""
+
+
+# What OCI refuses of an update: why, and what else to do, by its inputs now and then; empty where
+# it does not.
+REFUSED = {"oci:Mysql/mysqlDbSystem:MysqlDbSystem": _smaller}

@@ -1,8 +1,8 @@
 """Which data an update would delete, replace or abandon, by the engine's plan. Pure.
 
 Each step that deletes or replaces what holds data, or leaves it where the stack no longer knows it;
-another backend store or artifact destination than that of the server that is up; and a provider
-that is pointed elsewhere.
+another backend store or artifact destination than that of the server that is up; a provider that is
+pointed elsewhere; and each update that a cloud is known to refuse.
 """
 
 import json
@@ -71,9 +71,9 @@ _DATABASE = re.compile(r"^(\w+)(?:\+\w+)?://(?:[^@/]*@)?([^?]*).*$")
 
 @dataclass(frozen=True)
 class Finding:
-    """What an update takes: ``action`` is replace or delete, ``name`` what DATA= calls it,
-    ``fate`` what becomes of it, and ``cause`` why. What is ``barred`` no DATA= lets go: the update
-    would go wrong halfway.
+    """What an update takes: ``action`` is replace or delete, or update of what it cannot change;
+    ``name`` what DATA= calls it, ``fate`` what becomes of it, and ``cause`` why. What is ``barred``
+    no DATA= lets go: the update would go wrong halfway.
     """
 
     action: str
@@ -82,6 +82,11 @@ class Finding:
     fate: str
     cause: str
     barred: bool = False
+
+    @property
+    def refused(self) -> bool:
+        """Whether nothing is taken, and the cloud would refuse the update."""
+        return self.action == "update"
 
     @property
     def allowance(self) -> str:
@@ -110,6 +115,8 @@ def decide(events: Iterable[str], state: Sequence[Resource]) -> tuple[Finding, .
             noted["causes"] = noted.get("causes") or _causes(step)
         if str(step.get("type")).startswith("pulumi:providers:"):
             left += _left_regions(step)
+        if resource := known.get(str(step.get("urn"))):
+            left += _refused(step, resource)
         for urn, action in _held(event.get("diagnosticEvent") or {}, state):
             causes = (_NOT_SAID,) if action == "replace" else ()
             held[urn] = {"action": action, "causes": causes}
@@ -144,6 +151,16 @@ def _left_regions(step: Mapping[str, Any]) -> list[Finding]:
         for key, name in (("region", "region"), ("subscriptionId", "subscription"))
         if was.get(key) and will.get(key) and was[key] != will[key]
     ]
+
+
+def _refused(step: Mapping[str, Any], resource: Resource) -> list[Finding]:
+    """What its cloud will not change."""
+    if step.get("op") != "update":
+        return []
+    was, will = (_part(step.get(state), "inputs") for state in ("old", "new"))
+    why = facts.refused(resource.type, was, will)
+    cause = _cause(resource.name, _causes(step))
+    return [Finding("update", resource.name, resource.place, why, cause, True)] if why else []
 
 
 def _causes(step: Mapping[str, Any]) -> list[str]:

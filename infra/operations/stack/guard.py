@@ -43,11 +43,13 @@ def allowances(text: str) -> frozenset[str]:
 def refuse(
     findings: Iterable[Finding], allowed: Collection[str], gone: Collection[str] = ()
 ) -> None:
-    """Raise DataLossError where one of them is not allowed, or barred; say the others, and what is
-    allowed in vain. ``gone`` are allowances of what is lost already.
+    """Raise DataLossError where one of them is not allowed, or barred, and UserError where a cloud
+    refuses one; say the others, and what is allowed in vain. ``gone`` are allowances of what is
+    lost already.
     """
     findings = tuple(findings)
-    there = [finding.allowance for finding in findings]
+    takes = [finding for finding in findings if not finding.refused]
+    there = [finding.allowance for finding in takes]
     if vain := told_in_vain(set(allowed).difference(gone), there):
         click.echo(f"{vain}; the update takes nothing by that name", err=True)
     stopped = [f for f in findings if f.barred or f.allowance not in allowed]
@@ -56,10 +58,14 @@ def refuse(
             click.echo(f"DATA={finding.allowance}: {finding.place} is {finding.fate}", err=True)
     if not stopped:
         return
-    head = "stopped: this update takes what holds data; nothing was changed"
-    is_barred = any(finding.barred for finding in findings)
-    ways = _WAYS_AROUND if is_barred else _ways_out(findings)
-    raise DataLossError("\n".join([*lines(stopped, head), *ways]))
+    told: list[str] = []
+    if refused := [f for f in stopped if f.refused]:
+        told += lines(refused, "stopped: the cloud refuses this update; nothing was changed")
+    if taken := [f for f in stopped if not f.refused]:
+        head = "stopped: this update takes what holds data; nothing was changed"
+        ways = _WAYS_AROUND if any(f.barred for f in taken) else _ways_out(takes)
+        told += [*lines(taken, head), *ways]
+    raise (DataLossError if taken else UserError)("\n".join(told))
 
 
 def told_in_vain(allowed: Collection[str], there: Collection[str]) -> str:

@@ -8,6 +8,7 @@ from infra.clouds.shared.settled import SECONDS_VARIABLE
 from infra.rehearsal.azure import identity, network, observability, privatedns, registry, tasks
 from infra.rehearsal.azure.compute import app_environments, app_jobs, apps, containers, machines
 from infra.rehearsal.azure.data import database, storage
+from infra.rehearsal.azure.data.lookups import GetMysqlServer, GetPostgresServer
 from infra.rehearsal.azure.emulator import Emulator
 from infra.rehearsal.azure.entra import Entra
 from infra.rehearsal.azure.identity import GetClientConfig, GetClientToken
@@ -108,6 +109,8 @@ def open_cloud(state_dir: Path, *, emulates: bool = False) -> AzureCloud:
         tasks.GetUploadUrl,
         GetClientConfig,
         GetClientToken,
+        GetMysqlServer,
+        GetPostgresServer,
     ]
     made = AzureCloud("azure-native", _types(), state_dir, functions)
     if emulates:

@@ -27,6 +27,8 @@ class AzureResource(Resource):
     # Inputs, as dotted paths, that the provider asks Azure to change and that Azure does not, with
     # Azure's error; lists count as what is in them.
     refused: ClassVar[Mapping[str, str]] = {}
+    # Inputs, as dotted paths, that Azure changes to more alone, with Azure's error.
+    growing: ClassVar[Mapping[str, str]] = {}
     # Inputs, as dotted paths, of whose values the SDK names only some: `verify` has those that
     # Azure takes.
     newer: ClassVar[frozenset[str]] = frozenset()
@@ -101,6 +103,11 @@ class AzureResource(Resource):
         for path, code in self.refused.items():
             if inside(inputs, path) != inside(known, path):
                 raise refusal(code, f"Changing property '{path}' is not allowed.", 409)
+        # As it is there, which the state may not know.
+        record = self.store.get(id)
+        for path, code in self.growing.items() if record else ():
+            if record and (inside(inputs, path) or 0) < (inside(record.props, path) or 0):
+                raise refusal(code, f"'{path}' is never made smaller.")
         return super().update(id, inputs, known)
 
     def delete(self, id: str, known: Props) -> None:

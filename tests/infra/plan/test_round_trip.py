@@ -79,7 +79,7 @@ _OF_INFRA = {
     *("min_replicas", "max_replicas", "database", "database_storage", "database_backup_days"),
     *("high_availability", "versioning", "alert_email"),
     *("subscription_id", "resource_group", "virtual_network_id", "image_build", "database_sku"),
-    "private_dns_zone_ids",
+    *("private_dns_zone_ids", "artifacts_redundancy"),
     *("tenancy_id", "compartment_id", "availability_domain", "vcn_id", "registry_host"),
     *("compute_shape", "database_shape", "database_secret_id", "vault_id"),
 }

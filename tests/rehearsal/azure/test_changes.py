@@ -122,6 +122,26 @@ FACTS = [
         _in_place("dbforpostgresql:Server", {"version": "16"}, {"version": "17"}),
     ),
     Fact(
+        "the disk of PostgreSQL never gets smaller",
+        f"{LEARN}/postgresql/scale/how-to-auto-grow-storage",
+        _in_place(
+            "dbforpostgresql:Server",
+            {"storage": {"storageSizeGB": 64}},
+            {"storage": {"storageSizeGB": 32}},
+            "InvalidStorageSize",
+        ),
+    ),
+    Fact(
+        "nor that of MySQL",
+        f"{LEARN}/mysql/flexible-server/concepts-service-tiers-storage",
+        _in_place(
+            "dbformysql:Server",
+            {"storage": {"storageSizeGB": 64}},
+            {"storage": {"storageSizeGB": 32}},
+            "InvalidStorageSize",
+        ),
+    ),
+    Fact(
         "a database's subnet does not change",
         f"{LEARN}/postgresql/flexible-server/concepts-networking-private",
         _in_place(

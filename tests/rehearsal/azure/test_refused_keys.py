@@ -120,13 +120,10 @@ def test_a_mysql_server_gets_a_standby_where_its_data_may_go_and_after_its_accou
             assert code == 0, said
             code, said = stack.change(keepData=False, highAvailability=True)
         assert f"DATA={data[1]}" in said
-        # What comes at the same time, is asked at the same time.
-        stack.cloud.conditions.latency = 1
         code, said = stack.change(*data, keepData=False, highAvailability=True)
         assert code == 1, said
-        assert "StorageAccountTypeConversionNotAllowed" in said
-        assert stack.asked(*types) == ["Update StorageAccount"]
-        stack.cloud.conditions.latency = 0
+        assert "artifactsRedundancy: LRS" in said
+        assert stack.asked(*types) == []
         _convert(stack.cloud)
         stack.engine.run("refresh")
         code, said = stack.change(*data, keepData=False, highAvailability=True)
@@ -139,8 +136,51 @@ def test_a_mysql_server_gets_a_standby_where_its_data_may_go_and_after_its_accou
         ]
 
 
+@pytest.mark.parametrize("database", ["postgresql", "mysql"])
+def test_a_disk_that_has_grown_by_itself_stays_as_it_is_and_bars_no_update(
+    tmp_path: Path, database: str
+) -> None:
+    keys = {"database": database, "allowedCidrs": ["0.0.0.0/0"]}
+    kind = {"postgresql": "dbforpostgresql:Server", "mysql": "dbformysql:Server"}[database]
+    with _up(tmp_path, **keys) as stack:
+        _set(stack.cloud, kind, "storage", "storageSizeGB", 64)
+        # The state does not know it yet.
+        code, said = stack.change(databaseBackupDays=8)
+        assert code == 0, said
+        [server] = stack.cloud.store.find(f"azure-native:{kind}")
+        assert server.props["storage"]["storageSizeGB"] == 64
+        assert server.props["backup"]["backupRetentionDays"] == 8
+        code, said = stack.change(databaseBackupDays=8)
+        assert (code, stack.asked(kind)) == (0, []), said
+        # Nor has who says so, a smaller one.
+        code, said = stack.change(databaseBackupDays=8, databaseStorage=32)
+        assert (code, stack.asked(kind)) == (0, []), said
+        code, said = stack.change(databaseBackupDays=8, databaseStorage=128)
+        assert (code, stack.asked(kind)) == (0, [f"Update {kind}"]), said
+        [server] = stack.cloud.store.find(f"azure-native:{kind}")
+        assert server.props["storage"]["storageSizeGB"] == 128
+
+
+def test_a_postgresql_server_gets_a_standby_where_the_account_stays_as_it_is(
+    tmp_path: Path,
+) -> None:
+    keys = {"databaseSku": "Standard_D2ds_v5", "allowedCidrs": ["0.0.0.0/0"]}
+    types = ("dbforpostgresql:Server", "StorageAccount")
+    with _up(tmp_path, **keys) as stack:
+        code, said = stack.change(highAvailability=True)
+        assert (code, stack.asked(*types)) == (1, []), said
+        assert "artifactsRedundancy: LRS" in said
+        code, said = stack.change(highAvailability=True, artifactsRedundancy="LRS")
+        assert (code, stack.asked(*types)) == (0, ["Update dbforpostgresql:Server"]), said
+
+
 def _convert(cloud: azure.AzureCloud) -> None:
     """As `az storage account migration start` does, in days."""
-    [account] = cloud.store.find("azure-native:storage:StorageAccount")
-    props = {**account.props, "sku": {"name": "Standard_ZRS"}}
-    cloud.store.put(account.id, account.token, props)
+    _set(cloud, "storage:StorageAccount", "sku", "name", "Standard_ZRS")
+
+
+def _set(cloud: azure.AzureCloud, kind: str, part: str, name: str, value: Any) -> None:
+    """What is there becomes another beside the stack."""
+    [found] = cloud.store.find(f"azure-native:{kind}")
+    props = {**found.props, part: {**found.props[part], name: value}}
+    cloud.store.put(found.id, found.token, props)

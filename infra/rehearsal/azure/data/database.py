@@ -36,6 +36,7 @@ class FlexibleServer(AzureResource):
     refused: ClassVar[Mapping[str, str]] = {
         "network.delegatedSubnetResourceId": "CannotChangeSubnet"
     }
+    growing: ClassVar[Mapping[str, str]] = {"storage.storageSizeGB": "InvalidStorageSize"}
     # Its names of sizes, and what it takes as a disk, in GiB.
     sizes: ClassVar[re.Pattern[str]]
     disks: ClassVar[Container[int]]

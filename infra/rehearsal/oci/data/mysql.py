@@ -51,6 +51,12 @@ class MysqlDbSystem(OciResource):
             raise self.refusal("InvalidParameter", f"adminUsername {name} is not valid.")
         verify_password(self, inputs.get("adminPassword"))
 
+    def update(self, id: str, inputs: Props, known: Props) -> Props:
+        # https://docs.oracle.com/iaas/api/#/en/mysql/latest/datatypes/DataStorageDetails
+        if int(inputs.get("dataStorageSizeInGb") or 0) < int(known.get("dataStorageSizeInGb") or 0):
+            raise self.refusal("InvalidParameter", "dataStorageSizeInGBs cannot be decreased.")
+        return super().update(id, inputs, known)
+
     def create(self, inputs: Props) -> tuple[str, Props]:
         id, props = super().create(inputs)
         props["ipAddress"] = (

@@ -9,8 +9,8 @@ import pytest
 
 from infra.settings import model_of
 from tests.infra.clouds.docker.stack import Stack, standing
-from tests.infra.operations.stack.every_key import replaced
-from tests.infra.operations.stack.key_values import STACKS, others
+from tests.infra.operations.stack.guard.every_key import replaced
+from tests.infra.operations.stack.guard.key_values import STACKS, others
 
 pytestmark = [pytest.mark.slow, pytest.mark.nightly]
 

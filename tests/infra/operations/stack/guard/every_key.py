@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import pulumi
 
-from infra.clouds import data
+from infra.clouds import data, facts
 from infra.clouds.shared.home import moves
 from infra.errors import StackError
 from infra.place import ROOT
@@ -25,7 +25,7 @@ from infra.rehearsal.provider.resource import Call, Resource
 from infra.rehearsal.provider.values import UNKNOWN, Props
 from infra.rehearsal.serve import load
 from infra.settings import model_of, parse
-from tests.infra.operations.stack.key_values import STACKS, others
+from tests.infra.operations.stack.guard.key_values import STACKS, others
 
 PAGE = ROOT / "docs" / "changed-keys.md"
 _IMAGE = "docker:index/image:Image"
@@ -137,7 +137,8 @@ def _unknown(value: Any, ids: set[str]) -> Any:
 
 
 def _told(before: _Made, after: _Made, replaced: set[str]) -> str:
-    """What is said of a change: that it is refused, or the one DATA= that lets it be; else nothing.
+    """What is said of a change: that it is refused, by us or the cloud, or the one DATA= that lets
+    it be; else nothing.
 
     Make takes the last DATA= alone, so that all stand in one.
     """
@@ -155,6 +156,12 @@ def _told(before: _Made, after: _Made, replaced: set[str]) -> str:
     # A place in a directory that goes is named with it.
     if not taken and after.artifacts != before.artifacts:
         taken.append("replace:artifacts")
+    if not taken and any(
+        facts.refused(old.type, opened(old.inputs), opened(after.resources[urn].inputs))
+        for urn, old in before.resources.items()
+        if urn in after.resources and urn not in replaced
+    ):
+        return "not in place"
     return f"DATA={','.join(dict.fromkeys(taken))}" if taken else ""
 
 
@@ -202,7 +209,7 @@ def replaced(stack: str, kind: str, folder: Path) -> dict[str, frozenset[str]]:
 _HEAD = """\
 # What a changed key does to data
 
-`python -m tests.infra.operations.stack.every_key` writes this page: each key of each kind of
+`python -m tests.infra.operations.stack.guard.every_key` writes this page: each key of each kind of
 stack is changed once, and what the engine would delete or replace is asked of the rehearsed clouds.
 Every other key leaves all data where they are. `backendStoreUri`, which is a secret key, takes the
 place of the stack's own database, which `DATA=delete:` must name.
@@ -214,6 +221,8 @@ place of the stack's own database, which `DATA=delete:` must name.
 - Azure has no two of one name: with `keepData: true` what is kept would be in the way of what
   replaces it, and `make up` stops whatever is named. Fill another stack with `make recover`, or
   give the data up: an update with `keepData: false` alone, then the other.
+- **not in place**: no data go, but the cloud refuses it of what is there. `make up` stops, changes
+  nothing, and says what else to do.
 
 | kind of stack | key | `make up` |
 |---|---|---|
@@ -232,7 +241,7 @@ def page() -> str:
 
 def row(stack: str, key: str, told: str) -> str:
     """A line of the page."""
-    shown = told if told == "refused" else f"`{told}`"
+    shown = f"`{told}`" if told.startswith("DATA=") else told
     return f"| {stack} | `{key}` | {shown} |"
 
 

@@ -5,12 +5,14 @@ from typing import Any, cast
 from tests.infra.stack_files import AZURE, OCI
 
 _KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA"
+# Of a size that has a standby, and that PostgreSQL and MySQL have.
+_AZURE = {**AZURE, "databaseSku": "Standard_D2ads_v5"}
 STACKS: dict[str, dict[str, Any]] = {
     "local": {"cloud": "local", "port": 5055},
     "local-container": {"cloud": "local", "compute": "container", "port": 5056},
-    "azure-container": AZURE,
-    "azure-scale": {**AZURE, "compute": "scale"},
-    "azure-vm": {**AZURE, "compute": "vm", "sshPublicKey": _KEY},
+    "azure-container": _AZURE,
+    "azure-scale": {**_AZURE, "compute": "scale"},
+    "azure-vm": {**_AZURE, "compute": "vm", "sshPublicKey": _KEY},
     "oci-container": OCI,
     "oci-postgresql": {**OCI, "database": "postgresql"},
     "oci-scale": {**OCI, "compute": "scale"},
@@ -55,6 +57,7 @@ _OTHER: dict[str, dict[str, Any]] = {
     },
     # Only with virtualNetworkId, which has a line of its own.
     "privateDnsZoneIds": {},
+    "artifactsRedundancy": {"artifactsRedundancy": "ZRS"},
     "vcnId": {"vcnId": "ocid1.vcn.oc1..aaaa"},
     "databaseSecretId": {"databaseSecretId": "ocid1.vaultsecret.oc1..aaaa"},
     "vaultId": {"vaultId": "ocid1.vault.oc1..aaaa"},

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from infra.settings import model_of
-from tests.infra.operations.stack.every_key import PAGE, row, table
-from tests.infra.operations.stack.key_values import STACKS, others
+from tests.infra.operations.stack.guard.every_key import PAGE, row, table
+from tests.infra.operations.stack.guard.key_values import STACKS, others
 
 
 @pytest.mark.parametrize("stack", STACKS)
