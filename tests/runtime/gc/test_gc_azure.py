@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -11,50 +10,23 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import create_engine, select
 
-from infra.rehearsal.host import azurite
-from infra.rehearsal.system.waiting import wait_for
 from runtime.database import schema
 from runtime.errors import UserError
 from runtime.gc.command import command
+from tests.runtime.artifacts.blobs import ACCOUNT, KEY, account
 from tests.runtime.database.empty import put_schema
 from tests.runtime.gc.leftovers import found, leave
 from tests.runtime.gc_store import Store as AnyStore
 
 pytestmark = pytest.mark.slow
 
-_ACCOUNT, _KEY = "trackstack", "dHJhY2tzdGFjayB0ZXN0cyBvbmx5"
-_ROOT = f"wasbs://artifacts@{_ACCOUNT}.blob.core.windows.net/store"
+_ROOT = f"wasbs://artifacts@{ACCOUNT}.blob.core.windows.net/store"
 
 
 @pytest.fixture(scope="module")
 def blobs(tmp_path_factory: pytest.TempPathFactory) -> Generator[Any]:
-    """The container `artifacts`; where it is stands in AZURE_STORAGE_CONNECTION_STRING."""
-    from azure.storage.blob import BlobServiceClient
-
-    program, port = azurite.command("127.0.0.1", tmp_path_factory.mktemp("azurite"))
-    accounts = {**os.environ, "AZURITE_ACCOUNTS": f"{_ACCOUNT}:{_KEY}"}
-    where = (
-        f"DefaultEndpointsProtocol=http;AccountName={_ACCOUNT};AccountKey={_KEY};"
-        f"BlobEndpoint=http://127.0.0.1:{port}/{_ACCOUNT};"
-    )
-    with (
-        subprocess.Popen(program, env=accounts, stdout=subprocess.DEVNULL) as process,
-        pytest.MonkeyPatch.context() as environment,
-    ):
-        try:
-            account: Any = BlobServiceClient.from_connection_string(where, retry_total=0)
-
-            def is_up() -> bool:
-                try:
-                    return list(account.list_containers()) == []
-                except Exception:
-                    return False
-
-            wait_for(is_up, "Azurite", 60)
-            environment.setenv("AZURE_STORAGE_CONNECTION_STRING", where)
-            yield account.create_container("artifacts")
-        finally:
-            process.terminate()
+    with account(tmp_path_factory.mktemp("azurite")) as found:
+        yield found.create_container("artifacts")
 
 
 class Store:
@@ -152,7 +124,7 @@ def test_a_store_that_cannot_be_had_keeps_the_rows(
     blobs.upload_blob(_path(info, "file"), b"x")
     store.mlflow.delete_run(info.run_id)
     given = os.environ["AZURE_STORAGE_CONNECTION_STRING"]
-    wrong = given.replace(_KEY, "d3Jvbmc=")
+    wrong = given.replace(KEY, "d3Jvbmc=")
     arguments = ["--json", "--older-than", "0d0h0m0s"]
     refused = CliRunner().invoke(
         command, arguments, env={**store.environment, "AZURE_STORAGE_CONNECTION_STRING": wrong}
@@ -160,7 +132,7 @@ def test_a_store_that_cannot_be_had_keeps_the_rows(
     assert isinstance(refused.exception, UserError)
     assert refused.exception.exit_code == 75
     assert "cannot be had" in str(refused.exception)
-    assert _KEY not in f"{refused.output}{refused.exception}"
+    assert KEY not in f"{refused.output}{refused.exception}"
     assert store.left() == {info.run_id}
     again = CliRunner().invoke(command, [*arguments, "--retry"], env=store.environment)
     assert again.exit_code == 0
