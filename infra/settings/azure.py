@@ -47,6 +47,10 @@ _DATABASE_SIZES = {
 _WITH_STANDBY = {"mysql": "Standard_D2ads_v5", "postgresql": "Standard_D2ds_v5"}
 # GiB of a PostgreSQL server's disk; a MySQL server takes any number.
 _POSTGRESQL_STORAGE = (32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384)
+# Of a tag; the stack has two of its own on each resource. Of those of private DNS zones:
+# https://learn.microsoft.com/azure/azure-resource-manager/management/tag-resources#limitations
+_TAG_NAME, _TAG_LENGTH, _TAGS = re.compile(r"[^<>%&\\?/]{1,512}"), 256, 48
+_ZONE_TAG_NAME, _ZONE_TAGS = re.compile("[A-Za-z_][A-Za-z0-9_.-]{0,511}"), 13
 
 
 def _is_no_burstable(sku: str) -> bool:
@@ -193,6 +197,21 @@ class Azure(CloudKeys):
         if self.compute == "vm" and not self.vm_size:
             *_, (_, cpus, memory) = _VM_SIZES
             raise wrong("cpus", f"a virtual machine has at most {cpus}, and {memory} GiB")
+        return self
+
+    @model_validator(mode="after")
+    def _of_tags(self) -> "Azure":
+        name, most = (_ZONE_TAG_NAME, _ZONE_TAGS) if self.is_networked else (_TAG_NAME, _TAGS)
+        if len(self.tags) > most:
+            raise wrong("tags", f"a resource of this stack takes at most {most}")
+        for tag, value in self.tags.items():
+            if not name.fullmatch(tag):
+                allowed = (
+                    "letters, digits, _ . -, no digit first" if self.is_networked else "no <>%&\\?/"
+                )
+                raise wrong("tags", f"{tag!r} is no name of a tag; allowed: {allowed}")
+            if len(value) > _TAG_LENGTH:
+                raise wrong("tags", f"the value of {tag} has at most {_TAG_LENGTH} characters")
         return self
 
     @model_validator(mode="after")

@@ -22,6 +22,8 @@ from infra.plan.azure import AzurePlan
 
 _ADMINISTRATOR = _DATABASE = "mlflow"
 _TRUSTED = "/etc/ssl/certs/ca-certificates.crt"
+# Azure lets nobody change it of a server that is there.
+_SUBNET = "network.delegatedSubnetResourceId"
 _BURSTABLE, _GENERAL, _MEMORY = "Burstable", "GeneralPurpose", "MemoryOptimized"
 _TIERS = {"B": _BURSTABLE, "D": _GENERAL, "E": _MEMORY}
 
@@ -38,8 +40,6 @@ class _Engine:
     charset: str
     collation: str
     in_network: Callable[[Output[str], Input[str]], Any]
-    # What Azure lets nobody change of a server that is there.
-    fixed: tuple[str, ...] = ("network.delegatedSubnetResourceId",)
 
 
 def _postgresql(subnet: Output[str], zone: Input[str]) -> dbforpostgresql.NetworkArgs:
@@ -78,7 +78,6 @@ _ENGINES: Mapping[str, _Engine] = {
         # One that tells case and accents apart, as PostgreSQL does.
         "utf8mb4_bin",
         _mysql,
-        ("network.delegatedSubnetResourceId", "highAvailability.mode"),
     ),
 }
 
@@ -195,7 +194,7 @@ def _server(
         ),
         network=network,
         **scope.inside,
-        opts=pulumi.ResourceOptions.merge(kept, replaced_for(*engine.fixed)),
+        opts=pulumi.ResourceOptions.merge(kept, replaced_for(_SUBNET)),
     )
 
 

@@ -21,8 +21,17 @@ class VirtualNetwork(AzureResource):
 
     def verify(self, inputs: Props) -> None:
         super().verify(inputs)
-        for prefix in items(child(inputs, "addressSpace"), "addressPrefixes"):
-            _network(prefix, self.identify(inputs))
+        id = self.identify(inputs)
+        around = [
+            _network(prefix, id)
+            for prefix in items(child(inputs, "addressSpace"), "addressPrefixes")
+        ]
+        # https://github.com/hashicorp/terraform-provider-azurerm/issues/11211
+        for record in self.store.find(Subnet.token):
+            if record.id.rsplit("/", 2)[0].lower() == id.lower():
+                message = f"The subnet {record.id} is not within the address space of {id}."
+                for prefix in _prefixes(record.props, record.id):
+                    checks.within(prefix, around, refusal("InUsePrefixCannotBeDeleted", message))
 
 
 class Subnet(AzureResource):
@@ -52,9 +61,29 @@ class Subnet(AzureResource):
             around = [_network(space, parent) for space in spaces]
             checks.within(prefix, around, refusal("NetcfgSubnetRangeOutsideVnet", outside))
             checks.apart(prefix, taken, lambda _: clash)
+        self._verify_use(id, inputs)
         group = child(inputs, "networkSecurityGroup").get("id")
         if group:
             self.referred({**inputs, "location": _place(holder)}, group, NetworkSecurityGroup)
+
+    def _verify_use(self, id: str, inputs: Props) -> None:
+        """What is in it holds its addresses and whose it is.
+
+        https://github.com/MicrosoftDocs/azure-docs/issues/39112
+        """
+        record, user = self.store.get(id), self.user(id)
+        if record is None or user is None:
+            return
+        if _prefixes(record.props, id) != _prefixes(inputs, id):
+            message = f"Address prefix of {id} cannot be changed as it is in use by {user}."
+            raise refusal("InUsePrefixCannotBeDeleted", message)
+        was, will = (
+            [entry.get("serviceName") for entry in items(props, "delegations")]
+            for props in (record.props, inputs)
+        )
+        if was != will:
+            message = f"Delegations of {id} cannot be changed from {was} to {will}, used by {user}."
+            raise refusal("SubnetDelegationsCannotChangeWhenSubnetUsedByResource", message)
 
 
 class NetworkSecurityGroup(AzureResource):

@@ -1,5 +1,6 @@
 """Private DNS zones, their links to networks and their records; private endpoints."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from infra.rehearsal.azure.network import Subnet, VirtualNetwork
@@ -82,6 +83,10 @@ class PrivateDnsZoneGroup(AzureResource):
     kind = "Microsoft.Network/privateEndpoints/privateDnsZoneGroups"
     name_input = "privateDnsZoneGroupName"
     parents = ("privateEndpointName",)
+    # https://github.com/hashicorp/terraform-provider-azurerm/issues/27559
+    refused: ClassVar[Mapping[str, str]] = {
+        "privateDnsZoneConfigs.privateDnsZoneId": "UpdateNotAllowed"
+    }
 
     def verify(self, inputs: Props) -> None:
         super().verify(inputs)

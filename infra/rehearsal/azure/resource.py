@@ -112,25 +112,29 @@ class AzureResource(Resource):
 
     def delete(self, id: str, known: Props) -> None:
         """Refuse where others use it; a type that ends something on this machine does so after."""
-        if not self.in_use:
-            return
+        if self.in_use and (user := self.user(id)):
+            raise refusal(self.in_use, f"{id} is in use by {user}.", 409)
+
+    def user(self, id: str) -> str | None:
+        """What is in it, or names it."""
         for record in self.store.all():
             within = record.id.lower().startswith(f"{id.lower()}/")
             if record.id.lower() != id.lower() and (
                 within or f'"{id}"'.lower() in json.dumps(record.props).lower()
             ):
-                raise refusal(self.in_use, f"{id} is in use by {record.id}.", 409)
+                return record.id
+        return None
 
     def compute(self, id: str, inputs: Props) -> Props:
         shown = {"name": inputs[self.name_input], "type": self.kind, "id": id}
         return {**shown, **self._identities(inputs)}
 
     def planned(self, inputs: Props, known: Props) -> Props:
-        """Of what is not made yet, what Azure adds within an input is unknown, too.
+        """What Azure adds within an input is unknown, of what is there too.
 
         https://github.com/pulumi/pulumi-azure-native/blob/v3.29.0/provider/pkg/convert/previewOutputs.go
         """
-        given = inputs if known else metadata.shown(self.token, inputs)
+        given = metadata.shown(self.token, inputs)
         return {**super().planned(given, known), **self._identities(inputs)}
 
     def _identities(self, inputs: Props) -> Props:

@@ -128,7 +128,7 @@ FACTS = [
             "dbforpostgresql:Server",
             {"storage": {"storageSizeGB": 64}},
             {"storage": {"storageSizeGB": 32}},
-            "InvalidStorageSize",
+            "DowngradeDiskSizeUnsupported",
         ),
     ),
     Fact(
@@ -138,7 +138,7 @@ FACTS = [
             "dbformysql:Server",
             {"storage": {"storageSizeGB": 64}},
             {"storage": {"storageSizeGB": 32}},
-            "InvalidStorageSize",
+            "DowngradeDiskSizeUnsupported",
         ),
     ),
     Fact(
@@ -152,7 +152,7 @@ FACTS = [
         ),
     ),
     Fact(
-        "MySQL has its standby from its creation or never",
+        "MySQL gets a standby at its creation or never",
         "https://registry.terraform.io/providers/hashicorp/azurerm/latest/docs/resources/"
         "mysql_flexible_server",
         _in_place(
@@ -160,6 +160,36 @@ FACTS = [
             {"highAvailability": {"mode": "Disabled"}},
             {"highAvailability": {"mode": "ZoneRedundant"}},
             "HACannotBeChanged",
+        ),
+    ),
+    Fact(
+        "and loses it at any time",
+        "https://registry.terraform.io/providers/hashicorp/azurerm/latest/docs/resources/"
+        "mysql_flexible_server",
+        _in_place(
+            "dbformysql:Server",
+            {"highAvailability": {"mode": "ZoneRedundant"}},
+            {"highAvailability": {"mode": "Disabled"}},
+        ),
+    ),
+    Fact(
+        "PostgreSQL gets no standby with another tier",
+        "https://github.com/hashicorp/terraform-provider-azurerm/issues/27612",
+        _in_place(
+            "dbforpostgresql:Server",
+            {"sku": {"tier": "Burstable"}},
+            {"sku": {"tier": "GeneralPurpose"}, "highAvailability": {"mode": "ZoneRedundant"}},
+            "InvalidParameterValue",
+        ),
+    ),
+    Fact(
+        "an endpoint's names stay in their zone",
+        "https://github.com/hashicorp/terraform-provider-azurerm/issues/27559",
+        _in_place(
+            "PrivateDnsZoneGroup",
+            {"privateDnsZoneConfigs": [{"privateDnsZoneId": "/a"}]},
+            {"privateDnsZoneConfigs": [{"privateDnsZoneId": "/b"}]},
+            "UpdateNotAllowed",
         ),
     ),
     Fact(

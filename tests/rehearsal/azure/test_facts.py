@@ -102,6 +102,35 @@ def _subnet_in_use(made: World) -> None:
     kind_of(made, "Subnet").delete(made.ids["one"], {})
 
 
+def _subnet_changed(made: World) -> None:
+    delegation = {"name": "db", "serviceName": "Microsoft.DBforMySQL/flexibleServers"}
+    inner = {**_GROUP, "virtualNetworkName": "net", "subnetName": "one"}
+    subnet, same = kind_of(made, "Subnet"), {"addressPrefix": "10.0.1.0/24"}
+    # Nothing is in it.
+    subnet.verify({**inner, **same, "delegations": [delegation]})
+    at = [{"name": "it", "subnet": {"id": made.ids["one"]}}]
+    made.make(
+        "NetworkInterface",
+        "nic",
+        {**_GROUP, "networkInterfaceName": "nic"} | {"ipConfigurations": at},
+    )
+    refused(
+        lambda: subnet.verify({**inner, **same, "delegations": [delegation]}),
+        "SubnetDelegationsCannotChangeWhenSubnetUsedByResource",
+    )
+    refused(
+        lambda: subnet.verify({**inner, "addressPrefix": "10.0.2.0/24"}),
+        "InUsePrefixCannotBeDeleted",
+    )
+    other = {"addressSpace": {"addressPrefixes": ["10.9.0.0/16"]}}
+    refused(
+        lambda: kind_of(made, "VirtualNetwork").verify(
+            {**_GROUP, "virtualNetworkName": "net", **other}
+        ),
+        "InUsePrefixCannotBeDeleted",
+    )
+
+
 def _app(made: World, probe: Props | None = None, cpu: float = 1) -> Props:
     resources = {"cpu": cpu, "memory": f"{2 * cpu:g}Gi"}
     entry = {"name": "a", "image": "i", "resources": resources, "probes": [probe] if probe else []}
@@ -153,6 +182,11 @@ FACTS = [
         "what is in use is not deleted",
         f"{LEARN}/virtual-network/virtual-network-manage-subnet",
         _subnet_in_use,
+    ),
+    Fact(
+        "a subnet in use keeps its addresses and its kind, and a network the space of its subnets",
+        "https://github.com/MicrosoftDocs/azure-docs/issues/39112",
+        _subnet_changed,
     ),
     Fact(
         "apps have quarters of a CPU, probes their limits, and environments their own subnet",

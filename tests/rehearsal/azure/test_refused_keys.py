@@ -96,44 +96,47 @@ def test_an_environment_that_becomes_private_is_another_with_its_app_and_jobs(
         assert stack.asked("dbforpostgresql:Server", "StorageAccount") == ["Update StorageAccount"]
 
 
-@pytest.mark.parametrize("keep", [False, True])
-def test_a_mysql_server_gets_a_standby_where_its_data_may_go_and_after_its_account(
-    tmp_path: Path, keep: bool
-) -> None:
-    """A server has a standby from its creation or never, and the account's copies have a way of
-    their own to three zones; see docs/how-to/azure.md.
-    """
+def test_a_mysql_server_gets_no_standby_and_loses_one(tmp_path: Path) -> None:
     keys = {"database": "mysql", "databaseSku": "Standard_D2ads_v5", "allowedCidrs": ["0.0.0.0/0"]}
     types = ("dbformysql:Server", "dbformysql:Database", "StorageAccount")
-    data = ("--data", "replace:database-server,replace:database")
-    with _up(tmp_path, **keys, keepData=keep) as stack:
+    kept = {"artifactsRedundancy": "LRS"}
+    with _up(tmp_path, **keys, **kept) as stack:
         code, said = stack.change(highAvailability=True)
+        assert (code, stack.asked(*types)) == (1, []), said
+        assert "highAvailability: a MySQL server" in said
+    with _up(tmp_path / "with", **keys, **kept, highAvailability=True) as stack:
+        code, said = stack.change(highAvailability=False)
+        assert (code, stack.asked(*types)) == (0, ["Update dbformysql:Server"]), said
+
+
+@pytest.mark.parametrize(
+    ("compute", "changes", "named"),
+    [
+        pytest.param(
+            "container",
+            {"compute": "vm", "sshPublicKey": SSH_KEY},
+            "compute, database",
+            marks=pytest.mark.nightly,
+        ),
+        ("scale", {"compute": "vm", "sshPublicKey": SSH_KEY}, "compute, database"),
+        pytest.param(
+            "scale", {"networkCidr": "10.90.0.0/16"}, "networkCidr", marks=pytest.mark.nightly
+        ),
+        pytest.param(
+            "container", {"database": "mysql"}, "compute, database", marks=pytest.mark.nightly
+        ),
+    ],
+)
+def test_what_is_in_a_network_keeps_its_subnet(
+    tmp_path: Path, compute: str, changes: dict[str, Any], named: str
+) -> None:
+    with _up(tmp_path, compute=compute, private=True) as stack:
+        data = "--data", "delete:database-server,delete:database,replace:database-server"
+        code, said = stack.change(*data, **changes)
         assert code == 1, said
-        assert stack.asked(*types) == []
-        if keep:
-            # What is kept would be in the way of the next of its name.
-            assert "in the way" in said
-            code, said = stack.change(*data, highAvailability=True)
-            assert code == 1, said
-            assert stack.asked(*types) == []
-            code, said = stack.change(keepData=False)
-            assert code == 0, said
-            code, said = stack.change(keepData=False, highAvailability=True)
-        assert f"DATA={data[1]}" in said
-        code, said = stack.change(*data, keepData=False, highAvailability=True)
-        assert code == 1, said
-        assert "artifactsRedundancy: LRS" in said
-        assert stack.asked(*types) == []
-        _convert(stack.cloud)
-        stack.engine.run("refresh")
-        code, said = stack.change(*data, keepData=False, highAvailability=True)
-        assert code == 0, said
-        assert stack.asked(*types) == [
-            "Delete dbformysql:Database",
-            "Delete dbformysql:Server",
-            "Create dbformysql:Server",
-            "Create dbformysql:Database",
-        ]
+        assert f"{named}: " in said.replace("\n", " ")
+        assert "make recover" in said
+        assert [asked for asked in stack.asked("Subnet", "Server", "ContainerGroup") if asked] == []
 
 
 @pytest.mark.parametrize("database", ["postgresql", "mysql"])
@@ -171,6 +174,17 @@ def test_a_postgresql_server_gets_a_standby_where_the_account_stays_as_it_is(
         assert (code, stack.asked(*types)) == (1, []), said
         assert "artifactsRedundancy: LRS" in said
         code, said = stack.change(highAvailability=True, artifactsRedundancy="LRS")
+        assert (code, stack.asked(*types)) == (0, ["Update dbforpostgresql:Server"]), said
+        code, said = stack.change(databaseSku="Standard_B1ms", artifactsRedundancy="LRS")
+        assert code == 0, said
+        code, said = stack.change(highAvailability=True, artifactsRedundancy="LRS")
+        assert (code, stack.asked(*types)) == (1, []), said
+        assert "Change databaseSku first" in said
+        _convert(stack.cloud)
+        stack.engine.run("refresh")
+        code, said = stack.change(artifactsRedundancy="ZRS")
+        assert (code, stack.asked(*types)) == (0, ["Update dbforpostgresql:Server"]), said
+        code, said = stack.change(highAvailability=True)
         assert (code, stack.asked(*types)) == (0, ["Update dbforpostgresql:Server"]), said
 
 

@@ -147,7 +147,11 @@ def _environment(parts: Parts, vault: Vault) -> app.ManagedEnvironment:
         workload_profiles=[app.WorkloadProfileArgs(name=_PROFILE, workload_profile_type=_PROFILE)],
         zone_redundant=plan.settings.high_availability,
         **parts.scope.inside,
-        opts=parts.when_ready(replace_for=["vnetConfiguration"], after=vault.ready),
+        opts=pulumi.ResourceOptions.merge(
+            parts.when_ready(replace_for=["vnetConfiguration"], after=vault.ready),
+            # Another environment has another address, and a database's standby is no reason.
+            pulumi.ResourceOptions(ignore_changes=["zoneRedundant"]),
+        ),
     )
 
 

@@ -2,7 +2,8 @@
 
 from typing import ClassVar
 
-from infra.rehearsal.azure.data.database import FlexibleServer, MysqlServer, PostgresServer
+from infra.rehearsal.azure.data.database import MysqlServer, PostgresServer
+from infra.rehearsal.azure.data.servers import FlexibleServer
 from infra.rehearsal.azure.resource import refusal
 from infra.rehearsal.provider.resource import Function
 from infra.rehearsal.provider.values import Props

@@ -144,6 +144,12 @@ def _told(before: _Made, after: _Made, replaced: set[str]) -> str:
     """
     if moves(before.home, after.home):
         return "refused"
+    if any(
+        facts.refused(old.type, opened(old.inputs), opened(after.resources[urn].inputs))
+        for urn, old in before.resources.items()
+        if urn in after.resources and urn not in replaced
+    ):
+        return "not in place"
     taken: list[str] = []
     for urn, old in before.resources.items():
         name = data.emptied(old.type, old.name) or old.name
@@ -156,12 +162,6 @@ def _told(before: _Made, after: _Made, replaced: set[str]) -> str:
     # A place in a directory that goes is named with it.
     if not taken and after.artifacts != before.artifacts:
         taken.append("replace:artifacts")
-    if not taken and any(
-        facts.refused(old.type, opened(old.inputs), opened(after.resources[urn].inputs))
-        for urn, old in before.resources.items()
-        if urn in after.resources and urn not in replaced
-    ):
-        return "not in place"
     return f"DATA={','.join(dict.fromkeys(taken))}" if taken else ""
 
 
@@ -221,8 +221,8 @@ place of the stack's own database, which `DATA=delete:` must name.
 - Azure has no two of one name: with `keepData: true` what is kept would be in the way of what
   replaces it, and `make up` stops whatever is named. Fill another stack with `make recover`, or
   give the data up: an update with `keepData: false` alone, then the other.
-- **not in place**: no data go, but the cloud refuses it of what is there. `make up` stops, changes
-  nothing, and says what else to do.
+- **not in place**: the cloud refuses it of what is there. `make up` stops, changes nothing, and
+  says what else to do.
 
 | kind of stack | key | `make up` |
 |---|---|---|

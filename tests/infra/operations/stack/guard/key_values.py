@@ -72,6 +72,13 @@ _OTHER: dict[str, dict[str, Any]] = {
     "backupDestination": {"backupDestination": "s3://backups/here"},
     "tags": {"tags": {"team": "a"}},
 }
+# Kind of stack -> another compute; the other ways are the same.
+_COMPUTE: dict[str, dict[str, Any]] = {
+    "azure-container": {"compute": "scale"},
+    "azure-scale": {"compute": "vm", "sshPublicKey": _KEY},
+    "oci-container": {"compute": "scale"},
+    "oci-scale": {"compute": "vm"},
+}
 _LARGER = "PostgreSQL.VM.Standard.E4.Flex.4.64GB"
 _VALUES: dict[str, Any] = {
     "region": {"azure": "northeurope", "oci": "eu-amsterdam-1"},
@@ -80,7 +87,6 @@ _VALUES: dict[str, Any] = {
     "databaseShape": {"oci": "MySQL.4"},
     "databaseStorage": {"azure": 64, "oci": 100},
     "name": "elsewhere",
-    "compute": {},
     "cloud": {},
     "port": 5057,
     "address": "127.0.0.2",
@@ -110,6 +116,8 @@ _VALUES: dict[str, Any] = {
 
 def others(stack: str, key: str, default: Any) -> dict[str, Any]:
     """Keys of the stack file that give this one another value; none where it has but one."""
+    if key == "compute":
+        return _COMPUTE.get(stack, {})
     if key in _OTHER:
         return _OTHER[key]
     value: Any = _VALUES.get(key)

@@ -12,6 +12,11 @@ from runtime.errors import UserError
 
 _DATABASE = Finding("replace", "database", "prod-db", "deleted", "changed: region")
 _ACCOUNT = "azure-native:storage:StorageAccount"
+_SUBNET = "azure-native:network:Subnet"
+_INTERFACE = "azure-native:network:NetworkInterface"
+_GROUP = "azure-native:network:PrivateDnsZoneGroup"
+_MYSQL = "azure-native:dbformysql:Server"
+_POSTGRESQL = "azure-native:dbforpostgresql:Server"
 _SYSTEM = "oci:Mysql/mysqlDbSystem:MysqlDbSystem"
 
 
@@ -38,6 +43,43 @@ def _update(kind: str, was: dict[str, Any], will: dict[str, Any]) -> tuple[Findi
             {"dataStorageSizeInGb": 50},
             "databaseStorage: 100",
         ),
+        (
+            _SUBNET,
+            {"delegations": [{"name": "compute", "serviceName": "Microsoft.App/environments"}]},
+            {"delegations": None},
+            "compute, database: ",
+        ),
+        (_SUBNET, {"addressPrefix": "10.80.0.0/18"}, {"addressPrefix": "10.9.0.0/18"}, "networkC"),
+        (
+            _MYSQL,
+            {"highAvailability": {"mode": "Disabled"}},
+            {"highAvailability": {"mode": "ZoneRedundant"}},
+            "highAvailability: ",
+        ),
+        (
+            _MYSQL,
+            {"network": {"privateDnsZoneResourceId": "/a"}},
+            {"network": {"privateDnsZoneResourceId": "/b"}},
+            "privateDnsZoneIds: ",
+        ),
+        (
+            _POSTGRESQL,
+            {"sku": {"tier": "Burstable"}},
+            {"sku": {"tier": "GeneralPurpose"}, "highAvailability": {"mode": "ZoneRedundant"}},
+            "databaseSku first",
+        ),
+        (
+            _INTERFACE,
+            {"ipConfigurations": [{"subnet": {"id": "/a"}}]},
+            {"ipConfigurations": [{"subnet": {"id": "/b"}}]},
+            "virtualNetworkId: ",
+        ),
+        (
+            _GROUP,
+            {"privateDnsZoneConfigs": [{"privateDnsZoneId": "/a"}]},
+            {"privateDnsZoneConfigs": [{"privateDnsZoneId": "/b"}]},
+            "privateDnsZoneIds: ",
+        ),
     ],
 )
 def test_an_update_that_a_cloud_refuses_is_stopped_and_says_what_else_to_do(
@@ -60,7 +102,13 @@ def test_an_update_that_a_cloud_refuses_is_stopped_and_says_what_else_to_do(
     assert "takes what holds data" not in str(stopped.value)
 
 
-def test_a_disk_may_grow_and_copies_stay_in_as_many_zones() -> None:
+def test_what_a_cloud_takes_is_not_stopped() -> None:
     assert _update(_SYSTEM, {"dataStorageSizeInGb": 50}, {"dataStorageSizeInGb": 100}) == ()
     kept = ({"sku": {"name": f"Standard_{name}"}} for name in ("LRS", "GRS"))
     assert _update(_ACCOUNT, *kept) == ()
+    modes = ({"highAvailability": {"mode": mode}} for mode in ("ZoneRedundant", "Disabled"))
+    assert _update(_MYSQL, *modes) == ()
+    tiers = ({"sku": {"tier": tier}} for tier in ("Burstable", "GeneralPurpose"))
+    assert _update(_POSTGRESQL, *tiers) == ()
+    # Of another kind, where what is left out and what is empty are one.
+    assert _update(_SUBNET, {"natGateway": None, "delegations": []}, {"natGateway": "/a"}) == ()

@@ -1,0 +1,108 @@
+"""What Azure changes of nothing that is there, though the provider asks for it in place. Pure.
+
+Each says of a resource's inputs now and then why Azure refuses the update, and what else to do;
+empty where it does not.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+_Inputs = Mapping[str, Any]
+_ANOTHER = "Bring up a stack of another name, and fill it with `make recover`"
+
+
+def _at(inputs: _Inputs, path: str) -> Any:
+    """What is at a dotted path; None where nothing is."""
+    found: Any = inputs
+    for name in path.split("."):
+        found = cast("_Inputs", found).get(name) if isinstance(found, Mapping) else None
+    return found
+
+
+def _account(was: _Inputs, will: _Inputs) -> str:
+    """https://learn.microsoft.com/azure/storage/common/redundancy-migration"""
+    old, new = (str(_at(inputs, "sku.name")) for inputs in (was, will))
+    if ("ZRS" in old) == ("ZRS" in new):
+        return ""
+    kept = old.removeprefix("Standard_")
+    return (
+        f"Azure makes no {new} of a {old} by an update. With artifactsRedundancy: {kept} it stays "
+        "what it is. Or have Azure migrate it first, which takes days: az storage account "
+        f"migration start --account-name {was.get('accountName')} --resource-group "
+        f"{was.get('resourceGroupName')} --sku {new} --name default, then make refresh"
+    )
+
+
+def _subnet(was: _Inputs, will: _Inputs) -> str:
+    """https://github.com/MicrosoftDocs/azure-docs/issues/39112
+    https://github.com/hashicorp/terraform-provider-azurerm/issues/11211
+    """
+    if _at(was, "addressPrefix") != _at(will, "addressPrefix"):
+        return f"networkCidr: Azure moves no subnet that is in use. {_ANOTHER}"
+    if _services(was) != _services(will):
+        return (
+            "compute, database: in a network each has a subnet of its kind, which Azure gives to "
+            f"no other while it is in use. {_ANOTHER}"
+        )
+    return ""
+
+
+def _services(subnet: _Inputs) -> list[str]:
+    given: list[_Inputs] = subnet.get("delegations") or []
+    return [str(each.get("serviceName")) for each in given]
+
+
+def _server(was: _Inputs, will: _Inputs) -> str:
+    """https://github.com/hashicorp/terraform-provider-azurerm/issues/27612"""
+    is_new, is_other = _standby(was, will), _at(was, "sku.tier") != _at(will, "sku.tier")
+    if not (is_new and is_other):
+        return ""
+    return (
+        "highAvailability, databaseSku: Azure gives a server no standby while it becomes one of "
+        "another tier. Change databaseSku first, and highAvailability in a second update"
+    )
+
+
+def _mysql(was: _Inputs, will: _Inputs) -> str:
+    """https://github.com/hashicorp/terraform-provider-azurerm/blob/main/website/docs/r/mysql_flexible_server.html.markdown"""
+    zone = "network.privateDnsZoneResourceId"
+    if _at(was, zone) != _at(will, zone):
+        return f"privateDnsZoneIds: a MySQL server keeps the zone that it was made with. {_ANOTHER}"
+    if not _standby(was, will):
+        return ""
+    return f"highAvailability: a MySQL server has a standby from its creation or never. {_ANOTHER}"
+
+
+def _standby(was: _Inputs, will: _Inputs) -> bool:
+    """Whether it gets one."""
+    modes = [_at(inputs, "highAvailability.mode") or "Disabled" for inputs in (was, will)]
+    return modes[0] == "Disabled" != modes[1]
+
+
+def _zone_group(was: _Inputs, will: _Inputs) -> str:
+    """https://github.com/hashicorp/terraform-provider-azurerm/issues/27559"""
+    if was.get("privateDnsZoneConfigs") == will.get("privateDnsZoneConfigs"):
+        return ""
+    return f"privateDnsZoneIds: a private endpoint keeps the zone that has its names. {_ANOTHER}"
+
+
+def _interface(was: _Inputs, will: _Inputs) -> str:
+    """https://github.com/MicrosoftDocs/azure-docs/issues/123354"""
+    if _subnets(was) == _subnets(will):
+        return ""
+    return f"virtualNetworkId: a machine stays in its network. {_ANOTHER}"
+
+
+def _subnets(interface: _Inputs) -> list[Any]:
+    given: list[_Inputs] = interface.get("ipConfigurations") or []
+    return [_at(each, "subnet.id") for each in given]
+
+
+REFUSED: Mapping[str, Callable[[_Inputs, _Inputs], str]] = {
+    "azure-native:dbformysql:Server": _mysql,
+    "azure-native:dbforpostgresql:Server": _server,
+    "azure-native:network:NetworkInterface": _interface,
+    "azure-native:network:PrivateDnsZoneGroup": _zone_group,
+    "azure-native:network:Subnet": _subnet,
+    "azure-native:storage:StorageAccount": _account,
+}
