@@ -125,7 +125,8 @@ class Azure(CloudKeys):
     private: bool = Field(
         False,
         description="No public address, and private endpoints for what holds data: the server is "
-        "reached from its network, or from one that is peered with it.",
+        "reached from its network, or from one that is peered with it, by whom "
+        "`allowedCidrs` names.",
     )
     high_availability: bool = Field(
         False,

@@ -44,7 +44,7 @@ class CloudKeys(Common, ImageKeys, ProxyKeys):
     private: bool = Field(
         False,
         description="No public address: the server is reached from its network, or from one that "
-        "is peered with it.",
+        "is peered with it, by whom `allowedCidrs` names.",
     )
     network_cidr: Network = Field(
         "10.80.0.0/16",

@@ -118,6 +118,8 @@ def test_it_is_the_machine_that_published_guides_know(scene: Scene) -> None:
     # The proxy has port 80, to which nobody is let.
     assert listening(scene.sandbox, "203.0.113.1") == [80, 443]
     assert let_in(scene.cloud, "203.0.113.1") == [443]
+    # A machine of somebody else's in the same network.
+    assert let_in(scene.cloud, "10.80.200.1") == []
     logs, props = scene.sandbox.engine.outputs()["logs"], scene.machine.props
     if isinstance(scene.cloud, AzureCloud):
         assert logs.startswith(f"ssh {child(props, 'osProfile')['adminUsername']}@")

@@ -14,7 +14,7 @@ from pulumi_azure_native import dbformysql, dbforpostgresql
 
 from infra.clouds.azure.dns import zone_of
 from infra.clouds.azure.identity import Identity
-from infra.clouds.azure.network import Network
+from infra.clouds.azure.network import DATABASE_PORTS, Network
 from infra.clouds.azure.scope import Scope, replaced_for
 from infra.clouds.shared.part import Part
 from infra.inputs import Secrets
@@ -60,7 +60,7 @@ _ENGINES: Mapping[str, _Engine] = {
         "dbforpostgresql",
         "16",
         "postgres.database.azure.com",
-        f"postgresql://{{}}@{{}}:5432/{_DATABASE}?sslmode=verify-full&sslrootcert={_TRUSTED}",
+        f"postgresql://{{}}@{{}}:{DATABASE_PORTS['postgresql']}/{_DATABASE}?sslmode=verify-full&sslrootcert={_TRUSTED}",
         "UTF8",
         "en_US.utf8",
         _postgresql,
@@ -73,7 +73,7 @@ _ENGINES: Mapping[str, _Engine] = {
         "8.4",
         "mysql.database.azure.com",
         # With an authority named, PyMySQL checks certificate and name.
-        f"mysql+pymysql://{{}}@{{}}:3306/{_DATABASE}?ssl_ca={_TRUSTED}",
+        f"mysql+pymysql://{{}}@{{}}:{DATABASE_PORTS['mysql']}/{_DATABASE}?ssl_ca={_TRUSTED}",
         "utf8mb4",
         # One that tells case and accents apart, as PostgreSQL does.
         "utf8mb4_bin",

@@ -1,7 +1,9 @@
 """The virtual network: a subnet each for compute, database and private endpoints, all closed but
-for what the stack file lets in. A public container group has none, because no network can hold it.
+for what the stack file lets in, also to others in the network. A public container group has none,
+because no network can hold it.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import pulumi
@@ -23,28 +25,55 @@ _DELEGATED = {
 # https://learn.microsoft.com/azure/container-apps/firewall-integration
 _PORTS = {"scale": [str(PORT), "31443"]}
 _SSH_PORT = "22"
+DATABASE_PORTS = {"postgresql": 5432, "mysql": 3306}
+# The last priority that a rule of ours can have.
+_LAST = 4096
 
 
-def _rules(plan: AzurePlan) -> list[network.SecurityRuleArgs]:
-    """What may come in from outside the network; Azure's own rules refuse the rest."""
+def _rule(
+    name: str, priority: int, source: str | Sequence[str], to: str, ports: Sequence[str] = ("*",)
+) -> network.SecurityRuleArgs:
+    """Lets ``source`` in, an address or several, or a tag; of ports by TCP, of all by all."""
+    is_one = isinstance(source, str)
+    return network.SecurityRuleArgs(
+        name=name,
+        priority=priority,
+        direction="Inbound",
+        access="Allow",
+        protocol="*" if "*" in ports else "Tcp",
+        source_address_prefix=source if is_one else None,
+        source_address_prefixes=None if is_one else list(source),
+        source_port_range="*",
+        destination_address_prefix=to,
+        destination_port_ranges=list(ports),
+    )
+
+
+def _rules(plan: AzurePlan, subnets: Subnets) -> list[network.SecurityRuleArgs]:
+    """What may come in. Azure's own rules refuse the internet, but let in all of the network and of
+    those that are peered with it: the last one here refuses these.
+
+    https://learn.microsoft.com/azure/virtual-network/network-security-groups-overview
+    """
     settings = plan.settings
     ports = _PORTS.get(settings.compute, [str(PORT)])
-    let_in = [("front", settings.allowed_cidrs, ports), ("ssh", settings.ssh_cidrs, [_SSH_PORT])]
-    return [
-        network.SecurityRuleArgs(
-            name=name,
-            priority=100 + index,
-            direction="Inbound",
-            access="Allow",
-            protocol="Tcp",
-            source_address_prefixes=list(cidrs),
-            source_port_range="*",
-            destination_address_prefix="*",
-            destination_port_ranges=ports,
-        )
-        for index, (name, cidrs, ports) in enumerate(let_in)
-        if cidrs
-    ]
+    database = str(DATABASE_PORTS[settings.database])
+    rules = [_rule("front", 100, settings.allowed_cidrs, subnets.compute, ports)]
+    if settings.ssh_cidrs:
+        rules.append(_rule("ssh", 101, settings.ssh_cidrs, subnets.compute, [_SSH_PORT]))
+    rules.append(_rule("database", 200, subnets.compute, subnets.database, [database]))
+    # Its nodes copy to each other.
+    # https://learn.microsoft.com/azure/postgresql/network/concepts-networking-private
+    rules.append(_rule("database-nodes", 201, subnets.database, subnets.database))
+    if settings.compute in _DELEGATED:
+        # Nothing else can be in that subnet, and the parts of Container Apps call each other there.
+        rules.append(_rule("compute-nodes", 202, subnets.compute, subnets.compute))
+    # Where they come from counts as of the network, too.
+    # https://learn.microsoft.com/azure/virtual-network/service-tags-overview
+    rules.append(_rule("probes", 203, "AzureLoadBalancer", "*"))
+    others = _rule("others", _LAST, "VirtualNetwork", "*")
+    others.access = "Deny"
+    return [*rules, others]
 
 
 class Network(Part):
@@ -74,7 +103,7 @@ class Network(Part):
         rules = network.NetworkSecurityGroup(
             "rules",
             network_security_group_name=f"{plan.names.base}-rules",
-            security_rules=_rules(plan),
+            security_rules=_rules(plan, subnets),
             **scope.inside,
             opts=scope.opts,
         )
@@ -102,6 +131,9 @@ class Network(Part):
         of_compute = _DELEGATED.get(settings.compute)
         self.compute = subnet("compute", subnets.compute, of_compute, nat=True)
         self.database = subnet("database", subnets.database, _DELEGATED[settings.database])
+        # A subnet's rules leave out private endpoints, where it is not told otherwise. What is
+        # behind them asks everybody for a right, and who runs `up` inside reaches the vault so.
+        # https://learn.microsoft.com/azure/private-link/disable-private-endpoint-network-policy
         self.endpoints = subnet("endpoints", subnets.endpoints, None)
         self.finish()
 

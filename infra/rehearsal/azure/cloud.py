@@ -16,7 +16,7 @@ from infra.rehearsal.azure.resource import AzureResource, ResourceGroup
 from infra.rehearsal.host.host import Host
 from infra.rehearsal.provider.conditions import RIGHTS_SECONDS
 from infra.rehearsal.provider.resource import Cloud
-from infra.rehearsal.provider.values import child, items
+from infra.rehearsal.provider.values import Props, child, items
 from infra.rehearsal.system import daemon
 
 _MODULES = (
@@ -62,7 +62,7 @@ class AzureCloud(Cloud):
                 return child(record.props, "ipAddress").get("ip")
         for record in self.store.find(apps.ContainerApp.token):
             if child(child(record.props, "configuration"), "ingress").get("fqdn") == hostname:
-                lets_in = apps.lets_in(record.props, caller)
+                lets_in = self._enters(record.props, caller)
                 name = f"{record.props['containerAppName']}-ingress"
                 return self.emulator.host.address(name) if self.emulator and lets_in else None
         for record in self.store.find(network.PublicIPAddress.token):
@@ -70,7 +70,9 @@ class AzureCloud(Cloud):
                 return self._at(record.id, caller)
         for record in self.store.find(privatedns.PrivateRecordSet.token):
             if record.props["fqdn"] == f"{hostname}.":
-                return next(r["ipv4Address"] for r in items(record.props, "aRecords"))
+                address = next(r["ipv4Address"] for r in items(record.props, "aRecords"))
+                subnet = self._subnet_of(address)
+                return address if not subnet or self._lets_in(subnet, caller) else None
         for record in self.store.find(storage.StorageAccount.token):
             account = record.props["accountName"]
             if hostname == f"{account}.blob.core.windows.net" and storage.is_public(record.props):
@@ -82,10 +84,33 @@ class AzureCloud(Cloud):
         for record in self.store.find(machines.NetworkInterface.token):
             for entry in items(record.props, "ipConfigurations"):
                 if child(entry, "publicIPAddress").get("id") == public:
-                    subnet = self.store.get(child(entry, "subnet")["id"])
-                    lets_in = subnet and network.lets_in(self.store, subnet.props, caller, _PORT)
+                    lets_in = self._lets_in(child(entry, "subnet")["id"], caller)
                     return entry["privateIPAddress"] if lets_in else None
         return None
+
+    def _subnet_of(self, address: str) -> str | None:
+        """The id of the subnet in which an address is."""
+        for record in self.store.find(machines.NetworkInterface.token):
+            for entry in items(record.props, "ipConfigurations"):
+                if entry["privateIPAddress"] == address:
+                    return child(entry, "subnet")["id"]
+        for record in self.store.find(containers.ContainerGroup.token):
+            if child(record.props, "ipAddress").get("ip") == address:
+                return next((each["id"] for each in items(record.props, "subnetIds")), None)
+        return None
+
+    def _enters(self, app: Props, caller: str) -> bool:
+        """Whether an app answers: calls from outside go past the subnet of its environment, unless
+        that is internal. https://learn.microsoft.com/azure/container-apps/firewall-integration
+        """
+        environment = self.store.get(app["environmentId"])
+        given = child(environment.props, "vnetConfiguration") if environment else {}
+        passes = not given.get("internal") or self._lets_in(given["infrastructureSubnetId"], caller)
+        return passes and apps.lets_in(app, caller)
+
+    def _lets_in(self, subnet: str, caller: str) -> bool:
+        found = self.store.get(subnet)
+        return found is not None and network.lets_in(self.store, found.props, caller, _PORT)
 
     def sweep(self) -> None:
         if self.emulator:

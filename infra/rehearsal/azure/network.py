@@ -164,19 +164,78 @@ class PublicIPAddress(AzureResource):
         return inputs or super().readable_inputs(props, inputs, known)
 
 
+def _default(priority: int, access: str, source: str, destination: str) -> Props:
+    ends = {"sourceAddressPrefix": source, "destinationAddressPrefix": destination}
+    what = {"direction": "Inbound", "protocol": "*", "destinationPortRange": "*"}
+    return {"priority": priority, "access": access, **ends, **what}
+
+
+# What every group ends with, and nobody takes away.
+# https://learn.microsoft.com/azure/virtual-network/network-security-groups-overview
+_DEFAULT_RULES = (
+    _default(65000, "Allow", "VirtualNetwork", "VirtualNetwork"),
+    _default(65001, "Allow", "AzureLoadBalancer", "*"),
+    _default(65500, "Deny", "*", "*"),
+)
+# Where probes of load balancers come from. It counts as one of a virtual network, too.
+# https://learn.microsoft.com/azure/virtual-network/service-tags-overview
+PROBES = "168.63.129.16"
+
+
 def lets_in(store: Store, subnet: Props, caller: str, port: int) -> bool:
-    """Whether the rules of a subnet let an address reach a port."""
+    """Whether the rules of a subnet let an address reach a TCP port of what is in it. One without
+    a group is closed to the internet alone, as a standard public address is.
+    """
     group = store.get(str(child(subnet, "networkSecurityGroup").get("id")))
     rules = items(group.props, "securityRules") if group else []
-    return any(
-        rule["access"] == "Allow"
-        and str(port) in (rule.get("destinationPortRanges") or [rule.get("destinationPortRange")])
-        and any(
-            ipaddress.ip_address(caller) in ipaddress.ip_network(source)
-            for source in rule.get("sourceAddressPrefixes") or [rule.get("sourceAddressPrefix")]
+    holder = store.get(str(subnet.get("id")).rsplit("/", 2)[0])
+    inside = _spaces(holder.props) if holder else []
+    return admits(rules, caller, subnet["addressPrefix"], port, inside)
+
+
+def _spaces(virtual_network: Props) -> list[str]:
+    """The addresses of a network and of those that are peered with it."""
+    peered = items(virtual_network, "virtualNetworkPeerings")
+    spaces = [child(virtual_network, "addressSpace")]
+    spaces += [child(peering, "remoteAddressSpace") for peering in peered]
+    return [prefix for space in spaces for prefix in items(space, "addressPrefixes")]
+
+
+def admits(rules: list[Props], caller: str, subnet: str, port: int, inside: list[str]) -> bool:
+    """What the first rule that fits says of a TCP connection from ``caller`` to ``port`` in
+    ``subnet``; ``inside`` are the addresses that count as of the virtual network.
+    """
+    address, target = ipaddress.ip_address(caller), ipaddress.ip_network(subnet)
+    tags = {"VirtualNetwork": [*inside, PROBES], "AzureLoadBalancer": [PROBES]}
+
+    def networks(rule: Props, end: str) -> list[Network]:
+        return [
+            ipaddress.ip_network("0.0.0.0/0" if each == "*" else each)
+            for prefix in _values(rule, f"{end}AddressPrefix", f"{end}AddressPrefixes")
+            for each in tags.get(prefix, [prefix])
+        ]
+
+    def fits(rule: Props) -> bool:
+        ports = _values(rule, "destinationPortRange", "destinationPortRanges")
+        return (
+            rule["direction"] == "Inbound"
+            and rule["protocol"] in ("Tcp", "*")
+            and any(address in network for network in networks(rule, "source"))
+            and any(target.overlaps(network) for network in networks(rule, "destination"))
+            and any(_has(given, port) for given in ports)
         )
-        for rule in rules
-    )
+
+    ordered = sorted([*rules, *_DEFAULT_RULES], key=lambda rule: rule["priority"])
+    return next(rule["access"] for rule in ordered if fits(rule)) == "Allow"
+
+
+def _values(rule: Props, one: str, several: str) -> list[str]:
+    return [str(value) for value in rule.get(several) or [rule.get(one)]]
+
+
+def _has(ports: str, port: int) -> bool:
+    first, _, last = ports.partition("-")
+    return ports == "*" or int(first) <= port <= int(last or first)
 
 
 class NatGateway(AzureResource):

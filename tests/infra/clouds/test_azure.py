@@ -71,14 +71,17 @@ def test_whatever_the_keys_nothing_is_open_and_no_right_too_wide(keys: dict[str,
     assert made.broken() == []
     assert made.protected() == made.holding_data()
     for group in made.of("network:NetworkSecurityGroup"):
-        [rule, *ssh] = group["securityRules"]
-        assert [r["sourceAddressPrefixes"] for r in ssh] == (
-            [keys["sshCidrs"]] if "sshCidrs" in keys else []
-        )
-        assert all(r["destinationPortRanges"] == ["22"] for r in ssh)
+        *allowed, others = sorted(group["securityRules"], key=lambda rule: rule["priority"])
+        assert {rule["access"] for rule in allowed} == {"Allow"}
+        assert (others["access"], others["sourceAddressPrefix"]) == ("Deny", "VirtualNetwork")
         ports = ["443", "31443"] if keys["compute"] == "scale" else ["443"]
-        assert (rule["destinationPortRanges"], rule["access"]) == (ports, "Allow")
-        assert rule["sourceAddressPrefixes"] == keys["allowedCidrs"]
+        named = [(keys["allowedCidrs"], ports)]
+        named += [(keys["sshCidrs"], ["22"])] if "sshCidrs" in keys else []
+        assert named == [
+            (rule["sourceAddressPrefixes"], rule["destinationPortRanges"])
+            for rule in allowed
+            if "sourceAddressPrefixes" in rule
+        ]
     for app in made.of("app:ContainerApp"):
         ingress = app["configuration"]["ingress"]
         assert ingress["allowInsecure"] is False

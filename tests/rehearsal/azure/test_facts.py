@@ -1,11 +1,13 @@
 """What Azure and Pulumi's provider do, each with its source: the stand-ins do the same."""
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from infra.rehearsal.azure import network
 from infra.rehearsal.azure.data import database
 from infra.rehearsal.azure.ids import DEPLOYER_ID, SUBSCRIPTION
 from infra.rehearsal.provider.values import Props
@@ -131,6 +133,61 @@ def _subnet_changed(made: World) -> None:
     )
 
 
+def _rule(name: str, priority: int, access: str, source: str, ports: str) -> Props:
+    ends = {"sourceAddressPrefix": source, "destinationAddressPrefix": "*"}
+    named = {"name": name, "priority": priority, "access": access, "direction": "Inbound"}
+    return {**named, **ends, "protocol": "*", "destinationPortRange": ports}
+
+
+_FRONT = _rule("front", 100, "Allow", "203.0.113.0/24", "443")
+_PROBES = _rule("probes", 101, "Allow", "AzureLoadBalancer", "30000-32767")
+_OTHERS = _rule("others", 4096, "Deny", "VirtualNetwork", "*")
+
+
+def _rules(made: World) -> None:
+    peering = {"name": "hub", "remoteAddressSpace": {"addressPrefixes": ["10.9.0.0/16"]}}
+    space = {"addressSpace": {"addressPrefixes": ["10.1.0.0/16"]}}
+    whole = {**_GROUP, "virtualNetworkName": "hubbed", **space, "virtualNetworkPeerings": [peering]}
+    made.make("VirtualNetwork", "hubbed", {**whole, "location": "westeurope"})
+
+    named = {**_GROUP, "networkSecurityGroupName": "nsg", "location": "westeurope"}
+    group = made.make("NetworkSecurityGroup", "nsg", named)
+    inner = {**_GROUP, "virtualNetworkName": "hubbed", "subnetName": "s"}
+    inner |= {"networkSecurityGroup": {"id": made.ids["nsg"]}}
+    subnet = made.make("Subnet", "s", {**inner, "addressPrefix": "10.1.0.0/24"})
+    kind = "azure-native:network:NetworkSecurityGroup"
+
+    def reach(*rules: Props) -> dict[str, list[int]]:
+        made.cloud.store.put(made.ids["nsg"], kind, {**group, "securityRules": list(rules)})
+        lets_in = functools.partial(network.lets_in, made.cloud.store, subnet)
+        return {who: [port for port in every if lets_in(who, port)] for who in callers}
+
+    every = [22, 443, 30000]
+    callers = ("203.0.113.1", "198.51.100.1", "10.1.7.7", "10.9.0.1", network.PROBES)
+    inside = {"10.1.7.7": every, "10.9.0.1": every, network.PROBES: every}
+    assert reach() == {"203.0.113.1": [], "198.51.100.1": [], **inside}
+    assert reach(_FRONT) == {"203.0.113.1": [443], "198.51.100.1": [], **inside}
+    closed: dict[str, list[int]] = {"198.51.100.1": [], "10.1.7.7": [], "10.9.0.1": []}
+    # The host's own address is one of the network: load balancers then see nothing alive.
+    assert reach(_FRONT, _OTHERS) == {"203.0.113.1": [443], **closed, network.PROBES: []}
+    seen = {"203.0.113.1": [443], **closed, network.PROBES: [30000]}
+    assert reach(_FRONT, _PROBES, _OTHERS) == seen
+    elsewhere = {**_FRONT, "destinationAddressPrefix": "10.1.1.0/24"}
+    assert reach(elsewhere)["203.0.113.1"] == []
+    # A name in the network leads to what the rules are before.
+    at = [{"name": "it", "subnet": {"id": made.ids["s"]}}]
+    nic = {**_GROUP, "networkInterfaceName": "nic", "ipConfigurations": at}
+    [front] = made.make("NetworkInterface", "nic", nic)["ipConfigurations"]
+    zone = {**_GROUP, "privateZoneName": "mlflow.internal"}
+    made.make("PrivateZone", "zone", {**zone, "location": "global"})
+    record = {**zone, "recordType": "A", "relativeRecordSetName": "it", "ttl": 60}
+    address = {"ipv4Address": front["privateIPAddress"]}
+    made.make("PrivateRecordSet", "record", {**record, "aRecords": [address]})
+    reach(_FRONT, _OTHERS)
+    found = {who: made.cloud.resolve("it.mlflow.internal", who) for who in callers}
+    assert [who for who in callers if found[who]] == ["203.0.113.1"]
+
+
 def _app(made: World, probe: Props | None = None, cpu: float = 1) -> Props:
     resources = {"cpu": cpu, "memory": f"{2 * cpu:g}Gi"}
     entry = {"name": "a", "image": "i", "resources": resources, "probes": [probe] if probe else []}
@@ -187,6 +244,11 @@ FACTS = [
         "a subnet in use keeps its addresses and its kind, and a network the space of its subnets",
         "https://github.com/MicrosoftDocs/azure-docs/issues/39112",
         _subnet_changed,
+
+
+        "a security group lets in all of its network and of those that are peered, unless told",
+        f"{LEARN}/virtual-network/network-security-groups-overview",
+        _rules,
     ),
     Fact(
         "apps have quarters of a CPU, probes their limits, and environments their own subnet",
