@@ -20,5 +20,16 @@ BEHIND = {
     "azure-native:dbformysql:Server": frozenset({"storage"}),
     "azure-native:dbforpostgresql:Server": frozenset({"storage"}),
 }
+# What Azure keeps for a while. The provider deletes a workspace as Azure does by itself, and can be
+# told no other way: pulumi-azure-native 3.29.0, provider.go.
+# https://learn.microsoft.com/azure/azure-monitor/logs/delete-workspace
+# https://learn.microsoft.com/azure/key-vault/general/soft-delete-overview
+LINGERING = {
+    "azure-native:operationalinsights:Workspace": "is kept by Azure for 14 days with its logs, and "
+    "the stack's next one has them again; not where this deleted it before: az monitor "
+    "log-analytics workspace delete --force",
+    "azure-native:keyvault:Vault": "is kept by Azure for 7 days with its secrets, if nobody ends "
+    "that: az keyvault purge",
+}
 # Their ids are their names: while one is there, there is no other beside it.
 NAMED = dict.fromkeys(DATA, True)

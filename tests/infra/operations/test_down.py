@@ -70,6 +70,32 @@ def test_what_a_cloud_only_schedules_to_go_is_said() -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "key", "until", "cure"),
+    [
+        (
+            "operationalinsights:Workspace",
+            "workspaceName",
+            "14 days",
+            "az monitor log-analytics workspace delete --force",
+        ),
+        ("keyvault:Vault", "vaultName", "7 days", "az keyvault purge"),
+    ],
+)
+def test_what_azure_keeps_is_said_by_its_name_and_how_to_end_it(
+    kind: str, key: str, until: str, cure: str
+) -> None:
+    """https://learn.microsoft.com/azure/azure-monitor/logs/delete-workspace and
+    https://learn.microsoft.com/azure/key-vault/general/soft-delete-overview
+    """
+    inputs = {"resourceGroupName": "the-group", key: "the-name"}
+    gone = replace(_resource(f"azure-native:{kind}", "it", kept=False), inputs=inputs)
+    [left] = down.decide("prod", {}, [gone], _LOSES).lingering
+    assert left.startswith("the-name is kept by Azure for ")
+    assert until in left
+    assert cure in left
+
+
+@pytest.mark.parametrize(
     ("outputs", "protected", "wanted"),
     [({}, False, False), ({"protected": True}, False, True), ({"protected": False}, True, True)],
 )
