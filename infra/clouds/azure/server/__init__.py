@@ -8,6 +8,7 @@ import pulumi
 from infra.clouds.azure.dns import make_record
 from infra.clouds.azure.parts import Parts
 from infra.clouds.shared.part import Part
+from infra.plan.azure import AzurePlan
 
 
 @dataclass(frozen=True)
@@ -21,15 +22,22 @@ class Reached:
     logs: pulumi.Input[str]
 
 
+def shows_log(plan: AzurePlan) -> str:
+    """The command that does, whichever subscription is the default of `az`. Pure."""
+    where = f"--subscription {plan.settings.subscription_id} -g {plan.names.resource_group}"
+    return {
+        "container": f"az container logs --follow {where} -n {plan.names.base} "
+        "--container-name server",
+        "scale": f"az containerapp logs show --follow {where} -n {plan.names.app}",
+        "vm": f"ssh trackstack-admin@{plan.hostname} journalctl -fu trackstack-server",
+    }[plan.settings.compute]
+
+
 def _container(parts: Parts) -> Reached:
     from infra.clouds.azure.server.container import make_group
 
     make_group(parts)
-    where = f"-g {parts.plan.names.resource_group} -n {parts.plan.names.base}"
-    return Reached(
-        parts.plan.tracking_uri,
-        f"az container logs --follow {where} --container-name server",
-    )
+    return Reached(parts.plan.tracking_uri, shows_log(parts.plan))
 
 
 def _scale(parts: Parts) -> Reached:
@@ -44,11 +52,7 @@ def _scale(parts: Parts) -> Reached:
         # No public DNS has the names of an internal environment.
         inside = apps.environment
         make_record("apps", inside.default_domain, inside.static_ip, parts.scope, networks, "*")
-    where = f"-g {parts.plan.names.resource_group} -n {parts.plan.names.app}"
-    return Reached(
-        apps.uri,
-        f"az containerapp logs show --follow {where}",
-    )
+    return Reached(apps.uri, shows_log(plan))
 
 
 def _vm(parts: Parts) -> Reached:
@@ -62,10 +66,7 @@ def _vm(parts: Parts) -> Reached:
     address = make_machine(parts, vault, networks)
     if plan.settings.private:
         make_record("front", plan.hostname, address, parts.scope, networks)
-    return Reached(
-        plan.tracking_uri,
-        f"ssh trackstack-admin@{plan.hostname} journalctl -fu trackstack-server",
-    )
+    return Reached(plan.tracking_uri, shows_log(plan))
 
 
 _COMPUTES: dict[str, Callable[[Parts], Reached]] = {

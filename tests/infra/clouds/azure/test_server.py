@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from infra.clouds.azure.server import shows_log
 from tests.infra.clouds.azure.stacks import CONTAINER, SCALE, VM, stack
-from tests.infra.recording import COPY
+from tests.infra.recording import COPY, deploy_azure
+from tests.infra.stack_files import AZURE
 
 pytestmark = pytest.mark.slow
 
@@ -23,6 +25,15 @@ def test_jobs_reach_the_app_by_the_address_that_they_have_in_the_environment() -
     seen = ipaddress.ip_address("100.100.0.52")
     assert any(seen in network for network in allowed)
     assert not any(ipaddress.ip_address("100.100.128.1") in network for network in allowed)
+
+
+@pytest.mark.parametrize("keys", [CONTAINER, SCALE])
+def test_the_log_is_that_of_the_stack_s_subscription(keys: dict[str, Any]) -> None:
+    """Another may be the default of `az`, and finds no such group."""
+    plan, _ = deploy_azure({**AZURE, **keys})
+    words = shows_log(plan).split()
+    assert words[words.index("--subscription") + 1] == AZURE["subscriptionId"]
+    assert words[words.index("-g") + 1] == plan.names.resource_group
 
 
 @pytest.mark.parametrize("keys", [CONTAINER, SCALE, VM])
