@@ -1,6 +1,6 @@
 """`make run`: a `trackstack` command beside a stack's server.
 
-In a cloud's containers nobody can run one. What is about backups is done all the same: made by
+In a cloud nobody can run one. What is about backups is done all the same: made by
 request to the server, and read from where the stack keeps them, with the caller's own logins; and
 tokens are the server's to make and to end, by its API with the stack's own token, which doctor asks
 with, too.
@@ -52,9 +52,18 @@ def decide(outputs: Mapping[str, Any], words: Sequence[str]) -> list[str] | None
     if by_request(outputs, words):
         return [trackstack(), *words, *(["--server"] if words[0] == "doctor" else [])]
     raise UserError(
-        f"{' '.join(words)}: nobody can run a command in the containers of this stack; what can be "
-        "had: backup, backup list, backup verify, token, doctor"
+        f"{' '.join(words)}: nobody can run a command beside the server of this stack; what can be "
+        f"had: backup, backup list, backup verify, token, doctor{_on_machine(outputs)}"
     )
+
+
+def _on_machine(outputs: Mapping[str, Any]) -> str:
+    """What can be had on a machine that a person logs in to: there each job is a unit."""
+    login = shlex.split(str(outputs.get("logs", "")))[:2]
+    if login[:1] != ["ssh"]:
+        return ""
+    start = f"{shlex.join(login)} sudo systemctl start trackstack-gc"
+    return f"; what is scheduled is started on the machine, by whom sshCidrs lets in: {start}"
 
 
 def by_request(outputs: Mapping[str, Any], words: Sequence[str]) -> bool:

@@ -83,6 +83,7 @@ _GIVEN = (
     "tests/infra/operations/recover/test_move_in.py::"
     "test_a_stack_with_a_database_of_its_own_is_filled_too"
 )
+_JOBS = "tests/stacks/test_vm_stacks.py::test_timers_run_the_jobs_and_the_journal_shows_them"
 _VM = "tests/rehearsal/test_examples.py::test_it_comes_up_serves_changes_nothing_and_leaves_nothing"
 _CONTAINERS = "tests/infra/clouds/test_docker_stack.py::test_a_client_logs_through_tls_and_token"
 _LOCKED = (
@@ -103,7 +104,7 @@ SHOWN: Mapping[str, tuple[str, ...]] = {
     "docs/how-to/containers.md": (_CONTAINERS, _NEW),
     "docs/how-to/docker.md": (_IMAGE, _IMAGE, _TLS, _GC),
     "docs/how-to/local.md": (RUN, RUN, PERSON),
-    "docs/how-to/machines.md": (_VM,),
+    "docs/how-to/machines.md": (_VM, _JOBS),
     "docs/how-to/move-in.md": (_NEW, _MOVED_IN, _PLAIN),
     "docs/how-to/oci.md": (CLOUD, CLOUD),
     "docs/how-to/promotion.md": (_PROMOTED, _IMAGES),

@@ -140,6 +140,9 @@ def test_timers_run_the_jobs_and_the_journal_shows_them(scene: Scene) -> None:
 
     for job in ("gc", "backup"):
         wait_for(lambda job=job: ran(job), job, 120)
+    # By hand, too, which waits for its end.
+    scene.run("systemctl", "start", "trackstack-prune")
+    assert ran("prune")
     timers = scene.run("systemctl", "list-timers", "--no-pager", "trackstack-*")
     assert all(f"trackstack-{job}.timer" in timers for job in ("gc", "prune", "backup"))
 

@@ -31,9 +31,8 @@ class MistakeError(UserError):
 
 # The inputs that say where a resource is, or what it is called there.
 _NAMES = (
-    *("data_dir", "name", "displayName", "bucket"),
-    *("containerName", "databaseName", "serverName", "accountName"),
-    *("vaultName", "workspaceName", "resourceGroupName"),
+    *("data_dir", "name", "displayName", "bucket", "vaultName", "workspaceName"),
+    *("containerName", "databaseName", "serverName", "accountName", "resourceGroupName"),
 )
 
 

@@ -53,6 +53,17 @@ def test_what_cannot_be_run_is_told() -> None:
         decide({}, ("backup",))
 
 
+def test_on_a_machine_what_is_scheduled_is_started_there() -> None:
+    logs = "ssh trackstack-admin@host journalctl -fu trackstack-server"
+    with pytest.raises(UserError) as told:
+        decide({**_UP, "logs": logs}, ("gc", "--dry-run"))
+    assert "container" not in str(told.value)
+    assert "ssh trackstack-admin@host sudo systemctl start trackstack-gc" in str(told.value)
+    with pytest.raises(UserError) as told:
+        decide({**_UP, "logs": "az container logs --follow"}, ("gc",))
+    assert "ssh" not in str(told.value)
+
+
 def test_a_store_is_not_restored_under_a_server_that_is_up() -> None:
     outputs = {"tracking_uri": "http://t", "command": "env trackstack"}
     with pytest.raises(UserError, match="make down, then make recover"):
