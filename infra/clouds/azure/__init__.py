@@ -2,6 +2,21 @@
 
 from infra.clouds.azure.refused import REFUSED as REFUSED
 
+# All roles that a stack assigns, and their ids: nobody who deploys need be able to assign another.
+# https://learn.microsoft.com/azure/role-based-access-control/built-in-roles
+ROLES = {
+    "AcrPull": "7f951dda-4ed3-4680-a7ca-43fe172d538d",
+    "Storage Blob Data Contributor": "ba92f5b4-2d11-453d-a403-e96b0029c9fe",
+    "Storage Blob Delegator": "db58b8e5-c6ad-4a2a-8342-4190687cbf4a",
+    "Key Vault Secrets User": "4633458b-17de-408a-b874-0445c86b69e6",
+    "Key Vault Secrets Officer": "b86a8fe4-44ce-4948-aee5-eccb2c155cd7",
+}
+# How the name of the zone ends that a server in a network has its name in.
+DATABASE_ZONES = {
+    "postgresql": "postgres.database.azure.com",
+    "mysql": "mysql.database.azure.com",
+}
+
 # What holds data -> the names of those that hold none.
 DATA = dict[str, str | None].fromkeys(
     (

@@ -12,6 +12,7 @@ import pulumi
 from pulumi import Input, Output
 from pulumi_azure_native import dbformysql, dbforpostgresql
 
+from infra.clouds.azure import DATABASE_ZONES
 from infra.clouds.azure.dns import zone_of
 from infra.clouds.azure.identity import Identity
 from infra.clouds.azure.network import DATABASE_PORTS, Network
@@ -59,8 +60,9 @@ _ENGINES: Mapping[str, _Engine] = {
         dbforpostgresql,
         "dbforpostgresql",
         "16",
-        "postgres.database.azure.com",
-        f"postgresql://{{}}@{{}}:{DATABASE_PORTS['postgresql']}/{_DATABASE}?sslmode=verify-full&sslrootcert={_TRUSTED}",
+        DATABASE_ZONES["postgresql"],
+        f"postgresql://{{}}@{{}}:{DATABASE_PORTS['postgresql']}/{_DATABASE}"
+        f"?sslmode=verify-full&sslrootcert={_TRUSTED}",
         "UTF8",
         "en_US.utf8",
         _postgresql,
@@ -71,7 +73,7 @@ _ENGINES: Mapping[str, _Engine] = {
         # 8.0 is in extended support, for money, since June 2026.
         # https://learn.microsoft.com/azure/mysql/concepts-version-policy
         "8.4",
-        "mysql.database.azure.com",
+        DATABASE_ZONES["mysql"],
         # With an authority named, PyMySQL checks certificate and name.
         f"mysql+pymysql://{{}}@{{}}:{DATABASE_PORTS['mysql']}/{_DATABASE}?ssl_ca={_TRUSTED}",
         "utf8mb4",

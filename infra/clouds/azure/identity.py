@@ -1,7 +1,6 @@
 """The server's managed identity, its role assignments, and the stack's secrets in Key Vault.
 
 Roles are given on the stack's own resources, and on nothing wider.
-https://learn.microsoft.com/azure/role-based-access-control/built-in-roles
 """
 
 import functools
@@ -10,6 +9,7 @@ import pulumi
 from pulumi import InvokeOutputOptions, Output, ResourceOptions
 from pulumi_azure_native import authorization, keyvault, managedidentity
 
+from infra.clouds.azure import ROLES
 from infra.clouds.azure.dns import make_endpoint
 from infra.clouds.azure.network import Network
 from infra.clouds.azure.scope import Scope
@@ -19,13 +19,6 @@ from infra.clouds.shared.settled import Settled
 from infra.inputs import Secrets
 from infra.plan.azure import AzurePlan
 
-_ROLES = {
-    "AcrPull": "7f951dda-4ed3-4680-a7ca-43fe172d538d",
-    "Storage Blob Data Contributor": "ba92f5b4-2d11-453d-a403-e96b0029c9fe",
-    "Storage Blob Delegator": "db58b8e5-c6ad-4a2a-8342-4190687cbf4a",
-    "Key Vault Secrets User": "4633458b-17de-408a-b874-0445c86b69e6",
-    "Key Vault Secrets Officer": "b86a8fe4-44ce-4948-aee5-eccb2c155cd7",
-}
 _SOFT_DELETE_DAYS = 7
 # Mostly known after 60 to 120 seconds, sometimes after ten minutes. What pulls an image before, or
 # asks for a secret, fails: https://github.com/Azure/azure-dev/issues/7529,
@@ -87,7 +80,7 @@ class Identity(Part):
 
 
 def _definition(role: str, plan: AzurePlan) -> str:
-    path = f"/providers/Microsoft.Authorization/roleDefinitions/{_ROLES[role]}"
+    path = f"/providers/Microsoft.Authorization/roleDefinitions/{ROLES[role]}"
     return f"/subscriptions/{plan.settings.subscription_id}{path}"
 
 

@@ -5,8 +5,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from infra.operations.account import Account, Check, building
-from infra.operations.account.azure import arm, checks, needs, network, sizes
-from infra.operations.account.azure.arm import Arm, ArmError, Body, each, log_in
+from infra.operations.account.azure import arm, checks, needs, network, rights, sizes
+from infra.operations.account.azure.arm import Arm, ArmError, Body, at, each, log_in
 from infra.operations.account.azure.checks import Answer
 from infra.plan.azure import AzurePlan
 
@@ -14,20 +14,28 @@ from infra.plan.azure import AzurePlan
 _THREADS = 8
 _CAPABILITIES = {"postgresql": "2024-08-01", "mysql": "2023-12-30"}
 _NETWORK, _ZONES, _USAGES = "2024-05-01", "2024-06-01", "2024-07-01"
+_ROLES = "2022-04-01"
+# https://github.com/Azure-Samples/azure-search-openai-demo/issues/2592
+_BUILT_THERE = (
+    "trackstack:imageBuild: acr (trial and some sponsored subscriptions refuse it: "
+    "TasksOperationsNotAllowed)"
+)
 
 
 def look(plan: AzurePlan) -> Account:
     """Ask, and decide. Without a login nothing else can be asked."""
+    login = None
     try:
         asked = log_in(plan.settings.subscription_id)
     except ArmError as error:
         found = [checks.login(plan, error)]
     else:
+        login = asked.login
         with ThreadPoolExecutor(_THREADS) as pool:
             found = list(_Looking(plan, asked, pool).checks())
     if not plan.image.digest and plan.settings.image_build == "docker":
-        found.append(building.check("trackstack:imageBuild: acr"))
-    return Account(tuple(found), needs.rights(plan))
+        found.append(building.check(_BUILT_THERE))
+    return Account(tuple(found), rights.commands(plan, login))
 
 
 def _answer(asked: "Future[Body]") -> Answer[Body]:
@@ -53,20 +61,46 @@ class _Looking:
 
     def checks(self) -> Iterator[Check]:
         plan, root = self._plan, self._arm.root
-        group = plan.settings.resource_group
-        scope = f"{root}/resourceGroups/{group}" if group else root
         asked = self._ask(root, "2022-12-01")
-        rights = self._ask(f"{scope}/providers/Microsoft.Authorization/permissions", "2022-04-01")
         providers = self._ask(f"{root}/providers", "2021-04-01")
-        later = [self._quotas(), self._names(), self._sizes(), self._network()]
+        whole = self._of_roles(root, "permissions")
+        later = [self._rights(whole), self._quotas(), self._names(), self._sizes(), self._network()]
         yield checks.subscription(plan, _answer(asked))
         if isinstance(_answer(asked), Exception):
             return
-        held = _answer(rights)
-        yield from checks.may(plan, held)
-        yield checks.registered(plan, _answer(providers), held)
+        yield rights.registered(plan, _answer(providers), _answer(whole))
         for decide in later:
             yield from decide()
+
+    def _of_roles(self, scope: str, kind: str, **more: Any) -> "Future[Body]":
+        """What counts there: roles on it and on what it is in."""
+        return self._ask(f"{scope}/providers/Microsoft.Authorization/{kind}", _ROLES, **more)
+
+    def _rights(self, whole: "Future[Body]") -> Callable[[], Iterator[Check]]:
+        plan, login = self._plan, self._arm.login
+        scope, here, group = self._arm.root, whole, None
+        if plan.settings.resource_group:
+            scope += f"/resourceGroups/{plan.settings.resource_group}"
+            here, group = self._of_roles(scope, "permissions"), self._ask(scope, "2021-04-01")
+        # https://learn.microsoft.com/azure/role-based-access-control/role-assignments-list-rest
+        mine = {"$filter": f"atScope() and assignedTo('{login}')"}
+        assigned = self._of_roles(scope, "roleAssignments", **mine) if login else None
+        used = {use: self._of_roles(use.id, "permissions") for use in needs.uses(plan)}
+
+        def decide() -> Iterator[Check]:
+            if group:
+                yield checks.group(plan, _answer(group))
+            given = _answer(assigned) if assigned else dict[str, Any]()
+            listed = [] if isinstance(given, Exception) else each(given, "value")
+            ids = {str(at(one, "properties", "roleDefinitionId")) for one in listed}
+            asked = {id: self._ask(id, _ROLES) for id in ids}
+            definitions = {id: _answer(asked[id]) for id in ids}
+            held = rights.Held(login, _answer(here), given, definitions)
+            yield from rights.may(plan, held)
+            for use, answer in used.items():
+                yield rights.may_use(use, _answer(answer), login)
+
+        return decide
 
     def _quotas(self) -> Callable[[], Iterator[Check]]:
         found = {q: self._within(q.path, "usages", q.version) for q in needs.quotas(self._plan)}
@@ -149,7 +183,7 @@ class _Looking:
                 ids = {str(one["id"]) for one in known if str(one["id"]).endswith(f"/{name}")}
                 ids |= {given} if given else set()
                 links = {one: self._ask(f"{one}/virtualNetworkLinks", _ZONES) for one in ids}
-                linked = {one: network.is_linked(id, _answer(links[one])) for one in links}
-                yield network.zone(name, given, linked)
+                found = {one: network.link(id, _answer(links[one])) for one in links}
+                yield network.zone(name, given, id, found)
 
         return decide

@@ -3,6 +3,7 @@
 What it answers: https://learn.microsoft.com/rest/api/azure
 """
 
+import base64
 import json
 import os
 import socket
@@ -23,10 +24,10 @@ Body = Mapping[str, Any]
 
 
 class ArmError(Exception):
-    """What Azure, or `az`, said instead of an answer; ``code`` is Azure's own word for it."""
+    """What Azure, or `az`, said instead of an answer; ``status`` is 0 where it was `az`."""
 
-    def __init__(self, message: str, code: str = "") -> None:
-        self.code = code
+    def __init__(self, message: str, status: int = 0) -> None:
+        self.status = status
         super().__init__(message)
 
 
@@ -44,6 +45,19 @@ class Arm:
     @property
     def root(self) -> str:
         return f"/subscriptions/{self.subscription}"
+
+    @property
+    def login(self) -> str | None:
+        """The object id of whose token it is.
+
+        https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference
+        """
+        try:
+            claims = self.token.split(".")[1]
+            read = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
+            return str(read["oid"])
+        except (IndexError, ValueError, KeyError, TypeError):
+            return None
 
     def ask(self, path: str, version: str, body: Body | None = None, **query: str) -> Body:
         """What Azure answers at a path: by GET, or by POST where there is a ``body``.
@@ -76,10 +90,10 @@ def each(content: Any, *names: str) -> list[Any]:
 
 def _error(status: int, body: bytes) -> ArmError:
     try:
-        said = json.loads(body)["error"]
-        return ArmError(f"{said['message']} ({status})".splitlines()[0], str(said["code"]))
+        said = json.loads(body)["error"]["message"]
+        return ArmError(f"{said} ({status})".splitlines()[0], status)
     except (ValueError, TypeError, KeyError, IndexError):
-        return ArmError(f"Azure answers {status}")
+        return ArmError(f"Azure answers {status}", status)
 
 
 def is_label_free(hostname: str) -> Body:

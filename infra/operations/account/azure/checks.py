@@ -1,19 +1,10 @@
 """Whether a subscription is ready for a stack, by what Azure answered. Pure."""
 
-import re
-from collections.abc import Iterator, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from infra.operations.account import Check
 from infra.operations.account.azure.arm import ArmError, Body, OtherLoginError, at, each
-from infra.operations.account.azure.needs import (
-    ASSIGN,
-    Name,
-    Quota,
-    actions,
-    namespaces,
-    rights,
-)
+from infra.operations.account.azure.needs import Name, Quota
 from infra.plan.azure import AzurePlan
 
 _Value = TypeVar("_Value")
@@ -45,66 +36,18 @@ def subscription(plan: AzurePlan, answer: Answer[Body]) -> Check:
     return Check("subscription", state == "Enabled", shown, cure)
 
 
-def _is_like(pattern: str, action: str) -> bool:
-    """Whether a role's action, in which a * stands for anything, says another."""
-    like = re.escape(pattern).replace(r"\*", ".*")
-    return re.fullmatch(like, action, re.IGNORECASE) is not None
-
-
-def allowed(permissions: Sequence[Any], action: str) -> bool | None:
-    """Whether any of the roles has an action; None where it has it under a condition alone.
-
-    Of one that is taken out of a role, another role may still have it:
-    https://learn.microsoft.com/azure/role-based-access-control/role-definitions
-    """
-    found = [
-        role
-        for role in permissions
-        if any(_is_like(one, action) for one in each(role, "actions"))
-        and not any(_is_like(one, action) for one in each(role, "notActions"))
-    ]
-    if not found:
-        return False
-    return True if any(not at(role, "condition") for role in found) else None
-
-
-def may(plan: AzurePlan, answer: Answer[Body]) -> Iterator[Check]:
-    """https://learn.microsoft.com/rest/api/authorization/permissions"""
-    cure = "have its owner run:" + "".join(f"\n{'':12}{command}" for command in rights(plan))
-    if isinstance(answer, Exception):
-        yield Check("rights", None, said(answer))
-        return
-    held = {action: allowed(each(answer, "value"), action) for action in actions(plan)}
-    assigns = held.pop(ASSIGN)
-    told = {True: "yes", False: "no", None: "only such as a condition allows"}[assigns]
-    yield Check("may assign roles", assigns, told, cure)
-    if missing := [action.removesuffix("/write") for action, has in held.items() if has is False]:
-        yield Check("may make resources", False, f"but none of {', '.join(missing)}", cure)
-    else:
-        yield Check("may make resources", True, "yes")
-
-
-def registered(plan: AzurePlan, answer: Answer[Body], rights: Answer[Body]) -> Check:
-    """https://learn.microsoft.com/azure/azure-resource-manager/management/resource-providers-and-types
-
-    The provider registers what is missing, where the login may.
-    """
-    if isinstance(answer, Exception):
-        return Check("resource providers", None, said(answer))
-    states = {
-        str(one["namespace"]).lower(): str(one["registrationState"])
-        for one in each(answer, "value")
-    }
-    missing = [n for n in namespaces(plan) if states.get(n.lower()) != "Registered"]
-    if not missing:
-        return Check("resource providers", True, "registered")
-    held = [] if isinstance(rights, Exception) else each(rights, "value")
-    may_not = [n for n in missing if not allowed(held, f"{n}/register/action")]
-    if may_not:
-        cure = "; ".join(f"az provider register --namespace {n}" for n in may_not)
-        return Check("resource providers", False, f"not registered: {', '.join(may_not)}", cure)
-    shown = f"`up` registers {', '.join(missing)}, which takes minutes"
-    return Check("resource providers", True, shown)
+def group(plan: AzurePlan, answer: Answer[Body]) -> Check:
+    """https://learn.microsoft.com/rest/api/resources/resource-groups/get"""
+    settings, what = plan.settings, "resource group"
+    name = str(settings.resource_group)
+    if not isinstance(answer, Exception):
+        return Check(what, True, f"{name} is there")
+    is_absent = isinstance(answer, ArmError) and answer.status == 404
+    cure = (
+        f"az group create --name {name} --location {settings.region} --subscription "
+        f"{settings.subscription_id}; or without trackstack:resourceGroup the stack makes its own"
+    )
+    return Check(what, False if is_absent else None, said(answer), cure)
 
 
 def quota(quota: Quota, answer: Answer[Body]) -> Check:

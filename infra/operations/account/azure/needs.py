@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from infra.clouds.azure import DATABASE_ZONES
 from infra.plan.azure import AzurePlan
 
 # By compute: what it is made of.
@@ -13,7 +14,6 @@ _COMPUTES = {
 }
 _GROUP = "Microsoft.Resources/subscriptions/resourceGroups"
 DATABASES = {"postgresql": "Microsoft.DBforPostgreSQL", "mysql": "Microsoft.DBforMySQL"}
-ASSIGN = "Microsoft.Authorization/roleAssignments/write"
 
 
 def types(plan: AzurePlan) -> tuple[str, ...]:
@@ -29,19 +29,31 @@ def types(plan: AzurePlan) -> tuple[str, ...]:
         *((servers,) if plan.own_database else ()),
         *(("Microsoft.KeyVault/vaults",) if settings.compute != "container" else ()),
         *(("Microsoft.Network/networkSecurityGroups",) if settings.is_networked else ()),
+        *(("Microsoft.Insights/dataCollectionRules",) if settings.compute == "vm" else ()),
         *(("Microsoft.Insights/actionGroups",) if settings.alert_email else ()),
     )
 
 
+def beforehand(plan: AzurePlan) -> tuple[str, ...]:
+    """Resource providers that `up` does not register: the one that makes a Container Apps
+    environment in a network asks for another by an error that no SDK knows.
+
+    https://github.com/Azure/bicep/issues/14935, and `MissingSubscriptionRegistration` in
+    https://github.com/Azure/azure-sdk-for-go/blob/main/sdk/azcore/arm/runtime/policy_register_rp.go
+    """
+    return ("Microsoft.ContainerService",) if plan.settings.compute == "scale" else ()
+
+
 def namespaces(plan: AzurePlan) -> tuple[str, ...]:
     """The resource providers that the subscription must have registered."""
-    return tuple(type.partition("/")[0] for type in types(plan))
+    made = dict.fromkeys(type.partition("/")[0] for type in types(plan))
+    return (*made, *beforehand(plan))
 
 
 def actions(plan: AzurePlan) -> tuple[str, ...]:
     """Of each kind that the stack makes one that the login must be allowed."""
     group = () if plan.settings.resource_group else (_GROUP,)
-    return (ASSIGN, *(f"{type}/write" for type in (*group, *types(plan))))
+    return tuple(f"{type}/write" for type in (*group, *types(plan)))
 
 
 @dataclass(frozen=True)
@@ -126,24 +138,54 @@ def names(plan: AzurePlan) -> tuple[Name, ...]:
     return tuple(found)
 
 
-def rights(plan: AzurePlan) -> tuple[str, ...]:
-    """Commands that give a login all that `make up` and `make down` do."""
-    settings = plan.settings
-    scope = f"/subscriptions/{settings.subscription_id}"
-    if settings.resource_group:
-        scope += f"/resourceGroups/{settings.resource_group}"
-    return tuple(
-        f'az role assignment create --assignee LOGIN --role "{role}" --scope {scope}'
-        for role in ("Contributor", "Role Based Access Control Administrator")
+@dataclass(frozen=True)
+class Use:
+    """What the stack does in what is not its own: ``role`` allows these ``actions``."""
+
+    what: str
+    id: str
+    role: str
+    actions: tuple[str, ...]
+
+
+def uses(plan: AzurePlan) -> tuple[Use, ...]:
+    """Of the network and the private zones that the stack file names.
+
+    https://learn.microsoft.com/azure/private-link/rbac-permissions
+    https://learn.microsoft.com/azure/role-based-access-control/built-in-roles/networking
+    """
+    settings, kind = plan.settings, "Microsoft.Network/virtualNetworks"
+    if not settings.virtual_network_id:
+        return ()
+    # A zone that is made is linked to the network: the server's own name has one, and a database.
+    is_given = settings.zone_id(DATABASE_ZONES[settings.database])
+    links = settings.private or (plan.own_database and not is_given)
+    actions = (
+        f"{kind}/subnets/write",
+        f"{kind}/subnets/join/action",
+        *((f"{kind}/join/action",) if links else ()),
+    )
+    join = ("Microsoft.Network/privateDnsZones/join/action",)
+    return (
+        Use("network", settings.virtual_network_id, "Network Contributor", actions),
+        *(
+            Use(f"zone {zone}", id, "Private DNS Zone Contributor", join)
+            for zone, id in zones(plan).items()
+            if id
+        ),
     )
 
 
 def zones(plan: AzurePlan) -> Mapping[str, str | None]:
-    """Private DNS zones of a name that all stacks share, and the id that the stack file gives."""
+    """Private DNS zones of a name that all stacks share, and the id that the stack file gives; the
+    database's only where it is given, because one that is made has a name of its own.
+    """
     settings = plan.settings
-    if not settings.private:
-        return {}
-    shared = ["privatelink.blob.core.windows.net"]
-    if settings.compute != "container":
-        shared.append("privatelink.vaultcore.azure.net")
-    return {zone: settings.zone_id(zone) for zone in shared}
+    shared = list[str]()
+    if settings.private:
+        shared.append("privatelink.blob.core.windows.net")
+        if settings.compute != "container":
+            shared.append("privatelink.vaultcore.azure.net")
+    found = {zone: settings.zone_id(zone) for zone in shared}
+    given = settings.zone_id(DATABASE_ZONES[settings.database]) if plan.own_database else None
+    return {**found, given.rpartition("/")[2]: given} if given else found

@@ -5,9 +5,12 @@ from ipaddress import IPv4Network, ip_network
 from typing import Any
 
 from infra.operations.account import Check
-from infra.operations.account.azure.arm import Body, at, each
+from infra.operations.account.azure.arm import ArmError, Body, at, each
 from infra.operations.account.azure.checks import Answer, said
 from infra.plan.azure import AzurePlan
+
+_LINKED, _NOT_LINKED = "linked to the network", "not linked to the network"
+_ABSENT, _UNSEEN = "is not there", "unseen"
 
 
 def room(plan: AzurePlan, answer: Answer[Body]) -> Iterator[Check]:
@@ -60,33 +63,35 @@ def _overlaps(prefix: str, part: IPv4Network) -> bool:
     return isinstance(other, IPv4Network) and part.overlaps(other)
 
 
-def is_linked(network: str, answer: Answer[Body]) -> bool | None:
-    """Whether a private DNS zone is linked to a network; None where nobody may know.
+def link(network: str, answer: Answer[Body]) -> str:
+    """What a private DNS zone is to a network.
 
     https://learn.microsoft.com/rest/api/dns/privatedns/virtual-network-links/list
     """
     if isinstance(answer, Exception):
-        return None
+        return _ABSENT if isinstance(answer, ArmError) and answer.status == 404 else _UNSEEN
     links = each(answer, "value")
     ids = {str(at(link, "properties", "virtualNetwork", "id")).lower() for link in links}
-    return network.lower() in ids
+    return _LINKED if network.lower() in ids else _NOT_LINKED
 
 
-def zone(name: str, id: str | None, linked: Mapping[str, bool | None]) -> Check:
-    """Of a zone that is needed: ``linked`` are those of its name that Azure shows, and whether each
-    is linked to the stack's network; ``id`` is the one that the stack file names.
+def zone(name: str, id: str | None, network: str, links: Mapping[str, str]) -> Check:
+    """Of a zone that is needed: ``links`` are those of its name that Azure shows, and what each is
+    to the stack's network; ``id`` is the one that the stack file names.
     """
     what = f"zone {name}"
     if id:
-        is_there = linked.get(id)
-        found = {True: "linked to the network", False: "not linked to the network", None: "unseen"}
         group, zone = id.split("/")[4], id.rpartition("/")[2]
-        cure = (
-            f"az network private-dns link vnet create -g {group} -z {zone} -n trackstack "
-            "-e false -v NETWORK_ID"
-        )
-        return Check(what, is_there, found[is_there], cure)
-    other = next((each for each, is_there in linked.items() if is_there), None)
+        cures = {
+            _ABSENT: "trackstack:privateDnsZoneIds: one that is there",
+            _NOT_LINKED: (
+                f"az network private-dns link vnet create -g {group} -z {zone} -n trackstack "
+                f"-e false -v {network} --subscription {id.split('/')[2]}"
+            ),
+        }
+        is_good = {_LINKED: True, _UNSEEN: None}.get(links[id], False)
+        return Check(what, is_good, links[id], cures.get(links[id], ""))
+    other = next((each for each, found in links.items() if found == _LINKED), None)
     if other:
         cure = f"a network takes one zone of a name; trackstack:privateDnsZoneIds: add {other}"
         return Check(what, False, "the network has one already", cure)

@@ -3,6 +3,7 @@
 Where a body is from: each function's own link, below https://learn.microsoft.com/rest/api/.
 """
 
+import base64
 import json
 import socket
 import threading
@@ -12,17 +13,22 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
 from infra.operations.account.azure import arm
+from tests.infra.operations.account.roles import OBJECT, answered
 
 SUBSCRIPTION = "0b1f6471-1bf0-4dda-aec3-111122223333"
 ROOT = f"/subscriptions/{SUBSCRIPTION}"
 REGION = "westeurope"
 NETWORK = f"{ROOT}/resourceGroups/hub/providers/Microsoft.Network/virtualNetworks/hub"
-_TOKEN = "a-token"
+# As Entra ID's access tokens are made: https://learn.microsoft.com/entra/identity-platform/access-tokens
+_TOKEN = ".".join(
+    base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=")
+    for part in ({"alg": "RS256", "typ": "JWT"}, {"oid": OBJECT, "tid": "t"}, "signature")
+)
 # `az account get-access-token`: https://learn.microsoft.com/cli/azure/account
 _AZ = """#!/bin/sh
 [ "$1 $2 $3 $4" = "account get-access-token --subscription {subscription}" ] || exit 2
@@ -55,35 +61,6 @@ def usages(**left: float) -> dict[str, Any]:
 def refused(code: str, message: str) -> dict[str, Any]:
     """An error of ARM's: azure/azure-resource-manager/management/common-errors."""
     return {"error": {"code": code, "message": message}}
-
-
-def roles(*names: str) -> dict[str, Any]:
-    """authorization/permissions/list-for-resource-group, by the actions of built-in roles.
-
-    https://learn.microsoft.com/azure/role-based-access-control/built-in-roles/privileged
-    """
-    known: dict[str, dict[str, Any]] = {
-        "Owner": {"actions": ["*"], "notActions": []},
-        "Contributor": {
-            "actions": ["*"],
-            "notActions": [
-                "Microsoft.Authorization/*/Delete",
-                "Microsoft.Authorization/*/Write",
-                "Microsoft.Authorization/elevateAccess/Action",
-            ],
-        },
-        "Role Based Access Control Administrator": {
-            "actions": [
-                "Microsoft.Authorization/roleAssignments/write",
-                "Microsoft.Authorization/roleAssignments/delete",
-                "*/read",
-                "Microsoft.Support/*",
-            ],
-            "notActions": [],
-        },
-        "Reader": {"actions": ["*/read"], "notActions": []},
-    }
-    return {"value": [known[name] for name in names]}
 
 
 def postgresql(*sizes: str, restricted: bool = False) -> dict[str, Any]:
@@ -172,7 +149,12 @@ class StandIn:
             return 401, refused("AuthenticationFailed", "Authentication failed.")
         if "api-version=" not in parts.query:
             return 400, refused("MissingApiVersionParameter", "The api-version is required.")
-        return self.answers.get(path, (404, refused("ResourceNotFound", f"{path} was not found.")))
+        query = "".join(parse_qs(parts.query).get("$filter", []))
+        if of_roles := answered(self.answers, path, query):
+            return of_roles
+        # A group that is not there has an error of its own: resources/resource-groups/get
+        code = "ResourceGroupNotFound" if path.count("/") == 4 else "ResourceNotFound"
+        return self.answers.get(path, (404, refused(code, f"{path} was not found.")))
 
 
 @contextmanager

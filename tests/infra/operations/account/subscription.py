@@ -8,7 +8,7 @@ from infra.plan import make_plan
 from infra.plan.azure import AzurePlan
 from infra.plan.place import Place
 from infra.settings import parse
-from tests.infra.operations.account import arm
+from tests.infra.operations.account import arm, roles
 from tests.infra.operations.account.arm import NETWORK, REGION, ROOT
 
 _KEYS = {
@@ -40,7 +40,8 @@ def ready(plan: AzurePlan) -> dict[str, Any]:
     free = {"nameAvailable": True}
     return {
         ROOT: {"id": ROOT, "displayName": "Team", "state": "Enabled"},
-        f"{HERE}/Microsoft.Authorization/permissions": arm.roles("Owner"),
+        **roles.held(ROOT, "Owner"),
+        f"{ROOT}/resourceGroups/team": {"id": f"{ROOT}/resourceGroups/team", "name": "team"},
         HERE: arm.registered(*namespaces(plan)),
         at("Microsoft.ContainerInstance", "usages"): arm.usages(ContainerGroups=1, StandardCores=1),
         at("Microsoft.App", "usages"): arm.usages(ManagedEnvironmentCount=1),

@@ -7,7 +7,6 @@ import pytest
 
 from infra.operations import account
 from infra.operations.account import Account, Check
-from infra.operations.account.azure.needs import namespaces, rights
 from infra.plan.azure import AzurePlan
 from tests.infra.operations.account import arm
 from tests.infra.operations.account.arm import NETWORK, ROOT, standing_in
@@ -45,7 +44,7 @@ def test_a_subscription_that_has_all_is_ready(compute: str, private: str, tmp_pa
     assert ("subnets of the network" in names) is (private == "true")
 
 
-_PERMISSIONS = f"{HERE}/Microsoft.Authorization/permissions"
+_DATABASE_ZONE = ZONE_ID.replace(ZONE, "ours.postgres.database.azure.com")
 
 
 @pytest.mark.parametrize(
@@ -53,14 +52,6 @@ _PERMISSIONS = f"{HERE}/Microsoft.Authorization/permissions"
     [
         ({}, ROOT, (404, arm.refused("SubscriptionNotFound", "none")), "subscription", "none"),
         ({}, ROOT, {"displayName": "T", "state": "Disabled"}, "subscription", "az account list"),
-        ({}, _PERMISSIONS, arm.roles("Contributor"), "may assign roles", "az role assignment"),
-        (
-            {},
-            _PERMISSIONS,
-            arm.roles("Role Based Access Control Administrator", "Reader"),
-            "may make resources",
-            "Microsoft.Storage/storageAccounts",
-        ),
         (
             {},
             at("Microsoft.ContainerInstance", "usages"),
@@ -165,6 +156,21 @@ _PERMISSIONS = f"{HERE}/Microsoft.Authorization/permissions"
             f"zone {ZONE}",
             "az network private-dns link vnet create",
         ),
+        # Azure makes no server before its zone is linked.
+        (
+            {**NETWORKED, "compute": "vm", "privateDnsZoneIds": f'["{_DATABASE_ZONE}"]'},
+            f"{_DATABASE_ZONE}/virtualNetworkLinks",
+            arm.linked(_DATABASE_ZONE, f"{NETWORK}-2"),
+            "zone ours.postgres.database.azure.com",
+            f"-z ours.postgres.database.azure.com -n trackstack -e false -v {NETWORK}",
+        ),
+        (
+            {**NETWORKED, "compute": "vm", "privateDnsZoneIds": f'["{_DATABASE_ZONE}"]'},
+            _DATABASE_ZONE,
+            {"id": "nothing is below it"},
+            "zone ours.postgres.database.azure.com",
+            "privateDnsZoneIds: one that is there",
+        ),
     ],
 )
 def test_what_is_missing_is_said_with_its_cure(
@@ -176,42 +182,6 @@ def test_what_is_missing_is_said_with_its_cure(
     assert failed.cure
     assert told in f"{failed.found} {failed.cure}"
     assert not found.is_ready
-
-
-def test_the_two_roles_that_suffice_are_commands_to_paste(tmp_path: Path) -> None:
-    plan = plan_of()
-    both = arm.roles("Contributor", "Role Based Access Control Administrator")
-    found = _looked(plan, tmp_path, {_PERMISSIONS: both})
-    assert found.is_ready
-    assert [right.split('"')[1] for right in found.rights] == [
-        "Contributor",
-        "Role Based Access Control Administrator",
-    ]
-    assert all(right.endswith(f"--scope {ROOT}") for right in found.rights)
-    within = rights(plan_of(resourceGroup="team"))
-    assert all(right.endswith(f"--scope {ROOT}/resourceGroups/team") for right in within)
-    # Only such roles as an administrator chose: nobody can say beforehand.
-    [administrator] = arm.roles("Role Based Access Control Administrator")["value"]
-    chosen = {"value": [*arm.roles("Contributor")["value"], administrator | {"condition": "x"}]}
-    found = _looked(plan, tmp_path, {_PERMISSIONS: chosen})
-    assert [check.is_good for check in found.checks if check.name == "may assign roles"] == [None]
-
-
-def test_in_a_group_that_is_there_the_rights_on_it_count(tmp_path: Path) -> None:
-    plan = plan_of(resourceGroup="team")
-    reader = {_PERMISSIONS: arm.roles("Reader")}
-    within = f"{ROOT}/resourceGroups/team/providers/Microsoft.Authorization/permissions"
-    assert _looked(plan, tmp_path, {**reader, within: arm.roles("Owner")}).is_ready
-
-
-def test_what_is_not_registered_is_registered_by_who_may(tmp_path: Path) -> None:
-    plan = plan_of(compute="scale")
-    some = arm.registered(*(n for n in namespaces(plan) if n != "Microsoft.App"))
-    assert _looked(plan, tmp_path, {HERE: some}).is_ready
-    [custom] = arm.roles("Owner")["value"]
-    held = {"value": [custom | {"notActions": ["*/register/action"]}]}
-    [failed] = _failed(_looked(plan, tmp_path, {HERE: some, _PERMISSIONS: held}))
-    assert failed.cure == "az provider register --namespace Microsoft.App"
 
 
 def test_a_name_that_the_stack_has_itself_is_no_obstacle(tmp_path: Path) -> None:
