@@ -1,5 +1,7 @@
 """The one error that a command shows to its user as a line, not as a stack trace."""
 
+from urllib.parse import urlsplit
+
 # The exit code of work that is done, of which somebody must look at the result: done again it
 # would be the same.
 ALARM = 3
@@ -41,8 +43,29 @@ def of_artifact_store(error: Exception) -> UserError | None:
         return None
     said = str(getattr(error, "message", None) or error).strip().splitlines()
     word = said[0][:_LONGEST_WORD] if said else type(error).__name__
-    return UserError(
-        f"the artifact store cannot be used: {word}; see its URI, and the login to it", 75
+    cure = _of_blobs(error) or "see its URI, and the login to it"
+    return UserError(f"the artifact store cannot be used: {word}; {cure}", 75)
+
+
+def _of_blobs(error: Exception) -> str:
+    """What to do where Azure refuses a login at its blobs; empty where that is not it.
+
+    https://learn.microsoft.com/azure/storage/blobs/authorize-access-azure-active-directory
+    """
+    code = getattr(error, "error_code", "")
+    if code == "AuthorizationFailure":
+        return "its account does not let this network in; with private: true, its own alone"
+    request = getattr(getattr(error, "response", None), "request", None)
+    if code != "AuthorizationPermissionMismatch" or request is None:
+        return ""
+    where = urlsplit(str(request.url))
+    account, container = str(where.hostname).partition(".")[0], where.path.split("/")[1]
+    role = "Reader" if request.method in ("GET", "HEAD") else "Contributor"
+    return (
+        "neither Owner nor Contributor may at blobs: have an owner run: az role assignment create "
+        f"--assignee LOGIN --role 'Storage Blob Data {role}' --scope "
+        f'"$(az storage account show --name {account} --query id --output tsv)'
+        f'/blobServices/default/containers/{container}", and wait some minutes'
     )
 
 
