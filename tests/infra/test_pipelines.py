@@ -46,6 +46,42 @@ def test_no_pipeline_stores_a_key(path: Path) -> None:
     assert not re.search(r"secrets\.|client-secret|creds:|AWS_SECRET|private_key", text)
 
 
+def test_who_pushes_a_branch_has_no_identity_that_reaches_prod() -> None:
+    """Each job has its own, and what runs before a review none but the preview's."""
+    text = _GITHUB.read_text()
+    workflow = yaml.safe_load(text)
+    assert "CLIENT_ID" not in str(workflow["env"])
+    found = {
+        name: {value for key, value in job["env"].items() if key.endswith("CLIENT_ID")}
+        for name, job in workflow["jobs"].items()
+    }
+    whose = {"preview": "PREVIEW", "preview-stack": "PREVIEW", "dev": "DEV", "prod": "PROD"}
+    whose["nightly"] = "NIGHTLY"
+    assert found == {n: {f"${{{{ vars.AZURE_CLIENT_ID_{who} }}}}"} for n, who in whose.items()}
+    environments = {name: job.get("environment") for name, job in workflow["jobs"].items()}
+    none = dict.fromkeys(("preview", "preview-stack"))
+    assert environments == {**none, "dev": "dev", "prod": "production", "nightly": "nightly"}
+    assert workflow["jobs"]["preview-stack"]["env"]["PULUMI_BACKEND_URL"].count("_PREVIEW") == 1
+    connections = {
+        stage["stage"]: set(re.findall(r"'azureSubscription': '([^']*)'", str(stage)))
+        for stage in yaml.safe_load(_AZURE.read_text())["stages"]
+    }
+    assert connections == {
+        name: {f"trackstack-{name}"} for name in ("preview", "dev", "prod", "nightly")
+    }
+
+
+@pytest.mark.parametrize("path", _ALL, ids=lambda path: path.stem)
+def test_backups_are_verified_of_prod_alone(path: Path) -> None:
+    """The examples of dev stacks make none: `keepData: false`."""
+    for cloud in ("azure", "oci"):
+        example = yaml.safe_load((ROOT / f"stacks/examples/Pulumi.{cloud}-dev.yaml").read_text())
+        assert example["config"]["trackstack:keepData"] is False
+    text = "\n".join(scripts(yaml.safe_load(path.read_text())))
+    verified = re.findall(r'make run STACK="\$\(?(\w+)\)?" ARGS="backup verify"', text)
+    assert [stack.lower() for stack in verified] == ["prod"]
+
+
 @pytest.mark.parametrize("path", _ALL, ids=lambda path: path.stem)
 def test_every_script_is_one_that_a_shell_reads(path: Path) -> None:
     found = scripts(yaml.safe_load(path.read_text()))
@@ -128,7 +164,6 @@ def test_the_oci_pipeline_runs_what_it_is_asked_for(tmp_path: Path) -> None:
     assert run("promote").stdout == "make promote FROM=oci-dev TO=oci-prod YES=1\n"
     assert run("nightly").stdout.splitlines() == [
         "make drift STACK=oci-dev",
-        "make run STACK=oci-dev ARGS=backup verify",
         "make drift STACK=oci-prod",
         "make run STACK=oci-prod ARGS=backup verify",
     ]
