@@ -3,6 +3,7 @@ for what the stack file lets in, also to others in the network. A public contain
 because no network can hold it.
 """
 
+import ipaddress
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,19 +35,28 @@ def _rule(
     name: str, priority: int, source: str | Sequence[str], to: str, ports: Sequence[str] = ("*",)
 ) -> network.SecurityRuleArgs:
     """Lets ``source`` in, an address or several, or a tag; of ports by TCP, of all by all."""
-    is_one = isinstance(source, str)
+    sources = [source] if isinstance(source, str) else _apart(source)
+    # A tag, and all addresses, Azure takes alone.
+    is_one = len(sources) == 1
     return network.SecurityRuleArgs(
         name=name,
         priority=priority,
         direction="Inbound",
         access="Allow",
         protocol="*" if "*" in ports else "Tcp",
-        source_address_prefix=source if is_one else None,
-        source_address_prefixes=None if is_one else list(source),
+        source_address_prefix=sources[0] if is_one else None,
+        source_address_prefixes=None if is_one else sources,
         source_port_range="*",
         destination_address_prefix=to,
         destination_port_ranges=list(ports),
     )
+
+
+def _apart(cidrs: Sequence[str]) -> list[str]:
+    """The same addresses. Azure refuses networks of a rule that overlap:
+    https://github.com/kubernetes-sigs/cloud-provider-azure/issues/6775
+    """
+    return [str(each) for each in ipaddress.collapse_addresses(map(ipaddress.IPv4Network, cidrs))]
 
 
 def _rules(plan: AzurePlan, subnets: Subnets) -> list[network.SecurityRuleArgs]:

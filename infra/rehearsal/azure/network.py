@@ -2,6 +2,7 @@
 
 import hashlib
 import ipaddress
+import itertools
 import re
 
 from infra.rehearsal.azure.ids import place
@@ -104,6 +105,18 @@ class NetworkSecurityGroup(AzureResource):
                     " cannot have the same Priority and Direction.",
                 )
             seen[key] = rule.get("name")
+            _verify_apart(rule)
+
+
+def _verify_apart(rule: Props) -> None:
+    """https://github.com/kubernetes-sigs/cloud-provider-azure/issues/6775"""
+    networks = [ipaddress.ip_network(each) for each in items(rule, "sourceAddressPrefixes")]
+    for one, other in itertools.combinations(networks, 2):
+        if one.overlaps(other):
+            raise refusal(
+                "OverlappingSubnetsNotPermittedInSecurityRule",
+                f"Rule {rule.get('name')} has overlapping prefixes {one} and {other}.",
+            )
 
 
 def _place(holder: object) -> str:

@@ -78,9 +78,10 @@ def test_whatever_the_keys_nothing_is_open_and_no_right_too_wide(keys: dict[str,
         named = [(keys["allowedCidrs"], ports)]
         named += [(keys["sshCidrs"], ["22"])] if "sshCidrs" in keys else []
         assert named == [
-            (rule["sourceAddressPrefixes"], rule["destinationPortRanges"])
+            (rule.get("sourceAddressPrefixes") or [rule["sourceAddressPrefix"]], ports)
             for rule in allowed
-            if "sourceAddressPrefixes" in rule
+            if rule["name"] in ("front", "ssh")
+            for ports in [rule["destinationPortRanges"]]
         ]
     for app in made.of("app:ContainerApp"):
         ingress = app["configuration"]["ingress"]

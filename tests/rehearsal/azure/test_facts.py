@@ -244,6 +244,8 @@ FACTS = [
         "a subnet in use keeps its addresses and its kind, and a network the space of its subnets",
         "https://github.com/MicrosoftDocs/azure-docs/issues/39112",
         _subnet_changed,
+    ),
+    Fact(
         "a security group lets in all of its network and of those that are peered, unless told",
         f"{LEARN}/virtual-network/network-security-groups-overview",
         _rules,

@@ -184,6 +184,13 @@ CASES = [
         _ERRORS,
     ),
     Case(
+        "networks of one rule that overlap",
+        "NetworkSecurityGroup",
+        rules({"priority": 100, "sourceAddressPrefixes": ["10.0.0.0/8", "10.1.0.0/16"]}),
+        "OverlappingSubnetsNotPermittedInSecurityRule",
+        "https://github.com/kubernetes-sigs/cloud-provider-azure/issues/6775",
+    ),
+    Case(
         "rule without a direction",
         "NetworkSecurityGroup",
         rules({"priority": 100, "direction": None}),

@@ -97,3 +97,11 @@ def test_what_azure_runs_in_a_subnet_of_its_own_has_what_it_needs(keys: dict[str
     # In the subnet of a machine may be others.
     own = [] if keys["compute"] == "vm" else list(_PORTS)
     assert let_in(_in(made, "compute"), "compute") == own
+
+
+def test_networks_that_overlap_are_asked_for_once() -> None:
+    """Azure takes none of one rule that do."""
+    cidrs = ["203.0.113.0/24", "203.0.113.7/32", "198.51.100.0/25", "198.51.100.128/25"]
+    [rules] = stack(VM, {"allowedCidrs": cidrs}).of("network:NetworkSecurityGroup")
+    [front] = [rule for rule in rules["securityRules"] if rule["name"] == "front"]
+    assert front["sourceAddressPrefixes"] == ["198.51.100.0/24", "203.0.113.0/24"]
