@@ -70,8 +70,8 @@ def _assign(login: str | None, role: str, scope: str, *more: str) -> str:
     return shlex.join(["az", "role", "assignment", "create", *who, *more])
 
 
-def _cure(*given: str) -> str:
-    return "have its owner run:" + "".join(f"\n{'':12}{command}" for command in given)
+def _cure(command: str) -> str:
+    return f"have its owner run: {command}"
 
 
 def _is_like(pattern: str, action: str) -> bool:
@@ -98,16 +98,16 @@ def may(plan: AzurePlan, held: Held) -> Iterator[Check]:
     if isinstance(held.permissions, Exception):
         yield Check("rights", None, said(held.permissions))
         return
-    cure = _cure(*commands(plan, held.login))
+    make, assign, *_ = map(_cure, commands(plan, held.login))
     permissions = each(held.permissions, "value")
     if allowed(permissions, _ASSIGN):
-        yield _under_conditions(_conditions(held), cure)
+        yield _under_conditions(_conditions(held), assign)
     else:
-        yield Check("may assign roles", False, "no", cure)
+        yield Check("may assign roles", False, "no", assign)
     missing = [action for action in actions(plan) if not allowed(permissions, action)]
     if missing:
         kinds = ", ".join(action.removesuffix("/write") for action in missing)
-        yield Check("may make resources", False, f"but none of {kinds}", cure)
+        yield Check("may make resources", False, f"but none of {kinds}", make)
     else:
         yield Check("may make resources", True, "yes")
 
