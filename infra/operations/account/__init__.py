@@ -51,5 +51,5 @@ def lines(account: Account) -> Iterable[str]:
         if check.is_good is False and check.cure:
             yield f"{'':9} {check.cure}"
     if account.rights:
-        yield "Rights to make things show only when they are made. A group with these has them all:"
+        yield "Who has these rights can make all of it:"
         yield from (f"  {right}" for right in account.rights)

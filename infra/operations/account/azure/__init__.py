@@ -38,6 +38,10 @@ def look(plan: AzurePlan) -> Account:
     return Account(tuple(found), rights.commands(plan, login))
 
 
+def _is_in(group: str, id: str) -> bool:
+    return f"/resourcegroups/{group}/".lower() in id.lower()
+
+
 def _answer(asked: "Future[Body]") -> Answer[Body]:
     try:
         return asked.result()
@@ -181,6 +185,9 @@ class _Looking:
             known = [] if isinstance(shown, Exception) else each(shown, "value")
             for name, given in needs.zones(plan).items():
                 ids = {str(one["id"]) for one in known if str(one["id"]).endswith(f"/{name}")}
+                if not plan.settings.resource_group:
+                    # What is in a group of the stack's own, it has made.
+                    ids = {one for one in ids if not _is_in(plan.names.resource_group, one)}
                 ids |= {given} if given else set()
                 links = {one: self._ask(f"{one}/virtualNetworkLinks", _ZONES) for one in ids}
                 found = {one: network.link(id, _answer(links[one])) for one in links}

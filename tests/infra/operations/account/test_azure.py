@@ -195,6 +195,20 @@ def test_a_name_that_the_stack_has_itself_is_no_obstacle(tmp_path: Path) -> None
     assert _looked(plan, tmp_path, {path: taken, own: {"id": own}}).is_ready
 
 
+@pytest.mark.parametrize("named", [False, True])
+def test_a_zone_that_the_stack_has_made_is_no_other_s(named: bool, tmp_path: Path) -> None:
+    keys = {**NETWORKED, "private": "true", **({"resourceGroup": "theirs"} if named else {})}
+    plan = plan_of(**keys)
+    zones = f"{ROOT}/resourceGroups/{plan.names.resource_group}/providers/Microsoft.Network"
+    own = f"{zones}/privateDnsZones/{ZONE}"
+    there = {
+        f"{ROOT}/providers/Microsoft.Network/privateDnsZones": {"value": [{"id": own}]},
+        f"{own}/virtualNetworkLinks": arm.linked(own, NETWORK),
+    }
+    failed = [check.name for check in _failed(_looked(plan, tmp_path, there))]
+    assert (f"zone {ZONE}" in failed) is named
+
+
 def test_a_container_group_s_label_is_looked_up(tmp_path: Path) -> None:
     plan = plan_of()
     group = f"{ROOT}/resourceGroups/{plan.names.resource_group}/providers"
