@@ -32,23 +32,27 @@ _LAST = 4096
 
 
 def _rule(
-    name: str, priority: int, source: str | Sequence[str], to: str, ports: Sequence[str] = ("*",)
+    name: str, priority: int, source: str | Sequence[str], to: str, ports: Sequence[str] = ()
 ) -> network.SecurityRuleArgs:
-    """Lets ``source`` in, an address or several, or a tag; of ports by TCP, of all by all."""
+    """Lets ``source`` in, an address or several, or a tag, to ``ports`` by TCP, or to all by all.
+
+    Azure takes no tag and no ``*`` in a list.
+    https://github.com/Azure/terraform-azurerm-network-security-group/issues/21
+    """
     sources = [source] if isinstance(source, str) else _apart(source)
-    # A tag, and all addresses, Azure takes alone.
     is_one = len(sources) == 1
     return network.SecurityRuleArgs(
         name=name,
         priority=priority,
         direction="Inbound",
         access="Allow",
-        protocol="*" if "*" in ports else "Tcp",
+        protocol="Tcp" if ports else "*",
         source_address_prefix=sources[0] if is_one else None,
         source_address_prefixes=None if is_one else sources,
         source_port_range="*",
         destination_address_prefix=to,
-        destination_port_ranges=list(ports),
+        destination_port_range=None if ports else "*",
+        destination_port_ranges=list(ports) or None,
     )
 
 

@@ -105,6 +105,7 @@ class NetworkSecurityGroup(AzureResource):
                     " cannot have the same Priority and Direction.",
                 )
             seen[key] = rule.get("name")
+            _verify_lists(rule)
             _verify_apart(rule)
 
 
@@ -117,6 +118,25 @@ def _verify_apart(rule: Props) -> None:
                 "OverlappingSubnetsNotPermittedInSecurityRule",
                 f"Rule {rule.get('name')} has overlapping prefixes {one} and {other}.",
             )
+
+
+def _verify_lists(rule: Props) -> None:
+    """Only by itself may a rule name all ports, or a tag.
+
+    https://github.com/Azure/terraform-azurerm-network-security-group/issues/21
+    """
+    for end in ("source", "destination"):
+        if "*" in items(rule, f"{end}PortRanges"):
+            message = f"Security rule {rule.get('name')} has invalid port ranges: *."
+            raise refusal("SecurityRuleParameterContainsInvalidPortRanges", message)
+        for prefix in items(rule, f"{end}AddressPrefixes"):
+            if not str(prefix)[:1].isdigit():
+                message = (
+                    f"Security rule parameter {end}AddressPrefixes cannot specify existing"
+                    " VIRTUALNETWORK, INTERNET, AZURELOADBALANCER, '*' or system tags. Unsupported"
+                    f" value used: {prefix}."
+                )
+                raise refusal("SecurityRuleParameterContainsUnsupportedValue", message)
 
 
 def _place(holder: object) -> str:

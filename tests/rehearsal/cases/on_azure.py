@@ -8,6 +8,7 @@ __all__ = ["CASES", "world"]
 
 _LEARN = "https://learn.microsoft.com/azure"
 _NAMES = f"{_LEARN}/azure-resource-manager/management/resource-name-rules"
+_AUGMENTED = "https://github.com/Azure/terraform-azurerm-network-security-group/issues/21"
 _ERRORS = f"{_LEARN}/azure-resource-manager/troubleshooting/common-deployment-errors"
 _RANGES = "https://github.com/MicrosoftDocs/azure-docs/pull/123869"
 _PARENT = f"{_LEARN}/azure-resource-manager/troubleshooting/error-parent-resource"
@@ -189,6 +190,20 @@ CASES = [
         rules({"priority": 100, "sourceAddressPrefixes": ["10.0.0.0/8", "10.1.0.0/16"]}),
         "OverlappingSubnetsNotPermittedInSecurityRule",
         "https://github.com/kubernetes-sigs/cloud-provider-azure/issues/6775",
+    ),
+    Case(
+        "all ports in a list of ports",
+        "NetworkSecurityGroup",
+        rules({"priority": 100, "destinationPortRanges": ["*"]}),
+        "SecurityRuleParameterContainsInvalidPortRanges",
+        _AUGMENTED,
+    ),
+    Case(
+        "a tag in a list of addresses",
+        "NetworkSecurityGroup",
+        rules({"priority": 100, "sourceAddressPrefixes": ["10.0.0.0/8", "VirtualNetwork"]}),
+        "SecurityRuleParameterContainsUnsupportedValue",
+        _AUGMENTED,
     ),
     Case(
         "rule without a direction",
