@@ -58,7 +58,10 @@ class PrivateRecordSet(AzureResource):
     parents = ("privateZoneName",)
 
     def compute(self, id: str, inputs: Props) -> Props:
-        fqdn = f"{inputs['relativeRecordSetName']}.{inputs['privateZoneName']}."
+        zone, name = inputs["privateZoneName"], inputs["relativeRecordSetName"]
+        # Of this name it is the zone's own.
+        # https://learn.microsoft.com/azure/dns/dns-zones-records#record-names
+        fqdn = f"{zone}." if name == "@" else f"{name}.{zone}."
         return {**super().compute(id, inputs), "fqdn": fqdn}
 
 

@@ -180,11 +180,11 @@ def _rules(made: World) -> None:
     [front] = made.make("NetworkInterface", "nic", nic)["ipConfigurations"]
     zone = {**_GROUP, "privateZoneName": "mlflow.internal"}
     made.make("PrivateZone", "zone", {**zone, "location": "global"})
-    record = {**zone, "recordType": "A", "relativeRecordSetName": "it", "ttl": 60}
+    record = {**zone, "recordType": "A", "relativeRecordSetName": "@", "ttl": 60}
     address = {"ipv4Address": front["privateIPAddress"]}
     made.make("PrivateRecordSet", "record", {**record, "aRecords": [address]})
     reach(_FRONT, _OTHERS)
-    found = {who: made.cloud.resolve("it.mlflow.internal", who) for who in callers}
+    found = {who: made.cloud.resolve("mlflow.internal", who) for who in callers}
     assert [who for who in callers if found[who]] == ["203.0.113.1"]
 
 
