@@ -96,6 +96,7 @@ def test_an_environment_that_becomes_private_is_another_with_its_app_and_jobs(
         assert stack.asked("dbforpostgresql:Server", "StorageAccount") == ["Update StorageAccount"]
 
 
+@pytest.mark.nightly
 def test_a_mysql_server_gets_no_standby_and_loses_one(tmp_path: Path) -> None:
     keys = {"database": "mysql", "databaseSku": "Standard_D2ads_v5", "allowedCidrs": ["0.0.0.0/0"]}
     types = ("dbformysql:Server", "dbformysql:Database", "StorageAccount")
@@ -139,7 +140,9 @@ def test_what_is_in_a_network_keeps_its_subnet(
         assert [asked for asked in stack.asked("Subnet", "Server", "ContainerGroup") if asked] == []
 
 
-@pytest.mark.parametrize("database", ["postgresql", "mysql"])
+@pytest.mark.parametrize(
+    "database", ["postgresql", pytest.param("mysql", marks=pytest.mark.nightly)]
+)
 def test_a_disk_that_has_grown_by_itself_stays_as_it_is_and_bars_no_update(
     tmp_path: Path, database: str
 ) -> None:
