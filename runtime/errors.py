@@ -62,7 +62,8 @@ def _of_blobs(error: Exception) -> str:
     account, container = str(where.hostname).partition(".")[0], where.path.split("/")[1]
     role = "Reader" if request.method in ("GET", "HEAD") else "Contributor"
     return (
-        "neither Owner nor Contributor may at blobs: have an owner run: az role assignment create "
+        "neither Owner nor Contributor may read or write blobs: have an owner run, in its "
+        "subscription (az account set): az role assignment create "
         f"--assignee LOGIN --role 'Storage Blob Data {role}' --scope "
         f'"$(az storage account show --name {account} --query id --output tsv)'
         f'/blobServices/default/containers/{container}", and wait some minutes'

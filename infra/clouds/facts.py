@@ -17,6 +17,7 @@ _BEHIND = of_every_cloud("BEHIND")
 _LINGERING = of_every_cloud("LINGERING")
 _NAMED = of_every_cloud("NAMED")
 _REFUSED = of_every_cloud("REFUSED")
+_REFUSED_IN_USE = of_every_cloud("REFUSED_IN_USE")
 
 
 def behind(kind: str) -> frozenset[str]:
@@ -36,9 +37,9 @@ def named(kind: str) -> bool:
     return kind in _NAMED
 
 
-def refused(kind: str, was: Mapping[str, Any], will: Mapping[str, Any]) -> str:
+def refused(kind: str, was: Mapping[str, Any], will: Mapping[str, Any], *, in_use: bool) -> str:
     """Why its cloud refuses to change one from these inputs to those, and what else to do; empty
-    where it does not.
+    where it does not. ``in_use`` says whether others of the stack name it.
     """
-    refuses = _REFUSED.get(kind)
+    refuses = _REFUSED.get(kind) or (_REFUSED_IN_USE.get(kind) if in_use else None)
     return str(refuses(was, will)) if refuses and was and will else ""

@@ -1,6 +1,7 @@
 """Azure."""
 
 from infra.clouds.azure.refused import REFUSED as REFUSED
+from infra.clouds.azure.refused import REFUSED_IN_USE as REFUSED_IN_USE
 
 # All roles that a stack assigns, and their ids: nobody who deploys need be able to assign another.
 # https://learn.microsoft.com/azure/role-based-access-control/built-in-roles
@@ -41,7 +42,7 @@ BEHIND = {
 # https://learn.microsoft.com/azure/key-vault/general/soft-delete-overview
 LINGERING = {
     "azure-native:operationalinsights:Workspace": "is kept by Azure for 14 days with its logs, and "
-    "the stack's next one has them again; not where this deleted it before: az monitor "
+    "the stack's next one has them again; to have it gone at once, before make down: az monitor "
     "log-analytics workspace delete --force",
     "azure-native:keyvault:Vault": "is kept by Azure for 7 days with its secrets, if nobody ends "
     "that: az keyvault purge",

@@ -173,9 +173,12 @@ def _server(
         # Before the zone is linked to its network, Azure makes no server.
         network = engine.in_network(networks.database, zone.id)
         depends_on += zone.ready
-    # Azure upgrades a server in place for another version, and there is no way back.
+    # Azure upgrades a server in place for another version, and there is no way back. After a
+    # failover it is in another zone, for which the provider would make another server once the
+    # state is refreshed: https://github.com/jenkins-infra/azure/pull/180
     kept = pulumi.ResourceOptions.merge(
-        scope.data_ignoring("version"), pulumi.ResourceOptions(depends_on=depends_on)
+        scope.data_ignoring("version", "availabilityZone"),
+        pulumi.ResourceOptions(depends_on=depends_on),
     )
     return sdk.Server(
         "database-server",
@@ -206,18 +209,18 @@ async def _storage(engine: _Engine, plan: AzurePlan, scope: Scope) -> int:
     https://github.com/hashicorp/terraform-provider-azurerm/issues/5865
     """
     wanted, names = plan.settings.database_storage, plan.names
-    group = plan.settings.resource_group or names.resource_group
     try:
         there: Mapping[str, Any] = await pulumi.runtime.invoke_async(
             f"azure-native:{engine.module}:getServer",
-            {"resourceGroupName": group, "serverName": names.database_server},
+            {"resourceGroupName": names.resource_group, "serverName": names.database_server},
             pulumi.InvokeOptions(provider=scope.opts.provider),
         )
     except Exception as error:
         # The SDK has no narrower one.
-        if "Status=404" not in str(error):
-            raise
-        return wanted
+        if "Status=404" in str(error):
+            return wanted
+        *_, last = str(error).strip().splitlines()
+        raise pulumi.RunError(f"the server {names.database_server}: {last}") from None
     storage: Mapping[str, Any] = there.get("storage") or {}
     return max(wanted, int(storage.get("storageSizeGB") or 0))
 

@@ -7,7 +7,7 @@ from pulumi import Input, Output, ResourceOptions
 from pulumi_azure_native import network, privatedns
 
 from infra.clouds.azure.network import Network
-from infra.clouds.azure.scope import Scope
+from infra.clouds.azure.scope import Scope, replaced_for
 from infra.plan.azure import AzurePlan
 
 _DNS_SECONDS = 60
@@ -115,6 +115,10 @@ def make_endpoint(
             network.PrivateDnsZoneConfigArgs(name=name, private_dns_zone_id=known.id)
         ],
         **scope.nested,
-        opts=ResourceOptions.merge(scope.opts, ResourceOptions(depends_on=list(known.ready))),
+        # Azure gives it no other zone, and takes another one in its place:
+        # https://github.com/hashicorp/terraform-provider-azurerm/issues/27559
+        opts=ResourceOptions.merge(
+            scope.after(*known.ready), replaced_for("privateDnsZoneConfigs")
+        ),
     )
     return [names, *known.ready]

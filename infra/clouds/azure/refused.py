@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 _Inputs = Mapping[str, Any]
-_ANOTHER = "Bring up a stack of another name, and fill it with `make recover`"
+_ANOTHER = "Make another stack (make new), and bring all into it (make move FROM=... TO=...)"
 
 
 def _at(inputs: _Inputs, path: str) -> Any:
@@ -24,12 +24,11 @@ def _account(was: _Inputs, will: _Inputs) -> str:
     old, new = (str(_at(inputs, "sku.name")) for inputs in (was, will))
     if ("ZRS" in old) == ("ZRS" in new):
         return ""
-    kept = old.removeprefix("Standard_")
+    kept = "ZRS" if "ZRS" in old else "LRS"
     return (
         f"Azure makes no {new} of a {old} by an update. With artifactsRedundancy: {kept} it stays "
-        "what it is. Or have Azure migrate it first, which takes days: az storage account "
-        f"migration start --account-name {was.get('accountName')} --resource-group "
-        f"{was.get('resourceGroupName')} --sku {new} --name default, then make refresh"
+        "what it is. Or have Azure migrate it first (az storage account migration start), which "
+        "takes days, then make refresh"
     )
 
 
@@ -79,13 +78,6 @@ def _standby(was: _Inputs, will: _Inputs) -> bool:
     return modes[0] == "Disabled" != modes[1]
 
 
-def _zone_group(was: _Inputs, will: _Inputs) -> str:
-    """https://github.com/hashicorp/terraform-provider-azurerm/issues/27559"""
-    if was.get("privateDnsZoneConfigs") == will.get("privateDnsZoneConfigs"):
-        return ""
-    return f"privateDnsZoneIds: a private endpoint keeps the zone that has its names. {_ANOTHER}"
-
-
 def _interface(was: _Inputs, will: _Inputs) -> str:
     """https://github.com/MicrosoftDocs/azure-docs/issues/123354"""
     if _subnets(was) == _subnets(will):
@@ -102,7 +94,9 @@ REFUSED: Mapping[str, Callable[[_Inputs, _Inputs], str]] = {
     "azure-native:dbformysql:Server": _mysql,
     "azure-native:dbforpostgresql:Server": _server,
     "azure-native:network:NetworkInterface": _interface,
-    "azure-native:network:PrivateDnsZoneGroup": _zone_group,
-    "azure-native:network:Subnet": _subnet,
     "azure-native:storage:StorageAccount": _account,
+}
+# Of what others of the stack name.
+REFUSED_IN_USE: Mapping[str, Callable[[_Inputs, _Inputs], str]] = {
+    "azure-native:network:Subnet": _subnet,
 }

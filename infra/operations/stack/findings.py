@@ -116,7 +116,7 @@ def decide(events: Iterable[str], state: Sequence[Resource]) -> tuple[Finding, .
         if str(step.get("type")).startswith("pulumi:providers:"):
             left += _left_regions(step)
         if resource := known.get(str(step.get("urn"))):
-            left += _refused(step, resource)
+            left += _refused(step, resource, state)
         for urn, action in _held(event.get("diagnosticEvent") or {}, state):
             causes = (_NOT_SAID,) if action == "replace" else ()
             held[urn] = {"action": action, "causes": causes}
@@ -153,12 +153,16 @@ def _left_regions(step: Mapping[str, Any]) -> list[Finding]:
     ]
 
 
-def _refused(step: Mapping[str, Any], resource: Resource) -> list[Finding]:
+def _refused(
+    step: Mapping[str, Any], resource: Resource, state: Sequence[Resource]
+) -> list[Finding]:
     """What its cloud will not change."""
     if step.get("op") != "update":
         return []
-    was, will = (_part(step.get(state), "inputs") for state in ("old", "new"))
-    why = facts.refused(resource.type, was, will)
+    was, will = (_part(step.get(when), "inputs") for when in ("old", "new"))
+    others = (json.dumps(one.inputs) for one in state if one.urn != resource.urn)
+    in_use = bool(resource.id) and any(f'"{resource.id}"' in inputs for inputs in others)
+    why = facts.refused(resource.type, was, will, in_use=in_use)
     cause = _cause(resource.name, _causes(step))
     return [Finding("update", resource.name, resource.place, why, cause, True)] if why else []
 

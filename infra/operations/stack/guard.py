@@ -160,6 +160,8 @@ def up(
                 refresh = stack.run("refresh", "--yes", "--skip-preview", *targets, quiet=quiet)
                 if refresh:
                     return refresh
+                # What was behind may take more than what was looked at.
+                refuse(look(stack, state := stack.resources())[1], allowed, gone)
         code, events = stack.update(*options, quiet=quiet, environment=environment(state))
         if not code:
             done()

@@ -150,6 +150,9 @@ def test_a_disk_that_has_grown_by_itself_stays_as_it_is_and_bars_no_update(
     kind = {"postgresql": "dbforpostgresql:Server", "mysql": "dbformysql:Server"}[database]
     with _up(tmp_path, **keys) as stack:
         _set(stack.cloud, kind, "storage", "storageSizeGB", 64)
+        # As after a failover, too.
+        [server] = stack.cloud.store.find(f"azure-native:{kind}")
+        stack.cloud.store.put(server.id, server.token, {**server.props, "availabilityZone": "2"})
         # The state does not know it yet.
         code, said = stack.change(databaseBackupDays=8)
         assert code == 0, said

@@ -175,6 +175,7 @@ def registered(plan: AzurePlan, answer: Answer[Body], whole: Answer[Body]) -> Ch
         n for n in missing if n in beforehand(plan) or not allowed(held, f"{n}/register/action")
     ]
     if by_hand:
-        cure = "; ".join(f"az provider register --wait --namespace {n}" for n in by_hand)
+        there = f"--subscription {plan.settings.subscription_id}"
+        cure = "; ".join(f"az provider register --wait {there} --namespace {n}" for n in by_hand)
         return Check(what, False, f"not registered: {', '.join(by_hand)}", cure)
     return Check(what, True, f"`up` registers {', '.join(missing)}, which takes minutes")

@@ -49,4 +49,22 @@ def test_a_new_mysql_is_of_a_version_whose_support_costs_nothing() -> None:
     """https://learn.microsoft.com/azure/mysql/concepts-version-policy"""
     server = one(stack({"database": "mysql"}), ":dbformysql:Server")
     assert server.inputs["version"] == "8.4"
-    assert server.options["ignoreChanges"] == ["version"]
+    assert "version" in server.options["ignoreChanges"]
+
+
+@pytest.mark.parametrize("database", ["postgresql", "mysql"])
+def test_a_server_that_failed_over_is_not_made_anew_for_the_zone_that_it_is_in_now(
+    database: str,
+) -> None:
+    """https://github.com/jenkins-infra/azure/pull/180"""
+    made = stack({"database": database})
+    [server] = [r for r in made.registered if ":dbfor" in r.type and r.type.endswith(":Server")]
+    assert "availabilityZone" in server.options["ignoreChanges"]
+
+
+def test_an_endpoint_s_names_are_made_anew_for_another_zone() -> None:
+    """https://github.com/hashicorp/terraform-provider-azurerm/issues/27559"""
+    made = stack(SCALE, PRIVATE)
+    groups = [r for r in made.registered if r.type.endswith(":PrivateDnsZoneGroup")]
+    assert {tuple(r.options["replaceOnChanges"]) for r in groups} == {("privateDnsZoneConfigs",)}
+    assert all(r.options["deleteBeforeReplace"] for r in groups)

@@ -145,7 +145,9 @@ def _told(before: _Made, after: _Made, replaced: set[str]) -> str:
     if moves(before.home, after.home):
         return "refused"
     if any(
-        facts.refused(old.type, opened(old.inputs), opened(after.resources[urn].inputs))
+        facts.refused(
+            old.type, opened(old.inputs), opened(after.resources[urn].inputs), in_use=True
+        )
         for urn, old in before.resources.items()
         if urn in after.resources and urn not in replaced
     ):

@@ -14,18 +14,21 @@ _DATABASE = Finding("replace", "database", "prod-db", "deleted", "changed: regio
 _ACCOUNT = "azure-native:storage:StorageAccount"
 _SUBNET = "azure-native:network:Subnet"
 _INTERFACE = "azure-native:network:NetworkInterface"
-_GROUP = "azure-native:network:PrivateDnsZoneGroup"
 _MYSQL = "azure-native:dbformysql:Server"
 _POSTGRESQL = "azure-native:dbforpostgresql:Server"
 _SYSTEM = "oci:Mysql/mysqlDbSystem:MysqlDbSystem"
 
 
-def _update(kind: str, was: dict[str, Any], will: dict[str, Any]) -> tuple[Finding, ...]:
+def _update(
+    kind: str, was: dict[str, Any], will: dict[str, Any], *, used: bool = True
+) -> tuple[Finding, ...]:
     urn = f"urn:pulumi:a::trackstack::{kind}::it"
-    known = Resource("it", kind, was, protected=True, retained=False, urn=urn)
+    known = Resource("it", kind, was, protected=True, retained=False, urn=urn, id="/it")
+    user = Resource("user", "kind", {"on": {"id": "/it"}}, protected=False, retained=False, urn="u")
     step = {"op": "update", "urn": urn, "type": kind, "diffs": list(was)}
     step |= {"old": {"inputs": was}, "new": {"inputs": will}}
-    return findings.decide([json.dumps({"resourcePreEvent": {"metadata": step}})], [known])
+    state = [known, user] if used else [known]
+    return findings.decide([json.dumps({"resourcePreEvent": {"metadata": step}})], state)
 
 
 @pytest.mark.parametrize(
@@ -74,12 +77,6 @@ def _update(kind: str, was: dict[str, Any], will: dict[str, Any]) -> tuple[Findi
             {"ipConfigurations": [{"subnet": {"id": "/b"}}]},
             "virtualNetworkId: ",
         ),
-        (
-            _GROUP,
-            {"privateDnsZoneConfigs": [{"privateDnsZoneId": "/a"}]},
-            {"privateDnsZoneConfigs": [{"privateDnsZoneId": "/b"}]},
-            "privateDnsZoneIds: ",
-        ),
     ],
 )
 def test_an_update_that_a_cloud_refuses_is_stopped_and_says_what_else_to_do(
@@ -110,5 +107,8 @@ def test_what_a_cloud_takes_is_not_stopped() -> None:
     assert _update(_MYSQL, *modes) == ()
     tiers = ({"sku": {"tier": tier}} for tier in ("Burstable", "GeneralPurpose"))
     assert _update(_POSTGRESQL, *tiers) == ()
+    # What nothing is in.
+    prefixes = ({"addressPrefix": f"10.80.{number}.0/24"} for number in (1, 2))
+    assert _update(_SUBNET, *prefixes, used=False) == ()
     # Of another kind, where what is left out and what is empty are one.
     assert _update(_SUBNET, {"natGateway": None, "delegations": []}, {"natGateway": "/a"}) == ()
