@@ -31,11 +31,12 @@ DATA = dict[str, str | None].fromkeys(
         "azure-native:dbforpostgresql:Server",
     )
 )
-# Azure lets the disk of a server grow. The program keeps what it has grown to.
-BEHIND = {
-    "azure-native:dbformysql:Server": frozenset({"storage"}),
-    "azure-native:dbforpostgresql:Server": frozenset({"storage"}),
-}
+# Azure lets the disk of a server grow, and the program keeps what it has grown to; after a failover
+# a server is in another zone.
+BEHIND = dict.fromkeys(
+    ("azure-native:dbformysql:Server", "azure-native:dbforpostgresql:Server"),
+    frozenset({"storage", "availabilityZone"}),
+)
 # What Azure keeps for a while. The provider deletes a workspace as Azure does by itself, and can be
 # told no other way: pulumi-azure-native 3.29.0, provider.go.
 # https://learn.microsoft.com/azure/azure-monitor/logs/delete-workspace
