@@ -28,6 +28,11 @@ _TEAM = f"{ROOT}/resourceGroups/team"
 _IDS = sorted(ROLES.values())
 
 
+def _register(namespace: str) -> str:
+    subscription = ROOT.rpartition("/")[2]
+    return f"az provider register --wait --subscription {subscription} --namespace {namespace}"
+
+
 def _looked(plan: AzurePlan, folder: Path, changed: Mapping[str, Any]) -> Account:
     """What is found by a login that has no role but those of ``changed``."""
     others = {path: known for path, known in ready(plan).items() if "Authorization/" not in path}
@@ -134,7 +139,7 @@ def test_in_a_group_that_is_there_the_rights_on_it_count(tmp_path: Path) -> None
     # To register a provider is a right on the subscription.
     some = {HERE: arm.registered(*(n for n in namespaces(plan) if n != "Microsoft.Storage"))}
     [failed] = _failed(_looked(plan, tmp_path, reader | held(_TEAM, "Owner") | some))
-    assert failed.cure == "az provider register --wait --namespace Microsoft.Storage"
+    assert failed.cure == _register("Microsoft.Storage")
 
 
 def test_a_group_that_is_not_there_is_told_with_what_makes_it(tmp_path: Path) -> None:
@@ -152,7 +157,7 @@ def test_what_is_not_registered_is_registered_by_who_may(tmp_path: Path) -> None
     assert _looked(plan, tmp_path, owner | {HERE: some}).is_ready
     found = _looked(plan, tmp_path, held(ROOT, "Reader") | {HERE: some})
     failed = _check(found, "resource providers")
-    assert failed.cure == "az provider register --wait --namespace Microsoft.App"
+    assert failed.cure == _register("Microsoft.App")
 
 
 def test_what_the_provider_does_not_register_itself_must_be_before(tmp_path: Path) -> None:
@@ -161,7 +166,7 @@ def test_what_the_provider_does_not_register_itself_must_be_before(tmp_path: Pat
     without = [n for n in namespaces(plan) if n != "Microsoft.ContainerService"]
     some = held(ROOT, "Owner") | {HERE: arm.registered(*without)}
     [failed] = _failed(_looked(plan, tmp_path, some))
-    assert failed.cure == "az provider register --wait --namespace Microsoft.ContainerService"
+    assert failed.cure == _register("Microsoft.ContainerService")
     assert "Microsoft.ContainerService" not in namespaces(plan_of())
 
 
