@@ -136,7 +136,7 @@ def test_what_is_in_a_network_keeps_its_subnet(
         code, said = stack.change(*data, **changes)
         assert code == 1, said
         assert f"{named}: " in said.replace("\n", " ")
-        assert "make recover" in said
+        assert "make move" in said
         assert [asked for asked in stack.asked("Subnet", "Server", "ContainerGroup") if asked] == []
 
 
