@@ -1,15 +1,19 @@
-"""What clouds do by themselves, by type of resource; each cloud's package has its own. Pure."""
+"""What clouds do by themselves, by type of resource: of each cloud its package, and its module
+`refused` where it has one. Pure.
+"""
 
 from collections.abc import Mapping
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from infra.settings import PACKAGES
 
 
 def of_every_cloud(name: str) -> Mapping[str, Any]:
-    """What the clouds' packages say under this name, by type; those that say nothing have none."""
-    found = (vars(import_module(f"infra.clouds.{package}")).get(name, {}) for package in PACKAGES)
+    """What the clouds say under this name, by type; those that say nothing have none."""
+    modules = (f"infra.clouds.{package}{own}" for package in PACKAGES for own in ("", ".refused"))
+    found = (vars(import_module(each)).get(name, {}) for each in modules if find_spec(each))
     return {kind: value for each in found for kind, value in each.items()}
 
 
@@ -37,9 +41,14 @@ def named(kind: str) -> bool:
     return kind in _NAMED
 
 
-def refused(kind: str, was: Mapping[str, Any], will: Mapping[str, Any], *, in_use: bool) -> str:
+def refused(kind: str, was: Mapping[str, Any], will: Mapping[str, Any]) -> str:
     """Why its cloud refuses to change one from these inputs to those, and what else to do; empty
-    where it does not. ``in_use`` says whether others of the stack name it.
+    where it does not.
     """
-    refuses = _REFUSED.get(kind) or (_REFUSED_IN_USE.get(kind) if in_use else None)
+    refuses = _REFUSED.get(kind)
     return str(refuses(was, will)) if refuses and was and will else ""
+
+
+def refused_in_use(kind: str) -> bool:
+    """Whether its cloud refuses that only while others name it."""
+    return kind in _REFUSED_IN_USE

@@ -28,14 +28,8 @@ def command(name: str) -> int:
     if change.lines:
         click.echo("\n".join([f"cost: {change}", *(f"  {line}" for line in change.lines)]))
     if taken:
-        click.echo(
-            "\n".join(
-                lines(
-                    taken,
-                    "`make up` will stop: this takes what holds data, or the cloud refuses it",
-                )
-            )
-        )
+        head = "`make up` will stop: this takes what holds data, or the cloud refuses it"
+        click.echo("\n".join(lines(taken, head)))
     return 1 if preview.code else 0
 
 

@@ -1,8 +1,5 @@
 """Azure."""
 
-from infra.clouds.azure.refused import REFUSED as REFUSED
-from infra.clouds.azure.refused import REFUSED_IN_USE as REFUSED_IN_USE
-
 # All roles that a stack assigns, and their ids: nobody who deploys need be able to assign another.
 # https://learn.microsoft.com/azure/role-based-access-control/built-in-roles
 ROLES = {

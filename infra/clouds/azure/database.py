@@ -31,10 +31,9 @@ _TIERS = {"B": _BURSTABLE, "D": _GENERAL, "E": _MEMORY}
 
 @dataclass(frozen=True)
 class _Engine:
-    """What differs between the two: the SDK's module, its name, and how a client connects."""
+    """What differs between the two: the SDK's module, and how a client connects."""
 
     sdk: Any
-    module: str
     version: str
     zone: str
     uri: str
@@ -58,7 +57,6 @@ def _mysql(subnet: Output[str], zone: Input[str]) -> dbformysql.NetworkArgs:
 _ENGINES: Mapping[str, _Engine] = {
     "postgresql": _Engine(
         dbforpostgresql,
-        "dbforpostgresql",
         "16",
         DATABASE_ZONES["postgresql"],
         f"postgresql://{{}}@{{}}:{DATABASE_PORTS['postgresql']}/{_DATABASE}"
@@ -69,7 +67,6 @@ _ENGINES: Mapping[str, _Engine] = {
     ),
     "mysql": _Engine(
         dbformysql,
-        "dbformysql",
         # 8.0 is in extended support, for money, since June 2026.
         # https://learn.microsoft.com/azure/mysql/concepts-version-policy
         "8.4",
@@ -209,9 +206,10 @@ async def _storage(engine: _Engine, plan: AzurePlan, scope: Scope) -> int:
     https://github.com/hashicorp/terraform-provider-azurerm/issues/5865
     """
     wanted, names = plan.settings.database_storage, plan.names
+    module = engine.sdk.__name__.rpartition(".")[2]
     try:
         there: Mapping[str, Any] = await pulumi.runtime.invoke_async(
-            f"azure-native:{engine.module}:getServer",
+            f"azure-native:{module}:getServer",
             {"resourceGroupName": names.resource_group, "serverName": names.database_server},
             pulumi.InvokeOptions(provider=scope.opts.provider),
         )

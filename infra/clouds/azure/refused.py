@@ -5,23 +5,22 @@ empty where it does not.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any
+
+from infra.clouds.nested import inside
 
 _Inputs = Mapping[str, Any]
 _ANOTHER = "Make another stack (make new), and bring all into it (make move FROM=... TO=...)"
 
 
-def _at(inputs: _Inputs, path: str) -> Any:
-    """What is at a dotted path; None where nothing is."""
-    found: Any = inputs
-    for name in path.split("."):
-        found = cast("_Inputs", found).get(name) if isinstance(found, Mapping) else None
-    return found
+def _changes(was: _Inputs, will: _Inputs, path: str) -> bool:
+    """Whether what is there is another; nothing and an empty list are one."""
+    return (inside(was, path) or None) != (inside(will, path) or None)
 
 
 def _account(was: _Inputs, will: _Inputs) -> str:
     """https://learn.microsoft.com/azure/storage/common/redundancy-migration"""
-    old, new = (str(_at(inputs, "sku.name")) for inputs in (was, will))
+    old, new = (str(inside(inputs, "sku.name")) for inputs in (was, will))
     if ("ZRS" in old) == ("ZRS" in new):
         return ""
     kept = "ZRS" if "ZRS" in old else "LRS"
@@ -36,9 +35,9 @@ def _subnet(was: _Inputs, will: _Inputs) -> str:
     """https://github.com/MicrosoftDocs/azure-docs/issues/39112
     https://github.com/hashicorp/terraform-provider-azurerm/issues/11211
     """
-    if _at(was, "addressPrefix") != _at(will, "addressPrefix"):
+    if _changes(was, will, "addressPrefix"):
         return f"networkCidr: Azure moves no subnet that is in use. {_ANOTHER}"
-    if _services(was) != _services(will):
+    if _changes(was, will, "delegations.serviceName"):
         return (
             "compute, database: in a network each has a subnet of its kind, which Azure gives to "
             f"no other while it is in use. {_ANOTHER}"
@@ -46,15 +45,9 @@ def _subnet(was: _Inputs, will: _Inputs) -> str:
     return ""
 
 
-def _services(subnet: _Inputs) -> list[str]:
-    given: list[_Inputs] = subnet.get("delegations") or []
-    return [str(each.get("serviceName")) for each in given]
-
-
 def _server(was: _Inputs, will: _Inputs) -> str:
     """https://github.com/hashicorp/terraform-provider-azurerm/issues/27612"""
-    is_new, is_other = _standby(was, will), _at(was, "sku.tier") != _at(will, "sku.tier")
-    if not (is_new and is_other):
+    if not (_standby(was, will) and _changes(was, will, "sku.tier")):
         return ""
     return (
         "highAvailability, databaseSku: Azure gives a server no standby while it becomes one of "
@@ -64,8 +57,7 @@ def _server(was: _Inputs, will: _Inputs) -> str:
 
 def _mysql(was: _Inputs, will: _Inputs) -> str:
     """https://github.com/hashicorp/terraform-provider-azurerm/blob/main/website/docs/r/mysql_flexible_server.html.markdown"""
-    zone = "network.privateDnsZoneResourceId"
-    if _at(was, zone) != _at(will, zone):
+    if _changes(was, will, "network.privateDnsZoneResourceId"):
         return f"privateDnsZoneIds: a MySQL server keeps the zone that it was made with. {_ANOTHER}"
     if not _standby(was, will):
         return ""
@@ -74,29 +66,23 @@ def _mysql(was: _Inputs, will: _Inputs) -> str:
 
 def _standby(was: _Inputs, will: _Inputs) -> bool:
     """Whether it gets one."""
-    modes = [_at(inputs, "highAvailability.mode") or "Disabled" for inputs in (was, will)]
+    modes = [inside(inputs, "highAvailability.mode") or "Disabled" for inputs in (was, will)]
     return modes[0] == "Disabled" != modes[1]
 
 
 def _interface(was: _Inputs, will: _Inputs) -> str:
     """https://github.com/MicrosoftDocs/azure-docs/issues/123354"""
-    if _subnets(was) == _subnets(will):
+    if not _changes(was, will, "ipConfigurations.subnet.id"):
         return ""
     return f"virtualNetworkId: a machine stays in its network. {_ANOTHER}"
-
-
-def _subnets(interface: _Inputs) -> list[Any]:
-    given: list[_Inputs] = interface.get("ipConfigurations") or []
-    return [_at(each, "subnet.id") for each in given]
 
 
 REFUSED: Mapping[str, Callable[[_Inputs, _Inputs], str]] = {
     "azure-native:dbformysql:Server": _mysql,
     "azure-native:dbforpostgresql:Server": _server,
     "azure-native:network:NetworkInterface": _interface,
+    "azure-native:network:Subnet": _subnet,
     "azure-native:storage:StorageAccount": _account,
 }
-# Of what others of the stack name.
-REFUSED_IN_USE: Mapping[str, Callable[[_Inputs, _Inputs], str]] = {
-    "azure-native:network:Subnet": _subnet,
-}
+# Those of which it refuses that only while others name them.
+REFUSED_IN_USE = {"azure-native:network:Subnet": True}

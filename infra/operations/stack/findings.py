@@ -160,11 +160,17 @@ def _refused(
     if step.get("op") != "update":
         return []
     was, will = (_part(step.get(when), "inputs") for when in ("old", "new"))
-    others = (json.dumps(one.inputs) for one in state if one.urn != resource.urn)
-    in_use = bool(resource.id) and any(f'"{resource.id}"' in inputs for inputs in others)
-    why = facts.refused(resource.type, was, will, in_use=in_use)
+    why = facts.refused(resource.type, was, will)
+    if not why or (facts.refused_in_use(resource.type) and not _in_use(resource, state)):
+        return []
     cause = _cause(resource.name, _causes(step))
-    return [Finding("update", resource.name, resource.place, why, cause, True)] if why else []
+    return [Finding("update", resource.name, resource.place, why, cause, barred=True)]
+
+
+def _in_use(resource: Resource, state: Sequence[Resource]) -> bool:
+    """Whether another of the stack names its id."""
+    others = (json.dumps(one.inputs) for one in state if one.urn != resource.urn)
+    return bool(resource.id) and any(f'"{resource.id}"' in inputs for inputs in others)
 
 
 def _causes(step: Mapping[str, Any]) -> list[str]:

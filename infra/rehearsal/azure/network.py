@@ -72,7 +72,8 @@ class Subnet(AzureResource):
 
         https://github.com/MicrosoftDocs/azure-docs/issues/39112
         """
-        record, user = self.store.get(id), self.user(id)
+        record = self.store.get(id)
+        user = self.user(id) if record else None
         if record is None or user is None:
             return
         if _prefixes(record.props, id) != _prefixes(inputs, id):

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, cast
 
+from infra.clouds.nested import inside
 from infra.rehearsal.azure.emulator import Emulator
 from infra.rehearsal.azure.ids import LOCATIONS, group_id, place
 from infra.rehearsal.provider import metadata
@@ -105,8 +106,9 @@ class AzureResource(Resource):
                 raise refusal(code, f"Changing property '{path}' is not allowed.", 409)
         # As it is there, which the state may not know.
         record = self.store.get(id)
-        for path, code in self.growing.items() if record else ():
-            if record and (inside(inputs, path) or 0) < (inside(record.props, path) or 0):
+        there = record.props if record else {}
+        for path, code in self.growing.items():
+            if (inside(inputs, path) or 0) < (inside(there, path) or 0):
                 raise refusal(code, f"'{path}' is never made smaller.")
         return super().update(id, inputs, known)
 
@@ -200,15 +202,6 @@ class ResourceGroup(AzureResource):
         for record in self.store.all():
             if record.id.lower().startswith(f"{id.lower()}/"):
                 self.store.delete(record.id)
-
-
-def inside(value: Any, path: str) -> Any:
-    """What is at a dotted path: of a list, what is there in each of its items."""
-    if isinstance(value, list):
-        return [inside(each, path) for each in cast("list[Any]", value)]
-    name, _, rest = path.partition(".")
-    found = cast("Props", value).get(name) if isinstance(value, dict) else None
-    return inside(found, rest) if rest and found is not None else found
 
 
 def refusal(code: str, message: str, status: int = 400) -> CloudError:

@@ -54,6 +54,11 @@ def _previewed(made: World) -> None:
 
 _SIZED = {"containers": [{"resources": {"requests": {"cpu": 1}}}], "containerGroupName": "it"}
 _LARGER = {"containers": [{"resources": {"requests": {"cpu": 2}}}], "containerGroupName": "it"}
+_SMALLER = (
+    {"storage": {"storageSizeGB": 64}},
+    {"storage": {"storageSizeGB": 32}},
+    "DowngradeDiskSizeUnsupported",
+)
 _UPDATE = f"{LEARN}/container-instances/container-instances-update"
 _CUSTOM = "https://github.com/Azure/azure-sdk-for-java/issues/1976"
 _GEN = f"{PROVIDER}/gen/replacement.go"
@@ -124,22 +129,12 @@ FACTS = [
     Fact(
         "the disk of PostgreSQL never gets smaller",
         f"{LEARN}/postgresql/scale/how-to-auto-grow-storage",
-        _in_place(
-            "dbforpostgresql:Server",
-            {"storage": {"storageSizeGB": 64}},
-            {"storage": {"storageSizeGB": 32}},
-            "DowngradeDiskSizeUnsupported",
-        ),
+        _in_place("dbforpostgresql:Server", *_SMALLER),
     ),
     Fact(
         "nor that of MySQL",
         f"{LEARN}/mysql/flexible-server/concepts-service-tiers-storage",
-        _in_place(
-            "dbformysql:Server",
-            {"storage": {"storageSizeGB": 64}},
-            {"storage": {"storageSizeGB": 32}},
-            "DowngradeDiskSizeUnsupported",
-        ),
+        _in_place("dbformysql:Server", *_SMALLER),
     ),
     Fact(
         "a database's subnet does not change",

@@ -36,18 +36,22 @@ def subscription(plan: AzurePlan, answer: Answer[Body]) -> Check:
     return Check("subscription", state == "Enabled", shown, cure)
 
 
+def is_absent(answer: Answer[Body]) -> bool:
+    """Whether Azure says that there is no such thing, and not that it tells nobody."""
+    return isinstance(answer, ArmError) and answer.status == 404
+
+
 def group(plan: AzurePlan, answer: Answer[Body]) -> Check:
     """https://learn.microsoft.com/rest/api/resources/resource-groups/get"""
     settings, what = plan.settings, "resource group"
     name = str(settings.resource_group)
     if not isinstance(answer, Exception):
         return Check(what, True, f"{name} is there")
-    is_absent = isinstance(answer, ArmError) and answer.status == 404
     cure = (
         f"az group create --name {name} --location {settings.region} --subscription "
         f"{settings.subscription_id}; or without trackstack:resourceGroup the stack makes its own"
     )
-    return Check(what, False if is_absent else None, said(answer), cure)
+    return Check(what, False if is_absent(answer) else None, said(answer), cure)
 
 
 def quota(quota: Quota, answer: Answer[Body]) -> Check:

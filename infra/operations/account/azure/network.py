@@ -5,8 +5,8 @@ from ipaddress import IPv4Network, ip_network
 from typing import Any
 
 from infra.operations.account import Check
-from infra.operations.account.azure.arm import ArmError, Body, at, each
-from infra.operations.account.azure.checks import Answer, said
+from infra.operations.account.azure.arm import Body, at, each
+from infra.operations.account.azure.checks import Answer, is_absent, said
 from infra.plan.azure import AzurePlan
 
 _LINKED, _NOT_LINKED = "linked to the network", "not linked to the network"
@@ -69,7 +69,7 @@ def link(network: str, answer: Answer[Body]) -> str:
     https://learn.microsoft.com/rest/api/dns/privatedns/virtual-network-links/list
     """
     if isinstance(answer, Exception):
-        return _ABSENT if isinstance(answer, ArmError) and answer.status == 404 else _UNSEEN
+        return _ABSENT if is_absent(answer) else _UNSEEN
     links = each(answer, "value")
     ids = {str(at(link, "properties", "virtualNetwork", "id")).lower() for link in links}
     return _LINKED if network.lower() in ids else _NOT_LINKED

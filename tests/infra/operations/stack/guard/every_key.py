@@ -145,9 +145,7 @@ def _told(before: _Made, after: _Made, replaced: set[str]) -> str:
     if moves(before.home, after.home):
         return "refused"
     if any(
-        facts.refused(
-            old.type, opened(old.inputs), opened(after.resources[urn].inputs), in_use=True
-        )
+        facts.refused(old.type, opened(old.inputs), opened(after.resources[urn].inputs))
         for urn, old in before.resources.items()
         if urn in after.resources and urn not in replaced
     ):
